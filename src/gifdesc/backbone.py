@@ -1,0 +1,207 @@
+"""ResNet50 without its head, and where its weights come from."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from gifdesc.errors import WeightsError
+from gifdesc.files import sha256_of
+from gifdesc.preprocessing import FrameTransform, normalise
+
+UNTRAINED = "random"
+_RANDOM_SEED = 0
+
+_TORCHVISION_WEIGHTS = {"imagenet1k-v1": "IMAGENET1K_V1", "imagenet1k-v2": "IMAGENET1K_V2"}
+WEIGHT_NAMES = (*_TORCHVISION_WEIGHTS, UNTRAINED)
+
+_RESIZE_SIZES = {"imagenet1k-v1": 256, "imagenet1k-v2": 232}
+"""Shorter side in pixels before the crop, from torchvision's ResNet50_Weights.*.transforms()."""
+
+_V2_FILE_SHA256 = "11ad3fa6"
+"""How the SHA-256 of torchvision's own V2 file begins (its name carries it): such a file given
+by path brings the V2 transform."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen ResNet50 that gives one vector per frame.
+
+    Attributes:
+        network: (N, 3, h, w) normalised floats -> (N, 2048).
+        transform: the preprocessing that these weights were trained with.
+        weights: what `--weights` said.
+        weights_sha256: of the weights' file, or of the random weights' bytes.
+    """
+
+    network: nn.Module
+    transform: FrameTransform
+    weights: str
+    weights_sha256: str
+
+    @property
+    def is_untrained(self) -> bool:
+        """The weights are random: the features describe no content by themselves."""
+        return self.weights == UNTRAINED
+
+
+class FrameEncoder:
+    """Pixels to feature vectors on one device: the one class that holds the network.
+
+    Batch normalisation is folded into the convolutions and the memory layout is channels-last.
+    """
+
+    def __init__(self, backbone: Backbone, device: torch.device) -> None:
+        self.device = device
+        self.transform = backbone.transform
+        network = fold_batch_norm(backbone.network).to(device)
+        self._network = network.to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Feature vectors of frames.
+
+        Args:
+            pixels: uint8 (N, 3, h, w), as `FrameTransform` gives them.
+
+        Returns:
+            float32 (N, 2048), on the CPU.
+        """
+        batch = normalise(pixels.to(self.device, non_blocking=True))
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        features: Tensor = self._network(batch)
+        return features.float().cpu()
+
+
+def load_backbone(weights: str) -> Backbone:
+    """ResNet50 without its final layer.
+
+    Args:
+        weights: `imagenet1k-v1`, `imagenet1k-v2`, `random` (one fixed seed, untrained), or the
+            path of a .safetensors or .pth state dict.
+
+    Raises:
+        WeightsError: the weights cannot be downloaded here, or the file does not fit.
+    """
+    from torchvision.models import resnet50
+
+    if weights == UNTRAINED:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_RANDOM_SEED)
+            network = resnet50(weights=None)
+        digest = hashlib.sha256(save(dict(network.state_dict()))).hexdigest()
+    elif weights in _TORCHVISION_WEIGHTS:
+        network = resnet50(weights=None)
+        path = _download(weights)
+        _fill(network, path)
+        digest = sha256_of(path)
+    else:
+        network = resnet50(weights=None)
+        path = Path(weights)
+        if not path.is_file():
+            raise WeightsError(
+                f"--weights {weights}: neither a file nor one of {', '.join(WEIGHT_NAMES)}"
+            )
+        _fill(network, path)
+        digest = sha256_of(path)
+    is_v2 = weights == "imagenet1k-v2" or digest.startswith(_V2_FILE_SHA256)
+    transform = FrameTransform(
+        resize_size=_RESIZE_SIZES["imagenet1k-v2" if is_v2 else "imagenet1k-v1"]
+    )
+    network.fc = nn.Identity()
+    return Backbone(network.eval().requires_grad_(False), transform, weights, digest)
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy of a network in evaluation mode with batch-norm folded into its convolutions.
+
+    In torchvision's ResNets a convolution named `convN` feeds `bnN`, and one in a `Sequential`
+    feeds its neighbour. Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1: at inference
+    the normalisation is a linear transform.
+    """
+    network = copy.deepcopy(network).eval()
+    for module in network.modules():
+        children = list(module.named_children())
+        for name, convolution in children:
+            if not isinstance(convolution, nn.Conv2d):
+                continue
+            if isinstance(module, nn.Sequential):
+                norm_name = str(int(name) + 1)
+            else:
+                norm_name = name.replace("conv", "bn")
+            norm = dict(children).get(norm_name)
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, norm_name, nn.Identity())
+    return network
+
+
+def _download(weights: str) -> Path:
+    """The file of torchvision for a weight set, from its cache or from the network."""
+    from torchvision.models import ResNet50_Weights
+
+    url: str = ResNet50_Weights[_TORCHVISION_WEIGHTS[weights]].url
+    cache_dir = Path(torch.hub.get_dir()) / "checkpoints"
+    path = cache_dir / url.rsplit("/", 1)[-1]
+    if path.is_file():
+        return path
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        digest_prefix = path.stem.rsplit("-", 1)[-1]
+        torch.hub.download_url_to_file(url, str(path), digest_prefix, progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"--weights {weights}: cannot be downloaded here; get {url} on another machine and "
+            f"put it at {path}, or use --weights FILE, or --weights random (untrained)"
+        ) from error
+    return path
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    """Load a state dict into the network; the head may be absent."""
+    state = _read_state(path)
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    expected = network.state_dict()
+    needed = {
+        name
+        for name in expected
+        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+    }
+    if missing := sorted(needed - set(state)):
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise WeightsError(f"{path}: not ResNet50: it lacks {', '.join(missing[:3])}{more}")
+    for name in sorted(needed):
+        if state[name].shape != expected[name].shape:
+            raise WeightsError(
+                f"{path}: not ResNet50: {name} has shape {tuple(state[name].shape)} "
+                f"instead of {tuple(expected[name].shape)}"
+            )
+    network.load_state_dict({name: state[name] for name in needed}, strict=False)
+
+
+def _read_state(path: Path) -> Mapping[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise WeightsError(
+            f"{path}: not weights that can be read safely "
+            "(a .safetensors file, or a .pth state dict of tensors alone)"
+        ) from error
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise WeightsError(f"{path}: not a state dict (names and their tensors)")
+    return state

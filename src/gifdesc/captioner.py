@@ -1,0 +1,187 @@
+"""GIF to caption: the one class that a Python user needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gifdesc.backbone import UNTRAINED
+from gifdesc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from gifdesc.config import DecodingConfig
+from gifdesc.device import resolve_device
+from gifdesc.errors import CheckpointError, GifdescError
+from gifdesc.extractor import FeatureExtractor, SampledGif
+from gifdesc.generation import GeneratedCaption, Word, generate
+
+log = logging.getLogger(__name__)
+
+_BATCH_GIFS = 8
+"""GIFs captioned at once: few, so that captions come out soon."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said of one GIF, or why nothing is.
+
+    Attributes:
+        path: the GIF.
+        caption: clean text; None where `error` says why.
+        score: mean log-probability per token.
+        alternatives: the n-best captions, the best first.
+        num_frames: frames of the file.
+        duration_ms: of one pass through the GIF.
+        sampled_frames: indices of the frames that were looked at.
+        words: the caption word by word.
+        error: why there is no caption.
+        note: what is worth knowing of the file, such as that it is cut off.
+    """
+
+    path: str
+    caption: str | None = None
+    score: float | None = None
+    alternatives: tuple[GeneratedCaption, ...] = ()
+    num_frames: int | None = None
+    duration_ms: int | None = None
+    sampled_frames: tuple[int, ...] = ()
+    words: tuple[Word, ...] = ()
+    error: str | None = None
+    note: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The line of `gifdesc caption --json`."""
+        if self.error is not None:
+            return {"path": self.path, "error": self.error}
+        row = {
+            "path": self.path,
+            "caption": self.caption,
+            "score": self.score,
+            "alternatives": [
+                {"caption": one.caption, "score": one.score} for one in self.alternatives
+            ],
+            "num_frames": self.num_frames,
+            "duration_ms": self.duration_ms,
+            "sampled_frames": list(self.sampled_frames),
+            "words": [asdict(word) for word in self.words],
+        }
+        return row if self.note is None else {**row, "note": self.note}
+
+
+class Captioner:
+    """A trained model with the preprocessing that its features were made with."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, extractor: FeatureExtractor, device: str = "auto"
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._extractor = extractor
+        self._device = resolve_device(device)
+        checkpoint.model.to(self._device)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: Path | str, *, device: str = "auto", weights: str | None = None
+    ) -> Captioner:
+        """A captioner from a model folder.
+
+        Args:
+            folder: as `gifdesc train` writes it.
+            device: see `device.resolve_device`.
+            weights: the backbone's weights, where they came from a file.
+
+        Raises:
+            CheckpointError: the folder cannot be used, or its features' recipe is not known.
+            UsageError, WeightsError: the device or the weights cannot be had.
+        """
+        resolve_device(device)  # a wrong device is said before anything is loaded
+        checkpoint = load_checkpoint(Path(folder))
+        if checkpoint.recipe is None:
+            raise CheckpointError(
+                f"{folder}: was trained on features whose recipe is not known, so a GIF cannot be "
+                "turned into the same; train on features from `gifdesc extract`"
+            )
+        extractor = FeatureExtractor.for_recipe(checkpoint.recipe, weights=weights, device=device)
+        return cls(checkpoint, extractor, device)
+
+    @property
+    def is_untrained_backbone(self) -> bool:
+        """The features come from a ResNet50 with random weights."""
+        return self._extractor.recipe.weights == UNTRAINED
+
+    @property
+    def objective(self) -> str:
+        """What the model was trained for; after `reconstruction` its captions mean nothing."""
+        return self._checkpoint.training.objective
+
+    def caption(self, path: Path | str, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF.
+
+        Raises:
+            GifError: the file gives no frame.
+        """
+        sampled = self._extractor.sample(Path(path))
+        return self._caption_sampled([(str(path), sampled)], config or DecodingConfig())[0]
+
+    def caption_many(
+        self, paths: Iterable[Path | str], config: DecodingConfig | None = None
+    ) -> Iterator[Caption]:
+        """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
+        config = config or DecodingConfig()
+        rest = iter(paths)
+        while group := list(islice(rest, _BATCH_GIFS)):
+            results: dict[int, Caption] = {}
+            good: list[tuple[int, str, SampledGif]] = []
+            for position, path in enumerate(group):
+                try:
+                    good.append((position, str(path), self._extractor.sample(Path(path))))
+                except GifdescError as error:
+                    message = str(error).removeprefix(f"{path}: ")
+                    results[position] = Caption(str(path), error=message)
+            done = self._caption_sampled([(path, gif) for _, path, gif in good], config)
+            results.update(zip((position for position, _, _ in good), done, strict=True))
+            yield from (results[position] for position in range(len(group)))
+
+    def caption_features(
+        self,
+        features: Sequence[npt.NDArray[np.float32]],
+        config: DecodingConfig | None = None,
+    ) -> list[list[GeneratedCaption]]:
+        """Captions of feature vectors, float32 (T, D) per GIF, best first."""
+        model, tokenizer = self._checkpoint.model, self._checkpoint.tokenizer
+        return generate(model, tokenizer, features, config or DecodingConfig(), self._device)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a model folder that `from_pretrained` reads."""
+        one = self._checkpoint
+        save_checkpoint(Path(folder), one.model, one.tokenizer, one.recipe, one.training)
+
+    def _caption_sampled(
+        self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig
+    ) -> list[Caption]:
+        features = self._extractor.encode([gif for _, gif in gifs])
+        found = self.caption_features(features, config)
+        return [
+            _to_caption(path, gif, captions)
+            for (path, gif), captions in zip(gifs, found, strict=True)
+        ]
+
+
+def _to_caption(path: str, gif: SampledGif, captions: list[GeneratedCaption]) -> Caption:
+    best = captions[0]
+    return Caption(
+        path=path,
+        caption=best.caption,
+        score=best.score,
+        alternatives=tuple(captions),
+        num_frames=len(gif.durations_ms),
+        duration_ms=sum(gif.durations_ms),
+        sampled_frames=gif.sampled_frames,
+        words=best.words,
+        note=gif.truncated or gif.note,
+    )

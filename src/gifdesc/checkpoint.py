@@ -1,0 +1,138 @@
+"""A model folder: weights, configuration and tokenizer; all that captioning needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gifdesc import __version__
+from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.files import replacing, write_json
+from gifdesc.model import CaptionModel
+from gifdesc.tokenizer import CaptionTokenizer
+
+FORMAT_VERSION = 1
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a model folder holds.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        tokenizer: of the model's vocabulary.
+        recipe: of the features it was trained on, None where nobody knows.
+        training: how it was trained.
+    """
+
+    model: CaptionModel
+    tokenizer: CaptionTokenizer
+    recipe: FeatureRecipe | None
+    training: TrainingConfig
+
+
+def save_checkpoint(
+    folder: Path,
+    model: CaptionModel,
+    tokenizer: CaptionTokenizer,
+    recipe: FeatureRecipe | None,
+    training: TrainingConfig,
+) -> None:
+    """Write a model folder; the weights come last, so that a folder with weights is whole.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder)
+    config: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "gifdesc_version": __version__,
+        "model": to_json(model.config),
+        "features": None if recipe is None else to_json(recipe),
+        "training": to_json(training),
+    }
+    write_json(folder / CONFIG_NAME, config)
+    save_weights(folder / WEIGHTS_NAME, model)
+
+
+def save_weights(path: Path, model: CaptionModel) -> None:
+    """Write a model's weights and feature statistics as safetensors."""
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    with replacing(path) as temporary_path:
+        save_file(state, temporary_path, {"format": "pt", "format_version": str(FORMAT_VERSION)})
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a model folder.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or of a newer format.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no model folder; train one, or name it with --model")
+    config = _read_config(folder / CONFIG_NAME)
+    try:
+        model_config = from_json(ModelConfig, config.get("model"))
+        training = from_json(TrainingConfig, config.get("training"))
+        features = config.get("features")
+        recipe = None if features is None else from_json(FeatureRecipe, features)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
+    tokenizer = _load_tokenizer(folder)
+    if tokenizer.vocab_size != model_config.vocab_size:
+        raise CheckpointError(
+            f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, its model "
+            f"{model_config.vocab_size}; they are not of one training run"
+        )
+    model = CaptionModel(model_config)
+    _load_weights(folder / WEIGHTS_NAME, model)
+    return Checkpoint(model.eval(), tokenizer, recipe, training)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    version = config.get("format_version") if isinstance(config, dict) else None
+    if not isinstance(version, int):
+        raise CheckpointError(f"{path}: damaged: it states no format_version")
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, this gifdesc {__version__} reads up to "
+            f"{FORMAT_VERSION}; upgrade gifdesc"
+        )
+    return dict(config)
+
+
+def _load_tokenizer(folder: Path) -> CaptionTokenizer:
+    try:
+        return CaptionTokenizer.load(folder)
+    except UsageError as error:  # pragma: no cover - the folder exists
+        raise CheckpointError(str(error)) from error
+
+
+def _load_weights(path: Path, model: torch.nn.Module) -> None:
+    try:
+        state = load_file(path)
+        model.load_state_dict(state)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error

@@ -1,0 +1,51 @@
+"""The `gifdesc` command: parse, call, print. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gifdesc import __version__
+from gifdesc.cli.caption import caption
+from gifdesc.cli.demo import demo
+from gifdesc.cli.evaluate import evaluate
+from gifdesc.cli.extract import extract
+from gifdesc.cli.train import train
+
+app = typer.Typer(
+    name="gifdesc",
+    help="Describe animated GIFs: extract features, train a captioner, score it, caption.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"gifdesc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Describe animated GIFs: extract features, train a captioner, score it, caption."""
+
+
+for command in (extract, train, evaluate, caption, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; the entry point of `gifdesc` and `python -m gifdesc`."""
+    app()

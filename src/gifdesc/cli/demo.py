@@ -1,0 +1,108 @@
+"""`gifdesc demo`: the whole way on a small drawn world, every command line shown."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gifdesc.cli.console import say, speaking_plainly
+from gifdesc.cli.options import Debug, Device, Seed
+
+_EPOCHS = 40
+_NUM_SHOWN = 6
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to work.")] = Path(
+        "gifdesc-demo"
+    ),
+    data_only: Annotated[
+        bool, typer.Option("--data-only", help="Draw the GIFs and descriptions, no more.")
+    ] = False,
+    num_gifs: Annotated[int, typer.Option("--num-gifs", min=1, help="GIFs to draw.")] = 216,
+    seed: Seed = 0,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Draw a small world of GIFs, then extract, train, evaluate and caption. Needs no network."""
+    with speaking_plainly(debug=debug):
+        from gifdesc.demo import draw_world
+
+        draw_world(folder, num_gifs=num_gifs, seed=seed)
+        say(f"drew {num_gifs} GIFs with descriptions -> {folder}")
+        if data_only:
+            return
+        _run_commands(folder, seed=seed, device=device)
+
+
+def _run_commands(folder: Path, *, seed: int, device: str) -> None:
+    features, descriptions, model = (
+        str(folder / name) for name in ("features", "descriptions", "model")
+    )
+    where = ["--device", device] if device != "auto" else []
+    _run("extract", str(folder / "gifs"), "--output", features, "--weights", "random", *where)
+    data = ["--features", features, "--descriptions", descriptions, "--model", model]
+    seeding = ["--seed", str(seed)] if seed else []
+    _run("train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
+    _run("evaluate", *data, *where)
+    shown = _held_out(folder, seed)[:_NUM_SHOWN]
+    if not shown:
+        say("no GIF is held out of so few: draw more with --num-gifs")
+        return
+    _run("caption", *map(str, shown), "--model", model, *where)
+    picture_path = folder / "captions.png"
+    _draw_picture(shown, folder, picture_path, device)
+    say(f"the same as a picture -> {picture_path}")
+
+
+def _run(*arguments: str) -> None:
+    """Show a command line, then run it."""
+    from gifdesc.cli import app
+
+    say(f"\n$ gifdesc {shlex.join(arguments)}")
+    code = app(list(arguments), standalone_mode=False)
+    if code:
+        raise typer.Exit(code)
+
+
+def _held_out(folder: Path, seed: int) -> list[Path]:
+    """The GIFs that the hash of their names holds out for testing."""
+    from gifdesc.config import TrainingConfig
+    from gifdesc.dataset import hash_split
+
+    training = TrainingConfig(seed=seed)
+    return [
+        path
+        for path in sorted((folder / "gifs").glob("*.gif"))
+        if hash_split(
+            path.stem,
+            seed=seed,
+            val_fraction=training.val_fraction,
+            test_fraction=training.test_fraction,
+        )
+        == "test"
+    ]
+
+
+def _draw_picture(paths: list[Path], folder: Path, picture_path: Path, device: str) -> None:
+    from gifdesc.captioner import Captioner
+    from gifdesc.gif import read_gif
+    from gifdesc.report import SheetRow, contact_sheet, save_picture
+
+    captioner = Captioner.from_pretrained(folder / "model", device=device)
+    rows = []
+    for path, said in zip(paths, captioner.caption_many(paths), strict=True):
+        truth = (folder / "descriptions" / f"{path.stem}.txt").read_text(encoding="utf-8").strip()
+        frames = read_gif(path, said.sampled_frames).frames
+        rows.append(
+            SheetRow(
+                frames=frames,
+                caption=said.caption or "",
+                references=[truth],
+                is_right=said.caption == truth,
+            )
+        )
+    save_picture(contact_sheet(rows), picture_path)

@@ -1,0 +1,88 @@
+"""`gifdesc extract`: GIFs to feature files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
+from gifdesc.cli.inputs import gif_inputs
+from gifdesc.cli.options import Debug, Device, Json
+from gifdesc.config import Sampling
+
+
+def extract(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="GIFs, folders of GIFs, or - for a list on stdin."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of feature files.")
+    ] = Path("features"),
+    weights: Annotated[
+        str,
+        typer.Option(
+            "--weights",
+            metavar="WEIGHTS",
+            help="imagenet1k-v1, imagenet1k-v2, random (untrained), or a state dict: "
+            ".safetensors or .pth.",
+        ),
+    ] = "imagenet1k-v1",
+    sampling: Annotated[
+        Sampling,
+        typer.Option("--sampling", help="Which frames: spread evenly, by a step, or by time."),
+    ] = "uniform",
+    num_frames: Annotated[
+        int, typer.Option("--num-frames", min=1, help="The most frames sampled from a GIF.")
+    ] = 16,
+    positional_encoding: Annotated[
+        bool, typer.Option(help="Add the sine/cosine encoding of each frame's position.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Redo what is done.")] = False,
+    device: Device = "auto",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
+    with speaking_plainly(debug=debug):
+        inputs = gif_inputs(paths)
+        from gifdesc.backbone import UNTRAINED
+        from gifdesc.cli.progress import ExtractionProgress
+        from gifdesc.extraction import extract as run
+        from gifdesc.extractor import FeatureExtractor
+
+        extractor = FeatureExtractor.create(
+            weights=weights,
+            num_frames=num_frames,
+            sampling=sampling,
+            encoding="sinusoidal" if positional_encoding else "none",
+            device=device,
+        )
+        if weights == UNTRAINED:
+            warn("ResNet50 is untrained (random weights): its features know nothing of the world")
+        counts: Counter[str] = Counter()
+        failures: list[dict[str, Any]] = []
+        with ExtractionProgress(talk) as progress:
+            for event in run(inputs, output, extractor, force=force):
+                counts["skipped" if event.skipped else event.entry.status] += 1
+                if event.entry.status == "failed":
+                    failures.append({"path": str(event.path), "error": event.entry.error})
+                    warn(f"{event.path}: {event.entry.error}")
+                elif not event.skipped and (remark := event.entry.error or event.entry.note):
+                    warn(f"{event.path}: {remark}")
+                progress.advance(event)
+        say(
+            f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "
+            f"{counts['skipped']} done before, {counts['failed']} failed -> {output}"
+        )
+        if json:
+            summary = {"output": str(output), "failures": failures}
+            print_json({**{key: counts[key] for key in STATUSES}, **summary})
+        if counts["failed"]:
+            raise typer.Exit(EXIT_FAILED)
+
+
+STATUSES = ("ok", "truncated", "skipped", "failed")

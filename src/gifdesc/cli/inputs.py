@@ -1,0 +1,28 @@
+"""Paths on the command line: files, folders, `-` for a list on stdin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gifdesc.errors import UsageError
+from gifdesc.inputs import GifInput, find_gifs, read_path_list
+
+
+def gif_inputs(arguments: Sequence[str]) -> Iterator[GifInput]:
+    """The GIFs that the arguments stand for, listed as they are consumed.
+
+    Raises:
+        UsageError: stdin was to give a list and gave none.
+    """
+    paths: list[Path] = []
+    for argument in arguments:
+        if argument != "-":
+            paths.append(Path(argument))
+            continue
+        listed = read_path_list(sys.stdin)
+        if not listed:
+            raise UsageError("-: no path came on stdin")
+        paths += listed
+    return find_gifs(paths)

@@ -1,0 +1,43 @@
+"""Options that several commands share, so that each has one name and one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and library messages.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+FeaturesDir = Annotated[
+    Path, typer.Option("--features", metavar="DIR", help="Folder of feature files.")
+]
+DescriptionsPath = Annotated[
+    Path,
+    typer.Option(
+        "--descriptions",
+        metavar="PATH",
+        help="Folder of .txt files (one description a line), or a .tsv or .jsonl file.",
+    ),
+]
+ModelDir = Annotated[Path, typer.Option("--model", metavar="DIR", help="The model folder.")]
+SplitsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--splits",
+        metavar="DIR",
+        help="Folder with train.txt, val.txt and test.txt, a GIF's name or URL a line. "
+        "Without it, a hash of each name decides.",
+    ),
+]
+NumBeams = Annotated[
+    int, typer.Option("--beam", min=1, help="Beams kept while searching; 1 is greedy.")
+]
+MaxTokens = Annotated[
+    int, typer.Option("--max-length", min=1, help="Tokens after which a caption is cut.")
+]

@@ -1,0 +1,120 @@
+"""Live progress on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:
+    from gifdesc.extraction import ExtractionEvent
+    from gifdesc.training import EpochResult, StepResult
+    from gifdesc.training_data import TrainingData
+
+_LINE_INTERVAL_SECONDS = 10.0
+
+
+class _Talk:
+    """A rich progress bar on a terminal; elsewhere `line` prints, at most every 10 seconds."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self.console = console
+        self.progress = progress
+        self.is_live = console.is_terminal
+        self._last_seconds = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.is_live:
+            self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.is_live:
+            self.progress.stop()
+
+    def line(self, text: str) -> None:
+        """Print where no bar is live and the last line is old enough."""
+        now = time.monotonic()
+        if not self.is_live and now - self._last_seconds >= _LINE_INTERVAL_SECONDS:
+            self._last_seconds = now
+            self.console.print(text, markup=False)
+
+
+class ExtractionProgress(_Talk):
+    """GIFs done, failed and skipped, and frames per second."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        super().__init__(console, Progress(*columns, console=console, transient=True))
+        self._task = self.progress.add_task("extracting")
+        self._counts: Counter[str] = Counter()
+        self._num_frames = 0
+        self._start_seconds = time.monotonic()
+
+    def advance(self, event: ExtractionEvent) -> None:
+        """Count one finished GIF."""
+        self._counts["skipped" if event.skipped else event.entry.status] += 1
+        if not event.skipped:
+            self._num_frames += len(event.entry.sampled_frames or ())
+        rate = self._num_frames / max(1e-9, time.monotonic() - self._start_seconds)
+        text = (
+            f"{self._counts['ok'] + self._counts['truncated']} GIFs extracted, "
+            f"{self._counts['failed']} failed, {self._counts['skipped']} done before, "
+            f"{rate:.0f} frames/s"
+        )
+        self.progress.update(self._task, description=text)
+        self.line(text)
+
+
+class TrainingProgress(_Talk):
+    """Examples of the epoch, loss, and a line for every epoch that ends."""
+
+    def __init__(self, console: Console, epochs: int, data: TrainingData) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("pairs"),
+            TimeRemainingColumn(),
+        )
+        super().__init__(console, Progress(*columns, console=console, transient=True))
+        num_pairs = sum(len(example.captions) for example in data.splits["train"])
+        self._epochs = epochs
+        self._num_pairs = num_pairs
+        self._task = self.progress.add_task("training", total=epochs * num_pairs)
+        self.num_epochs_done = 0
+
+    def step(self, result: StepResult) -> None:
+        """Show a finished optimizer step."""
+        text = f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.3f}"
+        done = (result.epoch - 1) * self._num_pairs + result.num_examples
+        self.progress.update(self._task, completed=done, description=text)
+        self.line(f"{text}  {result.num_examples}/{self._num_pairs} pairs")
+
+    def epoch(self, result: EpochResult) -> None:
+        """Show a finished epoch."""
+        self.num_epochs_done = result.epoch
+        val = "" if result.val_loss is None else f"  val loss {result.val_loss:.4f}"
+        best = "  best" if result.is_best and result.val_loss is not None else ""
+        self.console.print(
+            f"epoch {result.epoch}/{self._epochs}  train loss {result.train_loss:.4f}{val}  "
+            f"{result.examples_per_second:.0f} pairs/s{best}",
+            markup=False,
+        )

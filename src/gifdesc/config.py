@@ -1,0 +1,223 @@
+"""What a recipe, a model, a training run and decoding are: frozen values, JSON in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+Sampling = Literal["uniform", "step", "time"]
+Encoding = Literal["sinusoidal", "none"]
+Recurrence = Literal["rnn", "gru", "lstm"]
+DecoderKind = Literal["none", "rnn", "gru", "lstm"]
+FusionKind = Literal["add", "concat", "attention"]
+Objective = Literal["next_token", "reconstruction"]
+Split = Literal["train", "val", "test"]
+
+FEATURE_SIZE = 2048
+"""Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""
+
+MAX_TOKENS = 128
+"""Tokens a caption is cut to, its start and end tokens included (the original report's limit)."""
+
+CORPUS_TOKENIZER = "corpus"
+"""The tokenizer name that stands for a WordPiece vocabulary of the training captions."""
+
+
+def _check_choices(config: object) -> None:
+    """Raise ValueError where a field with closed choices holds another value."""
+    for name, wanted in get_type_hints(type(config)).items():
+        if get_origin(wanted) is Literal and getattr(config, name) not in get_args(wanted):
+            choices = ", ".join(get_args(wanted))
+            raise ValueError(f"{name} is one of {choices}, not {getattr(config, name)!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureRecipe:
+    """How the feature files of one folder were made. Two recipes never share a folder."""
+
+    backbone: str = "resnet50"
+    weights: str = "imagenet1k-v1"
+    weights_sha256: str
+    num_frames: int = 16
+    sampling: Sampling = "uniform"
+    image_size: int = 224
+    resize_size: int = 256
+    encoding: Encoding = "sinusoidal"
+    dtype: str = "float32"
+    gifdesc_version: str
+    format_version: int = 1
+
+    def difference(self, other: FeatureRecipe) -> str | None:
+        """The first field in which features made by the two would differ, None if they agree.
+
+        Which gifdesc made them does not count.
+        """
+        for one in fields(self):
+            if one.name != "gifdesc_version" and getattr(self, one.name) != getattr(
+                other, one.name
+            ):
+                return one.name
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The caption model's shape. Sizes are numbers of units."""
+
+    feature_size: int = FEATURE_SIZE
+    vocab_size: int = 30522
+    projection_size: int = 384
+    """Units that features are reduced to before the encoder; 0 feeds them in as they are."""
+    encoder: Recurrence = "gru"
+    bidirectional: bool = True
+    hidden_size: int = 384
+    embedding_size: int = 384
+    decoder: DecoderKind = "gru"
+    fusion: FusionKind = "attention"
+    dropout: float = 0.3
+    """Share of units dropped in training: of the features, the words and the joined vector."""
+    standardise: bool = True
+    """Whether features are shifted and scaled by the training set's statistics."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        if self.bidirectional and self.hidden_size % 2:
+            raise ValueError("a bidirectional encoder needs an even hidden_size")
+        if self.decoder == "none" and self.embedding_size != self.hidden_size:
+            raise ValueError("without a decoder, embedding_size must equal hidden_size")
+        for name in ("feature_size", "vocab_size", "hidden_size", "embedding_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more")
+        if self.projection_size < 0 or not 0 <= self.dropout < 1:
+            raise ValueError("projection_size must be 0 or more, dropout in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """One training run."""
+
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    seed: int = 0
+    objective: Objective = "next_token"
+    """`next_token`: predict each token from those before, padding not counted.
+    `reconstruction`: the report's; the token to predict is shown, all 128 positions count."""
+    max_grad_norm: float = 5.0
+    """Gradients are scaled down to this norm; 0 leaves them."""
+    max_tokens: int = MAX_TOKENS
+    val_fraction: float = 0.1
+    test_fraction: float = 0.1
+    tokenizer: str = CORPUS_TOKENIZER
+    preset: str = "attention"
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        if self.epochs < 1 or self.batch_size < 1 or self.max_tokens < 3:
+            raise ValueError("epochs and batch_size must be 1 or more, max_tokens 3 or more")
+        if self.learning_rate <= 0 or self.max_grad_norm < 0:
+            raise ValueError("learning_rate must be above 0, max_grad_norm 0 or more")
+        if min(self.val_fraction, self.test_fraction) < 0 or (
+            self.val_fraction + self.test_fraction >= 1
+        ):
+            raise ValueError("val_fraction and test_fraction must be 0 or more and sum to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """How captions are searched for."""
+
+    num_beams: int = 5
+    """Beams kept at every token; 1 is greedy decoding."""
+    num_captions: int = 1
+    """Captions returned per GIF, best first; at most num_beams."""
+    length_penalty: float = 1.0
+    """Finished captions rank by log-probability / length ** length_penalty
+    (Wu et al. 2016, arXiv:1609.08144, section 7, in its plain form)."""
+    max_tokens: int = 40
+    """Tokens after which a caption is cut, its end token included."""
+
+    def __post_init__(self) -> None:
+        if self.num_beams < 1 or self.max_tokens < 1:
+            raise ValueError("num_beams and max_tokens must be 1 or more")
+        if not 1 <= self.num_captions <= self.num_beams:
+            raise ValueError("num_captions must be between 1 and num_beams")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named model with the training that suits it."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+PRESETS: dict[str, Preset] = {
+    "attention": Preset(),
+    "report": Preset(
+        model=ModelConfig(
+            projection_size=0,
+            encoder="rnn",
+            bidirectional=False,
+            hidden_size=512,
+            embedding_size=512,
+            decoder="none",
+            fusion="add",
+            dropout=0.0,
+            standardise=False,
+        ),
+        training=TrainingConfig(
+            epochs=10,
+            learning_rate=1e-4,
+            batch_size=8,
+            objective="reconstruction",
+            max_grad_norm=0.0,
+            tokenizer="bert-base-uncased",
+            preset="report",
+        ),
+    ),
+}
+"""`attention`: next-token prediction with temporal attention, the default.
+`report`: the original report's recipe, whole (docs/report.md)."""
+
+
+Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)
+
+
+def to_json(
+    config: FeatureRecipe | ModelConfig | TrainingConfig | DecodingConfig,
+) -> dict[str, Any]:
+    """The configuration as a JSON object."""
+    return asdict(config)
+
+
+def from_json(kind: type[Config], data: object) -> Config:
+    """The configuration that a JSON object holds.
+
+    Raises:
+        ValueError: a field is unknown, missing, of another type, or out of its range.
+    """
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{kind.__name__} must be a JSON object")
+    known = {one.name: one for one in fields(kind)}
+    if unknown := sorted(set(data) - set(known)):
+        raise ValueError(f"unknown field {unknown[0]!r}")
+    types = get_type_hints(kind)
+    for name, one in known.items():
+        if name not in data:
+            if one.default is MISSING:
+                raise ValueError(f"field {name!r} is missing")
+        elif not _fits(data[name], types[name]):
+            raise ValueError(f"field {name!r} cannot be {data[name]!r}")
+    return kind(**data)
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
+    if wanted is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, wanted)

@@ -1,0 +1,155 @@
+"""Description files (text, TSV, JSON lines) to captions per GIF.
+
+A GIF's key is its path without the suffix: `cats/jump.gif` and `cats/jump.txt` meet as
+`cats/jump`. The report's names meet too: `gif_7_features_with_pe.npy` and `description_7.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlparse
+
+from gifdesc.errors import DescriptionError
+from gifdesc.files import reason
+
+TEXT_SUFFIX = ".txt"
+TABLE_SUFFIXES = (".tsv", ".jsonl")
+_ID_KEYS = ("id", "path", "gif", "source", "name", "url")
+_REPORT_NAME = re.compile(r"gif_(\d+)_features_with_pe|description_(\d+)")
+
+
+@dataclass
+class Descriptions:
+    """The captions of many GIFs.
+
+    Attributes:
+        captions: per key one or more captions, in file order.
+        problems: one sentence for each file or line that could not be used.
+    """
+
+    captions: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, key: str, captions: list[str]) -> None:
+        """Add captions to a GIF's; white space around and inside them is made single spaces."""
+        cleaned = [" ".join(caption.split()) for caption in captions]
+        if kept := [caption for caption in cleaned if caption]:
+            self.captions.setdefault(key, []).extend(kept)
+
+    def find(self, key: str) -> str | None:
+        """The key under which a GIF's captions stand: its path, else its bare name.
+
+        TGIF's tables name a GIF by URL, so they know only its bare name.
+        """
+        if key in self.captions:
+            return key
+        bare = PurePosixPath(key).name
+        return bare if bare in self.captions else None
+
+
+def gif_key(name: str) -> str:
+    """The key of a GIF, a feature file or a URL."""
+    if "://" in name:
+        name = PurePosixPath(unquote(urlparse(name).path)).name
+    name = PurePosixPath(name.replace("\\", "/")).as_posix()
+    for suffix in (".npy", ".gif"):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    folder, slash, stem = name.rpartition("/")
+    if match := _REPORT_NAME.fullmatch(stem):
+        stem = f"gif_{match[1] or match[2]}"
+    return folder + slash + stem
+
+
+def read_descriptions(path: Path) -> Descriptions:
+    """Read a folder of `.txt`, `.tsv` and `.jsonl` files, or one such file.
+
+    A text file holds one description a line and is named like its GIF. A TSV line is
+    `url-or-name<TAB>sentence`. A JSON line has `id` (or `path`, `gif`, `name`, `url`) and
+    `caption` or `captions`.
+
+    Raises:
+        DescriptionError: there is no such path, or it holds no description at all.
+    """
+    if path.is_dir():
+        wanted = (TEXT_SUFFIX, *TABLE_SUFFIXES)
+        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in wanted and p.is_file())
+        root = path
+    elif path.is_file():
+        paths, root = [path], path.parent
+    else:
+        raise DescriptionError(f"{path}: no such file or folder; name it with --descriptions")
+    descriptions = Descriptions()
+    for one in paths:
+        try:
+            _read_file(one, root, descriptions)
+        except OSError as error:
+            descriptions.problems.append(f"{one}: cannot be read: {reason(error)}")
+        except UnicodeDecodeError as error:
+            descriptions.problems.append(
+                f"{one}: not UTF-8 text (byte {error.start}); save it as UTF-8"
+            )
+    if not descriptions.captions:
+        first = f" ({descriptions.problems[0]})" if descriptions.problems else ""
+        raise DescriptionError(f"{path}: no descriptions here{first}")
+    return descriptions
+
+
+def _read_file(path: Path, root: Path, descriptions: Descriptions) -> None:
+    text = path.read_bytes().decode("utf-8-sig")
+    suffix = path.suffix.lower()
+    if suffix == ".tsv":
+        rows = _table_rows(text)
+    elif suffix == ".jsonl":
+        rows = _json_rows(text)
+    else:
+        key = gif_key(path.relative_to(root).with_suffix("").as_posix())
+        if not text.strip():
+            descriptions.problems.append(f"{path}: empty")
+        descriptions.add(key, text.splitlines())
+        return
+    for number, row in rows:
+        if isinstance(row, str):
+            descriptions.problems.append(f"{path}:{number}: {row}")
+        else:
+            descriptions.add(gif_key(row[0]), row[1])
+
+
+Row = tuple[str, list[str]] | str
+"""A GIF's name and captions, or why the line holds none."""
+
+
+def _table_rows(text: str) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        name, tab, caption = line.rstrip("\r").partition("\t")
+        if tab and name.strip() and caption.strip():
+            yield number, (name.strip(), [caption.replace("\t", " ")])
+        else:
+            yield number, "not `name<TAB>sentence`"
+
+
+def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            yield number, "not JSON"
+            continue
+        name = next((row[key] for key in _ID_KEYS if key in row), None) if _is_object(row) else None
+        captions = (row.get("captions") or [row.get("caption")]) if _is_object(row) else []
+        if name is None or not captions or not all(isinstance(c, str) for c in captions):
+            yield number, "needs `id` and `caption` or `captions`"
+        else:
+            yield number, (str(name), captions)
+
+
+def _is_object(row: object) -> bool:
+    return isinstance(row, dict)

@@ -1,0 +1,33 @@
+"""Which device computes."""
+
+from __future__ import annotations
+
+import torch
+
+from gifdesc.errors import UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that `--device` names.
+
+    Args:
+        name: `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        UsageError: there is no such device here, or no such name.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError(f"--device {name}: not a device; use auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: PyTorch finds no CUDA GPU here; use auto or cpu")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UsageError(f"--device {name}: there are {count} GPUs here, counted from 0")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: PyTorch finds no Apple GPU here; use auto or cpu")
+    return torch.device(name)

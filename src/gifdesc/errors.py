@@ -1,0 +1,46 @@
+"""What can go wrong because of a file, a folder or an option: one sentence each.
+
+GifdescError
+├── GifError          a GIF that gives no frames
+├── FeatureError      a feature file or feature folder that cannot be used
+├── DescriptionError  a description file that cannot be used
+├── WeightsError      backbone weights that are missing or do not fit
+├── CheckpointError   a model folder that is incomplete, damaged or too new
+├── TrainingError     a training run that cannot start or go on
+└── UsageError        a request that cannot be met whatever the files hold (exit code 2)
+
+A message names the path, what is wrong and what to do. The command line turns any of these
+into ``error: ...`` and an exit code; a caller's own mistakes stay `ValueError`/`TypeError`.
+"""
+
+
+class GifdescError(Exception):
+    """Anything that a user, a file or a folder caused."""
+
+
+class GifError(GifdescError):
+    """A GIF gives no frame at all."""
+
+
+class FeatureError(GifdescError):
+    """A feature file or folder is damaged, of another recipe, or not there."""
+
+
+class DescriptionError(GifdescError):
+    """A description file cannot be read or holds nothing to learn from."""
+
+
+class WeightsError(GifdescError):
+    """Backbone weights cannot be had, or do not fit ResNet50."""
+
+
+class CheckpointError(GifdescError):
+    """A model folder is incomplete, damaged, or of a newer format."""
+
+
+class TrainingError(GifdescError):
+    """A training run cannot start or cannot go on."""
+
+
+class UsageError(GifdescError):
+    """An option asks for what cannot be had here, such as an absent device."""

@@ -1,0 +1,212 @@
+"""Feature files, the recipe that made them, and the manifest of what became of each GIF."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gifdesc.config import FeatureRecipe, from_json, to_json
+from gifdesc.errors import FeatureError
+from gifdesc.files import json_line, read_json_lines, replacing, write_json, write_json_lines
+
+RECIPE_NAME = "recipe.json"
+MANIFEST_NAME = "manifest.jsonl"
+FEATURES_SUFFIX = ".npy"
+_MAX_NAME_BYTES = 255
+"""The longest file name that common file systems take, in bytes."""
+
+Status = Literal["ok", "truncated", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestEntry:
+    """What became of one GIF: a line of manifest.jsonl.
+
+    Attributes:
+        source: its path under the given folder.
+        status: `ok`; `truncated`, a good beginning was used; `failed`, no feature file.
+        error: the reason where the status is not `ok`.
+        note: anything else worth knowing, such as another format under a .gif name.
+        size_bytes: of the file.
+        sha256: of the file's bytes, hexadecimal.
+        num_frames: in the file.
+        duration_ms: of one pass through the GIF.
+        sampled_frames: the indices of the frames that the features describe.
+        sampled_times_ms: when each of them comes on screen.
+        features: the feature file's path under the features folder.
+    """
+
+    source: str
+    status: Status
+    error: str | None = None
+    note: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    num_frames: int | None = None
+    duration_ms: int | None = None
+    sampled_frames: tuple[int, ...] | None = None
+    sampled_times_ms: tuple[int, ...] | None = None
+    features: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> ManifestEntry:
+        """The entry of a JSON object; keys of a later version are left out.
+
+        Raises:
+            ValueError: `source` or `status` is missing.
+        """
+        known = {one.name for one in fields(cls)}
+        if not {"source", "status"} <= set(row):
+            raise ValueError("an entry needs source and status")
+        kept = {key: value for key, value in row.items() if key in known}
+        for name in ("sampled_frames", "sampled_times_ms"):
+            if kept.get(name) is not None:
+                kept[name] = tuple(kept[name])
+        return cls(**kept)
+
+
+def features_name(source: str) -> str:
+    """Where a GIF's features lie under the features folder: its own path and `.npy`.
+
+    A file name that would grow too long for the file system ends in a hash of itself instead.
+    """
+    folder, _, name = source.rpartition("/")
+    encoded = name.encode("utf-8", "surrogateescape")
+    if len(encoded) + len(FEATURES_SUFFIX) > _MAX_NAME_BYTES:
+        digest = hashlib.sha256(encoded).hexdigest()[:16]
+        kept = encoded[: _MAX_NAME_BYTES - len(digest) - len(FEATURES_SUFFIX) - 1]
+        name = f"{kept.decode('utf-8', 'ignore')}-{digest}"
+    return (f"{folder}/" if folder else "") + name + FEATURES_SUFFIX
+
+
+def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
+    """Write a feature file, float32 (T, D), under a temporary name and rename it into place."""
+    with replacing(path) as temporary_path:
+        np.save(temporary_path, features, allow_pickle=False)
+
+
+def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np.float32]:
+    """A feature file's vectors.
+
+    Args:
+        path: a `.npy` file.
+        feature_size: D that is wanted, None for any.
+
+    Returns:
+        float32 (T, D), T of 1 or more, every number finite.
+
+    Raises:
+        FeatureError: the file cannot be read or holds anything else.
+    """
+    try:
+        with path.open("rb") as file:
+            features = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise FeatureError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise FeatureError(f"{path}: not a .npy file of plain numbers; extract it again") from error
+    if not isinstance(features, np.ndarray):
+        features.close()
+        raise FeatureError(f"{path}: an .npz archive, not a .npy file")
+    if features.dtype != np.float32:
+        raise FeatureError(f"{path}: holds {features.dtype}, not float32")
+    if features.ndim != 2 or 0 in features.shape:
+        raise FeatureError(f"{path}: has shape {features.shape}, not (frames, features)")
+    if feature_size is not None and features.shape[1] != feature_size:
+        raise FeatureError(
+            f"{path}: has {features.shape[1]} features a frame where {feature_size} are wanted"
+        )
+    if not np.isfinite(features).all():
+        raise FeatureError(f"{path}: holds numbers that are not finite (NaN or infinity)")
+    return features
+
+
+def read_recipe(features_dir: Path) -> FeatureRecipe | None:
+    """The recipe of a features folder, None where it has none (made elsewhere).
+
+    Raises:
+        FeatureError: the recipe file is damaged.
+    """
+    path = features_dir / RECIPE_NAME
+    try:
+        return from_json(FeatureRecipe, json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"{path}: not a recipe of this gifdesc ({error})") from error
+
+
+def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
+    """Make sure that a features folder is for this recipe, writing it into a new folder.
+
+    Raises:
+        FeatureError: the folder has another recipe (the differing field is named), or it holds
+            feature files of which nobody knows how they were made.
+        OSError: the folder cannot be written.
+    """
+    present = read_recipe(features_dir)
+    if present is None:
+        if next(features_dir.rglob(f"*{FEATURES_SUFFIX}"), None) is not None:
+            raise FeatureError(
+                f"{features_dir}: holds feature files without {RECIPE_NAME}, so these cannot be "
+                "mixed in; choose another folder with --output"
+            )
+        write_json(features_dir / RECIPE_NAME, to_json(recipe))
+        return
+    check_same_recipe(present, recipe, f"{features_dir}: its features")
+
+
+def check_same_recipe(present: FeatureRecipe, wanted: FeatureRecipe, who: str) -> None:
+    """Refuse to mix two recipes.
+
+    Raises:
+        FeatureError: they differ; the message names the first field that does.
+    """
+    if name := present.difference(wanted):
+        raise FeatureError(
+            f"{who} were made with {name} {getattr(present, name)}, not "
+            f"{getattr(wanted, name)}; use another folder or the same {name}"
+        )
+
+
+class Manifest:
+    """The manifest of a features folder: the last line about a GIF is the one that counts."""
+
+    def __init__(self, features_dir: Path) -> None:
+        """Read what is there.
+
+        Raises:
+            FeatureError: the manifest is damaged.
+        """
+        self._path = features_dir / MANIFEST_NAME
+        self.entries: dict[str, ManifestEntry] = {}
+        try:
+            rows = read_json_lines(self._path) if self._path.exists() else []
+            for row in rows:
+                entry = ManifestEntry.from_json(row)
+                self.entries[entry.source] = entry
+        except (OSError, ValueError, TypeError) as error:
+            raise FeatureError(
+                f"{self._path}: damaged ({error}); remove it to extract all anew"
+            ) from error
+
+    def add(self, entry: ManifestEntry) -> None:
+        """Append one entry, in one write, so that a killed run leaves whole lines."""
+        with self._path.open("ab") as file:
+            file.write(json_line(entry.to_json()).encode())
+        self.entries[entry.source] = entry
+
+    def compact(self) -> None:
+        """Rewrite the file with one line per GIF, sorted by source."""
+        rows = [self.entries[source].to_json() for source in sorted(self.entries)]
+        write_json_lines(self._path, rows)

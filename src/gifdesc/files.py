@@ -1,0 +1,107 @@
+"""Files written whole or not at all, and paths that are listed without surprises."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well.
+
+    The folder is made. When the block raises, the temporary file goes and `path` is as it was.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A short name of its own: the final name may already be as long as the file system allows.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix[:16])
+    os.close(descriptor)
+    temporary_path = Path(name)
+    try:
+        yield temporary_path
+        temporary_path.chmod(0o666 & ~_umask())
+        temporary_path.replace(path)
+    except BaseException:
+        temporary_path.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text under a temporary name and rename it into place."""
+    with replacing(path) as temporary_path:
+        temporary_path.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write indented JSON (NaN is refused, for it is no JSON) and rename it into place."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line and rename the file into place."""
+    write_text(path, "".join(json_line(row) for row in rows))
+
+
+def json_line(row: dict[str, Any]) -> str:
+    """One JSON object with its line end.
+
+    A path that is not valid UTF-8 (a lone surrogate in Python) is escaped, so that the line is.
+    """
+    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(row, ensure_ascii=True, allow_nan=False)
+    return line + "\n"
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file that programs append to.
+
+    A last line that was cut off (the writer was killed) is left out.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line other than the last is no JSON object.
+    """
+    lines = path.read_bytes().split(b"\n")
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                continue
+            raise ValueError(f"line {number} is not JSON") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is not a JSON object")
+        rows.append(row)
+    return rows
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says of a failure, without the path and number around it."""
+    return error.strerror.lower() if error.strerror else str(error)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,102 @@
+"""Captions for feature vectors: the model, its tokenizer and the search put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gifdesc.config import DecodingConfig
+from gifdesc.dataset import pad_features
+from gifdesc.decoding import Hypothesis, beam_search
+from gifdesc.model import CaptionModel
+from gifdesc.tokenizer import CaptionTokenizer
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a caption.
+
+    Attributes:
+        word: as it stands in the vocabulary, pieces joined.
+        log_prob: natural log-probability, summed over its tokens.
+        frame_weights: T weights over the sampled frames, averaged over its tokens, which sum to
+            1; None where the model does not attend.
+    """
+
+    word: str
+    log_prob: float
+    frame_weights: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class GeneratedCaption:
+    """One caption.
+
+    Attributes:
+        caption: clean text.
+        score: mean log-probability per token, the end token counted.
+        words: the caption word by word.
+    """
+
+    caption: str
+    score: float
+    words: tuple[Word, ...]
+
+
+@torch.inference_mode()
+def generate(
+    model: CaptionModel,
+    tokenizer: CaptionTokenizer,
+    features: Sequence[npt.NDArray[np.float32]],
+    config: DecodingConfig,
+    device: torch.device,
+) -> list[list[GeneratedCaption]]:
+    """The best captions of each GIF, best first.
+
+    Args:
+        model: in evaluation mode, on `device`.
+        tokenizer: the model's.
+        features: float32 (T, D) per GIF.
+        config: how to search.
+        device: where the model lies.
+
+    Returns:
+        Per GIF 1 to `config.num_captions` captions.
+    """
+    if not features:
+        return []
+    padded, lengths = pad_features([torch.from_numpy(one) for one in features])
+    memory = model.encode(padded.to(device), lengths)
+    found = beam_search(
+        model,
+        model.start(memory),
+        num_examples=len(features),
+        start_id=tokenizer.start_id,
+        end_id=tokenizer.end_id,
+        banned_ids=tokenizer.banned_ids,
+        config=config,
+        device=device,
+    )
+    return [
+        [_to_caption(hypothesis, tokenizer, len(one)) for hypothesis in hypotheses]
+        for hypotheses, one in zip(found, features, strict=True)
+    ]
+
+
+def _to_caption(
+    hypothesis: Hypothesis, tokenizer: CaptionTokenizer, num_frames: int
+) -> GeneratedCaption:
+    words = []
+    for word, positions in tokenizer.words(hypothesis.tokens):
+        frame_weights = None
+        if hypothesis.weights:
+            rows = [hypothesis.weights[position][:num_frames] for position in positions]
+            frame_weights = tuple(sum(column) / len(rows) for column in zip(*rows, strict=True))
+        log_prob = sum(hypothesis.log_probs[position] for position in positions)
+        words.append(Word(word, log_prob, frame_weights))
+    caption = tokenizer.decode(hypothesis.tokens)
+    return GeneratedCaption(caption, hypothesis.score, tuple(words))

@@ -1,0 +1,50 @@
+"""From decoded frames to what ResNet50 reads: resized, cropped, normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's R, G, B in [0, 1], as torchvision's weights expect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameTransform:
+    """A weight set's own preprocessing, in pixels.
+
+    The frame is resized so that its shorter side is `resize_size` (bilinear, antialiased), then
+    the central `image_size` square is cut out: torchvision's `ImageClassification` preset, which
+    is the reference that the tests compare with.
+    """
+
+    resize_size: int
+    image_size: int = 224
+
+    def __call__(self, frames: npt.NDArray[np.uint8]) -> Tensor:
+        """Resize and cut a GIF's frames as one batch.
+
+        Args:
+            frames: uint8 (T, height, width, 3), RGB.
+
+        Returns:
+            uint8 (T, 3, image_size, image_size).
+        """
+        from torchvision.transforms.v2 import functional
+
+        batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        resized = functional.resize(batch, [self.resize_size], antialias=True)
+        cropped: Tensor = functional.center_crop(resized, [self.image_size, self.image_size])
+        return cropped.contiguous()
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 pixels (N, 3, h, w) as floats of ImageNet's mean 0 and deviation 1."""
+    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels.float() / 255 - mean) / std

@@ -1,0 +1,255 @@
+"""Pictures of what was seen, said and learnt: filmstrips, contact sheets, training curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gifdesc.errors import GifdescError
+from gifdesc.files import reason, replacing
+from gifdesc.sampling import uniform_indices
+
+Frames = np.ndarray[Any, np.dtype[np.uint8]]
+
+_PAPER, _INK, _PALE_INK, _RULE = "#ffffff", "#1f2328", "#59636e", "#d1d9e0"
+_RIGHT, _WRONG = "#1a7f37", "#b42318"
+_MARGIN, _GAP = 14, 4  # pixels
+_FONT_SIZE, _LINE_HEIGHT = 16, 22  # pixels
+_BOX = "#eef1f4"  # behind a frame that does not fill its place
+_NARROWEST_TEXT = 300  # pixels: beneath a single small frame, a caption still has room
+
+
+_CURVES: dict[str, dict[str, Any]] = {
+    "training": {"color": "#0969da", "linestyle": "--", "marker": "o", "markersize": 4},
+    "validation": {"color": "#bc4c00", "linestyle": "-", "marker": "s", "markersize": 4},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetRow:
+    """One GIF of a contact sheet.
+
+    Attributes:
+        frames: uint8 (T, height, width, 3), T at least 1.
+        caption: What the model said.
+        references: What people said.
+        is_right: Whether the caption counts as right; None leaves the mark out.
+    """
+
+    frames: Frames
+    caption: str
+    references: Sequence[str] = ()
+    is_right: bool | None = None
+
+
+def filmstrip(
+    frames: Frames, caption: str, *, max_frames: int = 8, frame_height: int = 112
+) -> Image.Image:
+    """Frames side by side in their order, the caption beneath.
+
+    Args:
+        frames: uint8 (T, height, width, 3), T at least 1, of any height and width.
+        caption: Text of any length; it is wrapped to the strip's width.
+        max_frames: How many frames are shown at most, spread over all T.
+        frame_height: Height of a shown frame, in pixels. One that is more than twice as wide
+            as high, or more than twice as high as wide, is fitted into a box of that form.
+
+    Returns:
+        An RGB image on a white ground.
+
+    Raises:
+        ValueError: `frames` has another shape or dtype, or a size is below 1.
+    """
+    strip = _frame_row(frames, max_frames, frame_height)
+    width = max(strip.width, _NARROWEST_TEXT)
+    lines = _wrapped(caption, width)
+    height = strip.height + (10 + len(lines) * _LINE_HEIGHT if lines else 0)
+    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _PAPER)
+    image.paste(strip, (_MARGIN, _MARGIN))
+    _write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, _INK)
+    return image
+
+
+def contact_sheet(
+    rows: Sequence[SheetRow], *, max_frames: int = 8, frame_height: int = 80
+) -> Image.Image:
+    """GIFs under one another, each with what was said of it and what is true.
+
+    Right and wrong are told by a word and a sign as well as by colour.
+
+    Args:
+        rows: At least one GIF.
+        max_frames: How many frames of a GIF are shown at most.
+        frame_height: Height of a shown frame, in pixels.
+
+    Returns:
+        An RGB image on a white ground.
+
+    Raises:
+        ValueError: there is no row, or a row's frames are not as `filmstrip` wants them.
+    """
+    if not rows:
+        raise ValueError("a contact sheet needs at least one row")
+    strips = [_frame_row(row.frames, max_frames, frame_height) for row in rows]
+    width = max(_NARROWEST_TEXT, *(strip.width for strip in strips))
+    cells = [_sheet_cell(row, strip, width) for row, strip in zip(rows, strips, strict=True)]
+    height = sum(cell.height for cell in cells) + (2 * len(cells)) * _MARGIN
+    image = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
+    pen = ImageDraw.Draw(image)
+    top = 0
+    for cell in cells:
+        if top:
+            pen.line((_MARGIN, top, _MARGIN + width - 1, top), fill=_RULE)
+        image.paste(cell, (_MARGIN, top + _MARGIN))
+        top += cell.height + 2 * _MARGIN
+    return image
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write an image in the format that the path's ending names, such as `.png`.
+
+    Raises:
+        GifdescError: the file cannot be written.
+        ValueError: the ending names no format that Pillow can write.
+    """
+    _write_aside(path, image.save)
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the curves of a training run as a PNG: the loss and, where known, token accuracy.
+
+    Args:
+        history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
+            nats per token; `val_token_accuracy`, 0 to 1. What is missing, None or not finite
+            leaves a gap.
+        path: Where the picture goes.
+
+    Raises:
+        GifdescError: the file cannot be written.
+        ValueError: there is no epoch.
+    """
+    if not history:
+        raise ValueError("a training history without epochs cannot be drawn")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [row["epoch"] for row in history]
+    loss = {"training": _column(history, "train_loss"), "validation": _column(history, "val_loss")}
+    accuracy = {"validation": _column(history, "val_token_accuracy")}
+    panels = [("loss (nats per token)", loss, None), ("token accuracy", accuracy, 1.02)]
+    if not np.isfinite(accuracy["validation"]).any():
+        panels.pop()
+    figure = Figure(figsize=(1.2 + 4.8 * len(panels), 3.8), dpi=120)
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+    FigureCanvasAgg(figure)
+    every = 1 + len(history) // 25  # markers that touch hide the line's style
+    for position, (label, curves, top) in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), position)
+        for name, values in curves.items():
+            if np.isfinite(values).any():
+                axes.plot(epochs, values, label=name, markevery=every, **_CURVES[name])
+                axes.legend(frameon=False)
+        axes.set(xlabel="epoch", ylabel=label, ylim=(0, top))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color=_RULE, linewidth=0.6)
+    # Without the library's version in the file, equal curves give equal bytes.
+    metadata = {"Software": None}
+    _write_aside(path, lambda aside: figure.savefig(aside, format="png", metadata=metadata))
+
+
+def _column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    values = [row.get(key) for row in history]
+    return [math.nan if value is None else float(value) for value in values]
+
+
+def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Image:
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        found = f"{frames.dtype} {frames.shape}"
+        raise ValueError(f"frames must be uint8 (T, height, width, 3), got {found}")
+    if frame_height < 1:
+        raise ValueError(f"frame_height must be at least 1, got {frame_height}")
+    aspect = frames.shape[2] / frames.shape[1]
+    box = (max(1, round(frame_height * min(max(aspect, 0.5), 2.0))), frame_height)
+    scale = min(box[0] / frames.shape[2], box[1] / frames.shape[1])
+    size = tuple(max(1, round(scale * side)) for side in (frames.shape[2], frames.shape[1]))
+    corner = ((box[0] - size[0]) // 2, (box[1] - size[1]) // 2)
+    shown = uniform_indices(len(frames), max_frames)
+    strip = Image.new("RGB", (len(shown) * (box[0] + _GAP) - _GAP, box[1]), _PAPER)
+    for place, index in enumerate(shown):
+        picture = Image.fromarray(frames[index]).resize(size, Image.Resampling.LANCZOS)
+        left = place * (box[0] + _GAP)
+        strip.paste(_BOX, (left, 0, left + box[0], box[1]))
+        strip.paste(picture, (left + corner[0], corner[1]))
+    return strip
+
+
+def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
+    verdicts = {True: ("\u2713 right", _RIGHT), False: ("\u2717 wrong", _WRONG), None: ("", _INK)}
+    verdict, colour = verdicts[row.is_right]
+    indent = round(max(_font().getlength(label) for label in ("said:", "truth:"))) + 10
+    aside = round(_font().getlength(verdict)) + 10 if verdict else 0
+    texts = {"said:": _wrapped(row.caption, width - indent - aside) or ["(nothing)"]}
+    if row.references:
+        texts["truth:"] = _wrapped(" / ".join(row.references), width - indent - aside)
+    num_lines = sum(map(len, texts.values()))
+    cell = Image.new("RGB", (width, strip.height + 8 + num_lines * _LINE_HEIGHT), _PAPER)
+    cell.paste(strip, (0, 0))
+    pen = ImageDraw.Draw(cell)
+    top = strip.height + 8
+    pen.text((width - aside + 10, top), verdict, fill=colour, font=_font())
+    for label, lines in texts.items():
+        _write_lines(pen, [label], 0, top, _PALE_INK)
+        top = _write_lines(pen, lines, indent, top, _INK)
+    return cell
+
+
+def _write_lines(
+    pen: ImageDraw.ImageDraw, lines: Sequence[str], left: int, top: int, colour: str
+) -> int:
+    """Draw the lines and give the height, in pixels, at which the next one goes."""
+    for line in lines:
+        pen.text((left, top), line, fill=colour, font=_font())
+        top += _LINE_HEIGHT
+    return top
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` pixels; a word too long for a line is cut."""
+    lines: list[str] = []
+    # A file name's undecodable bytes may reach a caption; no font can draw them.
+    for word in text.encode("utf-8", "replace").decode("utf-8").split():
+        if lines and _font().getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        lines.append("")
+        for character in word:
+            if lines[-1] and _font().getlength(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: it has more scripts than Pillow's own font."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, _FONT_SIZE)
+
+
+def _write_aside(path: Path, write: Callable[[Path], object]) -> None:
+    try:
+        with replacing(path) as temporary_path:
+            write(temporary_path)
+    except OSError as error:
+        raise GifdescError(f"{path}: the picture cannot be written ({reason(error)})") from error

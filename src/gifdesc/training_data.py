@@ -1,0 +1,83 @@
+"""What a training or evaluation run learns from: features paired with descriptions, split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gifdesc.config import FeatureRecipe, Split, TrainingConfig
+from gifdesc.dataset import (
+    Example,
+    Pairing,
+    drop_damaged,
+    hash_split,
+    pair,
+    read_split_lists,
+    split_examples,
+)
+from gifdesc.descriptions import read_descriptions
+from gifdesc.errors import TrainingError
+from gifdesc.features import read_recipe
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from.
+
+    Attributes:
+        splits: the usable examples of each split.
+        feature_size: D.
+        recipe: of the features, None where nobody knows.
+        pairing: what was paired and what was not.
+        problems: one sentence for each file that could not be used.
+    """
+
+    splits: dict[Split, list[Example]]
+    feature_size: int
+    recipe: FeatureRecipe | None
+    pairing: Pairing
+    problems: list[str]
+
+
+def prepare_data(
+    features_dir: Path,
+    descriptions_path: Path,
+    config: TrainingConfig,
+    splits_dir: Path | None = None,
+) -> TrainingData:
+    """Pair features with descriptions, leave out what is damaged, and split the rest.
+
+    Raises:
+        FeatureError, DescriptionError: a folder is missing or empty.
+        TrainingError: nothing is left to train on.
+    """
+    descriptions = read_descriptions(descriptions_path)
+    pairing = pair(features_dir, descriptions)
+    examples, feature_size, problems = drop_damaged(pairing.examples)
+    problems = descriptions.problems + problems
+    if not examples:
+        first = f": {problems[0]}" if problems else ""
+        raise TrainingError(
+            f"{features_dir}: no feature file has a description in {descriptions_path}{first}"
+        )
+    splits = split_examples(examples, _splitter(config, splits_dir))
+    if len(examples) == 1:
+        splits = {"train": examples, "val": [], "test": []}
+    if not splits["train"]:
+        raise TrainingError(
+            f"{features_dir}: none of its {len(examples)} examples is in the training split; "
+            "add GIFs or choose other fractions"
+        )
+    return TrainingData(splits, feature_size, read_recipe(features_dir), pairing, problems)
+
+
+def _splitter(config: TrainingConfig, splits_dir: Path | None) -> Callable[[str], Split | None]:
+    if splits_dir is not None:
+        return read_split_lists(splits_dir).get
+    return lambda name: hash_split(
+        name,
+        seed=config.seed,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+    )
