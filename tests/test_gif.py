@@ -288,6 +288,13 @@ class TestDamage:
         assert gif.num_frames == 2
         assert gif.truncated == "behind image 2 it holds no GIF block"
 
+    def test_a_damaged_graphic_control_ends_the_file_unless_nothing_came_before(self):
+        damaged = b"!\xf9\x05\0\0\0\0\0\0"
+        assert read_gif(header(1, 1) + damaged + image(["0"]) + TRAILER).truncated is None
+        gif = read_gif(header(1, 1) + image(["0"]) + damaged + image(["0"]) + TRAILER)
+        assert gif.num_frames == 1
+        assert gif.truncated == "it holds a damaged graphic control block"
+
     def test_a_first_image_without_any_pixel_is_an_error(self):
         with pytest.raises(GifError, match="holds no pixels"):
             read_gif(self.TWO[: len(header(2, 2) + control()) + 11])

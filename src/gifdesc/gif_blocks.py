@@ -25,7 +25,6 @@ _GRAPHIC_CONTROL = Struct("<BBHBB")  # section 23: size 4, flags, delay, transpa
 _HEADER_BYTES = 6
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL_LABEL = 0xF9
-_MIN_CODE_SIZE_MAX = 8
 
 Disposal = Literal["keep", "clear", "restore"]
 """What becomes of a frame's rectangle before the next frame is drawn (section 23)."""
@@ -150,7 +149,8 @@ class _Parser:
             block = self.data[self.position : self.position + _GRAPHIC_CONTROL.size]
             if len(block) == _GRAPHIC_CONTROL.size:
                 size, flags, delay, index, terminator = _GRAPHIC_CONTROL.unpack(block)
-                if self.images and (size, terminator) != (4, 0):
+                is_sound = size == 4 and terminator == 0
+                if self.images and not is_sound:  # before any, only Chromium gives up
                     raise _DamageError("it holds a damaged graphic control block")
                 self.transparent_index = index if flags & 1 else None
                 self.disposal = _DISPOSALS.get(flags >> 2 & 7, "keep")
@@ -167,7 +167,7 @@ class _Parser:
         if flags & 0x80:
             palette = self.take(3 << ((flags & 7) + 1), where)
         min_code_size = self.take(1, where)[0]
-        if min_code_size > _MIN_CODE_SIZE_MAX:
+        if min_code_size > 8:  # a palette index has 8 bits
             raise _DamageError(f"{where} has an impossible code size")
         data_start = self.position
         is_complete = self.skip_sub_blocks()
