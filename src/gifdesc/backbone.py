@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import pickle
+import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,18 +192,38 @@ def _fill(network: nn.Module, path: Path) -> None:
     network.load_state_dict({name: state[name] for name in needed}, strict=False)
 
 
+_DAMAGE = (
+    OSError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+)
+"""What the two readers raise at a file that is damaged or something else."""
+
+
 def _read_state(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        with warnings.catch_warnings(action="ignore"):  # of odd pickles; the error says enough
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
         raise WeightsError(
             f"{path}: not weights that can be read safely "
             "(a .safetensors file, or a .pth state dict of tensors alone)"
         ) from error
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    ):
         raise WeightsError(f"{path}: not a state dict (names and their tensors)")
     return state

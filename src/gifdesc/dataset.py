@@ -130,7 +130,7 @@ def read_split_lists(folder: Path) -> dict[str, Split]:
         if split != "train" and not path.exists():
             continue
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
             raise DescriptionError(f"{path}: cannot be read: {reason(error)}") from error
         except UnicodeDecodeError as error:

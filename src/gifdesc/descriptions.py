@@ -140,16 +140,17 @@ def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield number, "not JSON"
             continue
-        name = next((row[key] for key in _ID_KEYS if key in row), None) if _is_object(row) else None
-        captions = (row.get("captions") or [row.get("caption")]) if _is_object(row) else []
-        if name is None or not captions or not all(isinstance(c, str) for c in captions):
-            yield number, "needs `id` and `caption` or `captions`"
-        else:
+        if not isinstance(row, dict):
+            row = {}
+        name = next((row[key] for key in _ID_KEYS if key in row), None)
+        captions = row.get("captions") or row.get("caption")
+        if isinstance(captions, str):
+            captions = [captions]
+        is_list = isinstance(captions, list) and all(isinstance(c, str) for c in captions)
+        if isinstance(name, (str, int)) and captions and is_list:
             yield number, (str(name), captions)
-
-
-def _is_object(row: object) -> bool:
-    return isinstance(row, dict)
+        else:
+            yield number, "needs `id` and `caption` or `captions`"

@@ -28,7 +28,6 @@ class ExtractionEvent:
         entry: its line of the manifest.
         path: the input itself.
         skipped: it was done before and is unchanged.
-        num_computed: distinct frames that the network has computed for the run so far.
     """
 
     entry: ManifestEntry

@@ -67,19 +67,24 @@ def sample_gif(path: Path, recipe: FeatureRecipe, transform: FrameTransform) -> 
         GifError: the file gives no frame.
     """
     data = load_bytes(path)
+    reducer = _Reducer(transform)
     pick = sampler(recipe.sampling, recipe.num_frames)
-    gif = read_gif(data, pick, name=str(path))
+    gif = read_gif(data, pick, name=str(path), reduce=reducer)
+    # A damaged file is read a second time, shorter: the last frames seen are those returned. A
+    # frame that is sampled repeatedly is drawn, and so seen, once.
+    drawn = sorted(set(gif.indices))
+    digest_of = dict(zip(drawn, reducer.digests[-len(drawn) :], strict=True))
     positions: dict[bytes, int] = {}
     distinct: list[int] = []
     order: list[int] = []
-    for index, frame in enumerate(gif.frames):
-        digest = hashlib.blake2b(frame.tobytes(), digest_size=16, salt=_salt(frame.shape)).digest()
+    for position, index in enumerate(gif.indices):
+        digest = digest_of[index]
         if digest not in positions:
             positions[digest] = len(distinct)
-            distinct.append(index)
+            distinct.append(position)
         order.append(positions[digest])
     return SampledGif(
-        pixels=transform(gif.frames[distinct]),
+        pixels=torch.from_numpy(gif.frames[distinct]).permute(0, 3, 1, 2),
         digests=tuple(positions),
         order=tuple(order),
         sampled_frames=gif.indices,
@@ -223,6 +228,24 @@ def extract_features(
     return extractor.encode([extractor.sample(Path(path))])[0]
 
 
-def _salt(shape: tuple[int, ...]) -> bytes:
-    """A frame's height and width: equal bytes of another shape are another picture."""
-    return b"".join(size.to_bytes(4, "little") for size in shape[:2])
+class _Reducer:
+    """Preprocesses each frame as it is drawn: a large canvas is never held more than once.
+
+    A frame equal to an earlier one is not preprocessed again.
+    """
+
+    def __init__(self, transform: FrameTransform) -> None:
+        self.digests: list[bytes] = []
+        self._transform = transform
+        self._reduced: dict[bytes, npt.NDArray[np.uint8]] = {}
+
+    def __call__(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """uint8 (height, width, 3) -> uint8 (image_size, image_size, 3)."""
+        # Equal bytes of another shape are another picture.
+        shape = b"".join(size.to_bytes(4, "little") for size in frame.shape[:2])
+        digest = hashlib.blake2b(frame.data, digest_size=16, salt=shape).digest()
+        self.digests.append(digest)
+        if digest not in self._reduced:
+            pixels = self._transform(frame[None])[0]
+            self._reduced[digest] = pixels.permute(1, 2, 0).numpy()
+        return self._reduced[digest]

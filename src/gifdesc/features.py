@@ -6,7 +6,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +115,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
             features = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise FeatureError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, TokenError, BadZipFile) as error:
         raise FeatureError(f"{path}: not a .npy file of plain numbers; extract it again") from error
     if not isinstance(features, np.ndarray):
         features.close()
@@ -192,6 +194,8 @@ class Manifest:
         self.entries: dict[str, ManifestEntry] = {}
         try:
             rows = read_json_lines(self._path) if self._path.exists() else []
+            # The next line must not be joined to one that a killed run left without its end.
+            self._is_cut = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
             for row in rows:
                 entry = ManifestEntry.from_json(row)
                 self.entries[entry.source] = entry
@@ -202,6 +206,9 @@ class Manifest:
 
     def add(self, entry: ManifestEntry) -> None:
         """Append one entry, in one write, so that a killed run leaves whole lines."""
+        if self._is_cut:
+            self.compact()
+            self._is_cut = False
         with self._path.open("ab") as file:
             file.write(json_line(entry.to_json()).encode())
         self.entries[entry.source] = entry

@@ -39,14 +39,14 @@ def find_gifs(arguments: Sequence[Path]) -> Iterator[GifInput]:
     """
     root = _common_folder(arguments)
     for argument in arguments:
-        if argument.is_dir():
+        if _is_folder(argument):
             found = False
             for path, error in _walk(argument):
                 found = True
                 yield GifInput(path, _relative(path, root), error)
             if not found:
                 yield GifInput(argument, _relative(argument, root), "no GIF in this folder")
-        elif argument.exists():
+        elif os.path.exists(argument):  # noqa: PTH110 - as in _is_folder
             yield GifInput(argument, _relative(argument, root))
         else:
             yield GifInput(argument, _relative(argument, root), "no such file or folder")
@@ -68,18 +68,23 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path))
-        elif entry.name.lower().endswith(GIF_SUFFIX) and not entry.is_dir():
+        elif entry.name.lower().endswith(GIF_SUFFIX) and not _is_folder(entry.path):
             yield Path(entry.path), None
 
 
 def _common_folder(arguments: Sequence[Path]) -> str:
-    folders = [str(_absolute(a if a.is_dir() else a.parent)) for a in arguments]
+    folders = [str(_absolute(a if _is_folder(a) else a.parent)) for a in arguments]
     return os.path.commonpath(folders) if folders else ""
 
 
 def _relative(path: Path, root: str) -> str:
     relative = os.path.relpath(_absolute(path), root)
     return path.name if relative == "." else Path(relative).as_posix()
+
+
+def _is_folder(path: Path | str) -> bool:
+    # Path.is_dir raises at a name that is too long and at a link to itself.
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _absolute(path: Path) -> Path:

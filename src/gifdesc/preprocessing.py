@@ -13,6 +13,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's R, G, B in [0, 1], as torchvision's weights expect."""
 
+_MAX_RATIO = 16
+"""Of a frame's longer side to its shorter: what lies farther out is cut off before resizing. Only
+the central square is kept in the end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTransform:
@@ -38,9 +42,17 @@ class FrameTransform:
         from torchvision.transforms.v2 import functional
 
         batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        batch = functional.center_crop(batch, _strip_sizes(*batch.shape[2:]))
         resized = functional.resize(batch, [self.resize_size], antialias=True)
         cropped: Tensor = functional.center_crop(resized, [self.image_size, self.image_size])
         return cropped.contiguous()
+
+
+def _strip_sizes(height: int, width: int) -> list[int]:
+    """The part of a long, thin frame that is worth resizing: one by 5000 pixels would fill GBs."""
+    longest = _MAX_RATIO * min(height, width)
+    # An even number of pixels goes, so that the centre stays where it is.
+    return [size - max(0, (size - longest) // 2 * 2) for size in (height, width)]
 
 
 def normalise(pixels: Tensor) -> Tensor:

@@ -131,6 +131,7 @@ def clean_text(spaced: str) -> str:
     text = re.sub(r"(?<=\w) ([-/]) (?=\w)", r"\1", text)
     text = re.sub(r"(?<=\d) ([.,:]) (?=\d)", r"\1", text)
     text = re.sub(r'(["\']) ([^"\']*?) \1', r"\1\2\1", text)
+    text = re.sub(r"(?<=s) ' (?=\w)", "' ", text)  # the dogs' tails
     text = re.sub(r" ([.,!?;:%)\]}…])", r"\1", text)
     return re.sub(r"([(\[{$#@]) ", r"\1", text)
 

@@ -56,8 +56,8 @@ STRAIGHT_APOSTROPHE_WORDS = _words("cont'd[.] nor'easter c'mon e'er s'mores ev'r
 
 FILE_ENDINGS = _words(
     """
-    bat bmp c class cgi cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov mp3 pdf php
-    pl png ppt ps py sql tar txt wav x xml zip
+    bat bmp c class cgi cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov mp3 pdf php pl
+    png ppt ps py sql tar txt wav x xml zip
     """
 )
 """Endings that make a file name of what would otherwise be a number and a word ("1.gif")."""

@@ -47,7 +47,11 @@ def _as_is(token: str) -> str:
 
 def _joined(token: str) -> str:
     # Stanford's tokenizer writes the spaces inside a token as no-break spaces.
-    return escape_brackets(token).replace(" ", "\u00a0")
+    return token.replace(" ", "\u00a0")
+
+
+def _telephone(token: str) -> str:
+    return escape_brackets(_joined(token))
 
 
 def _straight(token: str) -> str:
@@ -83,7 +87,7 @@ _ELIDED = rf"[dDoOlL]{_ANY_APOSTROPHE}(?={_A}{{2}})"
 _ENDS = r"(?=\s|$)"
 _SPACE = "[ \u00a0]"
 _GAP = "[- \u00a0]"
-_NO_URL = r"\s`\"<>|"
+_NO_URL = r"\s`\"<>|(){}"
 _URL_END = r"[^\s\"<>|.,!?(){}-]"
 _PATH = rf"(?:/[^{_NO_URL}]+{_URL_END})?"
 _STARTER = rf"(?=[A-Z])(?i:{_one_of(tuple(map(re.escape, SENTENCE_STARTERS)))}){_ENDS}"
@@ -107,7 +111,7 @@ _APOSTROPHE_WORDS = [
     _rule(rf"((?i:{_one_of(APOSTROPHE_WORDS).replace(chr(39), _APOSTROPHE)}))"),
     _rule(rf"((?i:{_one_of(STRAIGHT_APOSTROPHE_WORDS)}))"),
     _rule(rf"({_APOSTROPHE}[nN]{_APOSTROPHE}|{_APOSTROPHE}[nN]{_ENDS})"),  # rock 'n' roll
-    _rule(rf"([lLdDjJyY]{_APOSTROPHE})"),  # y'all
+    _rule(rf"([lLdDjJ]{_APOSTROPHE}|[yY]{_APOSTROPHE}(?={_L}))"),  # y'all
     _rule(rf"([A-HJ-XZn]{_APOSTROPHE}{_L}{{2,}})"),
     _rule(rf"([A-Za-z]+[aeiouyAEIOUY]{_APOSTROPHE}[aeiouA-Z]{_L}*)"),  # ma'am
     _rule(rf"({_APOSTROPHE}[2-9]0s|{_APOSTROPHE}\d\d{_ENDS})"),  # '90s
@@ -115,12 +119,12 @@ _APOSTROPHE_WORDS = [
 
 _WORDS = [
     _rule(rf"({_WORD})"),  # also over a missing space: "jumped.He"
-    _rule(rf"((?:{_WORD}|{_A}+)[.])(?=[,;:])"),
+    _rule(rf"((?:{_WORD}|{_A}+(?:{_HYPHEN}{_A}+)*)[.])(?=[,;:])"),
     _rule(rf"((?:{_ELIDED})?{_A}+(?:{_HYPHEN}(?:{_ELIDED})?{_A}+)*)"),
     _rule(rf"({_ASCII}[A-Za-z0-9.,]*(?:-(?:(?:[A-Za-z][.]){{2,}}|{_ASCII}+))+)"),
     _rule(rf"({_ASCII}+(?:-[A-Za-z]+){{0,2}}(?:\\?/{_ASCII}+(?:-[A-Za-z]+){{0,2}}){{1,2}})"),
-    _rule(r"([A-Z]+(?:&[A-Z]+)+)"),
-    _rule(r"([cC][+][+]|[A-Z][+][A-Z]|[cCfF]#(?![A-Za-z0-9]))"),
+    _rule(r"([A-Z]+(?:&(?:amp;)?[A-Z]+)+)", lambda token: token.replace("&amp;", "&")),
+    _rule(r"([cC][+][+]|[A-Z]+[+][A-Z]+|[cCfF]#(?![A-Za-z0-9]))"),
 ]
 
 _ABBREVIATIONS = [
@@ -139,7 +143,7 @@ _NUMBERS = [
     _rule(  # telephone numbers, and whatever looks like one
         rf"((?:\(\d{{2,3}}\){_SPACE}?|(?:[+][+]?)?(?:\d{{2,4}}{_GAP})?\d{{2,4}}{_GAP})"
         rf"\d{{3,4}}{_GAP}?\d{{3,5}})",
-        _joined,
+        _telephone,
     ),
     _rule(r"([A-Z]+[$])"),
 ]
@@ -147,11 +151,11 @@ _NUMBERS = [
 _NET = [
     _rule(rf"((?i:https?)://[^{_NO_URL}]+[.][^{_NO_URL}]*{_URL_END})"),
     _rule(rf"(www[.](?:[^{_NO_URL}.,!?]+[.])+[a-zA-Z]{{2,4}}{_PATH})"),
-    _rule(rf"((?:[^{_NO_URL}.,!?():;/$'&@#*_-]+[.])+(?i:com|net|org|edu){_PATH})(?!{_A})"),
+    _rule(rf"((?:[^{_NO_URL}\[\].,!?:;/$'&@#_=^-]+[.])+(?i:com|net|org|edu){_PATH})(?!{_A})"),
     _rule(r"(<?[A-Za-z0-9][^\s\"<>|(){}@]*@(?:[^\s\"<>|(){}.]+[.])*[^\s\"<>|(){}.]+>?)"),
     _rule(r"(@[A-Za-z_][A-Za-z_0-9]*)"),
     _rule(rf"(#{_L}+)"),
-    _rule(rf"({_A}+(?:[.]{_A}+)*[.](?i:{_one_of(FILE_ENDINGS)}))(?!{_A})"),
+    _rule(rf"({_A}+(?:[.]{_A}+)*[.](?i:{_one_of(FILE_ENDINGS)}))(?=[\s.?!,]|$)"),
     _rule(
         r"(</?[A-Za-z][\w.:-]*(?:\s+[A-Za-z][\w.:-]*(?:\s*=\s*(?:'[^'<>]*'|\"[^\"<>]*\"))?)*"
         r"\s*/?>|<[!?][A-Za-z-][^<>]*>)",
