@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import pickle
 import struct
@@ -16,11 +15,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gifdesc.errors import WeightsError
 from gifdesc.files import sha256_of
-from gifdesc.preprocessing import FrameTransform, normalise
+from gifdesc.preprocessing import FrameTransform
 
 UNTRAINED = "random"
 _RANDOM_SEED = 0
@@ -56,34 +54,6 @@ class Backbone:
     def is_untrained(self) -> bool:
         """The weights are random: the features describe no content by themselves."""
         return self.weights == UNTRAINED
-
-
-class FrameEncoder:
-    """Pixels to feature vectors on one device: the one class that holds the network.
-
-    Batch normalisation is folded into the convolutions and the memory layout is channels-last.
-    """
-
-    def __init__(self, backbone: Backbone, device: torch.device) -> None:
-        self.device = device
-        self.transform = backbone.transform
-        network = fold_batch_norm(backbone.network).to(device)
-        self._network = network.to(memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Feature vectors of frames.
-
-        Args:
-            pixels: uint8 (N, 3, h, w), as `FrameTransform` gives them.
-
-        Returns:
-            float32 (N, 2048), on the CPU.
-        """
-        batch = normalise(pixels.to(self.device, non_blocking=True))
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        features: Tensor = self._network(batch)
-        return features.float().cpu()
 
 
 def load_backbone(weights: str) -> Backbone:
@@ -123,30 +93,6 @@ def load_backbone(weights: str) -> Backbone:
     )
     network.fc = nn.Identity()
     return Backbone(network.eval().requires_grad_(False), transform, weights, digest)
-
-
-def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """A copy of a network in evaluation mode with batch-norm folded into its convolutions.
-
-    In torchvision's ResNets a convolution named `convN` feeds `bnN`, and one in a `Sequential`
-    feeds its neighbour. Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1: at inference
-    the normalisation is a linear transform.
-    """
-    network = copy.deepcopy(network).eval()
-    for module in network.modules():
-        children = list(module.named_children())
-        for name, convolution in children:
-            if not isinstance(convolution, nn.Conv2d):
-                continue
-            if isinstance(module, nn.Sequential):
-                norm_name = str(int(name) + 1)
-            else:
-                norm_name = name.replace("conv", "bn")
-            norm = dict(children).get(norm_name)
-            if isinstance(norm, nn.BatchNorm2d):
-                setattr(module, name, fuse_conv_bn_eval(convolution, norm))
-                setattr(module, norm_name, nn.Identity())
-    return network
 
 
 def _download(weights: str) -> Path:

@@ -17,8 +17,9 @@ from gifdesc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
-from gifdesc.extractor import FeatureExtractor, SampledGif
+from gifdesc.extractor import FeatureExtractor
 from gifdesc.generation import GeneratedCaption, Word, generate
+from gifdesc.sampled import SampledGif
 
 log = logging.getLogger(__name__)
 

@@ -71,7 +71,8 @@ def save_weights(path: Path, model: CaptionModel) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     with replacing(path) as temporary_path:
-        save_file(state, temporary_path, {"format": "pt", "format_version": str(FORMAT_VERSION)})
+        # One entry, no more: several come out in any order, and the bytes would differ.
+        save_file(state, temporary_path, {"format_version": str(FORMAT_VERSION)})
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

@@ -13,6 +13,7 @@ DecoderKind = Literal["none", "rnn", "gru", "lstm"]
 FusionKind = Literal["add", "concat", "attention"]
 Objective = Literal["next_token", "reconstruction"]
 Split = Literal["train", "val", "test"]
+Precision = Literal["float32", "float16", "bfloat16"]
 
 FEATURE_SIZE = 2048
 """Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""
@@ -45,6 +46,8 @@ class FeatureRecipe:
     resize_size: int = 256
     encoding: Encoding = "sinusoidal"
     dtype: str = "float32"
+    precision: Precision = "float32"
+    """Of the network's arithmetic; the files hold float32 whatever it was."""
     gifdesc_version: str
     format_version: int = 1
 
@@ -116,11 +119,12 @@ class TrainingConfig:
         _check_choices(self)
         if self.epochs < 1 or self.batch_size < 1 or self.max_tokens < 3:
             raise ValueError("epochs and batch_size must be 1 or more, max_tokens 3 or more")
-        if self.learning_rate <= 0 or self.max_grad_norm < 0:
-            raise ValueError("learning_rate must be above 0, max_grad_norm 0 or more")
-        if min(self.val_fraction, self.test_fraction) < 0 or (
-            self.val_fraction + self.test_fraction >= 1
-        ):
+        if not 0 < self.learning_rate <= 10 or self.max_grad_norm < 0:
+            raise ValueError(
+                "learning_rate must be above 0 and at most 10, max_grad_norm 0 or more"
+            )
+        fractions = (self.val_fraction, self.test_fraction)
+        if not (all(0 <= fraction < 1 for fraction in fractions) and sum(fractions) < 1):
             raise ValueError("val_fraction and test_fraction must be 0 or more and sum to below 1")
 
 

@@ -103,9 +103,9 @@ def _read_file(path: Path, root: Path, descriptions: Descriptions) -> None:
     text = path.read_bytes().decode("utf-8-sig")
     suffix = path.suffix.lower()
     if suffix == ".tsv":
-        rows = _table_rows(text)
+        rows = table_rows(text)
     elif suffix == ".jsonl":
-        rows = _json_rows(text)
+        rows = json_rows(text)
     else:
         key = gif_key(path.relative_to(root).with_suffix("").as_posix())
         if not text.strip():
@@ -123,7 +123,7 @@ Row = tuple[str, list[str]] | str
 """A GIF's name and captions, or why the line holds none."""
 
 
-def _table_rows(text: str) -> Iterator[tuple[int, Row]]:
+def table_rows(text: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -134,7 +134,7 @@ def _table_rows(text: str) -> Iterator[tuple[int, Row]]:
             yield number, "not `name<TAB>sentence`"
 
 
-def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
+def json_rows(text: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

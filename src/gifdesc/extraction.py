@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
 from gifdesc.errors import FeatureError, GifdescError
-from gifdesc.extractor import BATCH_FRAMES, FeatureExtractor, SampledGif
+from gifdesc.extractor import FeatureExtractor
 from gifdesc.features import (
     Manifest,
     ManifestEntry,
@@ -16,23 +21,35 @@ from gifdesc.features import (
     features_name,
     write_features,
 )
-from gifdesc.files import reason, sha256_of
+from gifdesc.files import reason, remove_leftovers, sha256_of
 from gifdesc.inputs import GifInput
+from gifdesc.loader import Task, load_gifs
+from gifdesc.sampled import FileIdentity, SampledGif
+
+LOCK_NAME = ".lock"
 
 
 @dataclass(frozen=True)
 class ExtractionEvent:
-    """What became of one input, in the order in which inputs are finished.
+    """What became of one input.
 
     Attributes:
         entry: its line of the manifest.
         path: the input itself.
-        skipped: it was done before and is unchanged.
+        skipped: it is as it was when it was done before.
     """
 
     entry: ManifestEntry
     path: Path
     skipped: bool = False
+
+
+@dataclass(frozen=True)
+class _Group:
+    """GIFs whose frames are in the network together."""
+
+    gifs: list[tuple[GifInput, SampledGif]]
+    wait: Callable[[], list[npt.NDArray[np.float32]]]
 
 
 def extract(
@@ -41,105 +58,159 @@ def extract(
     extractor: FeatureExtractor,
     *,
     force: bool = False,
-    batch_frames: int = BATCH_FRAMES,
+    retry_failed: bool = False,
+    num_workers: int = 0,
 ) -> Iterator[ExtractionEvent]:
     """Make the feature file of every input, skipping what is done, and keep the manifest.
+
+    Files are read ahead, frames of several GIFs go through the network together, and one batch is
+    written while the next is computed. Killed at any moment, a rerun does what is missing.
 
     Args:
         inputs: what to extract; one bad file never stops the others.
         features_dir: where the feature files go.
         extractor: holds the recipe and the network.
         force: redo what is done.
-        batch_frames: distinct frames gathered before the network runs.
+        retry_failed: redo what failed, although the file is the same.
+        num_workers: processes that read GIFs; 0 for one thread.
 
     Yields:
-        One event per input, as its files are safe on disk.
+        One event per input, when its files are safe on disk.
 
     Raises:
-        FeatureError: the folder holds features of another recipe, or cannot be written.
+        FeatureError: the folder holds features of another recipe, another run is writing to it,
+            or it cannot be written.
     """
     try:
-        claim_folder(features_dir, extractor.recipe)
-        manifest = Manifest(features_dir)
-        waiting: list[tuple[GifInput, SampledGif]] = []
-        for one in inputs:
-            known = None if force else _done_before(one, manifest, features_dir)
-            if known is not None:
-                yield ExtractionEvent(known, one.path, skipped=True)
-                continue
-            try:
-                if one.error:
-                    raise GifdescError(f"{one.path}: {one.error}")
-                waiting.append((one, extractor.sample(one.path)))
-            except GifdescError as error:
-                yield _fail(one, str(error), manifest, features_dir)
-            if sum(len(sampled.digests) for _, sampled in waiting) >= batch_frames:
-                yield from _finish(waiting, extractor, manifest, features_dir)
-                waiting.clear()
-        yield from _finish(waiting, extractor, manifest, features_dir)
-        manifest.compact()
+        with _locked(features_dir):
+            claim_folder(features_dir, extractor.recipe)
+            remove_leftovers(features_dir)
+            run = _Run(features_dir, extractor, Manifest(features_dir))
+            run.manifest.compact()  # a line that a killed run left unfinished goes
+            tasks = (run.task(one, force=force, retry_failed=retry_failed) for one in inputs)
+            yield from run.over(tasks, num_workers)
+            run.manifest.compact()
     except OSError as error:
-        raise FeatureError(f"{features_dir}: cannot be written: {reason(error)}") from error
+        raise FeatureError(
+            f"{features_dir}: cannot be written: {reason(error)}; what is done is in the manifest"
+        ) from error
 
 
-def _done_before(one: GifInput, manifest: Manifest, features_dir: Path) -> ManifestEntry | None:
-    """The entry of an input whose feature file is there and whose bytes are unchanged."""
-    entry = manifest.entries.get(one.source)
-    if entry is None or entry.status == "failed" or entry.features is None or one.error:
-        return None
-    if not (features_dir / entry.features).is_file():
-        return None
+@contextmanager
+def _locked(features_dir: Path) -> Iterator[None]:
+    """Keep other runs out; a killed run's lock is released by the operating system."""
+    features_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(features_dir / LOCK_NAME)
     try:
-        is_same = one.path.stat().st_size == entry.size_bytes and (
-            sha256_of(one.path) == entry.sha256
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FeatureError(
+            f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
+            "another folder with --output"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Run:
+    """One run over many GIFs into one folder."""
+
+    def __init__(self, features_dir: Path, extractor: FeatureExtractor, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._features_dir = features_dir
+        self._extractor = extractor
+
+    def task(self, one: GifInput, *, force: bool, retry_failed: bool) -> Task:
+        """What to do about an input: read it, unless it is what was done before."""
+        entry = self.manifest.entries.get(one.source)
+        if force or entry is None or entry.size_bytes is None or entry.sha256 is None:
+            return Task(one)
+        if entry.status == "failed":
+            is_done = not retry_failed
+        else:
+            is_done = entry.features is not None and (
+                (self._features_dir / entry.features).is_file()
+            )
+        return Task(one, FileIdentity(entry.size_bytes, entry.sha256) if is_done else None)
+
+    def over(self, tasks: Iterable[Task], num_workers: int) -> Iterator[ExtractionEvent]:
+        """Do the tasks: one group is finished while the next one is in the network."""
+        extractor = self._extractor
+        loaded_gifs = load_gifs(
+            tasks, extractor.recipe, extractor.transform, num_workers=num_workers
         )
-    except OSError:
-        return None
-    return entry if is_same else None
+        in_flight: _Group | None = None
+        gathered: list[tuple[GifInput, SampledGif]] = []
+        num_frames = 0
+        for task, loaded in loaded_gifs:
+            if loaded is None:
+                entry = self.manifest.entries[task.one.source]
+                yield ExtractionEvent(entry, task.one.path, skipped=True)
+            elif isinstance(loaded, GifdescError):
+                yield self._fail(task.one, loaded)
+            else:
+                gathered.append((task.one, loaded))
+                num_frames += len(loaded.digests)
+            if num_frames >= extractor.batch_frames:
+                group = self._submit(gathered)
+                gathered, num_frames = [], 0
+                yield from self._finish(in_flight)
+                in_flight = group
+        yield from self._finish(in_flight)
+        yield from self._finish(self._submit(gathered))
 
+    def _submit(self, gifs: list[tuple[GifInput, SampledGif]]) -> _Group:
+        return _Group(gifs, self._extractor.submit([sampled for _, sampled in gifs]))
 
-def _fail(one: GifInput, message: str, manifest: Manifest, features_dir: Path) -> ExtractionEvent:
-    # A feature file of what the GIF was before would outlive it.
-    (features_dir / features_name(one.source)).unlink(missing_ok=True)
-    error = message.removeprefix(f"{one.path}: ")
-    entry = ManifestEntry(source=one.source, status="failed", error=error)
-    if one.path.is_file():
-        size_bytes = one.path.stat().st_size
-        entry = replace(entry, size_bytes=size_bytes, sha256=_sha256_or_none(one.path))
-    manifest.add(entry)
-    return ExtractionEvent(entry, one.path)
+    def _finish(self, group: _Group | None) -> Iterator[ExtractionEvent]:
+        if group is None:
+            return
+        for (one, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
+            name = features_name(one.source)
+            write_features(self._features_dir / name, vectors)
+            entry = _entry(one, sampled, name)
+            self.manifest.add(entry)
+            yield ExtractionEvent(entry, one.path)
 
-
-def _sha256_or_none(path: Path) -> str | None:
-    try:
-        return sha256_of(path)
-    except OSError:
-        return None
-
-
-def _finish(
-    waiting: Sequence[tuple[GifInput, SampledGif]],
-    extractor: FeatureExtractor,
-    manifest: Manifest,
-    features_dir: Path,
-) -> Iterator[ExtractionEvent]:
-    features = extractor.encode([sampled for _, sampled in waiting])
-    for (one, sampled), vectors in zip(waiting, features, strict=True):
-        name = features_name(one.source)
-        write_features(features_dir / name, vectors)
-        starts_ms = [0, *accumulate(sampled.durations_ms)]
+    def _fail(self, one: GifInput, error: GifdescError) -> ExtractionEvent:
+        # A feature file of what the GIF was before would outlive it.
+        (self._features_dir / features_name(one.source)).unlink(missing_ok=True)
+        identity = _identity(one.path)
         entry = ManifestEntry(
             source=one.source,
-            status="truncated" if sampled.truncated else "ok",
-            error=sampled.truncated,
-            note=sampled.note,
-            size_bytes=sampled.size_bytes,
-            sha256=sampled.sha256,
-            num_frames=len(sampled.durations_ms),
-            duration_ms=starts_ms[-1],
-            sampled_frames=sampled.sampled_frames,
-            sampled_times_ms=tuple(starts_ms[i] for i in sampled.sampled_frames),
-            features=name,
+            status="failed",
+            error=str(error).removeprefix(f"{one.path}: "),
+            size_bytes=identity.size_bytes if identity else None,
+            sha256=identity.sha256 if identity else None,
         )
-        manifest.add(entry)
-        yield ExtractionEvent(entry, one.path)
+        self.manifest.add(entry)
+        return ExtractionEvent(entry, one.path)
+
+
+def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
+    starts_ms = [0, *accumulate(sampled.durations_ms)]
+    return ManifestEntry(
+        source=one.source,
+        status="truncated" if sampled.truncated else "ok",
+        error=sampled.truncated,
+        note=sampled.note,
+        size_bytes=sampled.identity.size_bytes,
+        sha256=sampled.identity.sha256,
+        num_frames=len(sampled.durations_ms),
+        duration_ms=starts_ms[-1],
+        sampled_frames=sampled.sampled_frames,
+        sampled_times_ms=tuple(starts_ms[i] for i in sampled.sampled_frames),
+        features=name,
+    )
+
+
+def _identity(path: Path) -> FileIdentity | None:
+    """What a failed file is, so that a rerun can tell whether it changed; None if unreadable."""
+    try:
+        if path.is_file():
+            return FileIdentity(path.stat().st_size, sha256_of(path))
+    except OSError:
+        pass
+    return None

@@ -93,8 +93,8 @@ def features_name(source: str) -> str:
 
 def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
     """Write a feature file, float32 (T, D), under a temporary name and rename it into place."""
-    with replacing(path) as temporary_path:
-        np.save(temporary_path, features, allow_pickle=False)
+    with replacing(path) as temporary_path, temporary_path.open("wb") as file:
+        np.save(file, features, allow_pickle=False)
 
 
 def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np.float32]:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_TEMPORARY_PREFIX = ".gifdesc-tmp-"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -22,8 +24,9 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: the folder or the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A short name of its own: the final name may already be as long as the file system allows.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix[:16])
+    # A short name of its own: the final name may already be as long as the file system allows,
+    # and no search for the final name's ending may find a half file.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY_PREFIX)
     os.close(descriptor)
     temporary_path = Path(name)
     try:
@@ -33,6 +36,12 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary_path.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed run left under a folder that nobody else writes."""
+    for path in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

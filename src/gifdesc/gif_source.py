@@ -22,7 +22,8 @@ def load_bytes(path: Path | str) -> bytes:
         if not stat.S_ISREG(mode):
             raise GifError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            # One byte more than is there: a file that grows meanwhile is read to its old end.
+            data = file.read(min(path.stat().st_size, MAX_FILE_BYTES) + 1)
     except FileNotFoundError as error:
         raise GifError(f"{path}: no such file") from error
     except PermissionError as error:

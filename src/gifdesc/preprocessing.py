@@ -53,10 +53,3 @@ def _strip_sizes(height: int, width: int) -> list[int]:
     longest = _MAX_RATIO * min(height, width)
     # An even number of pixels goes, so that the centre stays where it is.
     return [size - max(0, (size - longest) // 2 * 2) for size in (height, width)]
-
-
-def normalise(pixels: Tensor) -> Tensor:
-    """uint8 pixels (N, 3, h, w) as floats of ImageNet's mean 0 and deviation 1."""
-    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=pixels.device).view(1, 3, 1, 1)
-    return (pixels.float() / 255 - mean) / std

@@ -119,7 +119,11 @@ def save_picture(image: Image.Image, path: Path) -> None:
         GifdescError: the file cannot be written.
         ValueError: the ending names no format that Pillow can write.
     """
-    _write_aside(path, image.save)
+    # By name, for the temporary file has no ending.
+    name = Image.registered_extensions().get(path.suffix.lower())
+    if name is None:
+        raise ValueError(f"{path}: no picture format has this ending")
+    _write_aside(path, lambda aside: image.save(aside, format=name))
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from gifdesc.config import MAX_TOKENS
 from gifdesc.errors import CheckpointError, UsageError
 
 _SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -52,10 +53,15 @@ class CaptionTokenizer:
         wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
         wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
         wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        # The trainer would number inner characters in a hash map's order, another one each time,
+        # and breaks ties by these numbers. Given as special tokens they are numbered here.
+        inner = {
+            f"##{character}" for word in _split_words(wordpiece, captions) for character in word[1:]
+        }
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
             min_frequency=2,
-            special_tokens=_SPECIAL_TOKENS,
+            special_tokens=[*_SPECIAL_TOKENS, *sorted(inner)],
             show_progress=False,
         )
         wordpiece.train_from_iterator(captions, trainer)
@@ -81,9 +87,10 @@ class CaptionTokenizer:
         from transformers import BertTokenizer
 
         try:
-            bert = BertTokenizer.from_pretrained(folder, local_files_only=True)
-            return cls(bert)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            tokenizer = cls(BertTokenizer.from_pretrained(folder, local_files_only=True))
+            tokenizer.encode("☃", MAX_TOKENS)  # a vocabulary without [UNK] fails only here
+            return tokenizer
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"{folder}: the tokenizer's files are damaged") from error
         except Exception as error:  # the Rust parser raises plain Exception on damaged JSON
             if type(error) is not Exception:
@@ -129,11 +136,18 @@ def clean_text(spaced: str) -> str:
     """
     text = re.sub(r"(?<=\w) ' (?=(?:s|t|d|m|ll|re|ve)\b)", "'", spaced)
     text = re.sub(r"(?<=\w) ([-/]) (?=\w)", r"\1", text)
-    text = re.sub(r"(?<=\d) ([.,:]) (?=\d)", r"\1", text)
+    text = re.sub(r"(?<=\d) ([.:]) (?=\d)|(?<=\d) (,) (?=\d{3}\b)", r"\1\2", text)
     text = re.sub(r'(["\']) ([^"\']*?) \1', r"\1\2\1", text)
     text = re.sub(r"(?<=s) ' (?=\w)", "' ", text)  # the dogs' tails
     text = re.sub(r" ([.,!?;:%)\]}…])", r"\1", text)
     return re.sub(r"([(\[{$#@]) ", r"\1", text)
+
+
+def _split_words(tokenizer: Any, captions: Iterable[str]) -> Iterator[str]:
+    """The words of captions as the tokenizer's trainer sees them."""
+    for caption in captions:
+        normalised = tokenizer.normalizer.normalize_str(caption)
+        yield from (word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalised))
 
 
 def _bert_from_vocabulary(tokens: list[str]) -> Any:
@@ -146,7 +160,6 @@ def _bert_from_vocabulary(tokens: list[str]) -> Any:
 def _download(name: str) -> Path:
     """The local copy of a tokenizer on the hub, fetched if need be."""
     from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HFValidationError
 
     has_proxy = any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
     # The hub's client retries for minutes where there is no network at all: ask once, quickly.
@@ -157,7 +170,7 @@ def _download(name: str) -> Path:
             allow_patterns=["tokenizer.json", "tokenizer_config.json", "vocab.txt"],
             local_files_only=is_offline,
         )
-    except (OSError, HFValidationError) as error:
+    except Exception as error:  # the hub's own, and those of whichever HTTP client it uses
         raise UsageError(
             f"--tokenizer {name}: no such folder, and it cannot be had from the Hugging Face hub "
             "here; give a folder with its vocab.txt, or use --tokenizer corpus, which needs no "

@@ -208,7 +208,8 @@ def _fit(
             generator=generator,
         ):
             loss, num_correct, num_tokens = token_loss(model, batch.to(device), config.objective)
-            step_loss = float(loss) / int(num_tokens)
+            batch_loss = float(loss.detach())
+            step_loss = batch_loss / int(num_tokens)
             if not math.isfinite(step_loss):
                 raise TrainingError(
                     f"the loss of epoch {epoch} is not finite; a lower --lr usually helps; "
@@ -219,7 +220,7 @@ def _fit(
             if config.max_grad_norm:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
-            scores += TokenScores(float(loss), int(num_correct), int(num_tokens))
+            scores += TokenScores(batch_loss, int(num_correct), int(num_tokens))
             num_examples += len(batch.tokens)
             on_step(StepResult(epoch, num_examples, step_loss))
         seconds = time.perf_counter() - start_seconds

@@ -8,6 +8,7 @@ import typer
 
 from gifdesc import __version__
 from gifdesc.cli.caption import caption
+from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.demo import demo
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
@@ -42,6 +43,7 @@ def _root(
     """Describe animated GIFs: extract features, train a captioner, score it, caption."""
 
 
+app.command(epilog=KINDS_HELP)(check)
 for command in (extract, train, evaluate, caption, demo):
     app.command()(command)
 

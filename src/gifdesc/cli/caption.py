@@ -17,7 +17,7 @@ from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelDir, NumBea
 def caption(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="GIFs, folders of GIFs, or - for a list on stdin."),
+        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
     ],
     model: ModelDir = Path("model"),
     beam: NumBeams = 5,

@@ -16,6 +16,7 @@ _NUM_SHOWN = 6
 
 
 def demo(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to work.")] = Path(
         "gifdesc-demo"
     ),
@@ -35,35 +36,36 @@ def demo(
         say(f"drew {num_gifs} GIFs with descriptions -> {folder}")
         if data_only:
             return
-        _run_commands(folder, seed=seed, device=device)
+        _run_commands(context, folder, seed=seed, device=device)
 
 
-def _run_commands(folder: Path, *, seed: int, device: str) -> None:
+def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: str) -> None:
     features, descriptions, model = (
         str(folder / name) for name in ("features", "descriptions", "model")
     )
     where = ["--device", device] if device != "auto" else []
-    _run("extract", str(folder / "gifs"), "--output", features, "--weights", "random", *where)
+    gifs = str(folder / "gifs")
+    _run(context, "extract", gifs, "--output", features, "--weights", "random", *where)
     data = ["--features", features, "--descriptions", descriptions, "--model", model]
     seeding = ["--seed", str(seed)] if seed else []
-    _run("train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
-    _run("evaluate", *data, *where)
+    _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
+    _run(context, "evaluate", *data, *where)
     shown = _held_out(folder, seed)[:_NUM_SHOWN]
     if not shown:
         say("no GIF is held out of so few: draw more with --num-gifs")
         return
-    _run("caption", *map(str, shown), "--model", model, *where)
+    _run(context, "caption", *map(str, shown), "--model", model, *where)
     picture_path = folder / "captions.png"
     _draw_picture(shown, folder, picture_path, device)
     say(f"the same as a picture -> {picture_path}")
 
 
-def _run(*arguments: str) -> None:
+def _run(context: typer.Context, *arguments: str) -> None:
     """Show a command line, then run it."""
-    from gifdesc.cli import app
-
     say(f"\n$ gifdesc {shlex.join(arguments)}")
-    code = app(list(arguments), standalone_mode=False)
+    # The commands beside this one: importing them from the package would be a circle.
+    gifdesc = context.find_root().command
+    code = gifdesc.main(list(arguments), prog_name="gifdesc", standalone_mode=False)
     if code:
         raise typer.Exit(code)
 

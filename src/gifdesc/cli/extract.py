@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
 from gifdesc.cli.inputs import gif_inputs
 from gifdesc.cli.options import Debug, Device, Json
-from gifdesc.config import Sampling
+from gifdesc.config import Precision, Sampling
 
 
 def extract(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="GIFs, folders of GIFs, or - for a list on stdin."),
+        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of feature files.")
@@ -42,17 +42,46 @@ def extract(
         bool, typer.Option(help="Add the sine/cosine encoding of each frame's position.")
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Redo what is done.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Redo files that failed and have not changed.")
+    ] = False,
+    runtime: Annotated[
+        Literal["auto", "torch", "openvino"],
+        typer.Option(
+            "--runtime",
+            help="What computes: auto takes OpenVINO on the CPU if it is installed "
+            "(gifdesc[openvino]) and the run is long enough.",
+        ),
+    ] = "auto",
+    precision: Annotated[
+        Precision,
+        typer.Option("--precision", help="Of the arithmetic; 16 bits are faster on a GPU."),
+    ] = "float32",
+    num_workers: Annotated[
+        int | None,
+        typer.Option(
+            "--num-workers",
+            min=0,
+            help="Processes that read GIFs, 0 for one thread; chosen by the device if left out.",
+        ),
+    ] = None,
+    batch_frames: Annotated[
+        int | None,
+        typer.Option("--batch-frames", min=1, help="Frames that go through the network at once."),
+    ] = None,
     device: Device = "auto",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
     with speaking_plainly(debug=debug):
-        inputs = gif_inputs(paths)
+        inputs = list(gif_inputs(paths))
         from gifdesc.backbone import UNTRAINED
         from gifdesc.cli.progress import ExtractionProgress
+        from gifdesc.device import resolve_device
         from gifdesc.extraction import extract as run
         from gifdesc.extractor import FeatureExtractor
+        from gifdesc.loader import default_num_workers
 
         extractor = FeatureExtractor.create(
             weights=weights,
@@ -60,15 +89,32 @@ def extract(
             sampling=sampling,
             encoding="sinusoidal" if positional_encoding else "none",
             device=device,
+            precision=precision,
+            runtime=runtime,
+            num_gifs=len(inputs),
         )
+        if batch_frames is not None:
+            extractor.batch_frames = batch_frames
+        if num_workers is None:
+            num_workers = default_num_workers(resolve_device(device).type)
         if weights == UNTRAINED:
             warn("ResNet50 is untrained (random weights): its features know nothing of the world")
         counts: Counter[str] = Counter()
         failures: list[dict[str, Any]] = []
-        with ExtractionProgress(talk) as progress:
-            for event in run(inputs, output, extractor, force=force):
-                counts["skipped" if event.skipped else event.entry.status] += 1
-                if event.entry.status == "failed":
+        with ExtractionProgress(talk, len(inputs)) as progress:
+            events = run(
+                inputs,
+                output,
+                extractor,
+                force=force,
+                retry_failed=retry_failed,
+                num_workers=num_workers,
+            )
+            for event in events:
+                is_failed = event.entry.status == "failed"
+                is_skipped = event.skipped and not is_failed
+                counts["skipped" if is_skipped else event.entry.status] += 1
+                if is_failed:
                     failures.append({"path": str(event.path), "error": event.entry.error})
                     warn(f"{event.path}: {event.entry.error}")
                 elif not event.skipped and (remark := event.entry.error or event.entry.note):

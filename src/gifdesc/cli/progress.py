@@ -12,9 +12,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 _LINE_INTERVAL_SECONDS = 10.0
 
 
-class _Talk:
+class Talk:
     """A rich progress bar on a terminal; elsewhere `line` prints, at most every 10 seconds."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
@@ -57,33 +55,41 @@ class _Talk:
             self.console.print(text, markup=False)
 
 
-class ExtractionProgress(_Talk):
-    """GIFs done, failed and skipped, and frames per second."""
+class ExtractionProgress(Talk):
+    """GIFs done, failed and skipped, frames per second, time left."""
 
-    def __init__(self, console: Console) -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    def __init__(self, console: Console, num_gifs: int) -> None:
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("GIFs  {task.description}"),
+            TimeRemainingColumn(),
+        )
         super().__init__(console, Progress(*columns, console=console, transient=True))
-        self._task = self.progress.add_task("extracting")
+        self._task = self.progress.add_task("", total=num_gifs)
+        self._num_gifs = num_gifs
+        self._num_done = 0
         self._counts: Counter[str] = Counter()
         self._num_frames = 0
         self._start_seconds = time.monotonic()
 
     def advance(self, event: ExtractionEvent) -> None:
         """Count one finished GIF."""
+        self._num_done += 1
         self._counts["skipped" if event.skipped else event.entry.status] += 1
         if not event.skipped:
             self._num_frames += len(event.entry.sampled_frames or ())
-        rate = self._num_frames / max(1e-9, time.monotonic() - self._start_seconds)
+        seconds = max(1e-9, time.monotonic() - self._start_seconds)
         text = (
-            f"{self._counts['ok'] + self._counts['truncated']} GIFs extracted, "
             f"{self._counts['failed']} failed, {self._counts['skipped']} done before, "
-            f"{rate:.0f} frames/s"
+            f"{self._num_frames / seconds:.0f} frames/s"
         )
-        self.progress.update(self._task, description=text)
-        self.line(text)
+        self.progress.update(self._task, completed=self._num_done, description=text)
+        left_seconds = seconds / self._num_done * (self._num_gifs - self._num_done)
+        self.line(f"{self._num_done}/{self._num_gifs} GIFs, {text}, {left_seconds:.0f} s left")
 
 
-class TrainingProgress(_Talk):
+class TrainingProgress(Talk):
     """Examples of the epoch, loss, and a line for every epoch that ends."""
 
     def __init__(self, console: Console, epochs: int, data: TrainingData) -> None:

@@ -1,0 +1,153 @@
+"""`gifdesc check`: what is wrong with GIFs and their descriptions, before a long run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gifdesc.cli.console import EXIT_FAILED, print_json, print_line, say, speaking_plainly, talk
+from gifdesc.cli.inputs import gif_inputs
+from gifdesc.cli.options import Debug, Json
+from gifdesc.errors import UsageError
+from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
+
+MAX_ROWS_PER_KIND = 20
+"""A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
+_MAX_PATH_WIDTH = 60
+"""Characters to which paths are padded where there is no terminal; a longer one sticks out."""
+
+KINDS_HELP = "\b\nKinds of findings (a file may have several):\n" + "\n".join(
+    f"  {kind:<22} {line}" for kind, line in KINDS.items()
+)
+
+
+def check(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
+    ],
+    descriptions: Annotated[
+        Path | None,
+        typer.Option(
+            "--descriptions",
+            metavar="PATH",
+            help="Look at these as well: a folder of .txt files (one description a line), or a "
+            ".tsv or .jsonl file.",
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option("--list", metavar="KIND", help="Write only the paths of one kind, for xargs."),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="End each listed path with NUL, for xargs -0.")
+    ] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Look over GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
+    with speaking_plainly(debug=debug):
+        if json and kind is not None:
+            raise UsageError("--json and --list exclude each other")
+        if null and kind is None:
+            raise UsageError("--null goes with --list KIND")
+        if descriptions is None and kind in DESCRIPTION_KINDS:
+            raise UsageError(f"--list {kind} needs --descriptions PATH")
+        inputs = gif_inputs(paths)
+        from gifdesc.cli.check_progress import CheckProgress
+        from gifdesc.inspection import inspect_gifs
+
+        findings: list[Finding] = []
+        with CheckProgress(talk) as progress:
+            for inspection in inspect_gifs(inputs, descriptions):
+                findings += inspection.findings
+                progress.advance(inspection)
+        counts = Counter(finding.kind for finding in findings)
+        if json:
+            looked_for = GIF_KINDS if descriptions is None else tuple(KINDS)
+            print_json(
+                {
+                    "num_gifs": progress.num_gifs,
+                    "findings": [finding.to_json() for finding in findings],
+                    "counts": {one: counts[one] for one in looked_for},
+                }
+            )
+        elif kind is not None:
+            listed = (finding.path for finding in findings if finding.kind == kind)
+            _print_paths(listed, end=b"\0" if null else b"\n")
+        elif findings:
+            _print_table(findings)
+        parts = ", ".join(f"{counts[one]} {one}" for one in KINDS if counts[one])
+        gifs = "1 GIF" if progress.num_gifs == 1 else f"{progress.num_gifs} GIFs"
+        say(f"{gifs} checked: {parts or 'nothing found'}")
+        if findings:
+            raise typer.Exit(EXIT_FAILED)
+
+
+def _print_paths(paths: Iterable[Path], *, end: bytes) -> None:
+    """Each path once, in its own bytes, whatever they are."""
+    for path in dict.fromkeys(paths):
+        sys.stdout.buffer.write(os.fsencode(path) + end)
+    sys.stdout.buffer.flush()
+
+
+def _print_table(findings: list[Finding]) -> None:
+    """Path, kind and detail, kind by kind: on a terminal a table, elsewhere aligned lines."""
+    order = {kind: index for index, kind in enumerate(KINDS)}
+    findings = sorted(findings, key=lambda finding: order[finding.kind])
+    if is_terminal():
+        _print_rich_table(findings)
+        return
+    rows = [(_printable(str(one.path)), one.kind, _printable(one.detail)) for one in findings]
+    path_width = min(_MAX_PATH_WIDTH, max(len(path) for path, _, _ in rows))
+    kind_width = max(len(kind) for _, kind, _ in rows)
+    for path, kind, detail in rows:
+        print_line(f"{path:<{path_width}}  {kind:<{kind_width}}  {detail}")
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at stdout."""
+    return sys.stdout.isatty()
+
+
+def _print_rich_table(findings: list[Finding]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("path", "kind", "detail", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[1].no_wrap = True
+    for kind in KINDS:
+        rows = [finding for finding in findings if finding.kind == kind]
+        for row in rows[:MAX_ROWS_PER_KIND]:
+            path, detail = _printable(str(row.path)), _printable(row.detail)
+            table.add_row(Text(path), Text(kind, style="bold yellow"), Text(detail))
+        if num_more := len(rows[MAX_ROWS_PER_KIND:]):
+            more = f"and {num_more} more: --list {kind}"
+            table.add_row(Text(more, style="dim"), Text(kind, style="yellow"), "")
+        if rows:
+            table.add_section()
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    print_line(capture.get().strip("\n"))
+
+
+def _printable(text: str) -> str:
+    """Text on one line without control codes; bytes that are not UTF-8 are escaped."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that os.fsdecode could not decode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,36 @@
+"""How far `gifdesc check` has come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from gifdesc.cli.progress import Talk
+
+if TYPE_CHECKING:
+    from gifdesc.inspection import Inspection
+
+
+class CheckProgress(Talk):
+    """GIFs looked at, and findings.
+
+    Attributes:
+        num_gifs: looked at so far.
+    """
+
+    def __init__(self, console: Console) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        super().__init__(console, Progress(*columns, console=console, transient=True))
+        self._task = self.progress.add_task("checking")
+        self.num_gifs = 0
+        self._num_findings = 0
+
+    def advance(self, inspection: Inspection) -> None:
+        """Count what was looked at."""
+        self.num_gifs += inspection.is_gif
+        self._num_findings += len(inspection.findings)
+        text = f"{self.num_gifs} GIFs checked, findings: {self._num_findings}"
+        self.progress.update(self._task, description=text)
+        self.line(text)

@@ -1,0 +1,117 @@
+"""What is wrong, or odd, about the GIFs themselves, found with as little decoding as will do."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from gifdesc.errors import GifError
+from gifdesc.findings import (
+    HUGE_CANVAS_PIXELS,
+    HUGE_FILE_BYTES,
+    HUGE_NUM_FRAMES,
+    Finding,
+    GifKind,
+)
+from gifdesc.gif import GifInfo, load_bytes, read_gif, scan_gif
+from gifdesc.gif_canvas import Frame
+
+_TOO_LARGE = "too large"
+"""How `GifError` begins, behind the path, where a limit of `gif_limits` refuses a file."""
+_NO_PIXELS: Frame = np.empty(0, np.uint8)
+
+
+class GifInspector:
+    """Looks at one GIF after the other, and remembers the SHA-256 of each."""
+
+    def __init__(self) -> None:
+        """Begin with no file seen."""
+        self._first_paths: dict[bytes, Path] = {}
+
+    def inspect(self, path: Path) -> list[Finding]:
+        """What is found about one file, which is read once.
+
+        Frames are decoded one by one, up to the first that differs from the first frame; two
+        of them are in memory at a time. `still`, `dead` and the number of frames are judged
+        by the frames that can be used. Damage inside an image's data is seen only in the
+        frames that are decoded.
+        """
+        found: dict[GifKind, str] = {}
+        try:
+            data = load_bytes(path)
+            info = scan_gif(data, name=str(path))
+            num_equal_frames, late_damage = _count_equal_frames(data, str(path))
+        except GifError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            found["unreadable"] = reason
+            if reason.startswith(_TOO_LARGE):
+                found["huge"] = reason
+            return _findings(path, found)
+        damage = late_damage or info.truncated
+        num_frames = num_equal_frames if late_damage else info.num_frames
+        if info.note is not None:
+            is_gif = data.startswith(b"GIF")
+            found["truncated" if is_gif else "not_gif"] = info.note
+        if damage is not None:
+            found["truncated"] = f"{damage}; {_frames(num_frames)} can be used"
+        if num_frames == 1:
+            found["still"] = "one frame"
+        elif num_equal_frames == num_frames:
+            found["dead"] = f"{num_frames} equal frames"
+        if sizes := _huge_sizes(info, len(data)):
+            found["huge"] = ", ".join(sizes)
+        first_path = self._first_paths.setdefault(hashlib.sha256(data).digest(), path)
+        if first_path != path:
+            found["duplicate"] = f"the same bytes as {first_path}"
+        return _findings(path, found)
+
+
+class _FrameDiffersError(Exception):
+    """Ends the decoding: the file moves."""
+
+
+def _count_equal_frames(data: bytes, name: str) -> tuple[int, str | None]:
+    """How many frames from the first on are equal, and the damage that decoding came upon.
+
+    Raises:
+        GifError: Not even the first frame can be had.
+    """
+    first: Frame | None = None
+    num_equal = 0
+
+    def compare(frame: Frame) -> Frame:
+        nonlocal first, num_equal
+        if first is None:
+            first = frame
+        elif not np.array_equal(frame, first):
+            raise _FrameDiffersError
+        num_equal += 1
+        return _NO_PIXELS
+
+    try:
+        gif = read_gif(data, name=name, reduce=compare)
+    except _FrameDiffersError:
+        return num_equal, None
+    return gif.num_frames, gif.truncated
+
+
+def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
+    """The measures of a file that are beyond what is usual."""
+    sizes = []
+    if info.width * info.height > HUGE_CANVAS_PIXELS:
+        sizes.append(f"{info.width} x {info.height} pixels")
+    if info.num_frames > HUGE_NUM_FRAMES:
+        sizes.append(_frames(info.num_frames))
+    if num_bytes > HUGE_FILE_BYTES:
+        sizes.append(f"{num_bytes / 1e6:.0f} MB")
+    return sizes
+
+
+def _frames(num_frames: int) -> str:
+    return "1 frame" if num_frames == 1 else f"{num_frames} frames"
+
+
+def _findings(path: Path, found: dict[GifKind, str]) -> list[Finding]:
+    return [Finding(path=path, kind=kind, detail=detail) for kind, detail in found.items()]

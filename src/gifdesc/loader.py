@@ -1,0 +1,140 @@
+"""GIFs read ahead of the network, in threads or processes, in input order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from gifdesc.config import FeatureRecipe
+from gifdesc.errors import GifdescError, GifError
+from gifdesc.inputs import GifInput
+from gifdesc.preprocessing import FrameTransform
+from gifdesc.sampled import FileIdentity, SampledGif, sample_gif
+
+_AHEAD_PER_WORKER = 8
+"""GIFs that a worker may be ahead: enough to hide a slow one, little enough to stay small."""
+
+_NICENESS = 10
+"""Decoding fills the gaps that the network leaves and never keeps it waiting for a core."""
+
+Loaded = SampledGif | GifdescError | None
+"""A sampled GIF, why there is none, or None for a file that is what it was."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One GIF to read, unless it is still what is known of it."""
+
+    one: GifInput
+    known: FileIdentity | None = None
+
+
+def default_num_workers(device_type: str) -> int:
+    """Worker processes that keep a device busy; 0 stands for one thread of this process.
+
+    Args:
+        device_type: `cpu`, `cuda` or `mps`. On a CPU the network itself takes all cores, and one
+            thread decodes many times faster than it computes.
+    """
+    return 0 if device_type == "cpu" else min(16, os.cpu_count() or 1)
+
+
+def load_gifs(
+    tasks: Iterable[Task],
+    recipe: FeatureRecipe,
+    transform: FrameTransform,
+    *,
+    num_workers: int = 0,
+) -> Iterator[tuple[Task, Loaded]]:
+    """Read GIFs ahead of whoever consumes them.
+
+    Args:
+        tasks: what to read; consumed as needed.
+        recipe: how to sample.
+        transform: how to preprocess.
+        num_workers: processes; 0 for one thread of this process.
+
+    Yields:
+        Each task with what came of it, in order. A worker process that dies costs one GIF, which
+        is reported as an error.
+    """
+    window = _AHEAD_PER_WORKER * max(1, num_workers)
+    waiting: deque[tuple[Task, Future[Loaded]]] = deque()
+    rest = iter(tasks)
+    with ExitStack() as stack:
+        executor = stack.enter_context(_closing(_executor(num_workers)))
+
+        def submit(task: Task) -> Future[Loaded]:
+            return executor.submit(_load, task, recipe, transform)
+
+        while True:
+            while len(waiting) < window and (task := next(rest, None)) is not None:
+                waiting.append((task, submit(task)))
+            if not waiting:
+                return
+            task, future = waiting.popleft()
+            try:
+                loaded = future.result()
+            except BrokenExecutor:
+                # Somebody's file killed a worker, and with it all that was under way. Each is
+                # tried alone, so that the culprit takes only itself along.
+                loaded = _load_alone(task, recipe, transform)
+                executor = stack.enter_context(_closing(_executor(num_workers)))
+                waiting = deque((other, submit(other)) for other, _ in waiting)
+            yield task, loaded
+
+
+class _closing:  # noqa: N801 - reads as contextlib.closing, with an executor's own way to close
+    """Shuts an executor down at once: what is still queued is dropped."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def __enter__(self) -> Executor:
+        return self._executor
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _executor(num_workers: int) -> Executor:
+    if num_workers == 0:
+        return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_be_nice)
+    return ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=_be_nice)
+
+
+def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
+    with _closing(_executor(1)) as executor:
+        try:
+            return executor.submit(_load, task, recipe, transform).result()
+        except BrokenExecutor:
+            return GifError(f"{task.one.path}: reading it killed the process that did")
+
+
+def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
+    if task.one.error:
+        return GifdescError(f"{task.one.path}: {task.one.error}")
+    try:
+        return sample_gif(task.one.path, recipe, transform, known=task.known)
+    except GifdescError as error:
+        return error
+
+
+def _be_nice() -> None:
+    """Lower the priority of this thread (Linux) or of a worker process (elsewhere)."""
+    set_priority: Callable[[int, int, int], None] | None = getattr(os, "setpriority", None)
+    is_main = threading.current_thread() is threading.main_thread()
+    if set_priority is not None and (is_main or os.uname().sysname == "Linux"):
+        set_priority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,31 @@
+"""What many tests share and is slow to make, and how hypothesis behaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gifdesc.backbone import Backbone
+
+# No test asserts a wall-clock time, and a run is as the run before.
+settings.register_profile("gifdesc", deadline=None, derandomize=True)
+settings.load_profile("gifdesc")
+
+
+@pytest.fixture(scope="session")
+def random_backbone() -> Backbone:
+    """The untrained ResNet50 of `--weights random`, half a second's work. Not to be changed."""
+    from gifdesc.backbone import load_backbone
+
+    return load_backbone("random")
+
+
+@pytest.fixture(scope="session")
+def random_network(random_backbone: Backbone) -> nn.Module:
+    """Its network."""
+    return random_backbone.network

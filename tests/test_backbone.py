@@ -1,0 +1,362 @@
+"""ResNet50's weights: random, from a file, from torchvision; and all that is no ResNet50."""
+
+import copy
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models import ResNet50_Weights
+
+from gifdesc import backbone as backbone_module
+from gifdesc.backbone import WEIGHT_NAMES, Backbone, load_backbone
+from gifdesc.errors import WeightsError
+from gifdesc.runtime import TorchEncoder, fold_batch_norm
+
+V1, V2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
+
+State = dict[str, Tensor]
+
+
+def narrow_resnet50(weights: None = None) -> nn.Module:
+    """ResNet50 with bottlenecks a sixteenth as wide: the same names, filled in no time."""
+    assert weights is None
+    return models.resnet.ResNet(models.resnet.Bottleneck, [3, 4, 6, 3], width_per_group=4)
+
+
+@pytest.fixture
+def narrow(monkeypatch) -> None:
+    """Networks that are filled from files are narrow ones."""
+    monkeypatch.setattr(models, "resnet50", narrow_resnet50)
+
+
+@pytest.fixture(scope="session")
+def small_state() -> State:
+    """A state dict of the narrow ResNet50 with one number per tensor: its file is small."""
+    shapes = {name: tensor.shape for name, tensor in narrow_resnet50().state_dict().items()}
+    return {
+        name: torch.tensor(float(index % 7 - 3) / 100).expand(shape)
+        for index, (name, shape) in enumerate(shapes.items())
+    }
+
+
+def without_head(state: State) -> State:
+    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+def assert_holds(backbone: Backbone, state: State) -> None:
+    """The network has these weights, and all of them."""
+    held = backbone.network.state_dict()
+    for name, tensor in held.items():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(tensor, state[name].to(tensor.dtype), rtol=0, atol=0)
+    assert held.keys() == without_head(state).keys()
+
+
+# Random
+
+
+def test_random_weights_are_the_same_each_time_and_touch_no_other_randomness(random_backbone):
+    torch.manual_seed(123)  # whatever the caller's state is
+    before = torch.get_rng_state()
+    again = load_backbone("random")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert again.weights_sha256 == random_backbone.weights_sha256
+    for name, tensor in random_backbone.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[name], tensor), name
+
+
+def test_random_weights_are_called_untrained(random_backbone):
+    assert random_backbone.weights == "random"
+    assert random_backbone.is_untrained
+    assert len(random_backbone.weights_sha256) == 64
+    assert random_backbone.transform.resize_size == 256
+
+
+def test_a_backbone_gives_2048_numbers_a_frame_and_does_not_learn(random_network):
+    assert not random_network.training
+    assert not any(parameter.requires_grad for parameter in random_network.parameters())
+    with torch.inference_mode():
+        assert random_network(torch.zeros(2, 3, 32, 32)).shape == (2, 2048)
+    assert isinstance(random_network.fc, nn.Identity)
+
+
+# From a file
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_pth_and_a_safetensors_file_give_the_same_network(tmp_path):
+    state = narrow_resnet50().state_dict()
+    torch.save(state, tmp_path / "weights.pth")
+    save_file(state, tmp_path / "weights.safetensors")
+    loaded = [load_backbone(str(tmp_path / f"weights.{kind}")) for kind in ("pth", "safetensors")]
+    for path, backbone in zip(("weights.pth", "weights.safetensors"), loaded, strict=True):
+        assert_holds(backbone, state)
+        assert backbone.weights == str(tmp_path / path)
+        assert not backbone.is_untrained
+        assert not backbone.network.training
+        digest = hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
+        assert backbone.weights_sha256 == digest
+        (tmp_path / path).unlink()  # 11 MB
+    frames = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(loaded[0].network(frames), loaded[1].network(frames))
+
+
+SAVED_AS: dict[str, Callable[[State], object]] = {
+    "whole": lambda state: state,
+    "without a head": without_head,
+    "of DataParallel": lambda state: {f"module.{name}": one for name, one in state.items()},
+    "nested": lambda state: {"state_dict": state, "epoch": torch.tensor(3)},
+    "nested, of DataParallel": lambda state: {
+        "epoch": 3,
+        "state_dict": {f"module.{name}": tensor for name, tensor in state.items()},
+    },
+    "with another head": lambda state: {**state, "fc.weight": torch.zeros(7, 2048)},
+    "with more": lambda state: {**state, "decoder.weight": torch.zeros(1)},
+    "without counters": lambda state: {
+        name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")
+    },
+}
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("kind", SAVED_AS)
+def test_a_state_dict_may_be_saved_in_several_ways(small_state, tmp_path, kind):
+    torch.save(SAVED_AS[kind](small_state), tmp_path / "weights.pth")
+    backbone = load_backbone(str(tmp_path / "weights.pth"))
+    assert_holds(backbone, small_state)
+    assert backbone.network(torch.zeros(1, 3, 32, 32)).shape == (1, 2048)
+
+
+def refused(path: Path | str) -> str:
+    with pytest.raises(WeightsError) as caught:
+        load_backbone(str(path))
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_missing_keys_are_named(small_state, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({name: one for name, one in small_state.items() if name != "bn1.bias"}, path)
+    assert refused(path) == f"{path}: not ResNet50: it lacks bn1.bias"
+    torch.save({name: one for name, one in small_state.items() if "layer" in name}, path)
+    assert refused(path) == (
+        f"{path}: not ResNet50: it lacks bn1.bias, bn1.running_mean, bn1.running_var and 2 more"
+    )
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_wrong_shape_is_named(small_state, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({**small_state, "conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
+    assert refused(path) == (
+        f"{path}: not ResNet50: conv1.weight has shape (64, 1, 7, 7) instead of (64, 3, 7, 7)"
+    )
+
+
+@pytest.mark.usefixtures("narrow")
+def test_another_network_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file(models.squeezenet1_1(weights=None).state_dict(), path)
+    assert refused(path).startswith(f"{path}: not ResNet50: it lacks bn1.bias, bn1.running_mean")
+
+
+class Trap:
+    """Leaves a mark when it is unpickled."""
+
+    sprung = False
+
+    def __reduce__(self):
+        return (setattr, (Trap, "sprung", True))
+
+
+def write_pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"conv1.weight": Trap()}))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a pickled object": write_pickled,
+    "a saved object": lambda path: torch.save({"conv1.weight": Trap()}, path),
+    "a whole module": lambda path: torch.save(nn.Linear(2, 2), path),
+    "text": lambda path: path.write_text("these are not the weights"),
+    "nothing": lambda path: path.touch(),
+    "a cut file": lambda path: (
+        torch.save({"conv1.weight": torch.zeros(9)}, path),
+        path.write_bytes(path.read_bytes()[:-40]),
+    ),
+    "noise": lambda path: path.write_bytes(b"\x80\x02}q\x00X\x05\xff\xfe" + bytes(range(256))),
+}
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".bin"])
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_what_cannot_be_read_safely_is_refused(tmp_path, kind, suffix):
+    path = tmp_path / f"weights{suffix}"
+    DAMAGE[kind](path)
+    assert refused(path) == (
+        f"{path}: not weights that can be read safely (a .safetensors file, or a .pth state dict "
+        "of tensors alone)"
+    )
+    assert not Trap.sprung
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("content", [[torch.zeros(1)], {"epoch": 3}, {0: torch.zeros(1)}])
+def test_what_is_no_state_dict_is_refused(tmp_path, content):
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    assert refused(path) == f"{path}: not a state dict (names and their tensors)"
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("name", ["imagenet", "gone.pth", ""])
+def test_neither_a_file_nor_a_known_name(name):
+    wanted = "neither a file nor one of imagenet1k-v1, imagenet1k-v2, random"
+    assert refused(name) == f"--weights {name}: {wanted}"
+    assert WEIGHT_NAMES == ("imagenet1k-v1", "imagenet1k-v2", "random")
+
+
+# From torchvision
+
+
+@pytest.fixture
+def cache_dir(monkeypatch, tmp_path) -> Path:
+    """Where downloads would go; not there yet."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def downloads(monkeypatch, small_state) -> list[tuple[str, str, str]]:
+    """A network that gives a small file for every URL; what was fetched is noted."""
+    fetched = []
+
+    def download(url: str, path: str, hash_prefix: str, progress: bool) -> None:
+        assert not progress
+        fetched.append((url, path, hash_prefix))
+        torch.save(small_state, path)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    return fetched
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize(
+    ("name", "weights", "digest"),
+    [("imagenet1k-v1", V1, "0676ba61"), ("imagenet1k-v2", V2, "11ad3fa6")],
+)
+def test_torchvisions_weights_are_fetched_once_with_their_digest_and_transform(
+    name, weights, digest, cache_dir, downloads, small_state
+):
+    path = cache_dir / weights.url.rsplit("/", 1)[-1]
+    for _ in range(2):
+        backbone = load_backbone(name)
+        assert_holds(backbone, small_state)
+        assert backbone.weights == name
+        assert not backbone.is_untrained
+        assert [backbone.transform.resize_size] == weights.transforms().resize_size
+        assert [backbone.transform.image_size] == weights.transforms().crop_size
+        assert backbone.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert downloads == [(weights.url, str(path), digest)]
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize(
+    "failure",
+    [
+        URLError("Name or service not known"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        RuntimeError('invalid hash value (expected "0676ba61", got "00")'),
+    ],
+)
+def test_without_a_network_one_sentence_says_what_to_do(monkeypatch, cache_dir, failure):
+    def download(*_args: object, **_options: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    path = cache_dir / "resnet50-0676ba61.pth"
+    assert refused("imagenet1k-v1") == (
+        "--weights imagenet1k-v1: cannot be downloaded here; get "
+        f"https://download.pytorch.org/models/resnet50-0676ba61.pth on another machine and put it "
+        f"at {path}, or use --weights FILE, or --weights random (untrained)"
+    )
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_cache_that_cannot_be_made_says_the_same(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "file"))
+    assert "or use --weights FILE, or --weights random (untrained)" in refused("imagenet1k-v2")
+
+
+@pytest.mark.usefixtures("narrow")
+def test_torchvisions_v2_file_by_path_brings_its_transform(monkeypatch, small_state, tmp_path):
+    torch.save(small_state, tmp_path / "weights.pth")
+    path = str(tmp_path / "weights.pth")
+    assert load_backbone(path).transform.resize_size == 256
+    monkeypatch.setattr(backbone_module, "sha256_of", lambda _path: "11ad3fa6" + "0" * 56)
+    assert load_backbone(path).transform.resize_size == 232
+    assert V2.url.endswith("-11ad3fa6.pth")
+
+
+# Folded batch-norm
+
+
+@pytest.fixture(scope="module")
+def lively_network(random_network) -> nn.Module:
+    """ResNet50 with batch-norm statistics as far from trivial as training leaves them."""
+    network = copy.deepcopy(random_network)
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.5, generator=generator)
+            module.running_var.uniform_(0.3, 3, generator=generator)
+            module.weight.uniform_(0.3, 1.5, generator=generator)
+            module.bias.normal_(0, 0.3, generator=generator)
+    return network
+
+
+def test_folded_the_network_gives_the_same_to_1e_4_of_scale(lively_network):
+    frames = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        plain, folded = lively_network(frames), fold_batch_norm(lively_network)(frames)
+    assert plain.std() > 0
+    assert (plain - folded).abs().max() < 1e-4 * plain.abs().max()
+
+
+def test_no_batch_norm_is_left_and_the_network_is_as_it_was(lively_network):
+    num_norms = sum(isinstance(one, nn.BatchNorm2d) for one in lively_network.modules())
+    folded = fold_batch_norm(lively_network)
+    assert not any(isinstance(one, nn.BatchNorm2d) for one in folded.modules())
+    assert sum(isinstance(one, nn.BatchNorm2d) for one in lively_network.modules()) == num_norms
+    assert num_norms == 53
+    assert lively_network.conv1.bias is None
+    assert folded.conv1.bias is not None
+
+
+def test_a_network_without_batch_norm_is_left_alone():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten())
+    frames = torch.rand(2, 3, 5, 5)
+    assert torch.equal(fold_batch_norm(network)(frames), network(frames))
+
+
+def test_the_encoder_is_the_plain_network_on_normalised_frames(lively_network):
+    pixels = torch.randint(
+        0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(2)
+    )
+    mean = torch.tensor(V1.transforms().mean).view(1, 3, 1, 1)
+    std = torch.tensor(V1.transforms().std).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        plain = torch.cat([lively_network((one[None] / 255 - mean) / std) for one in pixels])
+    encoded = TorchEncoder(lively_network, torch.device("cpu")).submit(pixels.numpy())()
+    assert encoded.shape == (3, 2048)
+    assert encoded.dtype.name == "float32"
+    assert (plain - torch.from_numpy(encoded)).abs().max() < 1e-4 * plain.abs().max()

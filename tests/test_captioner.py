@@ -1,0 +1,223 @@
+import numpy as np
+import pytest
+
+import gifdesc
+from builders import (
+    ALL_FOR_TRAINING,
+    CPU,
+    TINY,
+    World,
+    tiny_recipe,
+    use_tiny_backbone,
+    write_model,
+)
+from gifdesc.captioner import Caption, Captioner
+from gifdesc.config import DecodingConfig, TrainingConfig
+from gifdesc.errors import CheckpointError, GifError, UsageError
+from gifdesc.extraction import extract
+from gifdesc.extractor import FeatureExtractor
+from gifdesc.inputs import find_gifs
+from gifdesc.training import train
+from gifdesc.training_data import prepare_data
+from helpers import draw_broken_gif, draw_gif, truncate
+
+SHORT = DecodingConfig(num_beams=3, max_tokens=8)
+
+
+@pytest.fixture(autouse=True)
+def tiny_backbone(monkeypatch):
+    use_tiny_backbone(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("model"), recipe=tiny_recipe())
+
+
+@pytest.fixture(scope="module")
+def gif_paths(tmp_path_factory):
+    """GIFs of 1 to 11 frames."""
+    folder = tmp_path_factory.mktemp("gifs")
+    return [draw_gif(folder / f"{n}.gif", n, durations_ms=10 * n) for n in range(1, 12)]
+
+
+@pytest.fixture
+def captioner(model_dir):
+    return Captioner.from_pretrained(model_dir, device="cpu")
+
+
+def test_many_gifs_are_captioned_in_order_as_one_by_one(captioner, gif_paths):
+    backwards = gif_paths[::-1]
+    together = list(captioner.caption_many(backwards, SHORT))
+    assert [one.path for one in together] == list(map(str, backwards))
+    for path, found in zip(backwards, together, strict=True):
+        alone = captioner.caption(path, SHORT)
+        assert (found.caption, found.sampled_frames) == (alone.caption, alone.sampled_frames)
+        assert found.score == pytest.approx(alone.score, abs=1e-5)
+        assert [word.word for word in found.words] == [word.word for word in alone.words]
+        for word, wanted in zip(found.words, alone.words, strict=True):
+            assert word.frame_weights == pytest.approx(wanted.frame_weights, abs=1e-5)
+
+
+def test_captions_come_as_gifs_are_read_and_no_later(captioner, gif_paths):
+    consumed = []
+
+    def paths():
+        for path in gif_paths * 3:
+            consumed.append(path)
+            yield path
+
+    next(captioner.caption_many(paths(), SHORT))
+    assert len(consumed) <= len(gif_paths)
+
+
+def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp_path):
+    bad = draw_broken_gif(tmp_path / "bad.gif")
+    missing = tmp_path / "missing.gif"
+    found = list(captioner.caption_many([gif_paths[3], bad, gif_paths[4], missing], SHORT))
+    assert [one.error is None for one in found] == [True, False, True, False]
+    assert found[1].to_json() == {"path": str(bad), "error": found[1].error}
+    assert "not a GIF" in found[1].error
+    assert str(bad) not in found[1].error
+    assert found[3].error == "no such file"
+    assert found[0].caption == captioner.caption(gif_paths[3], SHORT).caption
+
+
+def test_one_bad_file_alone_is_an_error(captioner, tmp_path):
+    with pytest.raises(GifError, match=r"bad\.gif: not a GIF"):
+        captioner.caption(draw_broken_gif(tmp_path / "bad.gif"))
+
+
+def test_a_truncated_gif_is_captioned_with_a_note(captioner, tmp_path):
+    cut = truncate(draw_gif(tmp_path / "cut.gif", 6), 60)
+    found = captioner.caption(cut, SHORT)
+    assert found.error is None
+    assert found.caption
+    assert found.note
+    assert found.to_json()["note"] == found.note
+    assert 0 < found.num_frames < 6
+
+
+def test_the_json_of_a_caption(captioner, tmp_path):
+    gif = draw_gif(tmp_path / "clip.gif", 20, durations_ms=50)
+    config = DecodingConfig(num_beams=4, num_captions=3, max_tokens=6)
+    row = captioner.caption(gif, config).to_json()
+    assert list(row) == [
+        "path",
+        "caption",
+        "score",
+        "alternatives",
+        "num_frames",
+        "duration_ms",
+        "sampled_frames",
+        "words",
+    ]
+    assert row["path"] == str(gif)
+    assert (row["num_frames"], row["duration_ms"]) == (20, 1000)
+    assert row["sampled_frames"] == [i * 20 // 16 + (i * 20 % 16 + 10) // 16 for i in range(16)]
+    assert [list(one) for one in row["alternatives"]] == [["caption", "score"]] * 3
+    assert row["alternatives"][0] == {"caption": row["caption"], "score": row["score"]}
+    assert row["score"] <= 0
+    assert [list(word) for word in row["words"]] == [["word", "log_prob", "frame_weights"]] * len(
+        row["words"]
+    )
+
+
+def test_words_have_log_probabilities_and_weights_over_the_sampled_frames(captioner, gif_paths):
+    for found in captioner.caption_many(gif_paths, SHORT):
+        assert found.words
+        for word in found.words:
+            assert word.log_prob < 0
+            assert len(word.frame_weights) == len(found.sampled_frames)
+            assert sum(word.frame_weights) == pytest.approx(1, abs=1e-5)
+        said = sum(word.log_prob for word in found.words)
+        # The score is a mean over the tokens, and over the end token where it was reached.
+        assert said / found.score >= len(found.words) - 1
+
+
+def test_a_model_that_does_not_attend_weighs_no_frames(tmp_path, gif_paths):
+    folder = write_model(tmp_path, recipe=tiny_recipe(), fusion="add")
+    row = Captioner.from_pretrained(folder, device="cpu").caption(gif_paths[2], SHORT).to_json()
+    assert {word["frame_weights"] for word in row["words"]} == {None}
+
+
+def test_gifs_are_sampled_by_the_recipe_of_the_model(tmp_path, gif_paths):
+    recipe = tiny_recipe(num_frames=3, sampling="step")
+    captioner = Captioner.from_pretrained(write_model(tmp_path, recipe=recipe), device="cpu")
+    assert captioner.caption(gif_paths[10], SHORT).sampled_frames == (0, 3, 6)
+
+
+def test_what_is_learnt_from_extracted_files_is_said_of_the_gifs(tmp_path):
+    """One way from GIF to features: training and captioning see the same numbers."""
+    red, green, blue = (250, 30, 30), (30, 200, 30), (40, 60, 240)
+    wanted = {
+        "first": ("red turns green", [red, green] * 2),
+        "second": ("green turns red", [green, red] * 2),
+        "third": ("blue turns red", [blue, red] * 2),
+    }
+    descriptions_dir = tmp_path / "descriptions"
+    descriptions_dir.mkdir()
+    for name, (caption, colours) in wanted.items():
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", colours)
+        (descriptions_dir / f"{name}.txt").write_text(caption)
+    world = World(tmp_path / "features", descriptions_dir)
+    extractor = FeatureExtractor.create(weights="random", device="cpu")
+    list(extract(find_gifs([tmp_path / "gifs"]), world.features_dir, extractor))
+    config = TrainingConfig(epochs=60, learning_rate=2e-2, batch_size=3, **ALL_FOR_TRAINING)
+    data = prepare_data(world.features_dir, world.descriptions_dir, config)
+    train(data, tmp_path / "model", TINY, config, CPU)
+    captioner = Captioner.from_pretrained(tmp_path / "model", device="cpu")
+    for name, (caption, _) in wanted.items():
+        assert captioner.caption(tmp_path / "gifs" / f"{name}.gif").caption == caption
+
+
+def test_features_can_be_captioned_without_gifs(captioner, gif_paths):
+    extractor = FeatureExtractor.for_recipe(tiny_recipe(), device="cpu")
+    features = extractor.encode([extractor.sample(path) for path in gif_paths[:3]])
+    found = captioner.caption_features(features, SHORT)
+    wanted = captioner.caption_many(gif_paths[:3], SHORT)
+    assert [best.caption for [best] in found] == [one.caption for one in wanted]
+
+
+def test_a_model_of_unknown_features_is_refused(tmp_path):
+    folder = write_model(tmp_path, recipe=None)
+    with pytest.raises(CheckpointError, match=r"recipe is not known.*gifdesc extract"):
+        Captioner.from_pretrained(folder)
+
+
+def test_other_weights_than_the_models_are_refused(tmp_path):
+    recipe = tiny_recipe(weights="imagenet1k-v1", weights_sha256="a" * 64)
+    folder = write_model(tmp_path, recipe=recipe)
+    with pytest.raises(CheckpointError, match=r"mine\.pth: not the weights that.*wanted aaaaaaaa"):
+        Captioner.from_pretrained(folder, weights="mine.pth")
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(tmp_path):
+    with pytest.raises(UsageError, match="--device abacus: not a device"):
+        Captioner.from_pretrained(tmp_path / "no model here", device="abacus")
+
+
+def test_a_captioner_says_whether_its_backbone_is_trained(tmp_path, captioner):
+    assert captioner.is_untrained_backbone
+    recipe = tiny_recipe(weights="mine.pth", weights_sha256="6")
+    folder = write_model(tmp_path, recipe=recipe)
+    assert not Captioner.from_pretrained(folder, weights="mine.pth").is_untrained_backbone
+
+
+def test_a_saved_captioner_is_the_same_one(captioner, gif_paths, tmp_path):
+    captioner.save_pretrained(tmp_path / "copy")
+    copy = Captioner.from_pretrained(tmp_path / "copy", device="cpu")
+    assert copy.caption(gif_paths[5], SHORT) == captioner.caption(gif_paths[5], SHORT)
+
+
+def test_the_package_gives_the_captioner_on_first_use():
+    assert gifdesc.Captioner is Captioner
+    assert gifdesc.Caption is Caption
+    assert "Captioner" in dir(gifdesc)
+    with pytest.raises(AttributeError, match="Captionner"):
+        _ = gifdesc.Captionner
+
+
+def test_the_features_of_one_gif(gif_paths):
+    features = gifdesc.extract_features(gif_paths[4], weights="random", encoding="none")
+    assert (features.shape, features.dtype) == ((5, 48), np.float32)

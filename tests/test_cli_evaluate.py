@@ -1,0 +1,167 @@
+import json
+
+import numpy as np
+import pytest
+
+from builders import CAPTIONS, run_here, tiny_recipe, write_model, write_world
+
+SHORT = ("--beam", 2, "--max-length", 6)
+TRAIN = ("--split", "train")
+
+
+@pytest.fixture
+def world(tmp_path):
+    return write_world(tmp_path / "world", recipe=tiny_recipe())
+
+
+@pytest.fixture
+def model_dir(tmp_path):
+    return write_model(tmp_path / "model", recipe=tiny_recipe())
+
+
+def evaluate(world, model_dir, *arguments):
+    return run_here("evaluate", *world.options, "--model", model_dir, *SHORT, *arguments)
+
+
+def test_json_is_one_object_and_all_that_stdout_holds(world, model_dir):
+    done = evaluate(world, model_dir, *TRAIN, "--json")
+    assert done.code == 0
+    assert done.out.count("\n") == 1
+    result = json.loads(done.out)
+    assert set(result) == {
+        "num_examples",
+        "metrics",
+        "blind",
+        "loss",
+        "perplexity",
+        "token_accuracy",
+        "exact_match",
+        "distinct_captions",
+        "notes",
+    }
+    names = {"bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"}
+    assert set(result["metrics"]) == names
+    assert set(result["blind"]) == names | {"exact_match"}
+    assert 1 < result["num_examples"] <= len(CAPTIONS)
+
+
+def test_without_json_the_scores_are_a_table_with_the_blind_control(world, model_dir):
+    done = evaluate(world, model_dir, *TRAIN)
+    assert done.code == 0
+    rows = done.out.splitlines()
+    assert any("blind" in row and "score" in row for row in rows)
+    for name in ("bleu_4", "cider", "exact_match", "loss", "token_accuracy"):
+        assert any(name in row for row in rows)
+    assert "untrained ResNet50" in done.out
+
+
+def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path):
+    model_dir = write_model(tmp_path / "other", recipe=tiny_recipe(sampling="step"))
+    done = evaluate(world, model_dir, *TRAIN)
+    assert (done.code, done.out) == (1, "")
+    assert "the model's features were made with sampling step, not uniform" in done.error
+
+
+def test_an_empty_split_is_one_sentence(world, model_dir, tmp_path):
+    (tmp_path / "train.txt").write_text("a\n")
+    done = evaluate(world, model_dir, "--splits", tmp_path)
+    assert done.code == 1
+    assert "no example is in the test split" in done.error
+
+
+def test_lists_may_say_what_is_scored(world, model_dir, tmp_path):
+    (tmp_path / "train.txt").write_text("a\n")
+    (tmp_path / "test.txt").write_text("b\nc\n")
+    done = evaluate(world, model_dir, "--splits", tmp_path, "--json")
+    assert json.loads(done.out)["num_examples"] == 2
+
+
+def test_a_damaged_feature_file_is_named_and_the_rest_scored(world, model_dir):
+    np.save(world.features_dir / "a.npy", np.full((2, 48), np.inf, np.float32))
+    done = evaluate(world, model_dir, *TRAIN, "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["num_examples"] >= 1
+    [problem] = done.warnings
+    assert "a.npy" in problem
+    assert "not finite" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("model.safetensors", None, "missing"),
+        ("model.safetensors", b"damage", "damaged"),
+        ("config.json", None, "missing"),
+        ("config.json", b"{", "damaged"),
+        ("config.json", b'{"format_version": 99}', "of format 99"),
+        ("tokenizer.json", None, "no tokenizer here"),
+        ("tokenizer.json", b"{", "damaged"),
+    ],
+)
+def test_a_model_folder_that_is_not_whole_is_one_sentence(world, model_dir, name, content, reason):
+    if content is None:
+        (model_dir / name).unlink()
+    else:
+        (model_dir / name).write_bytes(content)
+    done = evaluate(world, model_dir, *TRAIN)
+    assert (done.code, done.out) == (1, "")
+    assert str(model_dir) in done.error
+    assert reason in done.error
+
+
+def test_a_model_that_is_not_there_is_named(world, tmp_path):
+    done = evaluate(world, tmp_path / "nowhere")
+    assert (done.code, done.out) == (1, "")
+    assert "nowhere: no model folder; train one, or name it with --model" in done.error
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda"])
+def test_a_device_that_is_not_there_is_exit_code_2(world, model_dir, device, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = evaluate(world, model_dir, "--device", device)
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith(f"error: --device {device}: ")
+
+
+def write_lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def people(tmp_path):
+    rows = [{"id": name, "captions": [caption]} for name, caption in CAPTIONS.items()]
+    return write_lines(tmp_path / "references.jsonl", rows)
+
+
+def test_any_systems_captions_are_scored(people, tmp_path):
+    rows = [{"id": name, "caption": caption.upper()} for name, caption in CAPTIONS.items()]
+    mine = write_lines(tmp_path / "mine.jsonl", rows)
+    done = run_here("evaluate", "--predictions", mine, "--references", people, "--json")
+    assert (done.code, done.err) == (0, "")
+    result = json.loads(done.out)
+    assert (result["num_examples"], result["exact_match"]) == (len(CAPTIONS), 1.0)
+    assert (result["blind"], result["loss"]) == (None, None)
+    assert result["notes"]["blind"] == "needs a model"
+
+
+def test_predictions_and_references_go_together(people):
+    for option in ("--predictions", "--references"):
+        done = run_here("evaluate", option, people)
+        assert (done.code, done.out) == (2, "")
+        assert "go together" in done.err
+
+
+def test_a_line_of_predictions_that_cannot_be_read_is_named(people, tmp_path):
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text('{"id": "a", "caption": "x"}\nno json\n')
+    done = run_here("evaluate", "--predictions", mine, "--references", people)
+    assert (done.code, done.out) == (1, "")
+    assert done.error == f"error: {mine}:2: not JSON"
+
+
+def test_a_prediction_without_references_is_named(people, tmp_path):
+    mine = write_lines(tmp_path / "mine.jsonl", [{"id": "stranger", "caption": "x"}])
+    done = run_here("evaluate", "--predictions", mine, "--references", people)
+    assert done.code == 1
+    assert done.error == "error: no references for stranger"

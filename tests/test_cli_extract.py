@@ -1,0 +1,244 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from builders import run_here, run_process, use_tiny_backbone
+from helpers import draw_broken_gif, draw_gif, truncate
+
+
+@pytest.fixture(autouse=True)
+def tiny_backbone(monkeypatch):
+    use_tiny_backbone(monkeypatch)
+
+
+@pytest.fixture
+def gifs(tmp_path):
+    draw_gif(tmp_path / "gifs" / "one.gif", 3)
+    draw_gif(tmp_path / "gifs" / "deep" / "two.gif", 20)
+    return tmp_path / "gifs"
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "features"
+
+
+def extract(*arguments, output, stdin=""):
+    return run_here("extract", *arguments, "--output", output, "--weights", "random", stdin=stdin)
+
+
+def manifest(output):
+    rows = map(json.loads, (output / "manifest.jsonl").read_text().splitlines())
+    return {row["source"]: row for row in rows}
+
+
+def test_a_folder_of_gifs_becomes_a_folder_of_features(gifs, output):
+    done = extract(gifs, output=output)
+    assert (done.code, done.out) == (0, "")
+    for name, num_frames in {"one.gif": 3, "deep/two.gif": 16}.items():
+        features = np.load(output / f"{name}.npy", allow_pickle=False)
+        assert (features.shape, features.dtype) == ((num_frames, 48), np.float32)
+    recipe = json.loads((output / "recipe.json").read_text())
+    assert (recipe["weights"], recipe["sampling"], recipe["num_frames"]) == (
+        "random",
+        "uniform",
+        16,
+    )
+    assert set(manifest(output)) == {"one.gif", "deep/two.gif"}
+    assert "2 extracted (0 truncated), 0 done before, 0 failed" in done.err
+    assert any("untrained" in one for one in done.warnings)
+
+
+def test_options_reach_the_recipe_and_the_features(gifs, output):
+    options = ("--num-frames", 4, "--sampling", "step", "--no-positional-encoding")
+    assert extract(gifs, *options, output=output).code == 0
+    recipe = json.loads((output / "recipe.json").read_text())
+    assert (recipe["num_frames"], recipe["sampling"], recipe["encoding"]) == (4, "step", "none")
+    assert np.load(output / "deep" / "two.gif.npy").shape == (4, 48)
+    assert manifest(output)["deep/two.gif"]["sampled_frames"] == [0, 5, 10, 15]
+
+
+def test_a_rerun_skips_what_is_done_and_does_what_is_new(gifs, output):
+    extract(gifs, output=output)
+    before = (output / "one.gif.npy").stat().st_mtime_ns
+    draw_gif(gifs / "three.gif", 2)
+    again = extract(gifs, "--json", output=output)
+    assert again.code == 0
+    summary = json.loads(again.out)
+    assert (summary["ok"], summary["skipped"], summary["failed"]) == (1, 2, 0)
+    assert (output / "one.gif.npy").stat().st_mtime_ns == before
+    forced = json.loads(extract(gifs, "--json", "--force", output=output).out)
+    assert (forced["ok"], forced["skipped"]) == (3, 0)
+
+
+def test_json_is_one_object_and_all_that_stdout_holds(gifs, output):
+    done = extract(gifs, "--json", output=output)
+    summary = json.loads(done.out)
+    assert done.out.count("\n") == 1
+    assert (summary["ok"], summary["truncated"], summary["failed"]) == (2, 0, 0)
+    assert (summary["output"], summary["failures"]) == (str(output), [])
+    assert "2 extracted" in done.err
+
+
+def refuse_to_list(monkeypatch, folder):
+    """Let the operating system refuse to list a folder, whoever asks."""
+    scandir = os.scandir
+
+    def refusing(path="."):
+        if str(path) == str(folder):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+
+
+def test_every_kind_of_bad_input_is_named_with_its_reason_and_stops_no_other(
+    gifs, output, tmp_path, monkeypatch
+):
+    empty_file = gifs / "empty.gif"
+    empty_file.write_bytes(b"")
+    closed_dir = gifs / "closed"
+    closed_dir.mkdir()
+    empty_dir = tmp_path / "empty"
+    empty_dir.mkdir()
+    missing = tmp_path / "missing.gif"
+    broken = draw_broken_gif(gifs / "broken.gif")
+    headless = gifs / "headless.gif"
+    headless.write_bytes(b"GIF89a")
+    refuse_to_list(monkeypatch, closed_dir)
+    done = extract(missing, gifs, empty_dir, "--json", output=output)
+    assert done.code == 1
+    summary = json.loads(done.out)
+    assert (summary["ok"], summary["failed"]) == (2, 6)
+    errors = {row["path"]: row["error"] for row in summary["failures"]}
+    assert set(errors) == set(
+        map(str, (empty_file, closed_dir, empty_dir, missing, broken, headless))
+    )
+    for path, reason in {
+        missing: "no such file or folder",
+        empty_dir: "no GIF in this folder",
+        closed_dir: "cannot be read: permission denied",
+        empty_file: "an empty file",
+        broken: "not a GIF",
+    }.items():
+        assert reason in errors[str(path)]
+        assert f"{path}: {errors[str(path)]}" in done.warnings
+    assert all(error and "\n" not in error for error in errors.values())
+    assert "Traceback" not in done.err
+    statuses = {row["status"] for row in manifest(output).values()}
+    assert statuses == {"ok", "failed"}
+    assert len(list(output.rglob("*.npy"))) == 2
+
+
+def test_the_beginning_of_a_truncated_gif_is_used_and_said(gifs, output):
+    truncate(gifs / "deep" / "two.gif", 200)
+    done = extract(gifs, "--json", output=output)
+    assert done.code == 0
+    summary = json.loads(done.out)
+    assert (summary["ok"], summary["truncated"], summary["failed"]) == (1, 1, 0)
+    entry = manifest(output)["deep/two.gif"]
+    assert entry["status"] == "truncated"
+    assert 0 < entry["num_frames"] < 20
+    assert f"{gifs / 'deep' / 'two.gif'}: {entry['error']}" in done.warnings
+
+
+def test_paths_may_come_on_stdin(gifs, output):
+    listed = f"{gifs / 'one.gif'}\n\n{gifs / 'deep'}\n"
+    assert extract("-", output=output, stdin=listed).code == 0
+    assert len(manifest(output)) == 2
+
+
+def test_an_empty_list_on_stdin_is_wrong_usage(output):
+    done = extract("-", output=output, stdin="\n")
+    assert (done.code, done.error) == (2, "error: -: no path came on stdin")
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [
+        (("--num-frames", 8), "num_frames 16, not 8"),
+        (("--sampling", "time"), "sampling uniform, not time"),
+        (("--no-positional-encoding",), "encoding sinusoidal, not none"),
+    ],
+)
+def test_a_folder_of_another_recipe_is_refused_with_the_field(gifs, output, option, field):
+    extract(gifs, output=output)
+    done = extract(gifs, *option, output=output)
+    assert (done.code, done.out) == (1, "")
+    assert done.error.startswith(f"error: {output}: its features were made with {field}")
+
+
+def test_a_folder_of_features_from_elsewhere_is_not_mixed_with(gifs, output):
+    output.mkdir()
+    np.save(output / "gif_7_features_with_pe.npy", np.ones((2, 48), np.float32))
+    done = extract(gifs, output=output)
+    assert done.code == 1
+    assert "holds feature files without recipe.json" in done.error
+
+
+def test_an_output_that_cannot_be_written_is_named(gifs, output):
+    output.write_text("a file where the folder should be")
+    done = extract(gifs, output=output)
+    assert done.code == 1
+    assert str(output) in done.error
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        ("abacus", "not a device; use auto, cpu, cuda, cuda:N or mps"),
+        ("cpu:1", "not a device"),
+        ("cuda", "PyTorch finds no CUDA GPU here; use auto or cpu"),
+        ("cuda:3", "PyTorch finds no CUDA GPU here; use auto or cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_one_sentence_and_exit_code_2(
+    gifs, output, device, reason, monkeypatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = extract(gifs, "--device", device, output=output)
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith(f"error: --device {device}: ")
+    assert reason in done.error
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--nonsense", "x.gif"),
+        ("x.gif", "--sampling", "backwards"),
+        ("x.gif", "--num-frames", "0"),
+        ("x.gif", "--num-frames", "many"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments, output):
+    done = extract(*arguments, output=output)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+    assert not output.exists()
+
+
+def test_weights_that_are_not_there_are_one_sentence(gifs, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    done = run_process(
+        "extract", gifs, "--weights", "nowhere.pth", "--output", tmp_path / "f", cwd=tmp_path
+    )
+    assert (done.code, done.out) == (1, "")
+    assert done.error == (
+        "error: --weights nowhere.pth: neither a file nor one of "
+        "imagenet1k-v1, imagenet1k-v2, random"
+    )
+    assert len(done.err.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback(gifs, output):
+    output.mkdir()
+    (output / "recipe.json").write_text("no json")
+    assert "not a recipe of this gifdesc" in extract(gifs, output=output).error
+    with pytest.raises(Exception, match="not a recipe of this gifdesc"):
+        extract(gifs, "--debug", output=output)

@@ -1,0 +1,164 @@
+"""Configurations: their ranges, and JSON in and out."""
+
+import dataclasses
+import json
+
+import pytest
+
+from gifdesc.config import (
+    FEATURE_SIZE,
+    MAX_TOKENS,
+    PRESETS,
+    DecodingConfig,
+    FeatureRecipe,
+    ModelConfig,
+    TrainingConfig,
+    from_json,
+    to_json,
+)
+
+RECIPE = FeatureRecipe(weights_sha256="ab" * 32, gifdesc_version="1.2.3")
+
+
+def test_sizes_of_the_report():
+    assert (FEATURE_SIZE, MAX_TOKENS) == (2048, 128)
+    assert (RECIPE.num_frames, RECIPE.image_size, RECIPE.backbone) == (16, 224, "resnet50")
+
+
+@pytest.mark.parametrize(
+    "config", [RECIPE, ModelConfig(), TrainingConfig(seed=7), DecodingConfig(num_beams=2)]
+)
+def test_a_configuration_survives_json(config):
+    assert from_json(type(config), json.loads(json.dumps(to_json(config)))) == config
+
+
+@pytest.mark.parametrize("preset", PRESETS.values())
+def test_presets_survive_json(preset):
+    assert from_json(ModelConfig, to_json(preset.model)) == preset.model
+    assert from_json(TrainingConfig, to_json(preset.training)) == preset.training
+
+
+def test_configurations_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainingConfig().epochs = 3
+
+
+def test_the_report_preset_is_the_reports_recipe():
+    model, training = PRESETS["report"].model, PRESETS["report"].training
+    assert (model.encoder, model.bidirectional, model.decoder) == ("rnn", False, "none")
+    assert (model.fusion, model.standardise, model.projection_size) == ("add", False, 0)
+    assert (training.objective, training.max_tokens) == ("reconstruction", 128)
+    assert (training.epochs, training.learning_rate) == (10, 1e-4)
+    assert training.tokenizer == "bert-base-uncased"
+
+
+def test_the_default_preset_is_the_default_configuration():
+    assert PRESETS["attention"].model == ModelConfig()
+    assert PRESETS["attention"].training == TrainingConfig()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([1], "DecodingConfig must be a JSON object"),
+        (None, "DecodingConfig must be a JSON object"),
+        ({"num_beam": 3}, "unknown field 'num_beam'"),
+        ({"num_beams": "3"}, "field 'num_beams' cannot be '3'"),
+        ({"num_beams": True}, "field 'num_beams' cannot be True"),
+        ({"num_beams": 3.0}, "field 'num_beams' cannot be 3.0"),
+        ({"length_penalty": True}, "field 'length_penalty' cannot be True"),
+        ({"num_beams": 0}, "num_beams and max_tokens must be 1 or more"),
+    ],
+)
+def test_wrong_json_is_refused_with_its_field(data, message):
+    with pytest.raises(ValueError, match=message):
+        from_json(DecodingConfig, data)
+
+
+def test_a_float_field_takes_a_whole_number():
+    assert from_json(DecodingConfig, {"length_penalty": 1}).length_penalty == 1
+
+
+def test_a_missing_field_is_named():
+    with pytest.raises(ValueError, match="field 'weights_sha256' is missing"):
+        from_json(FeatureRecipe, {"gifdesc_version": "1"})
+
+
+@pytest.mark.parametrize("field", ["sampling", "encoding"])
+def test_a_closed_choice_is_checked_in_json(field):
+    with pytest.raises(ValueError, match=f"field '{field}' cannot be 'other'"):
+        from_json(FeatureRecipe, {**to_json(RECIPE), field: "other"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": "transformer"}, "encoder is one of rnn, gru, lstm, not 'transformer'"),
+        ({"fusion": "gate"}, "fusion is one of add, concat, attention, not 'gate'"),
+        ({"hidden_size": 7}, "needs an even hidden_size"),
+        ({"decoder": "none", "embedding_size": 2}, "embedding_size must equal hidden_size"),
+        ({"vocab_size": 0}, "vocab_size must be 1 or more"),
+        ({"feature_size": 0}, "feature_size must be 1 or more"),
+        ({"dropout": 1.0}, r"dropout in \[0, 1\)"),
+        ({"projection_size": -1}, "projection_size must be 0 or more"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"max_tokens": 2},
+        {"learning_rate": 0.0},
+        {"max_grad_norm": -1.0},
+        {"val_fraction": -0.1},
+        {"val_fraction": 0.5, "test_fraction": 0.5},
+        {"objective": "masked"},
+    ],
+)
+def test_a_training_run_that_cannot_be_is_refused(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        TrainingConfig(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"num_captions": 6}, {"num_captions": 0}, {"max_tokens": 0}])
+def test_a_search_that_cannot_be_is_refused(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        DecodingConfig(**changes)
+
+
+CHANGED = {
+    "backbone": "resnet18",
+    "weights": "random",
+    "weights_sha256": "cd" * 32,
+    "num_frames": 8,
+    "sampling": "step",
+    "image_size": 112,
+    "resize_size": 232,
+    "encoding": "none",
+    "dtype": "float16",
+    "precision": "bfloat16",
+    "format_version": 2,
+}
+
+
+def test_every_field_but_the_version_tells_recipes_apart():
+    names = {field.name for field in dataclasses.fields(FeatureRecipe)}
+    assert names == {*CHANGED, "gifdesc_version"}
+    for name, value in CHANGED.items():
+        other = dataclasses.replace(RECIPE, **{name: value})
+        assert RECIPE.difference(other) == other.difference(RECIPE) == name
+
+
+def test_the_version_does_not_tell_recipes_apart():
+    assert RECIPE.difference(dataclasses.replace(RECIPE, gifdesc_version="9")) is None
+
+
+def test_of_several_differences_the_first_field_is_named():
+    other = dataclasses.replace(RECIPE, sampling="time", num_frames=4)
+    assert RECIPE.difference(other) == "num_frames"

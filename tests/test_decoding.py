@@ -1,0 +1,251 @@
+"""Decoding against models made by hand, small enough to try every caption there is."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import pytest
+import torch
+
+from builders import CPU, tiny_model
+from gifdesc.config import DecodingConfig
+from gifdesc.decoding import beam_search
+
+START, END = 0, 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The state of the Markov model: which example a caption is of, how many tokens it has."""
+
+    example: torch.Tensor
+    num_said: torch.Tensor
+
+    def select(self, index):
+        return Seen(self.example[index], self.num_said[index])
+
+
+class Markov:
+    """Each token's probabilities depend on the example and on the token before."""
+
+    def __init__(self, probabilities):
+        self.log_probs = torch.as_tensor(probabilities, dtype=torch.float64).log()  # (B, V, V)
+
+    def start(self):
+        example = torch.arange(len(self.log_probs))
+        return Seen(example, torch.zeros_like(example))
+
+    def step(self, tokens, state):
+        # Logits are log-probabilities up to a constant, as any model's.
+        logits = self.log_probs[state.example, tokens] + 3.0
+        weights = torch.stack([state.example, state.num_said, tokens], dim=1).float()
+        return logits, Seen(state.example, state.num_said + 1), weights
+
+
+def random_markov(seed, num_examples=1, vocab_size=4):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 1.5 * torch.randn(num_examples, vocab_size, vocab_size, generator=generator)
+    return Markov(logits.softmax(dim=-1))
+
+
+def search(model, num_examples=None, banned_ids=(START,), **options):
+    return beam_search(
+        model,
+        model.start(),
+        num_examples=num_examples or len(model.log_probs),
+        start_id=START,
+        end_id=END,
+        banned_ids=banned_ids,
+        config=DecodingConfig(**options),
+        device=CPU,
+    )
+
+
+def every_caption(model, example, max_tokens, length_penalty):
+    """Every finished caption of an example, best first: (rank, tokens without the end)."""
+    vocab_size = model.log_probs.shape[-1]
+    words = [token for token in range(vocab_size) if token not in (START, END)]
+    found = []
+    for num_words in range(max_tokens):
+        for said in product(words, repeat=num_words):
+            path = (START, *said, END)
+            total = sum(float(model.log_probs[example, a, b]) for a, b in pairwise(path))
+            found.append((total / (num_words + 1) ** length_penalty, said))
+    return sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.7, 1.0, 2.0])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_beam_wide_enough_finds_the_best_of_all_captions(seed, length_penalty):
+    model = random_markov(seed, num_examples=2)
+    found = search(
+        model, num_beams=81, num_captions=10, max_tokens=4, length_penalty=length_penalty
+    )
+    for example, hypotheses in enumerate(found):
+        wanted = every_caption(model, example, 4, length_penalty)[:10]
+        assert [one.tokens for one in hypotheses] == [tokens for _, tokens in wanted]
+        assert all(one.finished for one in hypotheses)
+        ranks = [sum(one.log_probs) / len(one.log_probs) ** length_penalty for one in hypotheses]
+        assert ranks == pytest.approx([rank for rank, _ in wanted], abs=1e-5)
+
+
+def greedy(model, example, max_tokens):
+    """The likeliest token, again and again."""
+    said, last, log_probs = [], START, []
+    for _ in range(max_tokens):
+        row = model.log_probs[example, last].clone()
+        row[START] = -math.inf
+        last = int(row.argmax())
+        log_probs.append(float(row[last]))
+        if last == END:
+            return tuple(said), log_probs, True
+        said.append(last)
+    return tuple(said), log_probs, False
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_beam_of_one_is_greedy(seed):
+    model = random_markov(seed, num_examples=3, vocab_size=7)
+    for example, [found] in enumerate(search(model, num_beams=1, max_tokens=6)):
+        tokens, log_probs, finished = greedy(model, example, 6)
+        assert (found.tokens, found.finished) == (tokens, finished)
+        assert list(found.log_probs) == pytest.approx(log_probs, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@torch.no_grad()
+def test_a_beam_of_one_is_greedy_with_a_caption_model(seed):
+    model = tiny_model(seed, feature_size=6, vocab_size=9)
+    features = torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(seed))
+    lengths = torch.tensor([4, 2])
+    found = beam_search(
+        model,
+        model.start(model.encode(features, lengths)),
+        num_examples=2,
+        start_id=START,
+        end_id=END,
+        config=DecodingConfig(num_beams=1, max_tokens=8),
+        device=CPU,
+    )
+    for example, [hypothesis] in enumerate(found):
+        said = [START]
+        while len(said) <= 8 and (len(said) == 1 or said[-1] != END):
+            one = slice(example, example + 1)
+            logits = model(features[one], lengths[one], torch.tensor([said]))
+            said.append(int(logits[0, -1].argmax()))
+        assert list(hypothesis.tokens) == [token for token in said[1:] if token != END]
+        assert hypothesis.finished == (said[-1] == END)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_examples_searched_together_are_as_searched_alone(num_beams):
+    model = random_markov(11, num_examples=5, vocab_size=6)
+    together = search(model, num_beams=num_beams, num_captions=num_beams, max_tokens=7)
+    for example, hypotheses in enumerate(together):
+        alone = Markov(model.log_probs[example : example + 1].exp())
+        [wanted] = search(alone, num_beams=num_beams, num_captions=num_beams, max_tokens=7)
+        assert [one.tokens for one in hypotheses] == [one.tokens for one in wanted]
+        for one, other in zip(hypotheses, wanted, strict=True):
+            assert one.log_probs == pytest.approx(other.log_probs, abs=1e-6)
+
+
+def test_the_n_best_are_sorted_and_distinct_and_begin_with_the_best():
+    model = random_markov(2, num_examples=3, vocab_size=6)
+    n_best = search(model, num_beams=6, num_captions=4, max_tokens=6)
+    best = search(model, num_beams=6, num_captions=1, max_tokens=6)
+    for hypotheses, [first] in zip(n_best, best, strict=True):
+        assert len(hypotheses) == 4
+        scores = [one.score for one in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        assert len({one.tokens for one in hypotheses}) == 4
+        assert hypotheses[0].tokens == first.tokens
+
+
+# The word 2 is said with 0.5 and then ended with 0.9; saying nothing has 0.5 as well.
+SHORT_OR_SURE = [[[0, 0.5, 0.5], [0, 1, 0], [0, 0.9, 0.1]]]
+
+
+def test_scores_are_mean_log_probabilities_with_the_end_token():
+    [[longer, shorter]] = search(Markov(SHORT_OR_SURE), num_beams=3, num_captions=2, max_tokens=2)
+    assert longer.tokens == (2,)
+    assert longer.log_probs == pytest.approx((math.log(0.5), math.log(0.9)))
+    assert longer.score == pytest.approx((math.log(0.5) + math.log(0.9)) / 2)
+    assert shorter.tokens == ()
+    assert shorter.log_probs == pytest.approx((math.log(0.5),))
+    assert shorter.score == pytest.approx(math.log(0.5))
+
+
+@pytest.mark.parametrize(("length_penalty", "wanted"), [(0.0, ()), (1.0, (2,))])
+def test_the_length_penalty_decides_between_short_and_sure(length_penalty, wanted):
+    model = Markov(SHORT_OR_SURE)
+    [[found]] = search(model, num_beams=3, max_tokens=2, length_penalty=length_penalty)
+    assert found.tokens == wanted
+
+
+NEVER_ENDS = [[[0, 0, 0.6, 0.4], [0, 1, 0, 0], [0, 0, 0.3, 0.7], [0, 0, 0.8, 0.2]]]
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_a_caption_that_does_not_end_is_cut_at_the_limit(num_beams):
+    [[found]] = search(Markov(NEVER_ENDS), num_beams=num_beams, max_tokens=5)
+    assert found.tokens == (2, 3, 2, 3, 2)
+    assert not found.finished
+    assert len(found.log_probs) == 5
+
+
+@pytest.mark.parametrize(("max_tokens", "finished"), [(2, False), (3, True)])
+def test_the_limit_counts_the_end_token(max_tokens, finished):
+    two_words = [[[0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]]]
+    [[found]] = search(Markov(two_words), num_beams=2, max_tokens=max_tokens)
+    assert found.tokens == (2, 3)
+    assert found.finished == finished
+
+
+def test_a_finished_caption_goes_before_one_that_was_cut():
+    reluctant = [[[0, 0.01, 0.99], [0, 1, 0], [0, 0.01, 0.99]]]
+    [found] = search(Markov(reluctant), num_beams=3, num_captions=3, max_tokens=2)
+    assert [(one.tokens, one.finished) for one in found] == [
+        ((2,), True),
+        ((), True),
+        ((2, 2), False),
+    ]
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_banned_tokens_are_never_said_and_the_others_keep_their_probability(num_beams):
+    model = Markov([[[0, 0.1, 0.6, 0.3], [0, 1, 0, 0], [0, 0.1, 0.6, 0.3], [0, 0.5, 0.4, 0.1]]])
+    found = search(model, num_beams=num_beams, max_tokens=5, banned_ids=(START, 2))[0]
+    assert all(2 not in one.tokens for one in found)
+    assert found[0].tokens == (3,)
+    assert found[0].log_probs == pytest.approx((math.log(0.3), math.log(0.5)))
+
+
+def test_a_vocabulary_may_allow_fewer_captions_than_are_wanted():
+    only_one = Markov([[[0, 0, 1.0], [0, 1.0, 0], [0, 1.0, 0]]])
+    [found] = search(only_one, num_beams=5, num_captions=5, max_tokens=4)
+    assert [one.tokens for one in found] == [(2,)]
+
+
+def test_frame_weights_follow_their_caption_through_the_beams():
+    model = random_markov(5, num_examples=2, vocab_size=6)
+    for example, hypotheses in enumerate(search(model, num_beams=4, num_captions=4, max_tokens=6)):
+        for one in hypotheses:
+            said_before = (START, *one.tokens)[: len(one.tokens)]
+            assert one.weights == tuple(
+                (float(example), float(position), float(token))
+                for position, token in enumerate(said_before)
+            )
+
+
+@pytest.mark.parametrize(
+    "senseless",
+    [
+        {"num_beams": 0},
+        {"max_tokens": 0},
+        {"num_captions": 0},
+        {"num_beams": 2, "num_captions": 3},
+    ],
+)
+def test_senseless_decoding_is_refused(senseless):
+    with pytest.raises(ValueError, match="must be"):
+        DecodingConfig(**senseless)

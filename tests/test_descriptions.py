@@ -1,0 +1,235 @@
+"""Description files of three kinds to captions per GIF."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gifdesc.descriptions import Descriptions, gif_key, read_descriptions
+from gifdesc.errors import DescriptionError
+
+
+def write(folder: Path, **files: str | bytes) -> Path:
+    """Write files given as name_suffix=content."""
+    for name, content in files.items():
+        path = folder / ".".join(name.rsplit("_", 1))
+        data = content if isinstance(content, bytes) else content.encode()
+        path.write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("jump", "jump"),
+        ("jump.gif", "jump"),
+        ("jump.GIF", "jump"),
+        ("jump.gif.npy", "jump"),
+        ("jump.npy", "jump"),
+        ("cats/jump.gif", "cats/jump"),
+        ("./cats//jump.gif", "cats/jump"),
+        ("cats\\jump.gif", "cats/jump"),
+        ("v1.2/a.b.gif", "v1.2/a.b"),
+        ("https://media.tumblr.com/38a/tumblr_x1.gif", "tumblr_x1"),
+        ("https://example.org/a%20cat.gif?width=3#top", "a cat"),
+        ("gif_7_features_with_pe.npy", "gif_7"),
+        ("description_7", "gif_7"),
+        ("sub/gif_7_features_with_pe.npy", "sub/gif_7"),
+        ("sub/description_7", "sub/gif_7"),
+        ("gif_7.gif", "gif_7"),
+        ("description_of_7", "description_of_7"),
+        ("my_description_7", "my_description_7"),
+    ],
+)
+def test_the_key_of_a_name(name, key):
+    assert gif_key(name) == key
+
+
+def test_text_files_hold_one_description_a_line(tmp_path):
+    write(tmp_path, jump_txt="a cat jumps\na cat  leaps \n\n", cry_txt="a man\tcries")
+    assert read_descriptions(tmp_path).captions == {
+        "cry": ["a man cries"],
+        "jump": ["a cat jumps", "a cat leaps"],
+    }
+
+
+def test_folders_are_read_through_and_name_the_gif_by_its_path(tmp_path):
+    for folder in ("x", "y/z"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "jump.txt").write_text(f"in {folder}")
+    assert read_descriptions(tmp_path).captions == {"x/jump": ["in x"], "y/z/jump": ["in y/z"]}
+
+
+@pytest.mark.parametrize("name", ["jump.txt", "jump.gif.txt", "jump.TXT"])
+def test_a_text_file_is_named_like_its_gif_with_or_without_its_suffix(tmp_path, name):
+    (tmp_path / name).write_text("a cat jumps")
+    assert read_descriptions(tmp_path).captions == {"jump": ["a cat jumps"]}
+
+
+def test_the_reports_names_meet(tmp_path):
+    (tmp_path / "description_7.txt").write_text("a cat jumps")
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.find(gif_key("gif_7_features_with_pe.npy")) == "gif_7"
+    assert descriptions.captions["gif_7"] == ["a cat jumps"]
+
+
+def test_a_table_names_gifs_by_url_or_name(tmp_path):
+    write(
+        tmp_path,
+        tgif_tsv="https://media.tumblr.com/a/tumblr_1.gif\ta man is glaring.\n"
+        "https://media.tumblr.com/a/tumblr_1.gif\tsomeone stares.\n"
+        "\n"
+        "cats/jump.gif\ta cat jumps\thigh\n",
+    )
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {
+        "tumblr_1": ["a man is glaring.", "someone stares."],
+        "cats/jump": ["a cat jumps high"],
+    }
+    assert descriptions.problems == []
+
+
+@pytest.mark.parametrize("line", ["no tab here", "\tno name", "no-sentence.gif\t", "x.gif\t  "])
+def test_a_table_line_that_is_none_is_named_and_the_rest_is_used(tmp_path, line):
+    write(tmp_path, t_tsv=f"a.gif\tfirst\n{line}\nb.gif\tlast\n")
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"a": ["first"], "b": ["last"]}
+    assert descriptions.problems == [f"{tmp_path / 't.tsv'}:2: not `name<TAB>sentence`"]
+
+
+@pytest.mark.parametrize("key", ["id", "path", "gif", "source", "name", "url"])
+def test_a_json_line_names_its_gif_in_several_ways(tmp_path, key):
+    rows = [{key: "x/a.gif", "caption": "one"}, {key: "b", "captions": ["two", "three"]}]
+    write(tmp_path, d_jsonl="\n".join(map(json.dumps, rows)))
+    assert read_descriptions(tmp_path).captions == {"x/a": ["one"], "b": ["two", "three"]}
+
+
+def test_a_number_is_a_name_and_one_string_is_one_caption(tmp_path):
+    write(tmp_path, d_jsonl='{"id": 7, "captions": "a cat jumps"}\n')
+    assert read_descriptions(tmp_path).captions == {"7": ["a cat jumps"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[1]", "needs `id` and `caption` or `captions`"),
+        ('"text"', "needs `id` and `caption` or `captions`"),
+        ('{"caption": "nameless"}', "needs `id` and `caption` or `captions`"),
+        ('{"id": "a"}', "needs `id` and `caption` or `captions`"),
+        ('{"id": "a", "captions": []}', "needs `id` and `caption` or `captions`"),
+        ('{"id": "a", "captions": [1]}', "needs `id` and `caption` or `captions`"),
+        ('{"id": "a", "captions": 5}', "needs `id` and `caption` or `captions`"),
+        ('{"id": "a", "captions": {"x": 1}}', "needs `id` and `caption` or `captions`"),
+        ('{"id": ["a"], "caption": "x"}', "needs `id` and `caption` or `captions`"),
+        ('{"id": null, "caption": "x"}', "needs `id` and `caption` or `captions`"),
+    ],
+)
+def test_a_json_line_that_is_none_is_named_and_the_rest_is_used(tmp_path, line, problem):
+    write(tmp_path, d_jsonl=f'{{"id": "b", "caption": "good"}}\n\n{line}\n')
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"b": ["good"]}
+    assert descriptions.problems == [f"{tmp_path / 'd.jsonl'}:3: {problem}"]
+
+
+def test_several_files_about_one_gif_are_joined_in_name_order(tmp_path):
+    write(tmp_path, a_tsv="jump.gif\tfirst\n", b_jsonl='{"id": "jump", "caption": "second"}\n')
+    write(tmp_path, jump_txt="third\n")
+    assert read_descriptions(tmp_path).captions == {"jump": ["first", "second", "third"]}
+
+
+def test_one_file_alone(tmp_path):
+    write(tmp_path, jump_txt="a cat\n", other_txt="no\n")
+    assert read_descriptions(tmp_path / "jump.txt").captions == {"jump": ["a cat"]}
+
+
+def test_other_files_do_not_count(tmp_path):
+    write(tmp_path, jump_txt="a cat\n", notes_md="no\n", data_json='{"id": "a", "caption": "no"}')
+    (tmp_path / "folder.txt").mkdir()
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"jump": ["a cat"]}
+    assert descriptions.problems == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_byte_order_mark_and_windows_line_ends_are_no_text(tmp_path, end, mark):
+    write(
+        tmp_path,
+        a_txt=f"{mark}one{end}two{end}",
+        b_tsv=f"{mark}b.gif\tthree{end}c.gif\tfour{end}",
+        d_jsonl=f'{mark}{{"id": "d", "caption": "five"}}{end}',
+    )
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.problems == []
+    assert descriptions.captions == {
+        "a": ["one", "two"],
+        "b": ["three"],
+        "c": ["four"],
+        "d": ["five"],
+    }
+
+
+def test_accents_and_other_scripts_are_kept(tmp_path):
+    write(tmp_path, a_txt="un café 猫 😀\n")
+    assert read_descriptions(tmp_path).captions == {"a": ["un café 猫 😀"]}
+
+
+@pytest.mark.parametrize("name", ["bad_txt", "bad_tsv", "bad_jsonl"])
+def test_a_file_that_is_not_utf8_is_named_and_the_rest_is_used(tmp_path, name):
+    write(tmp_path, **{name: b"a caf\xe9\n", "good_txt": "a cat\n"})
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"good": ["a cat"]}
+    path = tmp_path / name.replace("_", ".")
+    assert descriptions.problems == [f"{path}: not UTF-8 text (byte 5); save it as UTF-8"]
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
+def test_an_empty_text_file_is_named_and_the_rest_is_used(tmp_path, text):
+    write(tmp_path, empty_txt=text, good_txt="a cat\n")
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"good": ["a cat"]}
+    assert descriptions.problems == [f"{tmp_path / 'empty.txt'}: empty"]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_used(tmp_path, monkeypatch):
+    write(tmp_path, locked_txt="secret\n", good_txt="a cat\n")
+    read_bytes = Path.read_bytes
+
+    def denying(path):
+        if path.name == "locked.txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denying)
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"good": ["a cat"]}
+    assert descriptions.problems == [
+        f"{tmp_path / 'locked.txt'}: cannot be read: permission denied"
+    ]
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(tmp_path / "gone")
+    assert str(caught.value) == (
+        f"{tmp_path / 'gone'}: no such file or folder; name it with --descriptions"
+    )
+
+
+def test_no_description_at_all_is_refused(tmp_path):
+    with pytest.raises(DescriptionError, match=r"no descriptions here$"):
+        read_descriptions(tmp_path)
+    write(tmp_path, empty_txt="")
+    with pytest.raises(DescriptionError, match=r"no descriptions here \(.*empty\.txt: empty\)"):
+        read_descriptions(tmp_path)
+
+
+def test_a_gif_is_found_by_its_path_and_else_by_its_bare_name():
+    descriptions = Descriptions({"x/jump": ["in x"], "jump": ["anywhere"]})
+    assert descriptions.find("x/jump") == "x/jump"
+    assert descriptions.find("y/jump") == "jump"
+    assert descriptions.find("jump") == "jump"
+    assert descriptions.find("y/cry") is None
+    assert Descriptions({"x/jump": ["in x"]}).find("jump") is None

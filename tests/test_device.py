@@ -1,0 +1,75 @@
+"""Names of devices, on machines that have and have not got them."""
+
+import pytest
+import torch
+
+from gifdesc.device import resolve_device
+from gifdesc.errors import UsageError
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Makes PyTorch report so many CUDA GPUs and an Apple GPU or none."""
+
+    def pretend(num_cuda: int = 0, has_mps: bool = False) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: num_cuda > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: num_cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: has_mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("num_cuda", "has_mps", "wanted"),
+    [(0, False, "cpu"), (0, True, "mps"), (1, False, "cuda"), (2, True, "cuda")],
+)
+def test_auto_takes_cuda_else_mps_else_cpu(machine, num_cuda, has_mps, wanted):
+    machine(num_cuda, has_mps)
+    assert resolve_device("auto") == torch.device(wanted)
+
+
+def test_the_cpu_is_always_there(machine):
+    machine(num_cuda=2)
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1"])
+def test_a_gpu_that_is_there(machine, name):
+    machine(num_cuda=2)
+    assert resolve_device(name) == torch.device(name)
+
+
+def test_an_apple_gpu_that_is_there(machine):
+    machine(has_mps=True)
+    assert resolve_device("mps") == torch.device("mps")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cuda", "--device cuda: PyTorch finds no CUDA GPU here; use auto or cpu"),
+        ("cuda:0", "--device cuda:0: PyTorch finds no CUDA GPU here; use auto or cpu"),
+        ("mps", "--device mps: PyTorch finds no Apple GPU here; use auto or cpu"),
+    ],
+)
+def test_a_device_that_is_absent_is_refused_in_one_sentence(machine, name, message):
+    machine()
+    with pytest.raises(UsageError) as caught:
+        resolve_device(name)
+    assert str(caught.value) == message
+
+
+def test_a_gpu_beyond_the_last_is_refused(machine):
+    machine(num_cuda=2)
+    with pytest.raises(UsageError, match="cuda:2: there are 2 GPUs here, counted from 0"):
+        resolve_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gpu", "", "CPU", "cpu:0", "cpu:", "cuda:", "cuda:-1", "cuda:x", "cuda:²", "mps:0", "cuda 1"],
+)
+def test_no_device_of_that_name(machine, name):
+    machine(num_cuda=1, has_mps=True)
+    with pytest.raises(UsageError, match="not a device; use auto, cpu, cuda, cuda:N or mps"):
+        resolve_device(name)

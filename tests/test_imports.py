@@ -1,0 +1,213 @@
+"""What may import what, and what loads when: the guards of the design."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gifdesc
+from builders import process_environment, write_world
+
+PACKAGE_DIR = Path(gifdesc.__file__).parent
+MODULE_LINES = 300
+
+# Imports run downwards only: a module may import those of the floors above it in this list.
+# The package itself stands apart: its version is everybody's, its lazy names are the top's.
+FLOORS = [
+    {"errors"},
+    # values, files, plain arithmetic
+    {"config", "files", "findings", "positional", "preprocessing"}
+    | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
+    # one part each
+    {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
+    | {"inputs", "features", "descriptions", "predictions", "demo"}
+    | {"gif_blocks", "gif_source", "metrics.rules"},
+    {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
+    {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
+    {"gif_foreign", "metrics.metric"},
+    {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
+    {"sampled", "gif_inspection", "metrics.scoring"},
+    {"loader", "extractor", "inspection", "metrics"},
+    # the verbs
+    {"extraction", "training", "evaluation", "captioner"},
+    # the command line
+    {"cli.options", "cli.console", "cli.inputs"},
+    {"cli.progress"},
+    {"cli.check_progress"},
+    {"cli.extract", "cli.train", "cli.evaluate", "cli.caption", "cli.check", "cli.demo"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+
+def module_paths():
+    """Every module under its name without the package's; the package itself is ''."""
+    paths = {}
+    for path in sorted(PACKAGE_DIR.rglob("*.py")):
+        parts = path.relative_to(PACKAGE_DIR).with_suffix("").parts
+        paths[".".join(part for part in parts if part != "__init__")] = path
+    return paths
+
+
+MODULES = module_paths()
+
+
+def imports_of(source):
+    """The package's modules that a source imports, anywhere in it and for any reason."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            for alias in node.names:
+                full_name = f"{node.module}.{alias.name}"
+                is_module = full_name.removeprefix("gifdesc.") in MODULES
+                found.add(full_name if is_module else node.module)
+    ours = {name for name in found if name.split(".")[0] == "gifdesc"}
+    return {name.removeprefix("gifdesc").removeprefix(".") for name in ours}
+
+
+def test_every_module_stands_on_a_floor():
+    assert set(FLOOR_OF) == set(MODULES) - {""}
+    assert len(FLOOR_OF) == sum(map(len, FLOORS))
+
+
+@pytest.mark.parametrize("name", sorted(FLOOR_OF))
+def test_imports_run_downwards_only(name):
+    if name not in MODULES:
+        pytest.fail("no such module")
+    floor = FLOOR_OF[name]
+    imported = imports_of(MODULES[name].read_text(encoding="utf-8")) - {""}
+    upwards = {other for other in imported if FLOOR_OF.get(other, sys.maxsize) >= floor}
+    assert upwards == set()
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = """
+from gifdesc import __version__, cli
+import gifdesc.model
+if TYPE_CHECKING:
+    from gifdesc.errors import GifError
+def f():
+    from gifdesc.metrics import score
+    import torch
+"""
+    assert imports_of(source) == {"", "cli", "model", "errors", "metrics"}
+
+
+def test_a_module_is_no_longer_than_a_person_can_read():
+    long = {
+        name: num_lines
+        for name, path in MODULES.items()
+        if (num_lines := len(path.read_text(encoding="utf-8").splitlines())) > MODULE_LINES
+    }
+    assert long == {}
+
+
+HEAVY = {
+    *("torch", "torchvision", "transformers", "tokenizers", "safetensors"),
+    *("numpy", "imageio", "matplotlib", "PIL", "openvino"),
+}
+
+
+def loaded_by(statement):
+    """The modules in memory after a statement that ran in a process of its own."""
+    script = f"""
+import sys
+try:
+    {statement}
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split()), done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+def test_help_and_version_load_nothing_heavy(arguments):
+    call = f"sys.argv[1:] = {arguments}; import gifdesc.cli; gifdesc.cli.main()"
+    modules, shown = loaded_by(call)
+    assert modules & HEAVY == set()
+    assert {"typer", "gifdesc.cli.train"} <= modules
+    assert shown
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    modules, _ = loaded_by("import gifdesc; assert gifdesc.__version__; dir(gifdesc)")
+    assert modules & HEAVY == set()
+    assert [name for name in modules if name.startswith("gifdesc.")] == []
+
+
+def test_training_needs_neither_torchvision_nor_a_gif_decoder(tmp_path):
+    """With torchvision and Pillow out of reach, a model is trained all the same."""
+    world = write_world(tmp_path)
+    folders = (world.features_dir, world.descriptions_dir, tmp_path / "model")
+    script = f"""
+import sys
+for name in ("torchvision", "PIL", "imageio"):
+    sys.modules[name] = None
+from pathlib import Path
+import torch
+from gifdesc.config import PRESETS, TrainingConfig
+from gifdesc.training import train
+from gifdesc.training_data import prepare_data
+config = TrainingConfig(epochs=1)
+features_dir, descriptions_dir, model_dir = map(Path, {tuple(map(str, folders))!r})
+data = prepare_data(features_dir, descriptions_dir, config)
+train(data, model_dir, PRESETS["attention"].model, config, torch.device("cpu"))
+print(*(name for name in sys.modules if "gif" in name.removeprefix("gifdesc")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_the_packages_public_names_are_all_there():
+    assert set(gifdesc.__all__) == {*gifdesc._LAZY, "__version__"}
+    for name in gifdesc.__all__:
+        assert getattr(gifdesc, name) is not None
+        assert name in dir(gifdesc)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, path in MODULES.items() if "__all__ =" in path.read_text(encoding="utf-8")],
+)
+def test_a_list_of_public_names_is_complete(name):
+    module = importlib.import_module(f"gifdesc.{name}".removesuffix("."))
+    assert sorted(set(module.__all__)) == sorted(module.__all__)
+    missing = [public for public in module.__all__ if not hasattr(module, public)]
+    assert missing == []
+    defined = {
+        public
+        for public, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ and not public.startswith("_")
+    }
+    assert defined <= set(module.__all__)
+
+
+def test_the_metrics_package_lists_what_it_imports():
+    metrics = importlib.import_module("gifdesc.metrics")
+    submodules = {name.removeprefix("metrics.") for name in MODULES if name.startswith("metrics.")}
+    public = {name for name in vars(metrics) if not name.startswith("_")} - submodules
+    assert public == set(metrics.__all__)

@@ -1,0 +1,154 @@
+"""Arguments to GIFs: folders, their order, and every argument that gives none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gifdesc.inputs import GifInput, find_gifs, read_path_list
+from helpers import draw_gif
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def sources(*arguments: Path) -> list[str]:
+    found = list(find_gifs(arguments))
+    assert all(one.error is None for one in found)
+    return [one.source for one in found]
+
+
+def test_one_file(tmp_path):
+    path = draw_gif(tmp_path / "funny.gif")
+    assert list(find_gifs([path])) == [GifInput(path, "funny.gif")]
+
+
+def test_a_file_that_was_named_needs_no_suffix(tmp_path):
+    touch(tmp_path, "funny.webp")
+    assert sources(tmp_path / "funny.webp") == ["funny.webp"]
+
+
+def test_a_folder_gives_every_gif_under_it_in_name_order(tmp_path):
+    touch(tmp_path, "b.gif", "a/z.gif", "a/y/x.gif", "c/n.gif", "B.gif", "a.gif", "10.gif", "9.gif")
+    assert sources(tmp_path) == [
+        *["10.gif", "9.gif", "B.gif"],
+        *["a/y/x.gif", "a/z.gif", "a.gif"],
+        *["b.gif", "c/n.gif"],
+    ]
+
+
+def test_the_suffix_counts_in_any_case_and_nothing_else_is_taken(tmp_path):
+    touch(tmp_path, "a.GIF", "b.Gif", "c.png", "gif", "d.gif.txt", "e.gif~", ".gif")
+    assert sources(tmp_path) == [".gif", "a.GIF", "b.Gif"]
+
+
+def test_a_folder_named_like_a_gif_is_walked(tmp_path):
+    touch(tmp_path, "folder.gif/inside.gif")
+    assert sources(tmp_path) == ["folder.gif/inside.gif"]
+
+
+def test_the_paths_are_those_given(tmp_path, monkeypatch):
+    touch(tmp_path, "gifs/a.gif")
+    monkeypatch.chdir(tmp_path)
+    assert list(find_gifs([Path("gifs")])) == [GifInput(Path("gifs/a.gif"), "a.gif")]
+    assert list(find_gifs([Path()])) == [GifInput(Path("gifs/a.gif"), "gifs/a.gif")]
+
+
+def test_two_gifs_of_one_name_in_two_folders_stay_apart(tmp_path):
+    touch(tmp_path, "x/cat.gif", "y/cat.gif")
+    assert sources(tmp_path) == ["x/cat.gif", "y/cat.gif"]
+    assert sources(tmp_path / "x", tmp_path / "y") == ["x/cat.gif", "y/cat.gif"]
+    assert sources(tmp_path / "x" / "cat.gif", tmp_path / "y" / "cat.gif") == [
+        "x/cat.gif",
+        "y/cat.gif",
+    ]
+
+
+def test_several_arguments_keep_their_order(tmp_path):
+    touch(tmp_path, "z/a.gif", "b.gif", "a/c.gif")
+    assert sources(tmp_path / "z", tmp_path / "b.gif", tmp_path / "a") == [
+        "z/a.gif",
+        "b.gif",
+        "a/c.gif",
+    ]
+
+
+def test_no_arguments_give_nothing():
+    assert list(find_gifs([])) == []
+
+
+def test_a_symbolic_link_to_a_folder_is_not_followed(tmp_path):
+    touch(tmp_path, "a/x.gif")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "a" / "folder.gif").symlink_to(tmp_path)
+    assert sources(tmp_path) == ["a/x.gif"]
+
+
+def test_a_symbolic_link_to_a_gif_is_taken_and_so_is_a_broken_one(tmp_path):
+    touch(tmp_path, "a.gif")
+    (tmp_path / "link.gif").symlink_to("a.gif")
+    (tmp_path / "nowhere.gif").symlink_to("gone.gif")
+    (tmp_path / "self.gif").symlink_to("self.gif")
+    assert sources(tmp_path) == ["a.gif", "link.gif", "nowhere.gif", "self.gif"]
+
+
+@pytest.mark.parametrize("name", ["gone.gif", "gone", "x" * 300, "nul\0.gif"])
+def test_a_missing_path_is_named_and_the_rest_goes_on(tmp_path, name):
+    touch(tmp_path, "a.gif")
+    missing, found = find_gifs([tmp_path / name, tmp_path / "a.gif"])
+    assert missing == GifInput(tmp_path / name, name, "no such file or folder")
+    assert found == GifInput(tmp_path / "a.gif", "a.gif")
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    touch(tmp_path, "sub/notes.txt")
+    assert list(find_gifs([tmp_path])) == [
+        GifInput(tmp_path, tmp_path.name, "no GIF in this folder")
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
+    touch(tmp_path, "a.gif", "locked/b.gif", "z.gif")
+    scandir = os.scandir
+
+    def denying(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denying)
+    assert list(find_gifs([tmp_path])) == [
+        GifInput(tmp_path / "a.gif", "a.gif"),
+        GifInput(tmp_path / "locked", "locked", "cannot be read: permission denied"),
+        GifInput(tmp_path / "z.gif", "z.gif"),
+    ]
+
+
+def test_a_name_that_is_not_utf8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.gif")
+    path.touch()
+    assert list(find_gifs([tmp_path])) == [GifInput(path, path.name)]
+
+
+def test_folders_are_walked_as_they_are_consumed(tmp_path, monkeypatch):
+    touch(tmp_path, "a/1.gif", "b/2.gif")
+    listed = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(Path(path)) or scandir(path))
+    found = find_gifs([tmp_path])
+    assert next(found).source == "a/1.gif"
+    assert tmp_path / "b" not in listed
+
+
+def test_a_list_of_paths():
+    lines = ["a.gif\n", "\n", "with space.gif\r\n", "   \n", " lead.gif\n", "last.gif"]
+    assert read_path_list(lines) == [
+        Path("a.gif"),
+        Path("with space.gif"),
+        Path(" lead.gif"),
+        Path("last.gif"),
+    ]

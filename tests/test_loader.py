@@ -1,0 +1,119 @@
+"""Reading ahead: in order, in threads or processes, and one bad file costs one file."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gifdesc import loader
+from gifdesc.config import FeatureRecipe
+from gifdesc.errors import GifdescError
+from gifdesc.inputs import GifInput
+from gifdesc.loader import Task, default_num_workers, load_gifs
+from gifdesc.preprocessing import FrameTransform
+from gifdesc.sampled import SampledGif, sample_gif
+from helpers import draw_broken_gif, draw_gif
+
+RECIPE = FeatureRecipe(weights_sha256="0", gifdesc_version="0", num_frames=4)
+TRANSFORM = FrameTransform(resize_size=8, image_size=8)
+
+
+def tasks_of(paths: list[Path]) -> list[Task]:
+    return [Task(GifInput(path, path.name)) for path in paths]
+
+
+@pytest.fixture
+def gifs(tmp_path: Path) -> list[Path]:
+    return [draw_gif(tmp_path / f"{index}.gif", frames=1 + index % 5) for index in range(12)]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_gifs_come_in_order_and_as_if_read_one_by_one(gifs, num_workers):
+    gifs.insert(3, draw_broken_gif(gifs[0].parent / "broken.gif"))
+    results = list(load_gifs(tasks_of(gifs), RECIPE, TRANSFORM, num_workers=num_workers))
+    assert [task.one.path for task, _ in results] == gifs
+    for index, (task, loaded) in enumerate(results):
+        if index == 3:
+            assert isinstance(loaded, GifdescError)
+            assert "broken.gif" in str(loaded)
+            continue
+        alone = sample_gif(task.one.path, RECIPE, TRANSFORM)
+        assert isinstance(loaded, SampledGif)
+        assert loaded.sampled_frames == alone.sampled_frames
+        np.testing.assert_array_equal(loaded.pixels, alone.pixels)
+
+
+def test_a_file_that_is_what_it_was_is_not_decoded(gifs):
+    known = sample_gif(gifs[0], RECIPE, TRANSFORM).identity
+    same = Task(GifInput(gifs[0], "0.gif"), known)
+    other = Task(GifInput(gifs[1], "1.gif"), known)
+    results = dict(load_gifs([same, other], RECIPE, TRANSFORM))
+    assert results[same] is None
+    assert isinstance(results[other], SampledGif)
+
+
+def test_an_input_that_is_an_error_stays_one(tmp_path):
+    task = Task(GifInput(tmp_path, "x", "no GIF in this folder"))
+    [(_, loaded)] = load_gifs([task], RECIPE, TRANSFORM)
+    assert str(loaded) == f"{tmp_path}: no GIF in this folder"
+
+
+def test_reading_stays_a_little_ahead_only(gifs):
+    drawn = []
+
+    def watched():
+        for task in tasks_of(gifs * 5):
+            drawn.append(task)
+            yield task
+
+    results = load_gifs(watched(), RECIPE, TRANSFORM)
+    next(results)
+    assert len(drawn) == loader._AHEAD_PER_WORKER
+    results.close()
+
+
+def test_a_consumer_that_stops_leaves_no_thread_behind(gifs):
+    results = load_gifs(tasks_of(gifs), RECIPE, TRANSFORM)
+    next(results)
+    results.close()
+    import threading
+
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("gifdesc-loader")]
+
+
+class DeadlyTransform(FrameTransform):
+    """Kills the process that reads a frame of this height; module-level, so that it pickles."""
+
+    def __call__(self, frames):
+        if frames.shape[1] == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(frames)
+
+
+def test_a_file_that_kills_its_worker_costs_only_itself(gifs, tmp_path):
+    deadly = draw_gif(tmp_path / "deadly.gif", size=(12, 13))
+    paths = [*gifs[:2], deadly, *gifs[2:4]]
+    transform = DeadlyTransform(resize_size=8, image_size=8)
+    results = list(load_gifs(tasks_of(paths), RECIPE, transform, num_workers=1))
+    assert [task.one.path for task, _ in results] == paths
+    outcomes = [isinstance(loaded, SampledGif) for _, loaded in results]
+    assert outcomes == [True, True, False, True, True]
+    assert "killed the process" in str(results[2][1])
+
+
+def test_on_a_cpu_one_thread_reads_and_on_a_gpu_the_cores_do():
+    assert default_num_workers("cpu") == 0
+    assert 1 <= default_num_workers("cuda") <= 16
+
+
+def test_zero_workers_are_a_thread_of_this_process():
+    executor = loader._executor(0)
+    assert isinstance(executor, ThreadPoolExecutor)
+    assert executor.submit(os.getpid).result() == os.getpid()
+    executor.shutdown()

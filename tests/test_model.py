@@ -1,0 +1,200 @@
+from itertools import product
+
+import pytest
+import torch
+
+from builders import tiny_model
+from gifdesc.config import ModelConfig
+from gifdesc.fusion import AddFusion
+
+V, D = 11, 6
+SIZES = {"feature_size": D, "vocab_size": V, "hidden_size": 8, "embedding_size": 8}
+LENGTHS = torch.tensor([5, 3, 1])
+TOKENS = torch.tensor([[1, 5, 2, 9], [3, 3, 0, 7], [10, 4, 6, 8]])
+
+KINDS = list(product(("rnn", "gru", "lstm"), ("none", "rnn", "gru", "lstm")))
+FUSIONS = ("add", "concat", "attention")
+SHAPES = [
+    pytest.param(
+        {
+            "encoder": encoder,
+            "decoder": decoder,
+            "fusion": fusion,
+            # Both directions and both ways in meet every kind of encoder and decoder.
+            "bidirectional": index % 2 == 0,
+            "projection_size": 0 if index % 3 == 0 else 7,
+        },
+        id=f"{encoder}-{decoder}-{fusion}",
+    )
+    for index, ((encoder, decoder), fusion) in enumerate(product(KINDS, FUSIONS))
+]
+
+
+def model_of(shape, **changes):
+    return tiny_model(3, **SIZES, **{**shape, **changes})
+
+
+def frames(seed=0, num_frames=5):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(3, num_frames, D, generator=generator)
+
+
+def say_all(model, features, lengths, tokens):
+    """Logits (B, L, V) and frame weights, one step at a time."""
+    state = model.start(model.encode(features, lengths))
+    logits, weights = [], []
+    for position in range(tokens.shape[1]):
+        step_logits, state, step_weights = model.step(tokens[:, position], state)
+        logits.append(step_logits)
+        weights.append(step_weights)
+    return torch.stack(logits, dim=1), weights
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.no_grad()
+def test_forward_is_step_repeated(shape):
+    model = model_of(shape)
+    stepped, _ = say_all(model, frames(), LENGTHS, TOKENS)
+    whole = model(frames(), LENGTHS, TOKENS)
+    assert whole.shape == (3, 4, V)
+    torch.testing.assert_close(whole, stepped, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.no_grad()
+def test_what_pads_the_frames_changes_nothing(shape):
+    model = model_of(shape)
+    padded = frames()
+    for example, length in enumerate(LENGTHS):
+        padded[example, length:] = 1e4
+    together = model(padded, LENGTHS, TOKENS)
+    for example, length in enumerate(LENGTHS):
+        alone = padded[example : example + 1, :length]
+        logits = model(alone, length[None], TOKENS[example : example + 1])
+        torch.testing.assert_close(together[example], logits[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.no_grad()
+def test_only_attention_weighs_frames_and_its_weights_sum_to_one(shape):
+    model = model_of(shape)
+    _, weights = say_all(model, frames(), LENGTHS, TOKENS)
+    if shape["fusion"] != "attention":
+        assert weights == [None] * 4
+        return
+    for step_weights in weights:
+        assert step_weights.shape == (3, 5)
+        torch.testing.assert_close(step_weights.sum(dim=1), torch.ones(3))
+        assert (step_weights >= 0).all()
+        for example, length in enumerate(LENGTHS):
+            assert (step_weights[example, length:] == 0).all()
+            assert (step_weights[example, :length] > 0).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_reach_every_parameter(shape):
+    model = model_of(shape).train()
+    targets = TOKENS.flip(1)
+    logits = model(frames(), LENGTHS, TOKENS)
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+    without = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.no_grad()
+def test_the_frames_and_their_order_matter(shape):
+    model = model_of(shape)
+    lengths = torch.tensor([5, 5, 5])
+    logits = model(frames(), lengths, TOKENS)
+    for other in (frames(seed=1), frames().flip(1)):
+        assert not torch.allclose(model(other, lengths, TOKENS), logits, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_step_knows_only_the_words_before_it():
+    model = model_of({})
+    changed = TOKENS.clone()
+    changed[:, 2] = 1
+    before, after = (model(frames(), LENGTHS, tokens) for tokens in (TOKENS, changed))
+    torch.testing.assert_close(before[:, :2], after[:, :2])
+    assert not torch.allclose(before[:, 3], after[:, 3], atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_training_sets_statistics_are_applied():
+    mean, std = torch.linspace(-3, 3, D), torch.linspace(0.5, 4, D)
+    plain, standardising = model_of({}), model_of({})
+    standardising.set_feature_statistics(mean, std)
+    raw = frames() * std + mean
+    wanted = plain(frames(), LENGTHS, TOKENS)
+    torch.testing.assert_close(standardising(raw, LENGTHS, TOKENS), wanted, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(plain(raw, LENGTHS, TOKENS), wanted, atol=1e-3)
+
+
+def test_a_feature_that_never_varies_is_only_shifted():
+    model = model_of({})
+    model.set_feature_statistics(torch.full((D,), 7.0), torch.zeros(D))
+    assert model.feature_std.tolist() == [1.0] * D
+    assert model.feature_mean.tolist() == [7.0] * D
+
+
+def test_statistics_travel_with_the_weights_and_are_not_trained():
+    model = model_of({})
+    assert {"feature_mean", "feature_std"} <= set(model.state_dict())
+    assert not {"feature_mean", "feature_std"} & set(dict(model.named_parameters()))
+
+
+@torch.no_grad()
+def test_dropout_acts_in_training_alone():
+    model = model_of({}, dropout=0.5)
+    torch.testing.assert_close(
+        model(frames(), LENGTHS, TOKENS), model(frames(), LENGTHS, TOKENS), atol=0, rtol=0
+    )
+    model.train()
+    first, second = (model(frames(), LENGTHS, TOKENS) for _ in range(2))
+    assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("decoder", ["none", "gru", "lstm"])
+@torch.no_grad()
+def test_selected_states_go_on_as_the_originals_do(decoder):
+    model = model_of({"decoder": decoder})
+    state = model.start(model.encode(frames(), LENGTHS))
+    _, state, _ = model.step(TOKENS[:, 0], state)
+    index = torch.tensor([2, 0, 0])
+    chosen, _, chosen_weights = model.step(TOKENS[index, 1], state.select(index))
+    logits, _, weights = model.step(TOKENS[:, 1], state)
+    torch.testing.assert_close(chosen, logits[index])
+    torch.testing.assert_close(chosen_weights, weights[index])
+
+
+@pytest.mark.parametrize(
+    ("senseless", "named"),
+    [
+        ({"encoder": "transformer"}, "encoder"),
+        ({"decoder": "beam"}, "decoder"),
+        ({"fusion": "multiply"}, "fusion"),
+        ({"hidden_size": 7, "bidirectional": True}, "even hidden_size"),
+        ({"decoder": "none", "embedding_size": 5}, "embedding_size"),
+        ({"feature_size": 0}, "feature_size"),
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"hidden_size": 0, "bidirectional": False}, "hidden_size"),
+        ({"embedding_size": -1}, "embedding_size"),
+        ({"projection_size": -1}, "projection_size"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": -0.1}, "dropout"),
+    ],
+)
+def test_a_senseless_model_is_refused(senseless, named):
+    with pytest.raises(ValueError, match=named):
+        ModelConfig(**senseless)
+
+
+def test_vectors_of_two_sizes_cannot_be_added():
+    with pytest.raises(ValueError, match="4 and 8 cannot be added"):
+        AddFusion(4, 8)

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+
+from builders import ALL_FOR_TRAINING, CAPTIONS, FEATURE_SIZE, tiny_recipe, write_world
+from gifdesc.config import TrainingConfig
+from gifdesc.errors import DescriptionError, FeatureError, TrainingError
+from gifdesc.training_data import prepare_data
+
+ALL = TrainingConfig(**ALL_FOR_TRAINING)
+MANY = {f"gif{i:03}": f"thing {i} moves" for i in range(60)}
+
+
+def prepare(world, config=ALL, splits_dir=None):
+    return prepare_data(world.features_dir, world.descriptions_dir, config, splits_dir)
+
+
+def names_in(data, split="train"):
+    return [example.name for example in data.splits[split]]
+
+
+def test_features_meet_their_descriptions(tmp_path):
+    data = prepare(write_world(tmp_path, recipe=tiny_recipe()))
+    assert {one.name: one.captions for one in data.splits["train"]} == {
+        name: (caption,) for name, caption in CAPTIONS.items()
+    }
+    assert (data.feature_size, data.recipe) == (FEATURE_SIZE, tiny_recipe())
+    assert data.problems == []
+
+
+def test_what_has_no_partner_is_listed_and_the_rest_used(tmp_path):
+    world = write_world(tmp_path)
+    (world.descriptions_dir / "a.txt").unlink()
+    (world.features_dir / "b.npy").unlink()
+    data = prepare(world)
+    assert names_in(data) == ["c", "d", "e", "f"]
+    assert data.pairing.without_description == ["a"]
+    assert data.pairing.without_features == ["b"]
+    assert data.problems == []
+
+
+def test_splits_share_out_all_examples_and_follow_the_fractions_and_the_seed(tmp_path):
+    world = write_world(tmp_path, MANY)
+    config = TrainingConfig(val_fraction=0.3, test_fraction=0.2)
+    data = prepare(world, config)
+    assert sorted(name for split in data.splits for name in names_in(data, split)) == sorted(MANY)
+    sizes = [len(data.splits[split]) for split in ("train", "val", "test")]
+    assert sizes == pytest.approx([30, 18, 12], abs=9)
+    assert prepare(world, config).splits == data.splits
+    other = prepare(world, TrainingConfig(val_fraction=0.3, test_fraction=0.2, seed=1))
+    assert other.splits != data.splits
+
+
+def test_a_gif_keeps_its_split_when_others_come(tmp_path):
+    few = dict(list(MANY.items())[:30])
+    before = prepare(write_world(tmp_path / "few", few), TrainingConfig())
+    after = prepare(write_world(tmp_path / "many", MANY), TrainingConfig())
+    for split in before.splits:
+        assert set(names_in(before, split)) <= set(names_in(after, split))
+
+
+def test_lists_decide_the_splits_and_leave_out_what_they_do_not_name(tmp_path):
+    world = write_world(tmp_path / "world")
+    for split, names in {"train": "a\nc.gif\n", "val": "b\n", "test": "e\n"}.items():
+        (tmp_path / f"{split}.txt").write_text(names)
+    data = prepare(world, splits_dir=tmp_path)
+    assert {split: names_in(data, split) for split in data.splits} == {
+        "train": ["a", "c"],
+        "val": ["b"],
+        "test": ["e"],
+    }
+
+
+def test_damaged_feature_files_are_named_and_left_out(tmp_path):
+    world = write_world(tmp_path)
+    good = np.ones((3, FEATURE_SIZE), np.float32)
+    np.save(world.features_dir / "b.npy", good.astype(np.float64))
+    np.save(world.features_dir / "c.npy", good[0])
+    np.save(world.features_dir / "d.npy", good * np.nan)
+    np.save(world.features_dir / "e.npy", np.array([{"a": 1}]), allow_pickle=True)
+    data = prepare(world)
+    assert names_in(data) == ["a", "f"]
+    for name, reason in zip(
+        "bcde", ("float64", "shape (48,)", "not finite", "plain numbers"), strict=True
+    ):
+        [problem] = [one for one in data.problems if f"{name}.npy" in one]
+        assert reason in problem
+
+
+def test_a_feature_file_of_another_size_is_left_out(tmp_path):
+    world = write_world(tmp_path)
+    np.save(world.features_dir / "c.npy", np.ones((3, 7), np.float32))
+    data = prepare(world)
+    assert "c" not in names_in(data)
+    assert data.feature_size == FEATURE_SIZE
+    [problem] = data.problems
+    assert "c.npy: has 7 features a frame where 48 are wanted" in problem
+
+
+def test_unreadable_descriptions_are_problems_and_the_rest_is_used(tmp_path):
+    world = write_world(tmp_path)
+    (world.descriptions_dir / "a.txt").write_text(" \n")
+    (world.descriptions_dir / "b.txt").write_bytes("ein Ball wächst".encode("latin-1"))
+    data = prepare(world)
+    assert names_in(data) == ["c", "d", "e", "f"]
+    assert [one for one in data.problems if "a.txt: empty" in one]
+    assert [one for one in data.problems if "b.txt: not UTF-8" in one]
+    assert data.pairing.without_description == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["only", "other", "third", "fourth"])
+def test_one_single_example_is_trained_on_wherever_its_hash_falls(tmp_path, name):
+    world = write_world(tmp_path, {name: "a red ball grows"})
+    data = prepare(world, TrainingConfig(val_fraction=0.5, test_fraction=0.49))
+    assert {split: names_in(data, split) for split in data.splits} == {
+        "train": [name],
+        "val": [],
+        "test": [],
+    }
+
+
+def test_an_empty_training_split_is_refused(tmp_path):
+    world = write_world(tmp_path / "world")
+    (tmp_path / "train.txt").write_text("elsewhere\n")
+    (tmp_path / "test.txt").write_text("a\nb\n")
+    with pytest.raises(TrainingError, match="none of its 6 examples is in the training split"):
+        prepare(world, splits_dir=tmp_path)
+
+
+def test_features_without_any_description_are_refused(tmp_path):
+    world = write_world(tmp_path)
+    for path in world.descriptions_dir.iterdir():
+        path.rename(path.with_stem(f"{path.stem}-other"))
+    with pytest.raises(TrainingError, match="no feature file has a description in"):
+        prepare(world)
+
+
+def test_only_damaged_features_are_refused_with_the_first_reason(tmp_path):
+    world = write_world(tmp_path, {"a": "a red ball grows"})
+    (world.features_dir / "a.npy").write_bytes(b"no array")
+    with pytest.raises(TrainingError, match=r"a\.npy: not a \.npy file of plain numbers"):
+        prepare(world)
+
+
+def test_missing_folders_are_named(tmp_path):
+    world = write_world(tmp_path)
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(FeatureError, match="nowhere: no such folder"):
+        prepare_data(nowhere, world.descriptions_dir, ALL)
+    with pytest.raises(DescriptionError, match="nowhere: no such file or folder"):
+        prepare_data(world.features_dir, nowhere, ALL)
