@@ -211,9 +211,9 @@ def _fit(
             batch_loss = float(loss.detach())
             step_loss = batch_loss / int(num_tokens)
             if not math.isfinite(step_loss):
+                kept = "the model folder keeps the epoch before" if epoch > 1 else "nothing was kept"
                 raise TrainingError(
-                    f"the loss of epoch {epoch} is not finite; a lower --lr usually helps; "
-                    "the model folder keeps the epoch before"
+                    f"the loss of epoch {epoch} is not finite; a lower --lr usually helps; {kept}"
                 )
             optimizer.zero_grad(set_to_none=True)
             (loss / num_tokens).backward()  # type: ignore[no-untyped-call]
