@@ -256,7 +256,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_epoch_before(tmp_
         rewrite_features(world, 3e38)
 
     with pytest.raises(
-        TrainingError, match=r"loss of epoch 2 is not finite; .*keeps the epoch before"
+        TrainingError, match=r"loss of epoch 2 is not finite; .*the epoch before was kept"
     ):
         run(world, tmp_path / "model", on_epoch=overflow)
     assert len((tmp_path / "model" / "history.jsonl").read_text().splitlines()) == 1

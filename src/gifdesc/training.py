@@ -211,7 +211,7 @@ def _fit(
             batch_loss = float(loss.detach())
             step_loss = batch_loss / int(num_tokens)
             if not math.isfinite(step_loss):
-                kept = "the model folder keeps the epoch before" if epoch > 1 else "nothing was kept"
+                kept = "the epoch before was kept" if epoch > 1 else "nothing was kept"
                 raise TrainingError(
                     f"the loss of epoch {epoch} is not finite; a lower --lr usually helps; {kept}"
                 )
