@@ -14,9 +14,9 @@ from gifdesc.descriptions import (
     TEXT_SUFFIX,
     Descriptions,
     Row,
+    gif_key,
     json_rows,
     table_rows,
-    gif_key,
 )
 from gifdesc.errors import UsageError
 from gifdesc.files import reason

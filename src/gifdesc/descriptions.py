@@ -124,6 +124,7 @@ Row = tuple[str, list[str]] | str
 
 
 def table_rows(text: str) -> Iterator[tuple[int, Row]]:
+    """The rows of a TSV text, each with its line number from 1; empty lines do not count."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -135,6 +136,7 @@ def table_rows(text: str) -> Iterator[tuple[int, Row]]:
 
 
 def json_rows(text: str) -> Iterator[tuple[int, Row]]:
+    """The rows of a JSON-lines text, each with its line number from 1."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

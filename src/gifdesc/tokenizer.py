@@ -40,6 +40,8 @@ class CaptionTokenizer:
     def train(cls, captions: Iterable[str], *, vocab_size: int = 30522) -> CaptionTokenizer:
         """A WordPiece vocabulary of these captions, lower-cased, accents kept.
 
+        As long as there is room, every word is one token; then the rarest are spelt by pieces.
+
         Pieces that tokenizing the captions never uses are dropped, single characters apart, so
         that the model's output layer spends nothing on them.
 
@@ -60,7 +62,7 @@ class CaptionTokenizer:
         }
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
-            min_frequency=2,
+            min_frequency=1,
             special_tokens=[*_SPECIAL_TOKENS, *sorted(inner)],
             show_progress=False,
         )
