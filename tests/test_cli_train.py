@@ -113,8 +113,8 @@ def test_what_has_no_partner_is_counted_and_listed_once(world, model_dir):
     (world.descriptions_dir / "a.txt").rename(world.descriptions_dir / "z.txt")
     done = train(world, model_dir, *ALL)
     assert done.code == 0
-    assert "1 feature files have no description: a" in done.warnings
-    assert "1 descriptions have no feature file: z" in done.warnings
+    assert "1 feature file without description: a" in done.warnings
+    assert "1 description without feature file: z" in done.warnings
 
 
 def test_features_without_a_recipe_are_used_and_said_once(tmp_path, model_dir):
@@ -126,7 +126,7 @@ def test_features_without_a_recipe_are_used_and_said_once(tmp_path, model_dir):
 def test_one_single_example_is_enough(tmp_path, model_dir):
     done = train(write_world(tmp_path / "one", {"only": "a red ball grows"}), model_dir)
     assert done.code == 0
-    assert "1 GIFs: 1 train, 0 val, 0 test" in done.err
+    assert "1 GIF: 1 train, 0 val, 0 test" in done.err
 
 
 def test_a_folder_that_holds_a_model_is_refused_unless_forced(world, model_dir):
@@ -151,7 +151,7 @@ def test_an_interrupted_run_says_what_is_kept(world, model_dir, monkeypatch):
     monkeypatch.setattr("gifdesc.training.token_loss", interrupted)
     done = train(world, model_dir, *ALL)
     assert (done.code, done.out) == (130, "")
-    assert f"stopped: {model_dir} holds the best of 1 finished epochs" in done.err
+    assert f"stopped: {model_dir} holds the best of 1 finished epoch" in done.err
     assert "warning: interrupted" in done.err
     load_checkpoint(model_dir)
     assert (model_dir / "training.png").is_file()

@@ -23,7 +23,13 @@ from gifdesc.dataset import (
 )
 from gifdesc.descriptions import Descriptions
 from gifdesc.errors import DescriptionError, FeatureError
-from gifdesc.features import read_features, write_features
+from gifdesc.features import (
+    Manifest,
+    ManifestEntry,
+    features_name,
+    read_features,
+    write_features,
+)
 from gifdesc.tokenizer import CaptionTokenizer
 
 FRACTIONS = {"seed": 0, "val_fraction": 0.1, "test_fraction": 0.2}
@@ -338,3 +344,13 @@ def test_a_small_deviation_is_no_constant(tmp_path):
 def test_statistics_of_no_examples_are_zeros():
     mean, std = feature_statistics([], 3)
     assert mean.tolist() == std.tolist() == [0, 0, 0]
+
+
+def test_a_shortened_name_meets_its_description_through_the_manifest(tmp_path):
+    source = "x" * 251 + ".gif"
+    entry = ManifestEntry(source=source, status="ok", features=features_name(source))
+    write_features(tmp_path / entry.features, np.zeros((2, 3), np.float32))
+    Manifest(tmp_path).add(entry)
+    pairing = pair(tmp_path, Descriptions({"x" * 251: ["a ball grows"]}))
+    assert [example.name for example in pairing.examples] == ["x" * 251]
+    assert pairing.without_features == []

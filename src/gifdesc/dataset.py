@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from gifdesc.config import MAX_TOKENS, Split
 from gifdesc.descriptions import Descriptions, gif_key
 from gifdesc.errors import DescriptionError, FeatureError
-from gifdesc.features import FEATURES_SUFFIX, read_features
+from gifdesc.features import FEATURES_SUFFIX, Manifest, read_features
 from gifdesc.files import reason
 from gifdesc.tokenizer import CaptionTokenizer
 
@@ -50,14 +50,19 @@ class Pairing:
 def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     """Pair every feature file under a folder with its captions.
 
+    A file's GIF is the manifest's, for a long name was shortened; failing that, its own name's.
+
     Raises:
-        FeatureError: there is no such folder, or no feature file in it.
+        FeatureError: there is no such folder, no feature file in it, or its manifest is damaged.
     """
     if not features_dir.is_dir():
         raise FeatureError(f"{features_dir}: no such folder; run `gifdesc extract` first")
+    entries = Manifest(features_dir).entries.values()
+    sources = {entry.features: entry.source for entry in entries if entry.features}
     examples, without_description, used = [], [], set()
     for path in sorted(features_dir.rglob(f"*{FEATURES_SUFFIX}")):
-        name = gif_key(path.relative_to(features_dir).as_posix())
+        features = path.relative_to(features_dir).as_posix()
+        name = gif_key(sources.get(features, features))
         key = descriptions.find(name)
         if key is None:
             without_description.append(name)

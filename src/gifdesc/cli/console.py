@@ -94,6 +94,11 @@ def _needs_ascii() -> bool:
     return True
 
 
+def counted(number: int, thing: str) -> str:
+    """A number with its noun: `1 GIF`, `2 GIFs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def list_some(names: list[str], limit: int = 5) -> str:
     """A few names for a sentence, and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -10,6 +10,7 @@ import typer
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
+    counted,
     list_some,
     print_json,
     say,
@@ -166,7 +167,7 @@ def _given(**options: object) -> dict[str, Any]:
 def _what_is_kept(num_epochs: int, model: Path) -> str:
     if not num_epochs:
         return "stopped before the first epoch ended: no model was written"
-    return f"stopped: {model} holds the best of {num_epochs} finished epochs"
+    return f"stopped: {model} holds the best of {counted(num_epochs, 'finished epoch')}"
 
 
 def _say_data(data: TrainingData, features: Path) -> None:
@@ -174,13 +175,13 @@ def _say_data(data: TrainingData, features: Path) -> None:
         warn(f"{features}: no recipe.json, so nobody can check how these features were made")
     for problem in data.problems:
         warn(problem)
-    for names, what in (
-        (data.pairing.without_description, "feature files have no description"),
-        (data.pairing.without_features, "descriptions have no feature file"),
+    for names, thing, lack in (
+        (data.pairing.without_description, "feature file", "description"),
+        (data.pairing.without_features, "description", "feature file"),
     ):
         if names:
-            warn(f"{len(names)} {what}: {list_some(names)}")
+            warn(f"{counted(len(names), thing)} without {lack}: {list_some(names)}")
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
-    say(f"{sum(map(len, data.splits.values()))} GIFs: {counts}")
+    say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
     if not data.splits["val"]:
         say("no validation split: the last epoch is kept as the best")
