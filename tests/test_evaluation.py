@@ -292,3 +292,10 @@ def test_the_same_caption_for_everything_is_seen():
     _, references = named(4)
     result = evaluate_predictions(dict.fromkeys(references, "word0"), references)
     assert (result.distinct_captions, result.exact_match) == (1, 0.25)
+
+
+def test_a_model_of_split_lists_is_not_scored_on_another_split(world, tmp_path):
+    training = TrainingConfig(splits_sha256="0" * 64)
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe(), training=training)
+    with pytest.raises(GifdescError, match="give the lists with --splits"):
+        held_out(load_checkpoint(folder), world)

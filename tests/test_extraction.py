@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from gifdesc import extraction
+from gifdesc import extraction, sampled
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import FeatureError
@@ -469,3 +470,40 @@ def test_inputs_are_listed_as_they_are_consumed(run):
     next(events)
     assert len(listed) < len(paths)
     events.close()
+
+
+def test_features_outlive_a_gif_that_cannot_be_read_for_now(run):
+    path = draw_gif(run.gifs / "a.gif")
+    run()
+    known = Manifest(run.features).entries
+    path.rename(path.with_suffix(".away"))
+    [event] = extract([GifInput(path, "a.gif")], run.features, run.extractor)
+    assert event.entry.status == "failed"
+    assert run.files() == {"a.gif.npy"}
+    assert Manifest(run.features).entries == known
+
+
+def test_a_folder_that_is_removed_while_it_is_written_is_not_called_done(run):
+    run.batch_frames = 1
+    for index in range(4):
+        draw_gif(run.gifs / f"{index}.gif", frames=1)
+    events = run.start()
+    next(events)
+    shutil.rmtree(run.features)
+    with pytest.raises(FeatureError, match="removed while it was written"):
+        list(events)
+
+
+def test_a_gif_that_was_replaced_after_it_failed_is_tried_again(run, monkeypatch):
+    path = draw_broken_gif(run.gifs / "a.gif")
+    read = sampled.load_bytes
+
+    def read_then_replace(source):
+        data = read(source)
+        draw_gif(path)
+        return data
+
+    monkeypatch.setattr(sampled, "load_bytes", read_then_replace)
+    assert run()["a.gif"].entry.status == "failed"
+    monkeypatch.undo()
+    assert run()["a.gif"].entry.status == "ok"

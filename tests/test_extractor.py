@@ -10,7 +10,7 @@ from PIL import Image
 from gifdesc import extractor as extractor_module
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
-from gifdesc.errors import CheckpointError, GifError, UsageError
+from gifdesc.errors import CheckpointError, GifdescError, GifError, UsageError
 from gifdesc.extractor import FeatureExtractor, extract_features
 from gifdesc.gif import read_gif
 from gifdesc.positional import sinusoidal_encoding
@@ -247,7 +247,7 @@ def test_where_the_device_is_out_of_memory_batches_shrink(tmp_path, caplog):
 
 def test_without_room_for_one_frame_it_says_so(tmp_path):
     extractor = make_extractor(OutOfMemory(room=0))
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(GifdescError, match="not even one frame"):
         extractor.encode([extractor.sample(draw_gif(tmp_path / "a.gif"))])
 
 

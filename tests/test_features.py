@@ -254,7 +254,6 @@ def test_another_version_of_gifdesc_is_no_other_recipe(tmp_path):
     ("field", "value", "said"),
     [
         ("sampling", "step", "with sampling uniform, not step"),
-        ("weights", "random", "with weights imagenet1k-v1, not random"),
         ("num_frames", 8, "with num_frames 16, not 8"),
         ("encoding", "none", "with encoding sinusoidal, not none"),
     ],

@@ -4,7 +4,7 @@ import pytest
 from builders import ALL_FOR_TRAINING, CAPTIONS, FEATURE_SIZE, tiny_recipe, write_world
 from gifdesc.config import TrainingConfig
 from gifdesc.errors import DescriptionError, FeatureError, TrainingError
-from gifdesc.training_data import prepare_data
+from gifdesc.training_data import prepare_data, sha256_of_splits
 
 ALL = TrainingConfig(**ALL_FOR_TRAINING)
 MANY = {f"gif{i:03}": f"thing {i} moves" for i in range(60)}
@@ -148,3 +148,9 @@ def test_missing_folders_are_named(tmp_path):
         prepare_data(nowhere, world.descriptions_dir, ALL)
     with pytest.raises(DescriptionError, match="nowhere: no such file or folder"):
         prepare_data(world.features_dir, nowhere, ALL)
+
+
+def test_split_lists_are_told_apart():
+    lists = {"a": "train", "b": "test"}
+    assert sha256_of_splits(lists) == sha256_of_splits(dict(reversed(lists.items())))
+    assert sha256_of_splits(lists) != sha256_of_splits({"a": "train", "b": "val"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,8 +19,6 @@ from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.generation import GeneratedCaption, Word, generate
 from gifdesc.sampled import SampledGif
-
-log = logging.getLogger(__name__)
 
 _BATCH_GIFS = 8
 """GIFs captioned at once: few, so that captions come out soon."""

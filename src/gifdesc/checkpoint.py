@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +72,18 @@ def save_weights(path: Path, model: CaptionModel) -> None:
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
-    with replacing(path) as temporary_path:
+    with _as_os_error(path), replacing(path) as temporary_path:
         # One entry, no more: several come out in any order, and the bytes would differ.
         save_file(state, temporary_path, {"format_version": str(FORMAT_VERSION)})
+
+
+@contextmanager
+def _as_os_error(path: Path) -> Iterator[None]:
+    """Safetensors reports a full disk in its own manner."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(f"{path}: {error}") from error
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -97,7 +108,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, its model "
             f"{model_config.vocab_size}; they are not of one training run"
         )
-    model = CaptionModel(model_config)
+    try:
+        model = CaptionModel(model_config)
+    except (RuntimeError, MemoryError) as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
     _load_weights(folder / WEIGHTS_NAME, model)
     return Checkpoint(model.eval(), tokenizer, recipe, training)
 
@@ -107,7 +121,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     version = config.get("format_version") if isinstance(config, dict) else None
     if not isinstance(version, int):
@@ -137,3 +151,5 @@ def _load_weights(path: Path, model: torch.nn.Module) -> None:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     except RuntimeError as error:
         raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
+        raise CheckpointError(f"{path}: holds numbers that are not finite; train again")

@@ -51,16 +51,26 @@ class FeatureRecipe:
     gifdesc_version: str
     format_version: int = 1
 
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        if min(self.num_frames, self.image_size, self.resize_size) < 1:
+            raise ValueError("num_frames, image_size and resize_size must be 1 or more")
+
     def difference(self, other: FeatureRecipe) -> str | None:
         """The first field in which features made by the two would differ, None if they agree.
 
-        Which gifdesc made them does not count.
+        Which gifdesc made them does not count, nor what the weights were called
+        as long as their hashes agree.
         """
-        for one in fields(self):
-            if one.name != "gifdesc_version" and getattr(self, one.name) != getattr(
-                other, one.name
+        for name in (one.name for one in fields(self)):
+            if name in ("gifdesc_version", "weights") or (
+                getattr(self, name) == getattr(other, name)
             ):
-                return one.name
+                continue
+            # Weights are the same by their hash; where they are not, a name says more.
+            return (
+                "weights" if name.startswith("weights") and self.weights != other.weights else name
+            )
         return None
 
 
@@ -114,6 +124,8 @@ class TrainingConfig:
     test_fraction: float = 0.1
     tokenizer: str = CORPUS_TOKENIZER
     preset: str = "attention"
+    splits_sha256: str = ""
+    """Of the split lists, where lists and not the hash of each name made the splits."""
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -60,10 +61,12 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     entries = Manifest(features_dir).entries.values()
     sources = {entry.features: entry.source for entry in entries if entry.features}
     examples, without_description, used = [], [], set()
-    for path in sorted(features_dir.rglob(f"*{FEATURES_SUFFIX}")):
-        features = path.relative_to(features_dir).as_posix()
-        name = gif_key(sources.get(features, features))
-        key = descriptions.find(name)
+    paths = sorted(features_dir.rglob(f"*{FEATURES_SUFFIX}"))
+    features = [path.relative_to(features_dir).as_posix() for path in paths]
+    names = [gif_key(sources.get(one, one)) for one in features]
+    num_bare = Counter(PurePosixPath(name).name for name in names)
+    for path, name in zip(paths, names, strict=True):
+        key = descriptions.find(name, is_unique=num_bare[PurePosixPath(name).name] == 1)
         if key is None:
             without_description.append(name)
         else:

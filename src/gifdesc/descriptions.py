@@ -40,13 +40,17 @@ class Descriptions:
         if kept := [caption for caption in cleaned if caption]:
             self.captions.setdefault(key, []).extend(kept)
 
-    def find(self, key: str) -> str | None:
+    def find(self, key: str, *, is_unique: bool = True) -> str | None:
         """The key under which a GIF's captions stand: its path, else its bare name.
 
         TGIF's tables name a GIF by URL, so they know only its bare name.
+
+        Args:
+            key: the GIF's.
+            is_unique: no other GIF has its bare name; otherwise only the path counts.
         """
-        if key in self.captions:
-            return key
+        if key in self.captions or not is_unique:
+            return key if key in self.captions else None
         bare = PurePosixPath(key).name
         return bare if bare in self.captions else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from gifdesc.generation import generate
 from gifdesc.metrics import score, tokenize
 from gifdesc.objective import iterate_batches, score_tokens
 from gifdesc.training_data import prepare_data
+
+log = logging.getLogger(__name__)
 
 _BATCH_GIFS = 32
 _BLIND_SEED = 0
@@ -106,6 +109,13 @@ def held_out_examples(
     if recipe is not None and checkpoint.recipe is not None:
         check_same_recipe(checkpoint.recipe, recipe, "the model's features")
     data = prepare_data(features_dir, descriptions_path, checkpoint.training, splits_dir)
+    if data.splits_sha256 != checkpoint.training.splits_sha256:
+        if splits_dir is None:
+            raise GifdescError(
+                f"{features_dir}: the model was trained with split lists, so a hash of the names "
+                "would hold out GIFs that it has seen; give the lists with --splits"
+            )
+        log.warning("other lists than in training: the model may have seen some of these GIFs")
     examples = data.splits[split]
     if not examples:
         raise GifdescError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -15,16 +15,17 @@ from filelock import FileLock, Timeout
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.features import (
+    RECIPE_NAME,
     Manifest,
     ManifestEntry,
     claim_folder,
     features_name,
     write_features,
 )
-from gifdesc.files import reason, remove_leftovers, sha256_of
+from gifdesc.files import reason, remove_leftovers
 from gifdesc.inputs import GifInput
 from gifdesc.loader import Task, load_gifs
-from gifdesc.sampled import FileIdentity, SampledGif
+from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
 
 LOCK_NAME = ".lock"
 
@@ -94,6 +95,16 @@ def extract(
         raise FeatureError(
             f"{features_dir}: cannot be written: {reason(error)}; what is done is in the manifest"
         ) from error
+
+
+def count_undone(inputs: Sequence[GifInput], features_dir: Path) -> int:
+    """Inputs that the folder's manifest does not know; what is known is mostly skipped.
+
+    Raises:
+        FeatureError: the manifest is damaged.
+    """
+    known = Manifest(features_dir).entries
+    return sum(one.source not in known for one in inputs)
 
 
 @contextmanager
@@ -169,15 +180,15 @@ class _Run:
             return
         for (one, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
             name = features_name(one.source)
+            if not (self._features_dir / RECIPE_NAME).is_file():
+                raise FeatureError(f"{self._features_dir}: was removed while it was written")
             write_features(self._features_dir / name, vectors)
             entry = _entry(one, sampled, name)
             self.manifest.add(entry)
             yield ExtractionEvent(entry, one.path)
 
     def _fail(self, one: GifInput, error: GifdescError) -> ExtractionEvent:
-        # A feature file of what the GIF was before would outlive it.
-        (self._features_dir / features_name(one.source)).unlink(missing_ok=True)
-        identity = _identity(one.path)
+        identity = error.identity if isinstance(error, BrokenGifError) else None
         entry = ManifestEntry(
             source=one.source,
             status="failed",
@@ -185,7 +196,14 @@ class _Run:
             size_bytes=identity.size_bytes if identity else None,
             sha256=identity.sha256 if identity else None,
         )
-        self.manifest.add(entry)
+        known = self.manifest.entries.get(one.source)
+        is_done = known is not None and known.status != "failed"
+        # What cannot be read now (a disk that is gone) says nothing against features made before;
+        # an argument that is no file has no place among the GIFs.
+        if one.error is None and (identity is not None or not is_done):
+            # A feature file of what the GIF was before would outlive it.
+            (self._features_dir / features_name(one.source)).unlink(missing_ok=True)
+            self.manifest.add(entry)
         return ExtractionEvent(entry, one.path)
 
 
@@ -204,13 +222,3 @@ def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
         sampled_times_ms=tuple(starts_ms[i] for i in sampled.sampled_frames),
         features=name,
     )
-
-
-def _identity(path: Path) -> FileIdentity | None:
-    """What a failed file is, so that a rerun can tell whether it changed; None if unreadable."""
-    try:
-        if path.is_file():
-            return FileIdentity(path.stat().st_size, sha256_of(path))
-    except OSError:
-        pass
-    return None

@@ -17,7 +17,7 @@ from gifdesc import __version__
 from gifdesc.backbone import Backbone, load_backbone
 from gifdesc.config import Encoding, FeatureRecipe, Precision, Sampling
 from gifdesc.device import resolve_device
-from gifdesc.errors import CheckpointError
+from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.runtime import FrameEncoder, RuntimeName, make_encoder
 from gifdesc.sampled import SampledGif, sample_gif
@@ -153,9 +153,11 @@ class FeatureExtractor:
             batch = np.stack(pixels[first : first + self.batch_frames])
             try:
                 waits.append(self._encoder.submit(batch))
-            except torch.OutOfMemoryError:
-                if self.batch_frames == 1:
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
                     raise
+                if self.batch_frames == 1:
+                    raise GifdescError("not even one frame fits into the memory") from error
                 if not self._said_out_of_memory:
                     log.warning("the device is out of memory: going on with smaller batches")
                     self._said_out_of_memory = True
@@ -172,6 +174,13 @@ class FeatureExtractor:
         if self.recipe.encoding == "sinusoidal":
             features = features + sinusoidal_encoding(*features.shape)
         return features
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU PyTorch says so in words alone."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        "allocate memory" in str(error)
+    )
 
 
 def extract_features(

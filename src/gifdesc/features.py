@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -93,8 +94,10 @@ def features_name(source: str) -> str:
 
 def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
     """Write a feature file, float32 (T, D), under a temporary name and rename it into place."""
-    with replacing(path) as temporary_path, temporary_path.open("wb") as file:
-        np.save(file, features, allow_pickle=False)
+    buffer = io.BytesIO()
+    np.save(buffer, features, allow_pickle=False)
+    with replacing(path) as temporary_path:
+        temporary_path.write_bytes(buffer.getbuffer())
 
 
 def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np.float32]:
@@ -144,7 +147,7 @@ def read_recipe(features_dir: Path) -> FeatureRecipe | None:
         return from_json(FeatureRecipe, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FeatureError(f"{path}: not a recipe of this gifdesc ({error})") from error
 
 

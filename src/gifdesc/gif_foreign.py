@@ -136,4 +136,4 @@ def _over_white(picture: Image.Image) -> Frame:
     if turned.has_transparency_data:
         white = Image.new("RGBA", turned.size, "white")
         turned = Image.alpha_composite(white, turned.convert("RGBA"))
-    return np.asarray(turned.convert("RGB"))
+    return np.array(turned.convert("RGB"))  # a copy: PyTorch warns of what it may not write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -112,7 +113,26 @@ class _closing:  # noqa: N801 - reads as contextlib.closing, with an executor's 
 def _executor(num_workers: int) -> Executor:
     if num_workers == 0:
         return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_be_nice)
-    return ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=_be_nice)
+    processes = ProcessPoolExecutor(
+        num_workers, mp_context=get_context("spawn"), initializer=_start_process
+    )
+    with _ignoring_interrupts():
+        # A process starts when work comes; each inherits that Ctrl-C is this process's affair.
+        for started in [processes.submit(os.getpid) for _ in range(num_workers)]:
+            started.result()
+    return processes
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may change what a signal does
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
@@ -130,6 +150,15 @@ def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loade
         return sample_gif(task.one.path, recipe, transform, known=task.known)
     except GifdescError as error:
         return error
+
+
+def _start_process() -> None:
+    """A worker is one of many, keeps to one core, and leaves Ctrl-C to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(1)
+    _be_nice()
 
 
 def _be_nice() -> None:

@@ -46,7 +46,7 @@ def _read_rows(path: Path, key: str, kind: type) -> dict[str, dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DescriptionError(f"{path}:{number}: not JSON") from error
         if not isinstance(row, dict) or "id" not in row or not isinstance(row.get(key), kind):
             raise DescriptionError(f'{path}:{number}: needs "id" and "{key}"')

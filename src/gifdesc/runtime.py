@@ -45,8 +45,8 @@ class FrameEncoder(Protocol):
 class TorchEncoder:
     """ResNet50 by PyTorch.
 
-    Batch-norm is folded, the layout channels-last; on CUDA copies overlap with the arithmetic,
-    which is autocast's where the precision says so.
+    Batch-norm is folded, the layout channels-last. On CUDA the caller's work overlaps with the
+    network's, and the arithmetic is autocast's where the precision says so.
 
     Args:
         network: normalised float frames (N, 3, h, w) -> (N, 2048), in evaluation mode.
@@ -141,10 +141,13 @@ def make_encoder(
         num_gifs: GIFs that are to be done.
 
     Raises:
-        UsageError: OpenVINO is asked for and not installed, or on another device than the CPU.
+        UsageError: OpenVINO is asked for and not installed, or on another device than the CPU;
+            or less than float32 on the CPU, which was not measured to be worth it.
     """
     if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
         raise UsageError("--runtime openvino: computes on the CPU in float32 only; use torch")
+    if precision != "float32" and device.type == "cpu":
+        raise UsageError(f"--precision {precision}: only for GPUs; on a CPU use float32")
     is_worth_it = device.type == "cpu" and precision == "float32" and num_gifs >= OPENVINO_MIN_GIFS
     if runtime == "openvino" or (runtime == "auto" and is_worth_it and has_openvino()):
         return OpenVinoEncoder(network)

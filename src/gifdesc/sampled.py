@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.config import FeatureRecipe
+from gifdesc.errors import GifError
 from gifdesc.gif import load_bytes, read_gif
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.sampling import sampler
@@ -24,6 +25,21 @@ class FileIdentity:
 
     size_bytes: int
     sha256: str
+
+
+class BrokenGifError(GifError):
+    """A file that was read and gives no frame.
+
+    Attributes:
+        identity: of the bytes that were read.
+    """
+
+    def __init__(self, message: str, identity: FileIdentity) -> None:
+        super().__init__(message, identity)  # both, so that it travels between processes
+        self.identity = identity
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,8 @@ def sample_gif(
         The frames, or None for a file that still is what is known of it.
 
     Raises:
-        GifError: the file gives no frame.
+        BrokenGifError: the file gives no frame.
+        GifError: the file cannot be read.
     """
     data = load_bytes(path)
     identity = FileIdentity(len(data), hashlib.sha256(data).hexdigest())
@@ -80,7 +97,10 @@ def sample_gif(
         return None
     reducer = _Reducer(transform)
     pick = sampler(recipe.sampling, recipe.num_frames)
-    gif = read_gif(data, pick, name=str(path), reduce=reducer)
+    try:
+        gif = read_gif(data, pick, name=str(path), reduce=reducer)
+    except GifError as error:
+        raise BrokenGifError(str(error), identity) from error
     # A damaged file is read a second time, shorter: the last frames seen are those returned. A
     # frame that is sampled repeatedly is drawn, and so seen, once.
     drawn = sorted(set(gif.indices))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlparse
 
 from gifdesc.config import MAX_TOKENS
 from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.files import replacing
 
 _SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
@@ -101,7 +103,11 @@ class CaptionTokenizer:
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's own files (tokenizer.json, tokenizer_config.json)."""
-        self._bert.save_pretrained(folder)
+        with tempfile.TemporaryDirectory() as name:
+            self._bert.save_pretrained(name)
+            for path in Path(name).iterdir():
+                with replacing(folder / path.name) as temporary_path:
+                    temporary_path.write_bytes(path.read_bytes())
 
     def encode(self, caption: str, max_tokens: int) -> list[int]:
         """Token ids with start and end, cut to `max_tokens`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gifdesc.checkpoint import CONFIG_NAME, save_checkpoint
+from gifdesc.checkpoint import CONFIG_NAME, WEIGHTS_NAME, save_checkpoint
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
 from gifdesc.dataset import GIFDataset, feature_statistics
 from gifdesc.errors import TrainingError
@@ -22,8 +21,6 @@ from gifdesc.model import CaptionModel
 from gifdesc.objective import TokenScores, iterate_batches, score_tokens, token_loss
 from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.training_data import TrainingData
-
-log = logging.getLogger(__name__)
 
 HISTORY_NAME = "history.jsonl"
 LAST_NAME = "last"
@@ -138,6 +135,7 @@ def train(
             f"{model_dir}: holds a model already; choose another folder with --model, "
             "or replace it with --force"
         )
+    config = replace(config, splits_sha256=data.splits_sha256)
     tokenizer = make_tokenizer(data, config)
     model_config = replace(
         model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
@@ -261,6 +259,9 @@ def _save_epoch(
     history: list[EpochResult],
 ) -> None:
     save_checkpoint(model_dir / LAST_NAME, model, tokenizer, data.recipe, config)
+    if len(history) == 1:
+        # The tokenizer of this run must never stand beside the weights of another.
+        (model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
     if history[-1].is_best:
         save_checkpoint(model_dir, model, tokenizer, data.recipe, config)
     write_json_lines(model_dir / HISTORY_NAME, (asdict(result) for result in history))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ class TrainingData:
         recipe: of the features, None where nobody knows.
         pairing: what was paired and what was not.
         problems: one sentence for each file that could not be used.
+        splits_sha256: of the split lists, empty where the hash of each name decided.
     """
 
     splits: dict[Split, list[Example]]
@@ -38,6 +41,7 @@ class TrainingData:
     recipe: FeatureRecipe | None
     pairing: Pairing
     problems: list[str]
+    splits_sha256: str = ""
 
 
 def prepare_data(
@@ -61,20 +65,26 @@ def prepare_data(
         raise TrainingError(
             f"{features_dir}: no feature file has a description in {descriptions_path}{first}"
         )
-    splits = split_examples(examples, _splitter(config, splits_dir))
-    if len(examples) == 1:
+    lists = None if splits_dir is None else read_split_lists(splits_dir)
+    splits = split_examples(examples, lists.get if lists else _hash_splitter(config))
+    if len(examples) == 1 and lists is None:
         splits = {"train": examples, "val": [], "test": []}
     if not splits["train"]:
         raise TrainingError(
             f"{features_dir}: none of its {len(examples)} examples is in the training split; "
             "add GIFs or choose other fractions"
         )
-    return TrainingData(splits, feature_size, read_recipe(features_dir), pairing, problems)
+    recipe = read_recipe(features_dir)
+    digest = "" if lists is None else sha256_of_splits(lists)
+    return TrainingData(splits, feature_size, recipe, pairing, problems, digest)
 
 
-def _splitter(config: TrainingConfig, splits_dir: Path | None) -> Callable[[str], Split | None]:
-    if splits_dir is not None:
-        return read_split_lists(splits_dir).get
+def sha256_of_splits(lists: dict[str, Split]) -> str:
+    """What tells split lists apart: the SHA-256 of their names and splits."""
+    return hashlib.sha256(json.dumps(sorted(lists.items())).encode()).hexdigest()
+
+
+def _hash_splitter(config: TrainingConfig) -> Callable[[str], Split | None]:
     return lambda name: hash_split(
         name,
         seed=config.seed,

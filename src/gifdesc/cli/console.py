@@ -78,20 +78,16 @@ def warn(text: str) -> None:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """One JSON object on one line to stdout, at once."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=_needs_ascii(), allow_nan=False) + "\n")
+    """One JSON object on one line to stdout, at once; in ASCII, which takes any path."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
 def print_line(text: str) -> None:
     """One line of text to stdout, at once."""
-    sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode() + "\n")
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     sys.stdout.flush()
-
-
-def _needs_ascii() -> bool:
-    """Paths that are not UTF-8 are escaped in JSON, and everything on a terminal that is not."""
-    return True
 
 
 def counted(number: int, thing: str) -> str:

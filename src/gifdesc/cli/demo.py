@@ -49,11 +49,11 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     data = ["--features", features, "--descriptions", descriptions, "--model", model]
     seeding = ["--seed", str(seed)] if seed else []
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
-    _run(context, "evaluate", *data, *where)
     shown = _held_out(folder, seed)[:_NUM_SHOWN]
     if not shown:
         say("no GIF is held out of so few: draw more with --num-gifs")
         return
+    _run(context, "evaluate", *data, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
     picture_path = folder / "captions.png"
     _draw_picture(shown, folder, picture_path, device)

@@ -79,6 +79,7 @@ def extract(
         from gifdesc.backbone import UNTRAINED
         from gifdesc.cli.progress import ExtractionProgress
         from gifdesc.device import resolve_device
+        from gifdesc.extraction import count_undone
         from gifdesc.extraction import extract as run
         from gifdesc.extractor import FeatureExtractor
         from gifdesc.loader import default_num_workers
@@ -91,7 +92,7 @@ def extract(
             device=device,
             precision=precision,
             runtime=runtime,
-            num_gifs=len(inputs),
+            num_gifs=count_undone(inputs, output),
         )
         if batch_frames is not None:
             extractor.batch_frames = batch_frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def gif_inputs(arguments: Sequence[str]) -> Iterator[GifInput]:
         if argument != "-":
             paths.append(Path(argument))
             continue
-        listed = read_path_list(sys.stdin)
+        listed = read_path_list(os.fsdecode(line) for line in sys.stdin.buffer)
         if not listed:
             raise UsageError("-: no path came on stdin")
         paths += listed

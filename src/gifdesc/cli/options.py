@@ -13,7 +13,9 @@ Device = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and library messages.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random.")
+]
 FeaturesDir = Annotated[
     Path, typer.Option("--features", metavar="DIR", help="Folder of feature files.")
 ]
