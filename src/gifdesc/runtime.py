@@ -99,7 +99,7 @@ class OpenVinoEncoder:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.batch_frames = 16
+        self.batch_frames = 32
         if not has_openvino():
             raise UsageError("--runtime openvino: not installed; pip install 'gifdesc[openvino]'")
         import openvino
@@ -113,9 +113,15 @@ class OpenVinoEncoder:
         self._compiled = openvino.Core().compile_model(converted, "CPU", settings)
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
-        """Compute at once."""
-        vectors: Vectors = np.array(self._compiled(pixels)[0], dtype=np.float32)
-        return lambda: vectors
+        """Start computing; this returns before the result is there."""
+        request = self._compiled.create_infer_request()
+        request.start_async([pixels])
+
+        def wait() -> Vectors:
+            request.wait()
+            return np.array(request.get_output_tensor().data, dtype=np.float32)
+
+        return wait
 
 
 def has_openvino() -> bool:
