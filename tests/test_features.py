@@ -242,6 +242,15 @@ def test_a_folder_of_the_same_recipe_is_claimed_again(tmp_path):
     claim_folder(tmp_path, RECIPE)
     write_features(tmp_path / "a.npy", FEATURES)
     claim_folder(tmp_path, RECIPE)
+    assert read_recipe(tmp_path) == RECIPE
+    assert (tmp_path / "a.npy").is_file()
+
+
+def test_a_folder_of_other_weights_is_refused_by_their_names(tmp_path):
+    claim_folder(tmp_path, RECIPE)
+    other = dataclasses.replace(RECIPE, weights="random", weights_sha256="f" * 64)
+    with pytest.raises(FeatureError, match="with weights imagenet1k-v1, not random"):
+        claim_folder(tmp_path, other)
 
 
 def test_another_version_of_gifdesc_is_no_other_recipe(tmp_path):

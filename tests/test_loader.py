@@ -117,3 +117,11 @@ def test_zero_workers_are_a_thread_of_this_process():
     assert isinstance(executor, ThreadPoolExecutor)
     assert executor.submit(os.getpid).result() == os.getpid()
     executor.shutdown()
+
+
+def test_a_worker_process_leaves_an_interrupt_to_its_parent():
+    before = signal.getsignal(signal.SIGINT)
+    executor = loader._executor(1)
+    assert executor.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) == before
+    executor.shutdown()

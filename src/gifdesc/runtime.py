@@ -24,8 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float32]
 
 OPENVINO_MIN_GIFS = 64
-"""GIFs from which on OpenVINO repays its start: about 4 s, for 0.3 of ResNet50's time a frame
-(docs/benchmarks.md)."""
+"""GIFs from which on OpenVINO is taken to repay its start of some seconds: a rule of thumb."""
 
 
 class FrameEncoder(Protocol):
