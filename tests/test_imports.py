@@ -26,8 +26,8 @@ FLOORS = [
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
     {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
-    {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
-    {"gif_foreign", "metrics.metric"},
+    {"checkpoint", "generation", "batching", "training_data", "gif_canvas", "metrics.captions"},
+    {"gif_foreign", "metrics.metric", "objective"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
     {"sampled", "gif_inspection", "metrics.scoring"},
     {"loader", "extractor", "inspection", "metrics"},

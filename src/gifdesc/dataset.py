@@ -181,6 +181,7 @@ class GIFDataset(Dataset[Item]):
         self._example_of = [i for i, one in enumerate(self.examples) for _ in one.captions]
         captions = [caption for one in self.examples for caption in one.captions]
         self._tokens = tokenizer.encode_all(captions, max_tokens)
+        self.token_lengths = [len(tokens) for tokens in self._tokens]
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -195,6 +196,18 @@ class GIFDataset(Dataset[Item]):
         features = read_features(example.features_path, self._feature_size)
         return Item(torch.from_numpy(features), torch.tensor(self._tokens[index]))
 
+    def batch(self, indices: Sequence[int], *, pad_id: int, pad_to: int | None = None) -> Batch:
+        """Items padded to a batch; no items give a stand-in.
+
+        Args:
+            indices: item numbers.
+            pad_id: the token that fills up.
+            pad_to: tokens to fill up to; None for the longest caption of the batch.
+        """
+        if not indices:
+            return stand_in(self._feature_size or 1, pad_id=pad_id, pad_to=pad_to)
+        return collate([self[index] for index in indices], pad_id=pad_id, pad_to=pad_to)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -205,12 +218,14 @@ class Batch:
         lengths: int64 (B,), frames of each item, on the CPU.
         tokens: int64 (B, L).
         token_mask: bool (B, L), True for tokens and False for padding.
+        is_stand_in: nothing in it counts (see `stand_in`).
     """
 
     features: Tensor
     lengths: Tensor
     tokens: Tensor
     token_mask: Tensor
+    is_stand_in: bool = False
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device; the lengths stay on the CPU, where the encoder wants them."""
@@ -219,7 +234,20 @@ class Batch:
             self.lengths,
             self.tokens.to(device, non_blocking=True),
             self.token_mask.to(device, non_blocking=True),
+            self.is_stand_in,
         )
+
+
+def stand_in(feature_size: int, *, pad_id: int, pad_to: int | None = None) -> Batch:
+    """A batch of one made-up item without tokens, for a process that has no share of a batch.
+
+    It has one frame of zeros and at least two positions, all padding: a model computes it like
+    any other batch, and neither loss nor gradient comes of it.
+    """
+    tokens = torch.full((1, max(2, pad_to or 0)), pad_id)
+    features = torch.zeros(1, 1, feature_size)
+    mask = torch.zeros_like(tokens, dtype=torch.bool)
+    return Batch(features, torch.ones(1, dtype=torch.long), tokens, mask, is_stand_in=True)
 
 
 def collate(items: Sequence[Item], *, pad_id: int, pad_to: int | None = None) -> Batch:
