@@ -22,7 +22,7 @@ FLOORS = [
     {"config", "files", "findings", "positional", "preprocessing"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
     # one part each
-    {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
+    {"presets", "sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
     {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
@@ -161,7 +161,8 @@ for name in ("torchvision", "PIL", "imageio"):
     sys.modules[name] = None
 from pathlib import Path
 import torch
-from gifdesc.config import PRESETS, TrainingConfig
+from gifdesc.config import TrainingConfig
+from gifdesc.presets import PRESETS
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
 config = TrainingConfig(epochs=1)

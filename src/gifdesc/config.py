@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Sampling = Literal["uniform", "step", "time"]
@@ -159,43 +159,6 @@ class DecodingConfig:
             raise ValueError("num_beams and max_tokens must be 1 or more")
         if not 1 <= self.num_captions <= self.num_beams:
             raise ValueError("num_captions must be between 1 and num_beams")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A named model with the training that suits it."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-
-
-PRESETS: dict[str, Preset] = {
-    "attention": Preset(),
-    "report": Preset(
-        model=ModelConfig(
-            projection_size=0,
-            encoder="rnn",
-            bidirectional=False,
-            hidden_size=512,
-            embedding_size=512,
-            decoder="none",
-            fusion="add",
-            dropout=0.0,
-            standardise=False,
-        ),
-        training=TrainingConfig(
-            epochs=10,
-            learning_rate=1e-4,
-            batch_size=8,
-            objective="reconstruction",
-            max_grad_norm=0.0,
-            tokenizer="bert-base-uncased",
-            preset="report",
-        ),
-    ),
-}
-"""`attention`: next-token prediction with temporal attention, the default.
-`report`: the original report's recipe, whole (docs/report.md)."""
 
 
 Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)

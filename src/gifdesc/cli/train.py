@@ -28,7 +28,8 @@ from gifdesc.cli.options import (
     Seed,
     SplitsDir,
 )
-from gifdesc.config import PRESETS, DecoderKind, FusionKind, Objective, Recurrence
+from gifdesc.config import DecoderKind, FusionKind, Objective, Recurrence
+from gifdesc.presets import PRESETS
 
 if TYPE_CHECKING:
     from gifdesc.training_data import TrainingData
