@@ -20,23 +20,28 @@ FLOORS = [
     {"errors"},
     # values, files, plain arithmetic
     {"config", "files", "findings", "positional", "preprocessing"}
+    | {"interruption", "seeding", "distributed"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
     # one part each
-    {"presets", "sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
+    {"sampling", "device", "dropout", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
+    | {"presets", "optimisation", "training_state"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
     {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
     {"checkpoint", "generation", "batching", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric", "objective"},
-    {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
+    {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"}
+    | {"trainer", "training_results", "resuming"},
     {"sampled", "gif_inspection", "metrics.scoring"},
     {"loader", "extractor", "inspection", "metrics"},
+    {"self_critical", "validation"},
+    {"fitting", "curve_log"},
     # the verbs
     {"extraction", "training", "evaluation", "captioner"},
     # the command line
     {"cli.options", "cli.console", "cli.inputs"},
     {"cli.progress"},
-    {"cli.check_progress"},
+    {"cli.check_progress", "cli.training_run"},
     {"cli.extract", "cli.train", "cli.evaluate", "cli.caption", "cli.check", "cli.demo"},
     {"cli"},
     {"__main__"},

@@ -112,7 +112,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         model = CaptionModel(model_config)
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
-    _load_weights(folder / WEIGHTS_NAME, model)
+    load_weights(folder / WEIGHTS_NAME, model)
     return Checkpoint(model.eval(), tokenizer, recipe, training)
 
 
@@ -141,7 +141,12 @@ def _load_tokenizer(folder: Path) -> CaptionTokenizer:
         raise CheckpointError(str(error)) from error
 
 
-def _load_weights(path: Path, model: torch.nn.Module) -> None:
+def load_weights(path: Path, model: torch.nn.Module) -> None:
+    """Give a model the weights of a file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
     try:
         state = load_file(path)
         model.load_state_dict(state)

@@ -166,6 +166,9 @@ class GIFDataset(Dataset[Item]):
         tokenizer: turns captions into tokens, once.
         max_tokens: captions are cut to this many tokens, start and end included.
         feature_size: D that every file must have, None for any.
+
+    Attributes:
+        num_cut: captions that were too long.
     """
 
     def __init__(
@@ -180,7 +183,13 @@ class GIFDataset(Dataset[Item]):
         self._feature_size = feature_size
         self._example_of = [i for i, one in enumerate(self.examples) for _ in one.captions]
         captions = [caption for one in self.examples for caption in one.captions]
-        self._tokens = tokenizer.encode_all(captions, max_tokens)
+        # One token more than allowed tells captions that are cut from those that just fit.
+        encoded = tokenizer.encode_all(captions, max_tokens + 1)
+        self.num_cut = sum(len(tokens) > max_tokens for tokens in encoded)
+        self._tokens = [
+            tokens if len(tokens) <= max_tokens else [*tokens[: max_tokens - 1], tokenizer.end_id]
+            for tokens in encoded
+        ]
         self.token_lengths = [len(tokens) for tokens in self._tokens]
 
     def __len__(self) -> int:
@@ -217,7 +226,7 @@ class Batch:
         features: float32 (B, T, D).
         lengths: int64 (B,), frames of each item, on the CPU.
         tokens: int64 (B, L).
-        token_mask: bool (B, L), True for tokens and False for padding.
+        token_mask: bool (B, L), True for tokens and False for padding, on the CPU.
         is_stand_in: nothing in it counts (see `stand_in`).
     """
 
@@ -228,12 +237,19 @@ class Batch:
     is_stand_in: bool = False
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device; the lengths stay on the CPU, where the encoder wants them."""
+        """The batch on a device.
+
+        Lengths and mask stay on the CPU: from there the shapes of what follows are known without
+        waiting for the device.
+        """
+        features, tokens = self.features, self.tokens
+        if device.type == "cuda":  # only pinned memory is copied while the device computes
+            features, tokens = features.pin_memory(), tokens.pin_memory()
         return Batch(
-            self.features.to(device, non_blocking=True),
+            features.to(device, non_blocking=True),
             self.lengths,
-            self.tokens.to(device, non_blocking=True),
-            self.token_mask.to(device, non_blocking=True),
+            tokens.to(device, non_blocking=True),
+            self.token_mask,
             self.is_stand_in,
         )
 

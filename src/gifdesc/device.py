@@ -33,3 +33,11 @@ def resolve_device(name: str) -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: PyTorch finds no Apple GPU here; use auto or cpu")
     return torch.device(name)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran short, on a GPU or on the CPU."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        # The CPU's allocator has no error class of its own.
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.backbone import UNTRAINED
+from gifdesc.batching import iterate_batches, plan_scoring
 from gifdesc.checkpoint import Checkpoint
 from gifdesc.config import DecodingConfig, Split
 from gifdesc.dataset import Example, GIFDataset
@@ -22,7 +23,7 @@ from gifdesc.errors import DescriptionError, GifdescError
 from gifdesc.features import check_same_recipe, read_features, read_recipe
 from gifdesc.generation import generate
 from gifdesc.metrics import score, tokenize
-from gifdesc.objective import iterate_batches, score_tokens
+from gifdesc.objective import score_tokens
 from gifdesc.training_data import prepare_data
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,8 @@ def evaluate_model(
         captions += [best.caption for best, *_ in found]
     dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
     pad_to = training.max_tokens if training.objective == "reconstruction" else None
-    batches = iterate_batches(dataset, training.batch_size, pad_id=tokenizer.pad_id, pad_to=pad_to)
+    plan = plan_scoring(dataset.token_lengths, training.batch_size)
+    batches = iterate_batches(dataset, plan, pad_id=tokenizer.pad_id, pad_to=pad_to)
     tokens = score_tokens(model, batches, training.objective, device)
     notes = _notes_on(checkpoint)
     scored = [

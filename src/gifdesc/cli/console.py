@@ -43,9 +43,11 @@ def speaking_plainly(*, debug: bool) -> Iterator[None]:
         # The reader (`head`, say) has what it wanted: end quietly, also when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
-    except KeyboardInterrupt:
-        warn("interrupted")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except KeyboardInterrupt as interrupt:
+        warn(str(interrupt) or "interrupted")
+        # As a shell counts: 128 and the signal's number, 2 for Ctrl-C.
+        number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
+        raise typer.Exit(128 + number) from None
     except (OSError, MemoryError) as error:
         _stop(error, EXIT_FAILED, debug)
 
@@ -65,6 +67,11 @@ def _set_up_logging(debug: bool) -> None:
         warnings.simplefilter("ignore")
         for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
             logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def be_quiet() -> None:
+    """Leave the talking to another process."""
+    talk.quiet = True
 
 
 def say(text: str) -> None:

@@ -1,0 +1,267 @@
+"""The loop of a training run: epochs of batches, losses that are looked at, times to stop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gifdesc.batching import Plan, iterate_batches, plan_batches, share_of_plan
+from gifdesc.config import TrainingConfig
+from gifdesc.dataset import Batch, Example, GIFDataset
+from gifdesc.distributed import World
+from gifdesc.errors import TrainingError
+from gifdesc.model import CaptionModel
+from gifdesc.objective import BatchLoss, token_loss
+from gifdesc.optimisation import learning_rate_at
+from gifdesc.seeding import draw_replaced, example_seeds
+from gifdesc.self_critical import CiderReward, self_critical_loss
+from gifdesc.tokenizer import CaptionTokenizer
+from gifdesc.trainer import Trainer
+from gifdesc.training_results import StepResult
+
+_LOOK_SECONDS = 0.5
+"""A GPU is waited for this often, to see its losses; the CPU after every step."""
+
+
+@dataclass
+class EpochSums:
+    """Totals of an epoch so far.
+
+    Attributes:
+        num_batches: optimizer steps.
+        num_examples: trained on, over all processes.
+        loss: summed cross-entropy in nats, or the negated rewards.
+        num_correct: tokens predicted right.
+        num_tokens: tokens predicted, or captions rewarded.
+        seconds: of wall-clock time.
+    """
+
+    num_batches: int = 0
+    num_examples: int = 0
+    loss: float = 0.0
+    num_correct: float = 0.0
+    num_tokens: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def mean_loss(self) -> float:
+        """Loss per token."""
+        return self.loss / max(1.0, self.num_tokens)
+
+
+class Phase:
+    """Epochs that learn from one thing: the next token, or rewards.
+
+    Args:
+        dataset: whose items make up the batches.
+        config: the run.
+        world: the processes that share every batch.
+        tokenizer: the model's.
+    """
+
+    name = "cross_entropy"
+
+    def __init__(
+        self,
+        dataset: GIFDataset,
+        config: TrainingConfig,
+        world: World,
+        tokenizer: CaptionTokenizer,
+    ) -> None:
+        self._dataset = dataset
+        self._config = config
+        self._world = world
+        self._tokenizer = tokenizer
+        self._pad_to = config.max_tokens if config.objective == "reconstruction" else None
+        self.num_batches = math.ceil(len(dataset) / config.batch_size)
+        self._num_steps = config.epochs * self.num_batches
+
+    def plan(self, epoch: int) -> Plan:
+        """The epoch's batches, over all processes."""
+        return plan_batches(
+            self._dataset.token_lengths,
+            self._config.batch_size,
+            seed=self._config.seed,
+            epoch=epoch,
+            pad_to=self._pad_to,
+        )
+
+    def batches(self, plan: Plan) -> Iterator[tuple[Batch, list[int]]]:
+        """This process's share of each batch, with its items' numbers."""
+        shares = share_of_plan(plan, self._world.rank, self._world.size)
+        batches = iterate_batches(
+            self._dataset, shares, pad_id=self._tokenizer.pad_id, pad_to=self._pad_to
+        )
+        # A stand-in for an empty share is one example that is none.
+        return ((batch, share or [0]) for batch, share in zip(batches, shares, strict=True))
+
+    def seed_of_step(self, step: int) -> int:
+        """What a GPU's random numbers of a step begin with; another one in each process."""
+        text = f"{self.name}:{self._config.seed}:{step}:{self._world.rank}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+    def learning_rate(self, step: int) -> float:
+        """Of an optimizer step of this phase, counted from 0."""
+        return learning_rate_at(step, self._num_steps, self._config)
+
+    def loss(
+        self, model: CaptionModel, batch: Batch, indices: Sequence[int], epoch: int, step: int
+    ) -> BatchLoss:
+        """The loss of some items.
+
+        Args:
+            model: in training mode.
+            batch: the items.
+            indices: their numbers.
+            epoch: counted from 1.
+            step: of this phase, counted from 0.
+        """
+        config = self._config
+        model.dropout.seed(example_seeds(config.seed, epoch, indices, "dropout"))
+        replaced = None
+        if config.scheduled_sampling:
+            share = config.scheduled_sampling * step / max(1, self._num_steps - 1)
+            seeds = example_seeds(config.seed, epoch, indices, "scheduled sampling")
+            replaced = draw_replaced(batch.token_mask[:, 1:], share, seeds)
+        return token_loss(
+            model,
+            batch,
+            config.objective,
+            label_smoothing=config.label_smoothing,
+            replaced=replaced,
+        )
+
+
+class SelfCriticalPhase(Phase):
+    """Epochs that learn from the rewards of sampled captions."""
+
+    name = "self_critical"
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        config: TrainingConfig,
+        world: World,
+        tokenizer: CaptionTokenizer,
+        feature_size: int,
+    ) -> None:
+        # A GIF is one item here, however many captions it has: all of them reward it.
+        items = [Example(one.name, one.features_path, one.captions[:1]) for one in examples]
+        dataset = GIFDataset(
+            items, tokenizer, max_tokens=config.max_tokens, feature_size=feature_size
+        )
+        super().__init__(dataset, config, world, tokenizer)
+        self._reward = CiderReward(examples, tokenizer, config.max_tokens)
+
+    def learning_rate(self, step: int) -> float:  # noqa: ARG002 - the same for every step
+        """Of every optimizer step."""
+        return self._config.scst_learning_rate
+
+    def loss(
+        self,
+        model: CaptionModel,
+        batch: Batch,
+        indices: Sequence[int],
+        epoch: int,
+        step: int,  # noqa: ARG002 - of the other phase's schedule
+    ) -> BatchLoss:
+        """The loss of some GIFs."""
+        return self_critical_loss(
+            model,
+            batch,
+            self._reward,
+            self._tokenizer,
+            example_indices=indices,
+            seeds=example_seeds(self._config.seed, epoch, indices, "samples"),
+            num_samples=self._config.scst_samples,
+        )
+
+
+class EpochLoop:
+    """One epoch, step by step, from any of its batches on.
+
+    Args:
+        phase: what is learnt from.
+        epoch: counted from 1.
+        first_epoch: of the phase.
+        sums: of the batches that are done.
+    """
+
+    def __init__(self, phase: Phase, epoch: int, first_epoch: int, sums: EpochSums) -> None:
+        self._phase = phase
+        self._epoch = epoch
+        self._first_step = (epoch - first_epoch) * phase.num_batches
+        self.sums = sums
+        self._unseen: list[tuple[Tensor, int]] = []
+        self._looked_seconds = time.perf_counter()
+
+    def steps(
+        self,
+        model: CaptionModel,
+        trainer: Trainer,
+        device: torch.device,
+        on_step: Callable[[StepResult], None],
+    ) -> Iterator[None]:
+        """Take the epoch's steps that are left; yields after each.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        phase, epoch = self._phase, self._epoch
+        plan = phase.plan(epoch)[self.sums.num_batches :]
+        start_seconds = time.perf_counter() - self.sums.seconds
+        for planned, (batch, indices) in zip(plan, phase.batches(plan), strict=True):
+            step = self._first_step + self.sums.num_batches
+            if device.type == "cuda":
+                torch.cuda.manual_seed(phase.seed_of_step(step))
+            loss_of = partial(phase.loss, model, epoch=epoch, step=step)
+            sums = trainer.step(batch, indices, loss_of, phase.learning_rate(step))
+            self._unseen.append((sums, len(planned)))
+            self.sums.num_batches += 1
+            self.sums.seconds = time.perf_counter() - start_seconds
+            waited_seconds = time.perf_counter() - self._looked_seconds
+            if device.type == "cpu" or waited_seconds > _LOOK_SECONDS:
+                self.look(on_step)
+            yield
+        self.look(on_step)
+        self.sums.seconds = time.perf_counter() - start_seconds
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the step taken last."""
+        return self._phase.learning_rate(self._first_step + max(0, self.sums.num_batches - 1))
+
+    def look(self, on_step: Callable[[StepResult], None] = lambda _: None) -> None:
+        """Add the steps since the last look to the sums.
+
+        Raises:
+            TrainingError: a loss is not finite.
+        """
+        if not self._unseen:
+            return
+        rows = torch.stack([sums for sums, _ in self._unseen]).tolist()
+        first = self._first_step + self.sums.num_batches - len(rows) + 1
+        for offset, (row, (_, num_examples)) in enumerate(zip(rows, self._unseen, strict=True)):
+            loss, num_correct, num_tokens = row
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss of step {first + offset} (epoch {self._epoch}) is not finite; a "
+                    "lower --lr usually helps, --precision float32 where numbers overflow, and "
+                    "`gifdesc extract --force` if the features themselves are extreme"
+                )
+            self.sums.loss += loss
+            self.sums.num_correct += num_correct
+            self.sums.num_tokens += num_tokens
+            self.sums.num_examples += num_examples
+            rate = self.sums.num_examples / max(1e-9, self.sums.seconds)
+            step_loss = loss / max(1.0, num_tokens)
+            on_step(StepResult(self._epoch, self.sums.num_examples, step_loss, rate))
+        self._unseen.clear()
+        self._looked_seconds = time.perf_counter()

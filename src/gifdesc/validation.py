@@ -1,0 +1,125 @@
+"""How good a model is after an epoch: its loss and its captions on the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gifdesc.batching import iterate_batches, plan_scoring, share_of_plan
+from gifdesc.config import DecodingConfig, TrainingConfig
+from gifdesc.dataset import Example, GIFDataset
+from gifdesc.distributed import World
+from gifdesc.features import read_features
+from gifdesc.generation import generate
+from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
+from gifdesc.model import CaptionModel
+from gifdesc.objective import score_tokens
+from gifdesc.tokenizer import CaptionTokenizer
+
+MAX_CAPTIONED = 1000
+"""GIFs of the validation split that are captioned after every epoch: enough to tell epochs apart,
+few enough that an epoch on 100,000 GIFs is not spent on it."""
+
+_BATCH_GIFS = 64
+_GREEDY = DecodingConfig(num_beams=1)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores of one epoch.
+
+    Attributes:
+        loss: cross-entropy per token in nats.
+        token_accuracy: share of tokens predicted right given those before, in [0, 1].
+        cider: of greedy captions, 0 to 10; None where it would mean nothing.
+    """
+
+    loss: float
+    token_accuracy: float
+    cider: float | None
+
+
+class Validator:
+    """Scores a model on a validation split again and again.
+
+    Args:
+        examples: of the split, one or more.
+        tokenizer: the model's.
+        config: of the run.
+        feature_size: D.
+        device: where the model lies.
+        world: the processes that share the work.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        tokenizer: CaptionTokenizer,
+        config: TrainingConfig,
+        feature_size: int,
+        device: torch.device,
+        world: World,
+    ) -> None:
+        self._dataset = GIFDataset(
+            examples, tokenizer, max_tokens=config.max_tokens, feature_size=feature_size
+        )
+        plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
+        self._plan = share_of_plan(plan, world.rank, world.size)
+        self._tokenizer = tokenizer
+        self._config = config
+        self._feature_size = feature_size
+        self._device = device
+        self._world = world
+        captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
+        self._examples = captioned[world.rank :: world.size]
+        references = [_tokenized(example.captions) for example in captioned]
+        # One document gives every n-gram the weight 0; a model that repeats has nothing to say.
+        self._is_scored = len(captioned) > 1 and config.objective == "next_token"
+        self._cider = CiderD(DocumentFrequencies.of(references))
+        self._references = references[world.rank :: world.size]
+        self._num_captioned = len(captioned)
+
+    def __call__(self, model: CaptionModel) -> Validation:
+        """Score the model as it is now."""
+        config = self._config
+        pad_to = config.max_tokens if config.objective == "reconstruction" else None
+        batches = iterate_batches(
+            self._dataset, self._plan, pad_id=self._tokenizer.pad_id, pad_to=pad_to
+        )
+        scores = score_tokens(model, batches, config.objective, self._device)
+        reward = sum(self._rewards(model)) if self._is_scored else 0.0
+        sums = torch.tensor(
+            [scores.loss, scores.num_correct, scores.num_tokens, reward], dtype=torch.float64
+        )
+        if self._world.size > 1:
+            sums = sums.to(self._device)  # where the processes' sums are made
+            self._world.sum_([sums])
+        loss, num_correct, num_tokens, reward = sums.tolist()
+        return Validation(
+            loss=loss / num_tokens,
+            token_accuracy=num_correct / num_tokens,
+            cider=reward / self._num_captioned if self._is_scored else None,
+        )
+
+    def _rewards(self, model: CaptionModel) -> list[float]:
+        captions: list[str] = []
+        was_training = model.training
+        model.eval()
+        for first in range(0, len(self._examples), _BATCH_GIFS):
+            features = [
+                read_features(one.features_path, self._feature_size)
+                for one in self._examples[first : first + _BATCH_GIFS]
+            ]
+            found = generate(model, self._tokenizer, features, _GREEDY, self._device)
+            captions += [best.caption for best, *_ in found]
+        model.train(was_training)
+        return [
+            self._cider.score(hypothesis, references)
+            for hypothesis, references in zip(_tokenized(captions), self._references, strict=True)
+        ]
+
+
+def _tokenized(captions: Sequence[str]) -> list[TokenizedCaption]:
+    return [TokenizedCaption(text) for text in tokenize_all(captions)]
