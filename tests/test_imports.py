@@ -21,11 +21,14 @@ FLOORS = [
     # values, files, plain arithmetic
     {"config", "files", "findings", "positional", "preprocessing"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
+    {"npy"},
     # one part each
     {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
-    {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
+    {"pairing", "feature_store"},
+    {"splits", "feature_statistics", "dataset"},
+    {"model", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
     {"checkpoint", "generation", "batching", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric", "objective"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},

@@ -18,8 +18,9 @@ from builders import (
 )
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import PRESETS, DecodingConfig, TrainingConfig
-from gifdesc.dataset import GIFDataset, feature_statistics
+from gifdesc.dataset import GIFDataset
 from gifdesc.errors import CheckpointError, TrainingError
+from gifdesc.feature_statistics import feature_statistics
 from gifdesc.features import read_features
 from gifdesc.generation import generate
 from gifdesc.objective import iterate_batches, score_tokens, token_loss
@@ -248,7 +249,8 @@ def rewrite_features(world, value):
         np.save(path, (value * signs).astype(np.float32))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_epoch_before(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_epoch_before(tmp_path, monkeypatch):
+    monkeypatch.setattr("gifdesc.feature_store.CACHE_BYTES", 0)
     world = write_world(tmp_path / "world")
     rewrite_features(world, 0.01)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gifdesc.config import Objective
-from gifdesc.dataset import Batch, GIFDataset, collate
+from gifdesc.dataset import Batch, GIFDataset
 from gifdesc.model import CaptionModel
 
 
@@ -85,8 +85,9 @@ def iterate_batches(
     else:
         order = torch.randperm(len(dataset), generator=generator).tolist()
     for first in range(0, len(order), batch_size):
-        items = [dataset[index] for index in order[first : first + batch_size]]
-        yield collate(items, pad_id=pad_id, pad_to=pad_to)
+        batch = dataset.batch(order[first : first + batch_size], pad_id=pad_id, pad_to=pad_to)
+        if not batch.is_stand_in:
+            yield batch
 
 
 @torch.inference_mode()

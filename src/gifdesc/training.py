@@ -14,8 +14,9 @@ import torch
 
 from gifdesc.checkpoint import CONFIG_NAME, WEIGHTS_NAME, save_checkpoint
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
-from gifdesc.dataset import GIFDataset, feature_statistics
+from gifdesc.dataset import GIFDataset
 from gifdesc.errors import TrainingError
+from gifdesc.feature_statistics import feature_statistics
 from gifdesc.files import reason, write_json_lines
 from gifdesc.model import CaptionModel
 from gifdesc.objective import TokenScores, iterate_batches, score_tokens, token_loss
@@ -144,7 +145,7 @@ def train(
     with _seeded(config.seed, device):
         model = CaptionModel(model_config)
         if model_config.standardise:
-            statistics = feature_statistics(data.splits["train"], data.feature_size)
+            statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
             model.set_feature_statistics(*statistics)
         model.to(device)
         for result in _fit(model, tokenizer, data, config, device, on_step):
@@ -186,6 +187,7 @@ def _fit(
             tokenizer,
             max_tokens=config.max_tokens,
             feature_size=data.feature_size,
+            store=data.store,
         )
         for split in ("train", "val")
     }
