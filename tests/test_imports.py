@@ -22,12 +22,15 @@ FLOORS = [
     {"config", "files", "findings", "positional", "preprocessing"}
     | {"interruption", "seeding", "distributed"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
+    {"npy"},
     # one part each
     {"sampling", "device", "dropout", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
     | {"presets", "optimisation", "training_state"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
-    {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
+    {"pairing", "feature_store"},
+    {"splits", "feature_statistics", "dataset"},
+    {"model", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
     {"checkpoint", "generation", "batching", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric", "objective"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"}

@@ -18,12 +18,13 @@ from gifdesc.backbone import UNTRAINED
 from gifdesc.batching import iterate_batches, plan_scoring
 from gifdesc.checkpoint import Checkpoint
 from gifdesc.config import DecodingConfig, Split
-from gifdesc.dataset import Example, GIFDataset
+from gifdesc.dataset import GIFDataset
 from gifdesc.errors import DescriptionError, GifdescError
 from gifdesc.features import check_same_recipe, read_features, read_recipe
 from gifdesc.generation import generate
 from gifdesc.metrics import score, tokenize
 from gifdesc.objective import score_tokens
+from gifdesc.pairing import Example
 from gifdesc.training_data import prepare_data
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,10 @@ def held_out_examples(
                 "would hold out GIFs that it has seen; give the lists with --splits"
             )
         log.warning("other lists than in training: the model may have seen some of these GIFs")
-    examples = data.splits[split]
+    # Read whole, which training does only as it goes: one bad file must not end an evaluation.
+    examples = [
+        one for one in data.splits[split] if data.store.read_or_none(one.features_path) is not None
+    ]
     if not examples:
         raise GifdescError(
             f"{features_dir}: no example is in the {split} split; add GIFs, "

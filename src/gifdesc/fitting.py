@@ -14,12 +14,14 @@ from torch import Tensor
 
 from gifdesc.batching import Plan, iterate_batches, plan_batches, share_of_plan
 from gifdesc.config import TrainingConfig
-from gifdesc.dataset import Batch, Example, GIFDataset
+from gifdesc.dataset import Batch, GIFDataset
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
+from gifdesc.feature_store import FeatureStore
 from gifdesc.model import CaptionModel
 from gifdesc.objective import BatchLoss, token_loss
 from gifdesc.optimisation import learning_rate_at
+from gifdesc.pairing import Example
 from gifdesc.seeding import draw_replaced, example_seeds
 from gifdesc.self_critical import CiderReward, self_critical_loss
 from gifdesc.tokenizer import CaptionTokenizer
@@ -93,14 +95,12 @@ class Phase:
             pad_to=self._pad_to,
         )
 
-    def batches(self, plan: Plan) -> Iterator[tuple[Batch, list[int]]]:
-        """This process's share of each batch, with its items' numbers."""
+    def batches(self, plan: Plan) -> Iterator[Batch]:
+        """This process's share of each batch."""
         shares = share_of_plan(plan, self._world.rank, self._world.size)
-        batches = iterate_batches(
+        return iterate_batches(
             self._dataset, shares, pad_id=self._tokenizer.pad_id, pad_to=self._pad_to
         )
-        # A stand-in for an empty share is one example that is none.
-        return ((batch, share or [0]) for batch, share in zip(batches, shares, strict=True))
 
     def seed_of_step(self, step: int) -> int:
         """What a GPU's random numbers of a step begin with; another one in each process."""
@@ -111,24 +111,21 @@ class Phase:
         """Of an optimizer step of this phase, counted from 0."""
         return learning_rate_at(step, self._num_steps, self._config)
 
-    def loss(
-        self, model: CaptionModel, batch: Batch, indices: Sequence[int], epoch: int, step: int
-    ) -> BatchLoss:
+    def loss(self, model: CaptionModel, batch: Batch, *, epoch: int, step: int) -> BatchLoss:
         """The loss of some items.
 
         Args:
             model: in training mode.
             batch: the items.
-            indices: their numbers.
             epoch: counted from 1.
             step: of this phase, counted from 0.
         """
         config = self._config
-        model.dropout.seed(example_seeds(config.seed, epoch, indices, "dropout"))
+        model.dropout.seed(example_seeds(config.seed, epoch, batch.indices, "dropout"))
         replaced = None
         if config.scheduled_sampling:
             share = config.scheduled_sampling * step / max(1, self._num_steps - 1)
-            seeds = example_seeds(config.seed, epoch, indices, "scheduled sampling")
+            seeds = example_seeds(config.seed, epoch, batch.indices, "scheduled sampling")
             replaced = draw_replaced(batch.token_mask[:, 1:], share, seeds)
         return token_loss(
             model,
@@ -150,13 +147,11 @@ class SelfCriticalPhase(Phase):
         config: TrainingConfig,
         world: World,
         tokenizer: CaptionTokenizer,
-        feature_size: int,
+        store: FeatureStore,
     ) -> None:
         # A GIF is one item here, however many captions it has: all of them reward it.
         items = [Example(one.name, one.features_path, one.captions[:1]) for one in examples]
-        dataset = GIFDataset(
-            items, tokenizer, max_tokens=config.max_tokens, feature_size=feature_size
-        )
+        dataset = GIFDataset(items, tokenizer, max_tokens=config.max_tokens, store=store)
         super().__init__(dataset, config, world, tokenizer)
         self._reward = CiderReward(examples, tokenizer, config.max_tokens)
 
@@ -168,7 +163,7 @@ class SelfCriticalPhase(Phase):
         self,
         model: CaptionModel,
         batch: Batch,
-        indices: Sequence[int],
+        *,
         epoch: int,
         step: int,  # noqa: ARG002 - of the other phase's schedule
     ) -> BatchLoss:
@@ -178,8 +173,7 @@ class SelfCriticalPhase(Phase):
             batch,
             self._reward,
             self._tokenizer,
-            example_indices=indices,
-            seeds=example_seeds(self._config.seed, epoch, indices, "samples"),
+            seeds=example_seeds(self._config.seed, epoch, batch.indices, "samples"),
             num_samples=self._config.scst_samples,
         )
 
@@ -217,12 +211,12 @@ class EpochLoop:
         phase, epoch = self._phase, self._epoch
         plan = phase.plan(epoch)[self.sums.num_batches :]
         start_seconds = time.perf_counter() - self.sums.seconds
-        for planned, (batch, indices) in zip(plan, phase.batches(plan), strict=True):
+        for planned, batch in zip(plan, phase.batches(plan), strict=True):
             step = self._first_step + self.sums.num_batches
             if device.type == "cuda":
                 torch.cuda.manual_seed(phase.seed_of_step(step))
             loss_of = partial(phase.loss, model, epoch=epoch, step=step)
-            sums = trainer.step(batch, indices, loss_of, phase.learning_rate(step))
+            sums = trainer.step(batch, loss_of, phase.learning_rate(step))
             self._unseen.append((sums, len(planned)))
             self.sums.num_batches += 1
             self.sums.seconds = time.perf_counter() - start_seconds

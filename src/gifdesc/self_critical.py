@@ -13,11 +13,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gifdesc.dataset import Batch, Example
+from gifdesc.dataset import Batch
 from gifdesc.fusion import Memory
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption
 from gifdesc.model import CaptionModel
 from gifdesc.objective import BatchLoss
+from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
 MAX_TOKENS = 40
@@ -57,7 +58,6 @@ def self_critical_loss(
     reward: CiderReward,
     tokenizer: CaptionTokenizer,
     *,
-    example_indices: Sequence[int],
     seeds: Sequence[int],
     num_samples: int,
 ) -> BatchLoss:
@@ -66,10 +66,9 @@ def self_critical_loss(
     Args:
         model: samples without dropout, and is trained without it, so that it is rewarded for what
             it would say.
-        batch: the GIFs; their captions are not looked at.
+        batch: the GIFs, numbered as `reward` numbers them; their captions are not looked at.
         reward: of a caption.
         tokenizer: the model's.
-        example_indices: the B examples' places in what `reward` was made of.
         seeds: one for each example.
         num_samples: captions sampled per GIF, K >= 2.
 
@@ -87,7 +86,7 @@ def self_critical_loss(
         for row, length in zip(tokens[:, 1:].cpu(), said.sum(dim=1).tolist(), strict=True)
     ]
     rewards = torch.tensor(
-        [reward(example_indices[i // num_samples], one) for i, one in enumerate(spoken)]
+        [reward(batch.indices[i // num_samples], one) for i, one in enumerate(spoken)]
     ).view(-1, num_samples)
     others = (rewards.sum(dim=1, keepdim=True) - rewards) / (num_samples - 1)
     advantages = (rewards - others).flatten().to(tokens.device)  # (N,)

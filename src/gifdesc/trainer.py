@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,7 @@ from gifdesc.optimisation import set_learning_rate
 
 log = logging.getLogger(__name__)
 
-LossFunction = Callable[[Batch, Sequence[int]], BatchLoss]
-"""The loss of a batch, given the numbers of its examples."""
+LossFunction = Callable[[Batch], BatchLoss]
 
 
 class Trainer:
@@ -57,9 +56,7 @@ class Trainer:
             device.type, enabled=self._dtype is torch.float16 and device.type == "cuda"
         )
 
-    def step(
-        self, batch: Batch, indices: Sequence[int], loss_of: LossFunction, learning_rate: float
-    ) -> Tensor:
+    def step(self, batch: Batch, loss_of: LossFunction, learning_rate: float) -> Tensor:
         """Take one step down the gradient of the loss per token.
 
         Where memory runs short the batch is parted and its gradients are summed: the step stays
@@ -67,7 +64,6 @@ class Trainer:
 
         Args:
             batch: this process's share of the examples.
-            indices: the numbers of its examples.
             loss_of: the loss.
             learning_rate: of this step.
 
@@ -80,7 +76,7 @@ class Trainer:
         """
         while True:
             try:
-                sums = self._backward(batch, indices, loss_of)
+                sums = self._backward(batch, loss_of)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -99,7 +95,7 @@ class Trainer:
         self._scaler.update()
         return sums
 
-    def _backward(self, batch: Batch, indices: Sequence[int], loss_of: LossFunction) -> Tensor:
+    def _backward(self, batch: Batch, loss_of: LossFunction) -> Tensor:
         for parameter in self._parameters:  # all, so that every process sums the same ones
             parameter.grad = torch.zeros_like(parameter)
         # Apple's GPUs have no float64.
@@ -107,11 +103,11 @@ class Trainer:
         sums = torch.zeros(3, dtype=exact, device=self._device)
         size = math.ceil(len(batch.tokens) / self._num_parts)
         for first in range(0, len(batch.tokens), size):
-            part = part_of(batch, first, first + size).to(self._device)
+            part = batch.part(first, first + size).to(self._device)
             with torch.autocast(
                 self._device.type, self._dtype, enabled=self._dtype is not torch.float32
             ):
-                loss = loss_of(part, indices[first : first + size])
+                loss = loss_of(part)
             self._scaler.scale(loss.objective).backward()  # type: ignore[no-untyped-call]
             found = (loss.cross_entropy, loss.num_correct, loss.num_tokens)
             sums += torch.stack([number.detach().to(exact) for number in found])
@@ -130,19 +126,6 @@ class Trainer:
             "out of memory: each batch is now computed in %d parts, with the same result",
             self._num_parts,
         )
-
-
-def part_of(batch: Batch, first: int, last: int) -> Batch:
-    """Examples `first` to `last`, the latter not included."""
-    if first == 0 and last >= len(batch.tokens):
-        return batch
-    return Batch(
-        batch.features[first:last],
-        batch.lengths[first:last],
-        batch.tokens[first:last],
-        batch.token_mask[first:last],
-        batch.is_stand_in,
-    )
 
 
 def autocast_dtype(precision: TrainingPrecision, device: torch.device) -> torch.dtype:

@@ -15,9 +15,10 @@ import torch
 
 from gifdesc.checkpoint import WEIGHTS_NAME, load_weights, save_checkpoint
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
-from gifdesc.dataset import GIFDataset, feature_statistics
+from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
+from gifdesc.feature_statistics import feature_statistics
 from gifdesc.files import reason, write_json_lines
 from gifdesc.fitting import EpochLoop, EpochSums, Phase, SelfCriticalPhase
 from gifdesc.interruption import Interrupted, StopRequest, holding_signals
@@ -99,7 +100,7 @@ def train(
     with _seeded(config.seed):
         model = CaptionModel(model_config)
         if model_config.standardise and progress is None:
-            statistics = feature_statistics(data.splits["train"], data.feature_size)
+            statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
             model.set_feature_statistics(*statistics)
         model.to(device).train()
         run = _Run(data, model_dir, model, tokenizer, config, device, world or World(), start)
@@ -151,13 +152,14 @@ class _Run:
             tokenizer,
             max_tokens=config.max_tokens,
             feature_size=data.feature_size,
+            store=data.store,
         )
         self.num_cut = dataset.num_cut
         self._phase = Phase(dataset, config, world, tokenizer)
         self._validator = None
         if data.splits["val"]:
             self._validator = Validator(
-                data.splits["val"], tokenizer, config, data.feature_size, device, world
+                data.splits["val"], tokenizer, config, data.store, device, world
             )
         self._optimizer = make_optimizer(model, config)
         self._is_new = not start.history and not start.sums
@@ -196,7 +198,7 @@ class _Run:
         """Reward what the best epoch so far would say."""
         data, config = self._data, self._config
         self._phase = SelfCriticalPhase(
-            data.splits["train"], config, self._world, self._tokenizer, data.feature_size
+            data.splits["train"], config, self._world, self._tokenizer, data.store
         )
         if not is_resumed and self.history[-1]["phase"] != SelfCriticalPhase.name:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)

@@ -9,13 +9,14 @@ import torch
 
 from gifdesc.batching import iterate_batches, plan_scoring, share_of_plan
 from gifdesc.config import DecodingConfig, TrainingConfig
-from gifdesc.dataset import Example, GIFDataset
+from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
-from gifdesc.features import read_features
+from gifdesc.feature_store import FeatureStore
 from gifdesc.generation import generate
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
 from gifdesc.model import CaptionModel
 from gifdesc.objective import score_tokens
+from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
 MAX_CAPTIONED = 1000
@@ -48,7 +49,7 @@ class Validator:
         examples: of the split, one or more.
         tokenizer: the model's.
         config: of the run.
-        feature_size: D.
+        store: reads the feature files.
         device: where the model lies.
         world: the processes that share the work.
     """
@@ -58,20 +59,18 @@ class Validator:
         examples: Sequence[Example],
         tokenizer: CaptionTokenizer,
         config: TrainingConfig,
-        feature_size: int,
+        store: FeatureStore,
         device: torch.device,
         world: World,
     ) -> None:
-        self._dataset = GIFDataset(
-            examples, tokenizer, max_tokens=config.max_tokens, feature_size=feature_size
-        )
+        self._dataset = GIFDataset(examples, tokenizer, max_tokens=config.max_tokens, store=store)
         plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
         self._plan = share_of_plan(plan, world.rank, world.size)
         self._tokenizer = tokenizer
         self._config = config
-        self._feature_size = feature_size
         self._device = device
         self._world = world
+        self._store = store
         captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
         self._examples = captioned[world.rank :: world.size]
         references = [_tokenized(example.captions) for example in captioned]
@@ -79,7 +78,6 @@ class Validator:
         self._is_scored = len(captioned) > 1 and config.objective == "next_token"
         self._cider = CiderD(DocumentFrequencies.of(references))
         self._references = references[world.rank :: world.size]
-        self._num_captioned = len(captioned)
 
     def __call__(self, model: CaptionModel) -> Validation:
         """Score the model as it is now."""
@@ -89,35 +87,40 @@ class Validator:
             self._dataset, self._plan, pad_id=self._tokenizer.pad_id, pad_to=pad_to
         )
         scores = score_tokens(model, batches, config.objective, self._device)
-        reward = sum(self._rewards(model)) if self._is_scored else 0.0
+        rewards = self._rewards(model) if self._is_scored else []
         sums = torch.tensor(
-            [scores.loss, scores.num_correct, scores.num_tokens, reward], dtype=torch.float64
+            [scores.loss, scores.num_correct, scores.num_tokens, sum(rewards), len(rewards)],
+            dtype=torch.float64,
         )
         if self._world.size > 1:
             sums = sums.to(self._device)  # where the processes' sums are made
             self._world.sum_([sums])
-        loss, num_correct, num_tokens, reward = sums.tolist()
+        loss, num_correct, num_tokens, reward, num_captioned = sums.tolist()
         return Validation(
             loss=loss / num_tokens,
             token_accuracy=num_correct / num_tokens,
-            cider=reward / self._num_captioned if self._is_scored else None,
+            cider=reward / num_captioned if num_captioned else None,
         )
 
     def _rewards(self, model: CaptionModel) -> list[float]:
+        """CIDEr-D of each GIF's caption; a file that cannot be used has none."""
+        read = [self._store.read_or_none(one.features_path) for one in self._examples]
+        usable = [
+            (features, references)
+            for features, references in zip(read, self._references, strict=True)
+            if features is not None
+        ]
         captions: list[str] = []
         was_training = model.training
         model.eval()
-        for first in range(0, len(self._examples), _BATCH_GIFS):
-            features = [
-                read_features(one.features_path, self._feature_size)
-                for one in self._examples[first : first + _BATCH_GIFS]
-            ]
-            found = generate(model, self._tokenizer, features, _GREEDY, self._device)
+        for first in range(0, len(usable), _BATCH_GIFS):
+            batch = [features for features, _ in usable[first : first + _BATCH_GIFS]]
+            found = generate(model, self._tokenizer, batch, _GREEDY, self._device)
             captions += [best.caption for best, *_ in found]
         model.train(was_training)
         return [
             self._cider.score(hypothesis, references)
-            for hypothesis, references in zip(_tokenized(captions), self._references, strict=True)
+            for hypothesis, (_, references) in zip(_tokenized(captions), usable, strict=True)
         ]
 
 

@@ -73,7 +73,7 @@ def _run(context: typer.Context, *arguments: str) -> None:
 def _held_out(folder: Path, seed: int) -> list[Path]:
     """The GIFs that the hash of their names holds out for testing."""
     from gifdesc.config import TrainingConfig
-    from gifdesc.dataset import hash_split
+    from gifdesc.splits import hash_split
 
     training = TrainingConfig(seed=seed)
     return [
