@@ -20,7 +20,8 @@ FLOORS = [
     {"errors"},
     # values, files, plain arithmetic
     {"config", "files", "findings", "positional", "preprocessing"}
-    | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
+    | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"}
+    | {"metrics.conversation", "metrics.java"},
     # one part each
     {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
@@ -28,9 +29,10 @@ FLOORS = [
     {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
     {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric"},
-    {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
+    {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge", "metrics.meteor"},
     {"sampled", "gif_inspection", "metrics.scoring"},
-    {"loader", "extractor", "inspection", "metrics"},
+    {"loader", "extractor", "inspection", "metrics", "baselines"},
+    {"consensus", "diversity", "resampling"},
     # the verbs
     {"extraction", "training", "evaluation", "captioner"},
     # the command line
