@@ -24,19 +24,29 @@ FLOORS = [
     | {"metrics.conversation", "metrics.java"},
     # one part each
     {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
-    | {"inputs", "features", "descriptions", "predictions", "demo"}
+    | {"inputs", "features", "descriptions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
-    {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
+    {
+        "model",
+        "dataset",
+        "report",
+        "predictions",
+        "description_inspection",
+        "gif_lzw",
+        "metrics.tokenizer",
+    },
     {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge", "metrics.meteor"},
     {"sampled", "gif_inspection", "metrics.scoring"},
     {"loader", "extractor", "inspection", "metrics", "baselines"},
-    {"consensus", "diversity", "resampling"},
+    {"consensus", "diversity", "resampling", "scorer"},
+    {"scored"},
+    {"evaluation"},
     # the verbs
-    {"extraction", "training", "evaluation", "captioner"},
+    {"extraction", "training", "model_evaluation", "captioner"},
     # the command line
-    {"cli.options", "cli.console", "cli.inputs"},
+    {"cli.options", "cli.console", "cli.inputs", "cli.score_table"},
     {"cli.progress"},
     {"cli.check_progress"},
     {"cli.extract", "cli.train", "cli.evaluate", "cli.caption", "cli.check", "cli.demo"},

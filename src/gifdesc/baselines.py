@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.dataset import Example
 from gifdesc.features import read_features
+
+if TYPE_CHECKING:
+    from gifdesc.dataset import Example  # with torch, which dealing out captions does not need
 
 _BLIND_SEED = 0
 _BLOCK_GIFS = 512
