@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.metrics import ScoreTable
+from gifdesc.metrics import METRIC_NAMES, ScoreTable
 
 NUM_RESAMPLES = 1000
 SEED = 0
@@ -95,15 +95,15 @@ def differences(
     """
     scores, other_scores = table.corpus(), other.corpus()
     found = {}
-    for name in draws.keys() & other_draws.keys():
-        score, other_score = scores[name], other_scores[name]
-        if score is None or other_score is None:  # pragma: no cover - a draw has a score
+    for name, own_draws in draws.items():
+        score, other_score = scores[name], other_scores.get(name)
+        if score is None or other_score is None:
             continue
-        gaps = draws[name] - other_draws[name]
+        gaps = own_draws - other_draws[name]
         found[name] = Difference(
             other_score, score - other_score, _interval(gaps), two_sided_p_value(gaps)
         )
-    return {name: found[name] for name in scores if name in found}
+    return found
 
 
 def two_sided_p_value(gaps: npt.NDArray[np.float64]) -> float:
@@ -134,7 +134,8 @@ def _summarized(table: ScoreTable, sums: list[list[npt.NDArray[np.float64]]]) ->
             for totals in np.concatenate(chunks).tolist()
         ]
         draws |= dict(zip(metric.names, np.array(scores, dtype=np.float64).T, strict=True))
-    return draws
+    names = [name for name in METRIC_NAMES if name in draws]
+    return {name: draws[name] for name in [*names, *(draws.keys() - set(names))]}
 
 
 def _interval(scores: npt.NDArray[np.float64]) -> Interval:

@@ -8,6 +8,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from gifdesc.cli.console import counted
+
 if TYPE_CHECKING:
     from gifdesc.scored import Evaluation
 
@@ -28,7 +30,7 @@ def print_scores(result: Evaluation) -> None:
 
 
 def _scores_table(result: Evaluation) -> Table:
-    title = "1 GIF" if result.num_examples == 1 else f"{result.num_examples} GIFs"
+    title = counted(result.num_examples, "GIF")
     table = Table(title=title, box=SIMPLE, title_justify="left", pad_edge=False)
     table.add_column("metric", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
@@ -81,8 +83,8 @@ def _against_table(result: Evaluation) -> Table:
 def _diversity_line(result: Evaluation) -> str:
     one = result.diversity
     parts = [
-        f"{one.distinct_captions} distinct captions of {result.num_examples}",
-        f"{one.vocabulary_size} words in use",
+        f"{one.distinct_captions} distinct of {counted(result.num_examples, 'caption')}",
+        f"{counted(one.vocabulary_size, 'word')} in use",
         f"{one.mean_length:.1f} words a caption",
     ]
     if one.in_training is not None:
