@@ -7,6 +7,7 @@ GifdescError
 ├── WeightsError      backbone weights that are missing or do not fit
 ├── CheckpointError   a model folder that is incomplete, damaged or too new
 ├── TrainingError     a training run that cannot start or go on
+├── MeteorError       METEOR cannot be computed here; the other scores can
 └── UsageError        a request that cannot be met whatever the files hold (exit code 2)
 
 A message names the path, what is wrong and what to do. The command line turns any of these
@@ -40,6 +41,10 @@ class CheckpointError(GifdescError):
 
 class TrainingError(GifdescError):
     """A training run cannot start or cannot go on."""
+
+
+class MeteorError(GifdescError):
+    """METEOR cannot be computed: its program or Java is missing, or failed."""
 
 
 class UsageError(GifdescError):
