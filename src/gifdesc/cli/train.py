@@ -120,10 +120,10 @@ def train(
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         from gifdesc.backbone import UNTRAINED
+        from gifdesc.charts import plot_history
         from gifdesc.cli.progress import TrainingProgress
         from gifdesc.device import resolve_device
         from gifdesc.files import read_json_lines
-        from gifdesc.report import plot_history
         from gifdesc.training import HISTORY_NAME
         from gifdesc.training import train as run
         from gifdesc.training_data import prepare_data

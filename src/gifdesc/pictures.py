@@ -1,9 +1,8 @@
-"""Pictures of what was seen, said and learnt: filmstrips, contact sheets, training curves."""
+"""Pictures of what was seen and said: filmstrips and contact sheets."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,21 +14,14 @@ from PIL import Image, ImageDraw, ImageFont
 from gifdesc.errors import GifdescError
 from gifdesc.files import reason, replacing
 from gifdesc.sampling import uniform_indices
+from gifdesc.style import LIGHT
 
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 
-_PAPER, _INK, _PALE_INK, _RULE = "#ffffff", "#1f2328", "#59636e", "#d1d9e0"
-_RIGHT, _WRONG = "#1a7f37", "#b42318"
 _MARGIN, _GAP = 14, 4  # pixels
 _FONT_SIZE, _LINE_HEIGHT = 16, 22  # pixels
 _BOX = "#eef1f4"  # behind a frame that does not fill its place
 _NARROWEST_TEXT = 300  # pixels: beneath a single small frame, a caption still has room
-
-
-_CURVES: dict[str, dict[str, Any]] = {
-    "training": {"color": "#0969da", "linestyle": "--", "marker": "o", "markersize": 4},
-    "validation": {"color": "#bc4c00", "linestyle": "-", "marker": "s", "markersize": 4},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +63,9 @@ def filmstrip(
     width = max(strip.width, _NARROWEST_TEXT)
     lines = _wrapped(caption, width)
     height = strip.height + (10 + len(lines) * _LINE_HEIGHT if lines else 0)
-    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _PAPER)
+    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), LIGHT.paper)
     image.paste(strip, (_MARGIN, _MARGIN))
-    _write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, _INK)
+    _write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, LIGHT.ink)
     return image
 
 
@@ -101,12 +93,12 @@ def contact_sheet(
     width = max(_NARROWEST_TEXT, *(strip.width for strip in strips))
     cells = [_sheet_cell(row, strip, width) for row, strip in zip(rows, strips, strict=True)]
     height = sum(cell.height for cell in cells) + (2 * len(cells)) * _MARGIN
-    image = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
+    image = Image.new("RGB", (width + 2 * _MARGIN, height), LIGHT.paper)
     pen = ImageDraw.Draw(image)
     top = 0
     for cell in cells:
         if top:
-            pen.line((_MARGIN, top, _MARGIN + width - 1, top), fill=_RULE)
+            pen.line((_MARGIN, top, _MARGIN + width - 1, top), fill=LIGHT.rule)
         image.paste(cell, (_MARGIN, top + _MARGIN))
         top += cell.height + 2 * _MARGIN
     return image
@@ -123,56 +115,11 @@ def save_picture(image: Image.Image, path: Path) -> None:
     name = Image.registered_extensions().get(path.suffix.lower())
     if name is None:
         raise ValueError(f"{path}: no picture format has this ending")
-    _write_aside(path, lambda aside: image.save(aside, format=name))
-
-
-def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves of a training run as a PNG: the loss and, where known, token accuracy.
-
-    Args:
-        history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
-            nats per token; `val_token_accuracy`, 0 to 1. What is missing, None or not finite
-            leaves a gap.
-        path: Where the picture goes.
-
-    Raises:
-        GifdescError: the file cannot be written.
-        ValueError: there is no epoch.
-    """
-    if not history:
-        raise ValueError("a training history without epochs cannot be drawn")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = [row["epoch"] for row in history]
-    loss = {"training": _column(history, "train_loss"), "validation": _column(history, "val_loss")}
-    accuracy = {"validation": _column(history, "val_token_accuracy")}
-    panels = [("loss (nats per token)", loss, None), ("token accuracy", accuracy, 1.02)]
-    if not np.isfinite(accuracy["validation"]).any():
-        panels.pop()
-    figure = Figure(figsize=(1.2 + 4.8 * len(panels), 3.8), dpi=120)
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
-    FigureCanvasAgg(figure)
-    every = 1 + len(history) // 25  # markers that touch hide the line's style
-    for position, (label, curves, top) in enumerate(panels, start=1):
-        axes = figure.add_subplot(1, len(panels), position)
-        for name, values in curves.items():
-            if np.isfinite(values).any():
-                axes.plot(epochs, values, label=name, markevery=every, **_CURVES[name])
-                axes.legend(frameon=False)
-        axes.set(xlabel="epoch", ylabel=label, ylim=(0, top))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color=_RULE, linewidth=0.6)
-    # Without the library's version in the file, equal curves give equal bytes.
-    metadata = {"Software": None}
-    _write_aside(path, lambda aside: figure.savefig(aside, format="png", metadata=metadata))
-
-
-def _column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
-    values = [row.get(key) for row in history]
-    return [math.nan if value is None else float(value) for value in values]
+    try:
+        with replacing(path) as aside:
+            image.save(aside, format=name)
+    except OSError as error:
+        raise GifdescError(f"{path}: the picture cannot be written ({reason(error)})") from error
 
 
 def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Image:
@@ -187,7 +134,7 @@ def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Imag
     size = tuple(max(1, round(scale * side)) for side in (frames.shape[2], frames.shape[1]))
     corner = ((box[0] - size[0]) // 2, (box[1] - size[1]) // 2)
     shown = uniform_indices(len(frames), max_frames)
-    strip = Image.new("RGB", (len(shown) * (box[0] + _GAP) - _GAP, box[1]), _PAPER)
+    strip = Image.new("RGB", (len(shown) * (box[0] + _GAP) - _GAP, box[1]), LIGHT.paper)
     for place, index in enumerate(shown):
         picture = Image.fromarray(frames[index]).resize(size, Image.Resampling.LANCZOS)
         left = place * (box[0] + _GAP)
@@ -197,7 +144,11 @@ def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Imag
 
 
 def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
-    verdicts = {True: ("\u2713 right", _RIGHT), False: ("\u2717 wrong", _WRONG), None: ("", _INK)}
+    verdicts = {
+        True: ("\u2713 right", LIGHT.right),
+        False: ("\u2717 wrong", LIGHT.wrong),
+        None: ("", LIGHT.ink),
+    }
     verdict, colour = verdicts[row.is_right]
     indent = round(max(_font().getlength(label) for label in ("said:", "truth:"))) + 10
     aside = round(_font().getlength(verdict)) + 10 if verdict else 0
@@ -205,14 +156,14 @@ def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
     if row.references:
         texts["truth:"] = _wrapped(" / ".join(row.references), width - indent - aside)
     num_lines = sum(map(len, texts.values()))
-    cell = Image.new("RGB", (width, strip.height + 8 + num_lines * _LINE_HEIGHT), _PAPER)
+    cell = Image.new("RGB", (width, strip.height + 8 + num_lines * _LINE_HEIGHT), LIGHT.paper)
     cell.paste(strip, (0, 0))
     pen = ImageDraw.Draw(cell)
     top = strip.height + 8
     pen.text((width - aside + 10, top), verdict, fill=colour, font=_font())
     for label, lines in texts.items():
-        _write_lines(pen, [label], 0, top, _PALE_INK)
-        top = _write_lines(pen, lines, indent, top, _INK)
+        _write_lines(pen, [label], 0, top, LIGHT.pale_ink)
+        top = _write_lines(pen, lines, indent, top, LIGHT.ink)
     return cell
 
 
@@ -249,11 +200,3 @@ def _font() -> ImageFont.FreeTypeFont:
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(path, _FONT_SIZE)
-
-
-def _write_aside(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        with replacing(path) as temporary_path:
-            write(temporary_path)
-    except OSError as error:
-        raise GifdescError(f"{path}: the picture cannot be written ({reason(error)})") from error
