@@ -41,6 +41,45 @@ class SheetRow:
     is_right: bool | None = None
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How frames of one size are shown, in pixels.
+
+    Attributes:
+        box: width and height of the place for a frame.
+        size: width and height of the frame in it.
+        corner: left and top of the frame in it.
+    """
+
+    box: tuple[int, int]
+    size: tuple[int, int]
+    corner: tuple[int, int]
+
+    def place(self, picture: Image.Image) -> Image.Image:
+        """The picture in its place: RGB of the size `box`."""
+        shown = picture.resize(self.size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        if self.size == self.box:
+            return shown
+        placed = Image.new("RGB", self.box, _BOX)
+        placed.paste(shown, self.corner)
+        return placed
+
+
+def fit_frame(width: int, height: int, frame_height: int) -> Fit:
+    """The place for frames of a size: one form for all but very wide and very high ones.
+
+    Args:
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+        frame_height: of the place. A frame that is more than twice as wide as high, or more
+            than twice as high as wide, is fitted into a box of that form.
+    """
+    box = (max(1, round(frame_height * min(max(width / height, 0.5), 2.0))), frame_height)
+    scale = min(box[0] / width, box[1] / height)
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    return Fit(box, size, ((box[0] - size[0]) // 2, (box[1] - size[1]) // 2))
+
+
 def filmstrip(
     frames: Frames, caption: str, *, max_frames: int = 8, frame_height: int = 112
 ) -> Image.Image:
@@ -128,18 +167,11 @@ def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Imag
         raise ValueError(f"frames must be uint8 (T, height, width, 3), got {found}")
     if frame_height < 1:
         raise ValueError(f"frame_height must be at least 1, got {frame_height}")
-    aspect = frames.shape[2] / frames.shape[1]
-    box = (max(1, round(frame_height * min(max(aspect, 0.5), 2.0))), frame_height)
-    scale = min(box[0] / frames.shape[2], box[1] / frames.shape[1])
-    size = tuple(max(1, round(scale * side)) for side in (frames.shape[2], frames.shape[1]))
-    corner = ((box[0] - size[0]) // 2, (box[1] - size[1]) // 2)
+    fit = fit_frame(frames.shape[2], frames.shape[1], frame_height)
     shown = uniform_indices(len(frames), max_frames)
-    strip = Image.new("RGB", (len(shown) * (box[0] + _GAP) - _GAP, box[1]), LIGHT.paper)
+    strip = Image.new("RGB", (len(shown) * (fit.box[0] + _GAP) - _GAP, fit.box[1]), LIGHT.paper)
     for place, index in enumerate(shown):
-        picture = Image.fromarray(frames[index]).resize(size, Image.Resampling.LANCZOS)
-        left = place * (box[0] + _GAP)
-        strip.paste(_BOX, (left, 0, left + box[0], box[1]))
-        strip.paste(picture, (left + corner[0], corner[1]))
+        strip.paste(fit.place(Image.fromarray(frames[index])), (place * (fit.box[0] + _GAP), 0))
     return strip
 
 
