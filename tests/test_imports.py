@@ -31,8 +31,8 @@ FLOORS = [
     {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
-    {"sampled", "gif_inspection", "metrics.scoring"} | {"filmstrips"},
-    {"loader", "extractor", "inspection", "metrics"} | {"evaluation_page"},
+    {"sampled", "gif_inspection", "metrics.scoring"} | {"attention_picture", "filmstrips"},
+    {"loader", "extractor", "inspection", "metrics"} | {"evaluation_page", "explanation"},
     # the verbs
     {"extraction", "training", "evaluation", "captioner"},
     # the command line

@@ -49,7 +49,7 @@ def most_looked_at(weights: Sequence[float]) -> list[int]:
 
 
 def describe_look(weights: Sequence[float], times_ms: Sequence[int]) -> str:
-    """What a word looked at: `62 % at frame 3 (0.4 s), 31 % at frame 4 (0.6 s)`.
+    """What a word looked at: `62 % at frame 3 (0.40 s), 31 % at frame 4 (0.60 s)`.
 
     Frames are counted from 1 among those that were sampled.
     """
@@ -57,7 +57,7 @@ def describe_look(weights: Sequence[float], times_ms: Sequence[int]) -> str:
     if not most:
         return f"about equally at all {len(weights)} frames"
     return ", ".join(
-        f"{100 * weights[place]:.0f} % at frame {place + 1} ({seconds(times_ms[place])})"
+        f"{100 * weights[place]:.0f} % at frame {place + 1} ({moment(times_ms[place])})"
         for place in most
     )
 
@@ -68,6 +68,11 @@ def probability(log_prob: float) -> str:
     return "under 1 %" if percent < 1 else f"{percent:.0f} %"
 
 
+def moment(time_ms: float) -> str:
+    """A moment of a GIF, finely enough to tell frames apart: `0.04 s`, `12.3 s`."""
+    return f"{time_ms / 1000:.2f} s" if time_ms < 10_000 else seconds(time_ms)
+
+
 def seconds(time_ms: float) -> str:
-    """A time as a person reads it: `0.4 s`."""
+    """A duration as a person reads it: `0.4 s`."""
     return f"{time_ms / 1000:.1f} s"

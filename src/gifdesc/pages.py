@@ -15,7 +15,7 @@ from markupsafe import Markup
 from gifdesc import __version__
 from gifdesc.errors import GifdescError
 from gifdesc.files import reason, replacing
-from gifdesc.looking import attends, describe_look, probability, seconds
+from gifdesc.looking import attends, describe_look, moment, probability, seconds
 from gifdesc.style import DARK, LIGHT, baseline_label, metric_label
 
 # Characters that HTML forbids, and halves of surrogate pairs, which UTF-8 cannot hold.
@@ -83,6 +83,7 @@ def _environment() -> Environment:
         baseline_label=baseline_label,
         attends=attends,
         look=describe_look,
+        moment=moment,
         probability=probability,
         seconds=seconds,
         hex_weights=_hex_weights,

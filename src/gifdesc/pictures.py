@@ -100,11 +100,11 @@ def filmstrip(
     """
     strip = _frame_row(frames, max_frames, frame_height)
     width = max(strip.width, _NARROWEST_TEXT)
-    lines = _wrapped(caption, width)
+    lines = wrapped(caption, width)
     height = strip.height + (10 + len(lines) * _LINE_HEIGHT if lines else 0)
     image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), LIGHT.paper)
     image.paste(strip, (_MARGIN, _MARGIN))
-    _write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, LIGHT.ink)
+    write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, LIGHT.ink)
     return image
 
 
@@ -182,53 +182,57 @@ def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
         None: ("", LIGHT.ink),
     }
     verdict, colour = verdicts[row.is_right]
-    indent = round(max(_font().getlength(label) for label in ("said:", "truth:"))) + 10
-    aside = round(_font().getlength(verdict)) + 10 if verdict else 0
-    texts = {"said:": _wrapped(row.caption, width - indent - aside) or ["(nothing)"]}
+    indent = round(max(font().getlength(label) for label in ("said:", "truth:"))) + 10
+    aside = round(font().getlength(verdict)) + 10 if verdict else 0
+    texts = {"said:": wrapped(row.caption, width - indent - aside) or ["(nothing)"]}
     if row.references:
-        texts["truth:"] = _wrapped(" / ".join(row.references), width - indent - aside)
+        texts["truth:"] = wrapped(" / ".join(row.references), width - indent - aside)
     num_lines = sum(map(len, texts.values()))
     cell = Image.new("RGB", (width, strip.height + 8 + num_lines * _LINE_HEIGHT), LIGHT.paper)
     cell.paste(strip, (0, 0))
     pen = ImageDraw.Draw(cell)
     top = strip.height + 8
-    pen.text((width - aside + 10, top), verdict, fill=colour, font=_font())
+    pen.text((width - aside + 10, top), verdict, fill=colour, font=font())
     for label, lines in texts.items():
-        _write_lines(pen, [label], 0, top, LIGHT.pale_ink)
-        top = _write_lines(pen, lines, indent, top, LIGHT.ink)
+        write_lines(pen, [label], 0, top, LIGHT.pale_ink)
+        top = write_lines(pen, lines, indent, top, LIGHT.ink)
     return cell
 
 
-def _write_lines(
+def write_lines(
     pen: ImageDraw.ImageDraw, lines: Sequence[str], left: int, top: int, colour: str
 ) -> int:
     """Draw the lines and give the height, in pixels, at which the next one goes."""
     for line in lines:
-        pen.text((left, top), line, fill=colour, font=_font())
+        pen.text((left, top), line, fill=colour, font=font())
         top += _LINE_HEIGHT
     return top
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width` pixels; a word too long for a line is cut."""
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` pixels in `font()`; a word too long for a line is cut."""
     lines: list[str] = []
     # A file name's undecodable bytes may reach a caption; no font can draw them.
     for word in text.encode("utf-8", "replace").decode("utf-8").split():
-        if lines and _font().getlength(f"{lines[-1]} {word}") <= width:
+        if lines and font().getlength(f"{lines[-1]} {word}") <= width:
             lines[-1] += f" {word}"
             continue
         lines.append("")
         for character in word:
-            if lines[-1] and _font().getlength(lines[-1] + character) > width:
+            if lines[-1] and font().getlength(lines[-1] + character) > width:
                 lines.append("")
             lines[-1] += character
     return lines
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: it has more scripts than Pillow's own font."""
+def font(size: int = _FONT_SIZE) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: it has more scripts than Pillow's own font.
+
+    Args:
+        size: in pixels.
+    """
     import matplotlib
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(path, _FONT_SIZE)
+    return ImageFont.truetype(path, size)
