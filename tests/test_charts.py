@@ -141,6 +141,7 @@ def test_a_chart_for_a_telephone_is_narrow():
     "rows",
     [
         [ScoreRow(metric="cider", value=0.0)],
+        [ScoreRow(metric="W" * 999, value=0.5, baselines={"M" * 999: 0.25})],
         [ScoreRow(metric="bleu_1", value=1.0, interval=(1.0, 1.0))],
         [ScoreRow(metric="bleu_1", value=math.nan, baselines={"blind": 0.5})],
         [ScoreRow(metric="bleu_1", value=0.5, baselines={f"system {n}": 0.1 for n in range(9)})],
@@ -148,7 +149,8 @@ def test_a_chart_for_a_telephone_is_narrow():
     ],
 )
 def test_any_score_can_be_drawn(rows):
-    assert drawn_marks(scores_svg(rows), LIGHT.rule)
+    for is_narrow in (False, True):
+        assert drawn_marks(scores_svg(rows, is_narrow=is_narrow), LIGHT.rule)
 
 
 @pytest.mark.parametrize("rows", [[], [ScoreRow(metric="meteor", value=None)]])

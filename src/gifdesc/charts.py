@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _OWN_AXIS = "cider"  # reaches 10 where every other score ends at 1
 _MARKERS = ("x", "D", "^", "s", "v", "P")
 _DPI = 120
+_LONGEST_LABEL = 24  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +196,7 @@ def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], the
     looks = zip(cycle(_MARKERS), cycle(colours), strict=True)
     for name, (marker, colour) in zip(names, looks, strict=False):
         values = [_number(row.baselines.get(name)) for row in rows]
-        label = baseline_label(name)
+        label = _short(baseline_label(name))
         hollow: dict[str, Any] = {} if marker == "x" else {"markerfacecolor": "none"}
         axes.plot(values, places, marker, color=colour, label=label, markersize=6, **hollow)
     values = [_number(row.value) for row in rows]
@@ -205,13 +206,18 @@ def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], the
         axes.plot([low, high], [place, place], color=theme.accent, linewidth=2.5, alpha=0.55)
     label = "score, 95 % interval" if known else "score"
     axes.plot(values, places, "o", color=theme.accent, label=label, markersize=6)
-    axes.set_yticks(places, [metric_label(row.metric) for row in rows])
+    axes.set_yticks(places, [_short(metric_label(row.metric)) for row in rows])
     top = max(number for row in rows for number in _numbers(row))
     axes.set(xlim=(0, 1.05 * max(top, 0.05)), ylim=(len(rows) - 0.5, -0.6))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="both")
     axes.set_axisbelow(True)
+
+
+def _short(label: str) -> str:
+    """A label that leaves room for what it names, even on a telephone."""
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -13,8 +13,7 @@ from PIL import Image
 
 from gifdesc.attention_picture import attention_picture, stacked
 from gifdesc.errors import GifdescError, UsageError
-from gifdesc.filmstrips import Filmstrip, Shrinker, read_filmstrip
-from gifdesc.gif import read_gif
+from gifdesc.filmstrips import Filmstrip, read_filmstrip, read_small
 from gifdesc.looking import SpokenWord
 from gifdesc.pages import write_page
 from gifdesc.pictures import save_picture
@@ -27,6 +26,7 @@ MAX_IN_PICTURE = 20
 
 _PAGES = (".html", ".htm")
 _FRAME_HEIGHT = 110  # pixels
+_PICTURE_FRAME_HEIGHT = 240  # pixels, more than it shows
 _MAX_BYTES = 80_000  # of one GIF's frames on a page
 
 
@@ -154,8 +154,8 @@ def _picture(captions: Sequence[GivenCaption], path: Path, source: Source) -> Im
     problem = "no GIF has a caption"
     for one in usable:
         try:
-            gif = read_gif(
-                source(one), tuple(one.sampled_frames), name=one.path, reduce=Shrinker(240)
+            gif = read_small(
+                source(one), tuple(one.sampled_frames), _PICTURE_FRAME_HEIGHT, name=one.path
             )
         except GifdescError as error:
             problem = str(error)

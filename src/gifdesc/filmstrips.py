@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gifdesc.descriptions import gif_key
-from gifdesc.errors import GifdescError
-from gifdesc.gif import Indices, read_gif
+from gifdesc.errors import GifdescError, GifError
+from gifdesc.gif import Gif, Indices, read_gif
 from gifdesc.inputs import find_gifs
 from gifdesc.pictures import Frames, fit_frame
-from gifdesc.sampling import uniform_indices
+from gifdesc.sampling import sampler
 
 NUM_FRAMES = 16
 """Frames of a filmstrip where nothing says how many."""
@@ -79,12 +79,9 @@ def read_filmstrip(
     Raises:
         GifError: the file gives no frame.
     """
-    gif = read_gif(
-        source,
-        indices if indices is not None else lambda d: uniform_indices(len(d), NUM_FRAMES),
-        name=name,
-        reduce=Shrinker(frame_height),
-    )
+    if indices is None:
+        indices = sampler("uniform", NUM_FRAMES)
+    gif = read_small(source, indices, frame_height, name=name)
     cells = gif.frames
     num_columns = min(len(cells), num_columns or len(cells))
     starts_ms = [0, *accumulate(gif.durations_ms)]
@@ -99,6 +96,22 @@ def read_filmstrip(
         duration_ms=starts_ms[-1],
         note=gif.truncated or gif.note,
     )
+
+
+def read_small(
+    source: Path | bytes, indices: Indices, frame_height: int, *, name: str | None = None
+) -> Gif:
+    """A GIF's frames as `read_gif` reads them, each made small as soon as it is drawn.
+
+    Raises:
+        GifError: the file gives no frame, or has fewer than when the indices were made.
+    """
+    try:
+        return read_gif(source, indices, name=name, reduce=Shrinker(frame_height))
+    except IndexError as error:
+        shown = name or (source if isinstance(source, Path) else "these bytes")
+        problem = f"{shown}: has fewer frames than when the model looked at it"
+        raise GifError(problem) from error
 
 
 class Shrinker:
