@@ -198,14 +198,16 @@ def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], the
         values = [_number(row.baselines.get(name)) for row in rows]
         label = _short(baseline_label(name))
         hollow: dict[str, Any] = {} if marker == "x" else {"markerfacecolor": "none"}
-        axes.plot(values, places, marker, color=colour, label=label, markersize=6, **hollow)
+        axes.plot(
+            values, places, marker, color=colour, label=label, markersize=6, clip_on=False, **hollow
+        )
     values = [_number(row.value) for row in rows]
     known = [(place, row) for place, row in enumerate(rows) if row.interval is not None]
     for place, row in known:
         low, high = row.interval or (math.nan, math.nan)
         axes.plot([low, high], [place, place], color=theme.accent, linewidth=2.5, alpha=0.55)
     label = "score, 95 % interval" if known else "score"
-    axes.plot(values, places, "o", color=theme.accent, label=label, markersize=6)
+    axes.plot(values, places, "o", color=theme.accent, label=label, markersize=6, clip_on=False)
     axes.set_yticks(places, [_short(metric_label(row.metric)) for row in rows])
     top = max(number for row in rows for number in _numbers(row))
     axes.set(xlim=(0, 1.05 * max(top, 0.05)), ylim=(len(rows) - 0.5, -0.6))
