@@ -19,22 +19,23 @@ MODULE_LINES = 300
 FLOORS = [
     # nothing below
     {"config", "distributed", "errors", "files", "findings", "gif_sniff", "interruption"}
-    | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
-    | {"preprocessing", "seeding"},
-    {"backbone", "decoding", "demo", "descriptions", "device", "dropout", "fusion"}
-    | {"gif_limits", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation", "presets"}
-    | {"runtime", "sampling", "tokenizer", "training_state"},
+    | {"looking", "metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
+    | {"preprocessing", "seeding", "style"},
+    {"backbone", "charts", "decoding", "demo", "descriptions", "device", "dropout", "fusion"}
+    | {"gif_limits", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation", "pages"}
+    | {"presets", "runtime", "sampling", "tokenizer", "training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "metrics.tokenizer"}
-    | {"model", "predictions", "report"},
-    {"checkpoint", "feature_store", "gif_lzw", "metrics.captions", "pairing"},
+    | {"model", "pictures", "predictions"},
+    {"attention_picture", "checkpoint", "feature_store", "gif_lzw", "metrics.captions"}
+    | {"pairing"},
     {"baselines", "dataset", "feature_statistics", "gif_canvas", "metrics.metric", "resuming"}
     | {"splits"},
     {"batching", "generation", "gif_foreign", "metrics.bleu", "metrics.cider", "metrics.meteor"}
     | {"metrics.rouge", "objective", "training_data"},
     {"gif", "metrics.scoring", "trainer", "training_results"},
-    {"curve_log", "gif_inspection", "metrics", "sampled"},
-    {"consensus", "diversity", "extractor", "inspection", "loader", "resampling", "scorer"}
-    | {"self_critical", "validation"},
+    {"curve_log", "filmstrips", "gif_inspection", "metrics", "sampled"},
+    {"consensus", "diversity", "evaluation_page", "explanation", "extractor", "inspection"}
+    | {"loader", "resampling", "scorer", "self_critical", "validation"},
     {"captioner", "extraction", "fitting", "scored"},
     {"evaluation", "training"},
     {"model_evaluation"},

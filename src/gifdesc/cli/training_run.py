@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gifdesc.backbone import UNTRAINED
+from gifdesc.charts import plot_history
 from gifdesc.cli.console import be_quiet, counted, list_some, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import ModelConfig, TrainingConfig
@@ -13,7 +14,6 @@ from gifdesc.curve_log import CurveLog
 from gifdesc.device import resolve_device
 from gifdesc.distributed import is_talking, joined_world
 from gifdesc.files import read_json_lines
-from gifdesc.report import plot_history
 from gifdesc.training import HISTORY_NAME, train
 from gifdesc.training_data import TrainingData, prepare_data
 from gifdesc.training_results import EpochResult, TrainingSummary
