@@ -79,7 +79,7 @@ def test_a_words_pieces_are_joined_their_log_probabilities_summed_their_weights_
 ):
     pieces = ("##e", "##d")
     ids = tokenizer.encode("a grows", 10)[1:-1]
-    vocabulary = tokenizer._bert.get_vocab()
+    vocabulary = tokenizer._backend.get_vocab()
     tokens = (*ids, *(vocabulary[piece] for piece in pieces))
     assert len(ids) == 2
     hypothesis = Hypothesis(
