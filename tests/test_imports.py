@@ -29,7 +29,8 @@ FLOORS = [
     {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
-    {"sampled", "gif_inspection", "metrics.scoring"},
+    {"sources", "gif_inspection", "metrics.scoring"},
+    {"sampled"},
     {"loader", "extractor", "inspection", "metrics"},
     # the verbs
     {"extraction", "training", "evaluation", "captioner"},
