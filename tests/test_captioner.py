@@ -16,6 +16,7 @@ from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.errors import CheckpointError, GifError, UsageError
 from gifdesc.extraction import extract
 from gifdesc.extractor import FeatureExtractor
+from gifdesc.gif import read_gif
 from gifdesc.inputs import find_gifs
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
@@ -221,3 +222,23 @@ def test_the_package_gives_the_captioner_on_first_use():
 def test_the_features_of_one_gif(gif_paths):
     features = gifdesc.extract_features(gif_paths[4], weights="random", encoding="none")
     assert (features.shape, features.dtype) == ((5, 48), np.float32)
+
+
+def test_bytes_and_frames_are_captioned_as_the_file_is(captioner, gif_paths):
+    path = gif_paths[4]
+    gif = read_gif(path)
+    wanted = captioner.caption(path, SHORT)
+    sources = [path.read_bytes(), (gif.frames, gif.durations_ms), b"no GIF", path]
+    found = list(captioner.caption_many(sources, SHORT))
+    assert [one.path for one in found] == ["these bytes", "these frames", "these bytes", str(path)]
+    assert [one.caption for one in found] == [wanted.caption, wanted.caption, None, wanted.caption]
+    assert found[1].duration_ms == wanted.duration_ms
+    assert found[2].error == "not a GIF (it starts like text)"
+    assert captioner.caption(gif.frames, SHORT).caption == wanted.caption
+
+
+def test_features_are_of_bytes_and_frames_as_well(gif_paths):
+    wanted = gifdesc.extract_features(gif_paths[4], weights="random")
+    frames = read_gif(gif_paths[4]).frames
+    for source in (gif_paths[4].read_bytes(), frames):
+        assert np.array_equal(gifdesc.extract_features(source, weights="random"), wanted)

@@ -417,15 +417,7 @@ def test_without_a_network_only_the_local_copy_is_looked_for(hub, trained):
 
 @pytest.mark.usefixtures("no_network")
 def test_with_a_network_the_hub_is_asked(hub, monkeypatch):
-    monkeypatch.setattr(tokenizer_module, "_resolves", lambda host: host == "huggingface.co")
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://huggingface.co")
-    CaptionTokenizer.load("someone/tokenizer")
-    assert hub == [("someone/tokenizer", False)]
-
-
-@pytest.mark.usefixtures("no_network")
-def test_behind_a_proxy_no_name_needs_to_resolve(hub, monkeypatch):
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.setattr("gifdesc.hub.is_reachable", lambda: True)
     CaptionTokenizer.load("someone/tokenizer")
     assert hub == [("someone/tokenizer", False)]
 

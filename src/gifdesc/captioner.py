@@ -19,6 +19,7 @@ from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.generation import GeneratedCaption, Word, generate
 from gifdesc.sampled import SampledGif
+from gifdesc.sources import GifSource, source_name
 
 _BATCH_GIFS = 8
 """GIFs captioned at once: few, so that captions come out soon."""
@@ -117,30 +118,32 @@ class Captioner:
         """What the model was trained for; after `reconstruction` its captions mean nothing."""
         return self._checkpoint.training.objective
 
-    def caption(self, path: Path | str, config: DecodingConfig | None = None) -> Caption:
-        """Caption one GIF.
+    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
         Raises:
             GifError: the file gives no frame.
         """
-        sampled = self._extractor.sample(Path(path))
-        return self._caption_sampled([(str(path), sampled)], config or DecodingConfig())[0]
+        sampled = self._extractor.sample(source)
+        return self._caption_sampled([(source_name(source), sampled)], config or DecodingConfig())[
+            0
+        ]
 
     def caption_many(
-        self, paths: Iterable[Path | str], config: DecodingConfig | None = None
+        self, sources: Iterable[GifSource], config: DecodingConfig | None = None
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
         config = config or DecodingConfig()
-        rest = iter(paths)
+        rest = iter(sources)
         while group := list(islice(rest, _BATCH_GIFS)):
             results: dict[int, Caption] = {}
             good: list[tuple[int, str, SampledGif]] = []
-            for position, path in enumerate(group):
+            for position, source in enumerate(group):
+                name = source_name(source)
                 try:
-                    good.append((position, str(path), self._extractor.sample(Path(path))))
+                    good.append((position, name, self._extractor.sample(source)))
                 except GifdescError as error:
-                    message = str(error).removeprefix(f"{path}: ")
-                    results[position] = Caption(str(path), error=message)
+                    results[position] = Caption(name, error=str(error).removeprefix(f"{name}: "))
             done = self._caption_sampled([(path, gif) for _, path, gif in good], config)
             results.update(zip((position for position, _, _ in good), done, strict=True))
             yield from (results[position] for position in range(len(group)))

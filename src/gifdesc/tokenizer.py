@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from gifdesc.bert_files import SPECIAL_TOKENS, copier, read_backend
 from gifdesc.config import MAX_TOKENS
-from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.files import replacing
+from gifdesc.hub import fetch
 
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
 
@@ -190,29 +188,11 @@ def _bert_from_vocabulary(tokens: list[str]) -> Any:
 
 def _download(name: str) -> Path:
     """The local copy of a tokenizer on the hub, fetched if need be."""
-    from huggingface_hub import constants, snapshot_download
-
-    has_proxy = any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
-    # The hub's client retries for minutes where there is no network at all: ask once, quickly.
-    is_offline = not has_proxy and not _resolves(urlparse(constants.ENDPOINT).hostname or "")
     try:
-        folder = snapshot_download(
-            name,
-            allow_patterns=["tokenizer.json", "tokenizer_config.json", "vocab.txt"],
-            local_files_only=is_offline,
-        )
-    except Exception as error:  # the hub's own, and those of whichever HTTP client it uses
+        return fetch(name, ["tokenizer.json", "tokenizer_config.json", "vocab.txt"])
+    except HubError as error:
         raise UsageError(
             f"--tokenizer {name}: no such folder, and it cannot be had from the Hugging Face hub "
             "here; give a folder with its vocab.txt, or use --tokenizer corpus, which needs no "
             "download"
         ) from error
-    return Path(folder)
-
-
-def _resolves(host: str) -> bool:
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError:
-        return False
-    return True
