@@ -152,6 +152,9 @@ def test_a_damaged_configuration_is_named(folder, damage):
         ({"training": []}, "TrainingConfig must be a JSON object"),
         ({"features": {"sampling": "backwards"}}, "sampling"),
         ({"features": 7}, "FeatureRecipe must be a JSON object"),
+        ({"confidence_threshold": "low"}, "confidence_threshold"),
+        ({"confidence_threshold": True}, "confidence_threshold"),
+        ({"confidence_threshold": float("nan")}, "confidence_threshold"),
     ],
 )
 def test_a_senseless_configuration_is_named_with_its_field(folder, changes, named):
@@ -188,3 +191,18 @@ def test_saving_anew_replaces_the_model(folder):
     after = load_checkpoint(folder)
     assert torch.equal(after.model.output.weight, other.output.weight)
     assert (after.recipe, after.training.seed) == (None, 1)
+
+
+@pytest.mark.parametrize("threshold", [None, -1.25])
+def test_the_threshold_of_doubtful_captions_travels_along(folder, threshold):
+    one = load_checkpoint(folder)
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, threshold)
+    assert load_checkpoint(folder).confidence_threshold == threshold
+
+
+def test_an_older_folder_has_no_threshold(folder):
+    path = folder / "config.json"
+    data = json.loads(path.read_text())
+    del data["confidence_threshold"]
+    path.write_text(json.dumps(data))
+    assert load_checkpoint(folder).confidence_threshold is None

@@ -18,26 +18,27 @@ MODULE_LINES = 300
 # The package itself stands apart: its version is everybody's, its lazy names are the top's.
 FLOORS = [
     # nothing below
-    {"config", "distributed", "errors", "files", "findings", "gif_sniff", "interruption"}
-    | {"looking", "metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
-    | {"preprocessing", "seeding", "style"},
-    {"backbone", "charts", "decoding", "demo", "descriptions", "device", "dropout", "fusion"}
-    | {"gif_limits", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation", "pages"}
-    | {"presets", "runtime", "sampling", "tokenizer", "training_state"},
-    {"description_inspection", "features", "gif_blocks", "gif_source", "metrics.tokenizer"}
-    | {"model", "pictures", "predictions"},
-    {"attention_picture", "checkpoint", "feature_store", "gif_lzw", "metrics.captions"}
-    | {"pairing"},
-    {"baselines", "dataset", "feature_statistics", "gif_canvas", "metrics.metric", "resuming"}
-    | {"splits"},
+    {"bert_files", "confidence", "config", "distributed", "errors", "files", "findings"}
+    | {"function_words", "gif_sniff", "interruption", "looking", "metrics.characters"}
+    | {"metrics.conversation", "metrics.lexicon", "positional", "preprocessing", "read_ahead"}
+    | {"seeding", "style"},
+    {"backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion", "gif_limits"}
+    | {"hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation", "pages"}
+    | {"presets", "runtime", "sampling", "token_filters", "training_state"},
+    {"caption_inputs", "description_inspection", "features", "gif_blocks", "gif_source"}
+    | {"hypotheses", "metrics.tokenizer", "model", "pictures", "predictions", "tokenizer"},
+    {"attention_picture", "checkpoint", "decoding", "feature_store", "gif_lzw"}
+    | {"metrics.captions", "pairing"},
+    {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
+    | {"metrics.metric", "resuming", "splits"},
     {"batching", "generation", "gif_foreign", "metrics.bleu", "metrics.cider", "metrics.meteor"}
     | {"metrics.rouge", "objective", "training_data"},
     {"gif", "metrics.scoring", "trainer", "training_results"},
-    {"curve_log", "filmstrips", "gif_inspection", "metrics", "sampled"},
-    {"consensus", "diversity", "evaluation_page", "explanation", "extractor", "inspection"}
-    | {"loader", "resampling", "scorer", "self_critical", "validation"},
-    {"captioner", "extraction", "fitting", "scored"},
-    {"evaluation", "training"},
+    {"curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
+    {"consensus", "diversity", "evaluation_page", "explanation", "inspection", "resampling"}
+    | {"sampled", "scorer", "self_critical", "validation"},
+    {"extractor", "fitting", "loader", "scored"},
+    {"captioner", "evaluation", "extraction", "training"},
     {"model_evaluation"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,12 +35,15 @@ class Checkpoint:
         tokenizer: of the model's vocabulary.
         recipe: of the features it was trained on, None where nobody knows.
         training: how it was trained.
+        confidence_threshold: the score below which a caption is doubtful (confidence.py), None
+            where the validation split was too small to tell.
     """
 
     model: CaptionModel
     tokenizer: CaptionTokenizer
     recipe: FeatureRecipe | None
     training: TrainingConfig
+    confidence_threshold: float | None = None
 
 
 def save_checkpoint(
@@ -48,6 +52,7 @@ def save_checkpoint(
     tokenizer: CaptionTokenizer,
     recipe: FeatureRecipe | None,
     training: TrainingConfig,
+    confidence_threshold: float | None = None,
 ) -> None:
     """Write a model folder; the weights come last, so that a folder with weights is whole.
 
@@ -62,6 +67,7 @@ def save_checkpoint(
         "model": to_json(model.config),
         "features": None if recipe is None else to_json(recipe),
         "training": to_json(training),
+        "confidence_threshold": confidence_threshold,
     }
     write_json(folder / CONFIG_NAME, config)
     save_weights(folder / WEIGHTS_NAME, model)
@@ -100,6 +106,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         training = from_json(TrainingConfig, config.get("training"))
         features = config.get("features")
         recipe = None if features is None else from_json(FeatureRecipe, features)
+        threshold = _threshold_of(config)
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
     tokenizer = _load_tokenizer(folder)
@@ -113,7 +120,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
     load_weights(folder / WEIGHTS_NAME, model)
-    return Checkpoint(model.eval(), tokenizer, recipe, training)
+    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -132,6 +139,22 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{FORMAT_VERSION}; upgrade gifdesc"
         )
     return dict(config)
+
+
+def _threshold_of(config: dict[str, Any]) -> float | None:
+    """The threshold that a configuration states; older ones state none.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    threshold = config.get("confidence_threshold")
+    if threshold is None:
+        return None
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+        raise ValueError(f"confidence_threshold cannot be {threshold!r}")
+    if not math.isfinite(threshold):
+        raise ValueError("confidence_threshold is not finite")
+    return float(threshold)
 
 
 def _load_tokenizer(folder: Path) -> CaptionTokenizer:

@@ -6,6 +6,7 @@ GifdescError
 ├── DescriptionError  a description file that cannot be used
 ├── WeightsError      backbone weights that are missing or do not fit
 ├── CheckpointError   a model folder that is incomplete, damaged or too new
+├── HubError         the Hugging Face hub does not give or take a model
 ├── TrainingError     a training run that cannot start or go on
 ├── MeteorError       METEOR cannot be computed here; the other scores can
 └── UsageError        a request that cannot be met whatever the files hold (exit code 2)
@@ -37,6 +38,10 @@ class WeightsError(GifdescError):
 
 class CheckpointError(GifdescError):
     """A model folder is incomplete, damaged, or of a newer format."""
+
+
+class HubError(GifdescError):
+    """The Hugging Face hub cannot be reached, or does not give or take a model."""
 
 
 class TrainingError(GifdescError):

@@ -20,7 +20,8 @@ from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.runtime import FrameEncoder, RuntimeName, make_encoder
-from gifdesc.sampled import SampledGif, sample_gif
+from gifdesc.sampled import SampledGif, sample_source
+from gifdesc.sources import GifSource
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +114,9 @@ class FeatureExtractor:
         encoder = make_encoder(backbone.network, torch_device, precision=recipe.precision)
         return cls(backbone, recipe, encoder)
 
-    def sample(self, path: Path) -> SampledGif:
-        """Decode, sample and preprocess one GIF; see `sample_gif`."""
-        sampled = sample_gif(path, self.recipe, self.transform)
-        assert sampled is not None, "only a known file is skipped"
-        return sampled
+    def sample(self, source: GifSource) -> SampledGif:
+        """Decode, sample and preprocess one GIF; see `sample_source`."""
+        return sample_source(source, self.recipe, self.transform)
 
     def encode(self, gifs: Sequence[SampledGif]) -> list[npt.NDArray[np.float32]]:
         """Feature vectors of several GIFs' frames, each distinct frame computed once.
@@ -184,7 +183,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def extract_features(
-    path: Path | str,
+    source: GifSource,
     *,
     weights: str = "imagenet1k-v1",
     num_frames: int = 16,
@@ -192,7 +191,7 @@ def extract_features(
     encoding: Encoding = "sinusoidal",
     device: str = "auto",
 ) -> npt.NDArray[np.float32]:
-    """The features of one GIF.
+    """The features of one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
     For many GIFs make one `FeatureExtractor`: this loads the network each time.
 
@@ -209,4 +208,4 @@ def extract_features(
         encoding=encoding,
         device=device,
     )
-    return extractor.encode([extractor.sample(Path(path))])[0]
+    return extractor.encode([extractor.sample(source)])[0]

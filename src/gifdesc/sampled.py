@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import GifError
-from gifdesc.gif import load_bytes, read_gif
+from gifdesc.gif import Gif, load_bytes, read_gif
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.sampling import sampler
+from gifdesc.sources import GifSource, read_source
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class SampledGif:
         durations_ms: display time of each frame of the file.
         truncated: why only a beginning was used, None for a whole file.
         note: anything else worth saying about the file.
-        identity: of the file.
+        identity: of the file; of the sampled frames where there is none.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -101,6 +102,31 @@ def sample_gif(
         gif = read_gif(data, pick, name=str(path), reduce=reducer)
     except GifError as error:
         raise BrokenGifError(str(error), identity) from error
+    return _to_sampled(gif, reducer, identity)
+
+
+def sample_source(
+    source: GifSource, recipe: FeatureRecipe, transform: FrameTransform
+) -> SampledGif:
+    """Sample and preprocess a GIF that may be a path, bytes or frames in memory.
+
+    Raises:
+        BrokenGifError: the file gives no frame.
+        GifError: the file cannot be read, or there is no frame.
+        TypeError, ValueError: as `sources.read_source`.
+    """
+    if isinstance(source, (str, Path)):
+        sampled = sample_gif(Path(source), recipe, transform)
+        assert sampled is not None, "only a known file is skipped"
+        return sampled
+    reducer = _Reducer(transform)
+    gif = read_source(source, sampler(recipe.sampling, recipe.num_frames), reducer)
+    data = source if isinstance(source, bytes) else gif.frames.tobytes()
+    identity = FileIdentity(len(data), hashlib.sha256(data).hexdigest())
+    return _to_sampled(gif, reducer, identity)
+
+
+def _to_sampled(gif: Gif, reducer: _Reducer, identity: FileIdentity) -> SampledGif:
     # A damaged file is read a second time, shorter: the last frames seen are those returned. A
     # frame that is sampled repeatedly is drawn, and so seen, once.
     drawn = sorted(set(gif.indices))
