@@ -1,0 +1,207 @@
+"""The model card: README.md of a model folder, as the Hugging Face hub shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gifdesc import __version__
+from gifdesc.backbone import UNTRAINED
+from gifdesc.checkpoint import Checkpoint
+from gifdesc.files import read_json_lines
+
+CARD_NAME = "README.md"
+SCORES_NAME = "evaluation.json"
+"""Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
+
+HISTORY_NAME = "history.jsonl"
+
+_MARK = (
+    "<!-- Written by gifdesc, which will write it anew. Delete this line to keep your words. -->"
+)
+
+_METRICS = {
+    "bleu_1": "BLEU-1",
+    "bleu_2": "BLEU-2",
+    "bleu_3": "BLEU-3",
+    "bleu_4": "BLEU-4",
+    "meteor": "METEOR",
+    "rouge_l": "ROUGE-L",
+    "cider": "CIDEr",
+    "exact_match": "exact match",
+}
+
+_FRONT_MATTER = """---
+library_name: gifdesc
+pipeline_tag: image-to-text
+tags:
+- gifdesc
+- gif
+- image-captioning
+- video-captioning
+# license: yours to choose; until a line here names one, nobody but you may use the model
+---
+"""
+
+_USE = """```python
+from gifdesc import Captioner
+
+captioner = Captioner.from_pretrained("{name}")
+print(captioner.caption("funny.gif").caption)
+```
+"""
+
+
+def model_card(
+    checkpoint: Checkpoint,
+    *,
+    name: str,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+    history: list[dict[str, Any]] | None = None,
+) -> str:
+    """A model card in Markdown, with its metadata block.
+
+    What is not known is said to be so; nothing is guessed. The licence is left to the user.
+
+    Args:
+        checkpoint: the model.
+        name: what a reader gives to `from_pretrained`.
+        data: what it was trained on, in the user's words.
+        scores: the object of `gifdesc evaluate --json`.
+        history: the lines of history.jsonl.
+    """
+    sections = [
+        _FRONT_MATTER + _MARK,
+        f"# {name}",
+        f"Describes animated GIFs in a sentence. Made with gifdesc {__version__}.",
+        _USE.format(name=name),
+        "## Features\n\n" + _features(checkpoint),
+        "## Data\n\n" + _data(checkpoint, data),
+        "## Training\n\n" + _training(checkpoint, history or []),
+        "## Scores\n\n" + _scores(scores),
+        "## Licence\n\nNot stated yet: add `license:` to the block at the top of this file.",
+    ]
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def folder_card(
+    checkpoint: Checkpoint,
+    folder: Path | None,
+    *,
+    name: str,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+) -> str:
+    """The card of a model that came from a folder: the folder's own if somebody wrote one.
+
+    Args:
+        checkpoint: the model.
+        folder: where it came from; its history.jsonl and evaluation.json are quoted.
+        name: as in `model_card`.
+        data: as in `model_card`; given, the card is written anew.
+        scores: likewise.
+    """
+    if folder is None:
+        return model_card(checkpoint, name=name, data=data, scores=scores)
+    own = _read(folder / CARD_NAME)
+    if own is not None and _MARK not in own and data is None and scores is None:
+        return own
+    try:
+        history = read_json_lines(folder / HISTORY_NAME)
+    except (OSError, ValueError):
+        history = []
+    if scores is None:
+        scores = _read_scores(folder / SCORES_NAME)
+    return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
+
+
+def _features(checkpoint: Checkpoint) -> str:
+    recipe = checkpoint.recipe
+    if recipe is None:
+        return "How the features were made is not known."
+    if recipe.weights == UNTRAINED:
+        backbone = (
+            "**The ResNet50 is untrained (random weights).** Its features know nothing of the "
+            "world: the model can describe only GIFs very much like those it was trained on."
+        )
+    else:
+        backbone = (
+            f"The ResNet50 has the weights `{recipe.weights}` (SHA-256 "
+            f"`{recipe.weights_sha256[:12]}`) and was not trained further."
+        )
+    return (
+        f"{backbone}\n\nUp to {recipe.num_frames} frames of a GIF, sampling `{recipe.sampling}`, "
+        f"{recipe.image_size} x {recipe.image_size} pixels, position encoding "
+        f"`{recipe.encoding}`. `config.json` has the whole recipe."
+    )
+
+
+def _data(checkpoint: Checkpoint, data: str | None) -> str:
+    said = data or (
+        "Not stated: say here which GIFs and descriptions it was trained on, who wrote the "
+        "descriptions (people or a model), and on what terms they may be used."
+    )
+    return f"{said}\n\nThe vocabulary has {checkpoint.tokenizer.vocab_size} tokens."
+
+
+def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
+    training, config = checkpoint.training, checkpoint.model.config
+    num_parameters = sum(one.numel() for one in checkpoint.model.parameters())
+    lines = [
+        f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
+        f"- encoder `{config.encoder}`, decoder `{config.decoder}`, fusion `{config.fusion}`, "
+        f"{num_parameters:,} parameters",
+        f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
+        f"{training.batch_size}",
+        f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "
+        "for the test",
+    ]
+    if best := [row for row in history if row.get("is_best")]:
+        loss = best[-1].get("val_loss")
+        of = "training" if loss is None else "validation"
+        loss = best[-1].get("train_loss") if loss is None else loss
+        lines.append(f"- best epoch {best[-1].get('epoch')}, {of} loss {loss:.4f} nats per token")
+    if training.objective == "reconstruction":
+        lines.append("- trained to repeat what it is shown: **its captions mean nothing**")
+    return "\n".join(lines)
+
+
+def _scores(scores: Mapping[str, Any] | None) -> str:
+    metrics = scores.get("metrics") if scores else None
+    if not scores or not isinstance(metrics, Mapping):
+        return (
+            f"Not known. `gifdesc evaluate --json > {SCORES_NAME}` in the model folder states them."
+        )
+    blind = scores.get("blind") if isinstance(scores.get("blind"), Mapping) else {}
+    found = {**metrics, "exact_match": scores.get("exact_match")}
+    rows = ["| metric | the model | blind control |", "| --- | --- | --- |"]
+    for key, label in _METRICS.items():
+        if isinstance(found.get(key), (int, float)):
+            rows.append(f"| {label} | {found[key]:.3f} | {_number((blind or {}).get(key))} |")
+    return (
+        f"On {scores.get('num_examples')} held-out GIFs. The blind control captions each GIF from "
+        "another one's features; the difference is what looking at the GIF contributes.\n\n"
+        + "\n".join(rows)
+    )
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _read_scores(path: Path) -> dict[str, Any] | None:
+    try:
+        scores = json.loads(_read(path) or "null")
+    except ValueError:
+        return None
+    return scores if isinstance(scores, dict) else None
