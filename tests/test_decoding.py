@@ -48,7 +48,7 @@ def random_markov(seed, num_examples=1, vocab_size=4):
     return Markov(logits.softmax(dim=-1))
 
 
-def search(model, num_examples=None, banned_ids=(START,), **options):
+def search(model, num_examples=None, banned_ids=(START,), endings=(), **options):
     return beam_search(
         model,
         model.start(),
@@ -56,6 +56,7 @@ def search(model, num_examples=None, banned_ids=(START,), **options):
         start_id=START,
         end_id=END,
         banned_ids=banned_ids,
+        endings=endings,
         config=DecodingConfig(**options),
         device=CPU,
     )
@@ -237,6 +238,65 @@ def test_frame_weights_follow_their_caption_through_the_beams():
             )
 
 
+# Endings and repetitions
+
+
+def has_repeated_pair(tokens):
+    pairs = list(pairwise(tokens))
+    return len(set(pairs)) < len(pairs)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_captions_that_do_not_dangle_are_found(seed):
+    model = random_markov(seed, num_examples=2)
+    found = search(model, num_beams=81, num_captions=10, max_tokens=4, endings=((2,), (3, 3)))
+    for example, hypotheses in enumerate(found):
+        wanted = [
+            said
+            for _, said in every_caption(model, example, 4, 1.0)
+            if said[-1:] != (2,) and said[-2:] != (3, 3)
+        ]
+        whole = [one.tokens for one in hypotheses if one.finished]
+        assert whole == wanted[:10]
+        rest = [one.tokens for one in hypotheses[len(whole) :]]
+        assert not any(said[-1:] == (2,) or said[-2:] == (3, 3) for said in rest)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_captions_without_a_repeated_pair_are_found(seed):
+    model = random_markov(seed, num_examples=2)
+    found = search(model, num_beams=81, num_captions=10, max_tokens=4, no_repeat_ngram=2)
+    for example, hypotheses in enumerate(found):
+        wanted = [
+            said for _, said in every_caption(model, example, 4, 1.0) if not has_repeated_pair(said)
+        ]
+        assert [one.tokens for one in hypotheses] == wanted[:10]
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_caption_dangles_where_nothing_else_is_left(num_beams):
+    only_one = Markov([[[0, 0, 1.0], [0, 1.0, 0], [0, 1.0, 0]]])
+    [[found]] = search(only_one, num_beams=num_beams, max_tokens=4, endings=((2,),))
+    assert (found.tokens, found.finished) == ((2,), True)
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_a_caption_that_is_cut_loses_what_dangles(num_beams):
+    model = Markov(NEVER_ENDS)  # it says 2 3 2 3 ...
+    [[found]] = search(model, num_beams=num_beams, max_tokens=6, endings=((3,),))
+    assert found.tokens == (2, 3, 2, 3, 2)
+    assert len(found.log_probs) == 5
+    [[found]] = search(model, num_beams=num_beams, max_tokens=5, endings=((2,), (3,)))
+    assert found.tokens == (2, 3, 2, 3, 2), "all of it dangles, so it stays"
+
+
+def test_captions_that_dangle_are_left_out_where_others_are_found():
+    # After 2 the end is certain.
+    model = Markov([[[0, 0, 0.9, 0.1], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0.9, 0.05, 0.05]]])
+    [found] = search(model, num_beams=4, num_captions=2, max_tokens=3, endings=((2,),))
+    assert [one.tokens for one in found] == [(3,), (3, 3)]
+
+
 @pytest.mark.parametrize(
     "senseless",
     [
@@ -244,6 +304,8 @@ def test_frame_weights_follow_their_caption_through_the_beams():
         {"max_tokens": 0},
         {"num_captions": 0},
         {"num_beams": 2, "num_captions": 3},
+        {"no_repeat_ngram": -1},
+        {"length_penalty": float("nan")},
     ],
 )
 def test_senseless_decoding_is_refused(senseless):

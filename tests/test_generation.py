@@ -1,11 +1,14 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
 from builders import CPU, random_features, tiny_model, tiny_tokenizer
 from gifdesc.config import DecodingConfig
-from gifdesc.decoding import Hypothesis
-from gifdesc.generation import generate
+from gifdesc.generation import dangling_endings, generate
+from gifdesc.hypotheses import Hypothesis
+from gifdesc.tokenizer import CaptionTokenizer
 
 FEATURES = [random_features(num_frames, seed=num_frames) for num_frames in (4, 1, 6)]
 
@@ -79,7 +82,7 @@ def test_a_words_pieces_are_joined_their_log_probabilities_summed_their_weights_
 ):
     pieces = ("##e", "##d")
     ids = tokenizer.encode("a grows", 10)[1:-1]
-    vocabulary = tokenizer._bert.get_vocab()
+    vocabulary = tokenizer._backend.get_vocab()
     tokens = (*ids, *(vocabulary[piece] for piece in pieces))
     assert len(ids) == 2
     hypothesis = Hypothesis(
@@ -97,3 +100,120 @@ def test_a_words_pieces_are_joined_their_log_probabilities_summed_their_weights_
     assert (first.word, first.log_prob, first.frame_weights) == ("a", -1.0, (0.5, 0.5))
     assert (second.word, second.log_prob) == ("growsed", -0.875)
     assert second.frame_weights == pytest.approx((0.5, 0.5))
+
+
+# How captions end
+
+
+class Reciter:
+    """A model without eyes: each word's successors, by their probabilities."""
+
+    def __init__(self, tokenizer, successors):
+        known = tokenizer._backend.get_vocab()
+        names = {"<": tokenizer.start_id, ">": tokenizer.end_id}
+        table = torch.full((tokenizer.vocab_size, tokenizer.vocab_size), 1e-9)
+        for word, nexts in successors.items():
+            for successor, probability in nexts.items():
+                row = names.get(word, known.get(word))
+                table[row, names.get(successor, known.get(successor))] = probability
+        self.table = table.log()
+
+    def encode(self, features, _lengths):
+        return torch.zeros(len(features), 1)
+
+    def start(self, memory):
+        return Rows(memory)
+
+    def step(self, tokens, state):
+        return self.table[tokens], state, None
+
+
+class Rows:
+    """A state of which only the number of rows counts."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def select(self, index):
+        return Rows(self.rows[index])
+
+
+BREAKS_OFF = {
+    "<": {"a": 0.9, "the": 0.1},
+    "a": {">": 0.7, "red": 0.3},
+    "the": {">": 0.8, "grid": 0.2},
+    "red": {"ball": 0.6, "cross": 0.4},
+    "ball": {"to": 0.6, ">": 0.4},
+    "cross": {">": 0.9, "the": 0.1},
+    "grid": {"a": 0.9, ">": 0.1},
+    "to": {">": 0.9, "a": 0.1},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "plain", "tidy"),
+    [
+        ({"num_beams": 1}, "a", "a red ball to a red ball to a red ball"),
+        ({"num_beams": 4}, "a", "a red cross"),
+        ({"num_beams": 4, "length_penalty": 0.0}, "a", "a red cross"),
+    ],
+)
+def test_no_caption_ends_in_a_function_word(tokenizer, options, plain, tidy):
+    model = Reciter(tokenizer, BREAKS_OFF)
+    [[found]] = say(model, tokenizer, FEATURES[:1], may_dangle=True, max_tokens=12, **options)
+    assert found.caption == plain
+    [[found]] = say(model, tokenizer, FEATURES[:1], max_tokens=12, **options)
+    assert found.caption == tidy
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_sampled_caption_ends_in_a_function_word(tokenizer, seed):
+    model = Reciter(tokenizer, BREAKS_OFF)
+    options = {"sample": True, "num_captions": 20, "max_tokens": 6, "seed": seed}
+    [plain] = say(model, tokenizer, FEATURES[:1], may_dangle=True, **options)
+    assert {"a", "to", "the"} & {one.caption.split()[-1] for one in plain}
+    [tidy] = say(model, tokenizer, FEATURES[:1], **options)
+    assert {one.caption.split()[-1] for one in tidy} <= {"ball", "cross", "grid", "red"}
+
+
+def test_a_caption_ends_in_a_function_word_where_nothing_else_is_left(tokenizer):
+    model = Reciter(tokenizer, {"<": {"a": 1.0}, "a": {"the": 0.5, ">": 0.5}, "the": {"a": 1.0}})
+    [[found]] = say(model, tokenizer, FEATURES[:1], num_beams=1, max_tokens=4)
+    assert found.caption == "a the a the"
+
+
+def test_a_vocabulary_of_another_language_may_end_in_what_it_likes():
+    german = CaptionTokenizer.train(["er zieht sich an", "ein hund , was"])
+    assert dangling_endings(german) == ()
+    english = CaptionTokenizer.train(["a man with the dog"])
+    words = {english.words(ids)[0][0] for ids in dangling_endings(english) if len(ids) == 1}
+    assert {"a", "the", "with"} <= words
+    assert words.isdisjoint({"man", "dog"})
+
+
+def test_a_function_word_that_is_spelt_in_pieces_is_known(tokenizer):
+    spelt = tuple(tokenizer.encode("their", 10)[1:-1])
+    assert len(spelt) > 1
+    assert spelt in dangling_endings(tokenizer)
+
+
+@pytest.mark.parametrize("options", [{"num_beams": 4, "num_captions": 3}, {"sample": True}])
+def test_no_run_of_words_is_said_twice(tokenizer, options):
+    model = model_for(tokenizer)
+    found = say(model, tokenizer, max_tokens=30, no_repeat_ngram=2, **options)
+    for one in (caption for captions in found for caption in captions):
+        tokens = tokenizer.encode(one.caption, 128)[1:-1]
+        pairs = list(pairwise(tokens))
+        assert len(pairs) == len(set(pairs))
+
+
+@pytest.mark.parametrize("seed", [0, 9])
+def test_gifs_sampled_together_are_as_sampled_alone(tokenizer, seed):
+    model = model_for(tokenizer)
+    options = {"sample": True, "seed": seed, "top_p": 0.9, "max_tokens": 8, "num_captions": 2}
+    together = say(model, tokenizer, **options)
+    for features, found in zip(FEATURES, together, strict=True):
+        [alone] = say(model, tokenizer, [features], **options)
+        assert [one.caption for one in found] == [one.caption for one in alone]
+    other = say(model, tokenizer, **{**options, "seed": seed + 1})
+    assert [one[0].caption for one in other] != [one[0].caption for one in together]

@@ -20,12 +20,23 @@ FLOORS = [
     {"errors"},
     # values, files, plain arithmetic
     {"config", "files", "findings", "frame_grid", "hub", "positional", "preprocessing"}
+    | {"bert_files", "function_words"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
     # one part each
+    {"token_filters"},
+    {"hypotheses"},
     {"sampling", "device", "fusion", "model_folder", "decoding", "tokenizer", "backbone", "runtime"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
-    {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
+    {
+        "model",
+        "dataset",
+        "decoding_sampling",
+        "report",
+        "description_inspection",
+        "gif_lzw",
+        "metrics.tokenizer",
+    },
     {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric", "model_card", "vision_language_inputs"}
     | {"vision_language_loading"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import inf, isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Sampling = Literal["uniform", "step", "time"]
@@ -142,23 +143,43 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
-    """How captions are searched for."""
+    """How captions are searched for, or drawn at random."""
 
     num_beams: int = 5
     """Beams kept at every token; 1 is greedy decoding."""
     num_captions: int = 1
-    """Captions returned per GIF, best first; at most num_beams."""
+    """Captions returned per GIF, best first; at most num_beams, unless they are sampled."""
     length_penalty: float = 1.0
     """Finished captions rank by log-probability / length ** length_penalty
-    (Wu et al. 2016, arXiv:1609.08144, section 7, in its plain form)."""
+    (Wu et al. 2016, arXiv:1609.08144, section 7, in its plain form): above 1 favours long ones."""
     max_tokens: int = 40
     """Tokens after which a caption is cut, its end token included."""
+    no_repeat_ngram: int = 0
+    """No run of this many tokens stands twice in a caption; 0 allows any."""
+    may_dangle: bool = False
+    """Whether a caption may end in `a`, `the`, `of`, `and` and the like (function_words.py)."""
+    sample: bool = False
+    """Draw every token at random by its probability, instead of searching for the best."""
+    temperature: float = 1.0
+    """Of sampling: logits are divided by it; below 1 is surer, above 1 more varied."""
+    top_p: float = 1.0
+    """Of sampling: only the likeliest tokens that together have this probability are drawn
+    (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751, section 3.1)."""
+    seed: int = 0
+    """Of sampling. Each GIF draws from a generator of its own with this seed, so its caption
+    does not depend on the GIFs beside it."""
 
     def __post_init__(self) -> None:
         if self.num_beams < 1 or self.max_tokens < 1:
             raise ValueError("num_beams and max_tokens must be 1 or more")
-        if not 1 <= self.num_captions <= self.num_beams:
+        if self.num_captions < 1 or (self.num_captions > self.num_beams and not self.sample):
             raise ValueError("num_captions must be between 1 and num_beams")
+        if not isfinite(self.length_penalty):
+            raise ValueError("length_penalty must be a finite number")
+        if self.no_repeat_ngram < 0:
+            raise ValueError("no_repeat_ngram must be 0 or more")
+        if not (0 < self.temperature < inf and 0 < self.top_p <= 1):
+            raise ValueError("temperature must be above 0, top_p above 0 and at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from gifdesc.config import DecodingConfig
+from gifdesc.hypotheses import Hypothesis, Ranking
+from gifdesc.token_filters import Endings, make_filters
 
 
 class State(Protocol):
@@ -28,28 +31,6 @@ class Stepper(Protocol[AnyState]):
     def step(self, tokens: Tensor, state: AnyState) -> tuple[Tensor, AnyState, Tensor | None]:
         """Tokens (N,) and a state -> logits (N, V), the next state, frame weights (N, T)."""
         ...
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One caption as tokens.
-
-    Attributes:
-        tokens: without start and end token.
-        log_probs: natural log-probability of each token, and of the end token if it was reached.
-        weights: per token the weights over the frames (T,), empty where the model attends to none.
-        finished: the end token was reached before the length limit.
-    """
-
-    tokens: tuple[int, ...]
-    log_probs: tuple[float, ...]
-    weights: tuple[tuple[float, ...], ...]
-    finished: bool
-
-    @property
-    def score(self) -> float:
-        """Mean log-probability per token, the end token counted; at most 0."""
-        return sum(self.log_probs) / max(1, len(self.log_probs))
 
 
 @dataclass
@@ -91,6 +72,7 @@ def beam_search(
     start_id: int,
     end_id: int,
     banned_ids: tuple[int, ...] = (),
+    endings: Endings = (),
     config: DecodingConfig,
     device: torch.device,
 ) -> list[list[Hypothesis]]:
@@ -106,6 +88,7 @@ def beam_search(
         start_id: the token that begins every caption.
         end_id: the token that ends it.
         banned_ids: tokens never said (padding, unknown, ...).
+        endings: sequences of tokens that no caption ends with, unless nothing else is left.
         config: beams, lengths, how many captions are wanted.
         device: where the state lies.
 
@@ -116,7 +99,8 @@ def beam_search(
     arXiv:1609.08144, section 7.
     """
     num_beams = config.num_beams
-    finished: list[list[Hypothesis]] = [[] for _ in range(num_examples)]
+    filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
+    found = [Ranking(config, endings) for _ in range(num_examples)]
     rows = torch.arange(num_examples, device=device)
     state = state.select(rows.repeat_interleave(num_beams))
     totals = torch.full((num_examples, num_beams), float("-inf"), device=device)
@@ -126,24 +110,20 @@ def beam_search(
     said = torch.full((num_examples * num_beams,), start_id, device=device)
     for length in range(1, config.max_tokens + 1):
         logits, state, weights = model.step(said, state)
-        log_probs = _log_probs(logits, banned_ids)  # (N, V)
+        log_probs = filters(logits, beams.tokens)  # (N, V)
         beams, origin = _extend(beams, log_probs, weights, num_examples, num_beams)
-        state = state.select(origin)
         said = beams.tokens[:, -1]
-        is_last = length == config.max_tokens
-        _collect(finished, beams, end_id, is_last=is_last)
         ended = (said == end_id).view(num_examples, num_beams)
+        is_last = length == config.max_tokens
+        _collect(found, beams, ended.flatten().tolist(), is_last=is_last)
         beams.totals = beams.totals.masked_fill(ended, float("-inf"))
-        if all(_is_done(finished[i], beams.totals[i], config, length) for i in range(num_examples)):
+        best_open = beams.totals.amax(dim=1).tolist()
+        if is_last or all(
+            one.is_settled(total, length) for one, total in zip(found, best_open, strict=True)
+        ):
             break
-    return [_best(candidates, config) for candidates in finished]
-
-
-def _log_probs(logits: Tensor, banned_ids: tuple[int, ...]) -> Tensor:
-    log_probs = logits.float().log_softmax(dim=-1)
-    if banned_ids:
-        log_probs[:, list(banned_ids)] = float("-inf")
-    return log_probs
+        state = state.select(origin)
+    return [one.best() for one in found]
 
 
 def _extend(
@@ -167,53 +147,16 @@ def _extend(
 
 
 def _collect(
-    finished: list[list[Hypothesis]], beams: _Beams, end_id: int, *, is_last: bool
+    found: Sequence[Ranking], beams: _Beams, ended: Sequence[bool], *, is_last: bool
 ) -> None:
-    """Move captions that ended, or all that are left at the length limit, to `finished`."""
+    """Rank the captions that ended, or all that are left at the length limit."""
+    if not is_last and not any(ended):
+        return
     num_beams = beams.totals.shape[1]
     totals = beams.totals.flatten().tolist()
-    ends = (beams.tokens[:, -1] == end_id).tolist()
-    for row, (total, ended) in enumerate(zip(totals, ends, strict=True)):
-        if total == float("-inf") or not (ended or is_last):
+    for row, (total, has_ended) in enumerate(zip(totals, ended, strict=True)):
+        if total == float("-inf") or not (has_ended or is_last):
             continue
-        tokens = beams.tokens[row].tolist()
         weights = [] if beams.weights is None else beams.weights[row].tolist()
-        num_tokens = len(tokens) - 1 if ended else len(tokens)
-        finished[row // num_beams].append(
-            Hypothesis(
-                tokens=tuple(tokens[:num_tokens]),
-                log_probs=tuple(beams.log_probs[row].tolist()),
-                weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
-                finished=ended,
-            )
-        )
-
-
-def _rank(total: float, length: int, config: DecodingConfig) -> float:
-    return total / float(length**config.length_penalty)
-
-
-def _is_done(
-    candidates: list[Hypothesis], totals: Tensor, config: DecodingConfig, length: int
-) -> bool:
-    """Whether no open caption can still enter the best ones."""
-    best_open = float(totals.max())
-    if best_open == float("-inf"):
-        return True
-    if len(candidates) < config.num_captions:
-        return False
-    if config.num_beams == 1:
-        return True
-    # The most an open caption can reach: no further loss, at the length that favours it most.
-    reach = max(_rank(best_open, length, config), _rank(best_open, config.max_tokens, config))
-    return _rank_of(_best(candidates, config)[-1], config) >= reach
-
-
-def _rank_of(hypothesis: Hypothesis, config: DecodingConfig) -> float:
-    return _rank(sum(hypothesis.log_probs), max(1, len(hypothesis.log_probs)), config)
-
-
-def _best(candidates: list[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
-    """The `num_captions` best, finished ones before those that were cut."""
-    ranked = sorted(candidates, key=lambda one: (one.finished, _rank_of(one, config)), reverse=True)
-    return ranked[: config.num_captions]
+        tokens, log_probs = beams.tokens[row].tolist(), beams.log_probs[row].tolist()
+        found[row // num_beams].add(tokens, log_probs, weights, finished=has_ended)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from gifdesc.config import DecodingConfig
+from gifdesc.config import MAX_TOKENS, DecodingConfig
 from gifdesc.dataset import pad_features
-from gifdesc.decoding import Hypothesis, beam_search
+from gifdesc.decoding import beam_search
+from gifdesc.decoding_sampling import sample_captions
+from gifdesc.function_words import DANGLING_WORDS, ENGLISH_WORDS
+from gifdesc.hypotheses import Hypothesis
 from gifdesc.model import CaptionModel
+from gifdesc.token_filters import Endings
 from gifdesc.tokenizer import CaptionTokenizer
 
 
@@ -71,13 +76,15 @@ def generate(
         return []
     padded, lengths = pad_features([torch.from_numpy(one) for one in features])
     memory = model.encode(padded.to(device), lengths)
-    found = beam_search(
+    decode = sample_captions if config.sample else beam_search
+    found = decode(
         model,
         model.start(memory),
         num_examples=len(features),
         start_id=tokenizer.start_id,
         end_id=tokenizer.end_id,
         banned_ids=tokenizer.banned_ids,
+        endings=() if config.may_dangle else dangling_endings(tokenizer),
         config=config,
         device=device,
     )
@@ -85,6 +92,20 @@ def generate(
         [_to_caption(hypothesis, tokenizer, len(one)) for hypothesis in hypotheses]
         for hypotheses, one in zip(found, features, strict=True)
     ]
+
+
+@lru_cache(maxsize=8)
+def dangling_endings(tokenizer: CaptionTokenizer) -> Endings:
+    """The tokens of each word that no caption should end in, as far as the vocabulary has them."""
+    if not any(len(ids) == 1 for ids in _known(tokenizer, ENGLISH_WORDS)):
+        return ()
+    return tuple(_known(tokenizer, DANGLING_WORDS))
+
+
+def _known(tokenizer: CaptionTokenizer, words: Sequence[str]) -> list[tuple[int, ...]]:
+    """The tokens of those words that the vocabulary can spell."""
+    spelt = [tuple(ids[1:-1]) for ids in tokenizer.encode_all(words, MAX_TOKENS)]
+    return [ids for ids in spelt if tokenizer.unknown_id not in ids]
 
 
 def _to_caption(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from gifdesc.bert_files import SPECIAL_TOKENS, copier, read_backend
 from gifdesc.config import MAX_TOKENS
 from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.files import replacing
 from gifdesc.hub import fetch
 
-_SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
 
 
@@ -21,20 +21,25 @@ class CaptionTokenizer:
     """BertTokenizer with the few calls that captioning needs.
 
     A caption is `[CLS] tokens [SEP]`: the first starts it, the second ends it, `[PAD]` fills up.
+
+    Args:
+        backend: a `tokenizers.Tokenizer`, the one that works inside a BertTokenizer.
+        special_ids: of `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`.
+        save_files: writes BertTokenizer's own files into a folder.
     """
 
-    def __init__(self, bert: Any) -> None:
-        self._bert = bert
-        self.pad_id: int = bert.pad_token_id
-        self.start_id: int = bert.cls_token_id
-        self.end_id: int = bert.sep_token_id
-        self.unknown_id: int = bert.unk_token_id
-        self.vocab_size: int = len(bert)
+    def __init__(
+        self, backend: Any, special_ids: Sequence[int], save_files: Callable[[Path], None]
+    ) -> None:
+        self._backend = backend
+        self._save_files = save_files
+        self.pad_id, self.unknown_id, self.start_id, self.end_id, self._mask_id = special_ids
+        self.vocab_size: int = backend.get_vocab_size()
 
     @property
     def banned_ids(self) -> tuple[int, ...]:
         """Tokens that no caption may hold: padding, start, unknown, mask."""
-        return (self.pad_id, self.start_id, self.unknown_id, self._bert.mask_token_id)
+        return (self.pad_id, self.start_id, self.unknown_id, self._mask_id)
 
     @classmethod
     def train(cls, captions: Iterable[str], *, vocab_size: int = 30522) -> CaptionTokenizer:
@@ -63,18 +68,32 @@ class CaptionTokenizer:
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
             min_frequency=1,
-            special_tokens=[*_SPECIAL_TOKENS, *sorted(inner)],
+            special_tokens=[*SPECIAL_TOKENS, *sorted(inner)],
             show_progress=False,
         )
         wordpiece.train_from_iterator(captions, trainer)
         used = {token for encoded in wordpiece.encode_batch(captions) for token in encoded.tokens}
         characters = {t for t in wordpiece.get_vocab() if len(t.removeprefix("##")) == 1}
-        pieces = sorted((used | characters) - set(_SPECIAL_TOKENS))
-        return cls(_bert_from_vocabulary([*_SPECIAL_TOKENS, *pieces]))
+        pieces = sorted((used | characters) - set(SPECIAL_TOKENS))
+        return cls._of_bert(_bert_from_vocabulary([*SPECIAL_TOKENS, *pieces]))
+
+    @classmethod
+    def _of_bert(cls, bert: Any) -> CaptionTokenizer:
+        """The calls of a transformers BertTokenizer."""
+
+        def save_files(folder: Path) -> None:
+            bert.save_pretrained(folder)
+
+        ids = (bert.pad_token_id, bert.unk_token_id, bert.cls_token_id)
+        special_ids = (*ids, bert.sep_token_id, bert.mask_token_id)
+        return cls(bert.backend_tokenizer, special_ids, save_files)
 
     @classmethod
     def load(cls, name: str | Path) -> CaptionTokenizer:
-        """A BertTokenizer from a folder or a hub name, through `from_pretrained`.
+        """A BertTokenizer from a folder or a hub name.
+
+        Where the folder's files hold what a BertTokenizer saves, they are read without
+        transformers, whose import takes a second; anything else goes through `from_pretrained`.
 
         Raises:
             UsageError: there is no such folder and the hub does not give it.
@@ -86,10 +105,14 @@ class CaptionTokenizer:
             raise CheckpointError(
                 f"{folder}: no tokenizer here (it needs tokenizer.json or vocab.txt)"
             )
+        if (backend := read_backend(folder)) is not None:
+            special_ids = [backend.token_to_id(token) for token in SPECIAL_TOKENS]
+            return cls(backend, special_ids, copier(folder))
         from transformers import BertTokenizer
 
         try:
-            tokenizer = cls(BertTokenizer.from_pretrained(folder, local_files_only=True))
+            bert = BertTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = cls._of_bert(bert)
             tokenizer.encode("☃", MAX_TOKENS)  # a vocabulary without [UNK] fails only here
             return tokenizer
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -102,7 +125,7 @@ class CaptionTokenizer:
     def save(self, folder: Path) -> None:
         """Write the tokenizer's own files (tokenizer.json, tokenizer_config.json)."""
         with tempfile.TemporaryDirectory() as name:
-            self._bert.save_pretrained(name)
+            self._save_files(Path(name))
             for path in Path(name).iterdir():
                 with replacing(folder / path.name) as temporary_path:
                     temporary_path.write_bytes(path.read_bytes())
@@ -115,18 +138,18 @@ class CaptionTokenizer:
         """Token ids of each caption with start and end, each cut to `max_tokens`."""
         if not captions:
             return []
-        encoded = self._bert(list(captions), truncation=True, max_length=max_tokens)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        self._backend.no_padding()
+        self._backend.enable_truncation(max_tokens)
+        return [one.ids for one in self._backend.encode_batch_fast(list(captions))]
 
     def words(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
         """The words that tokens spell, each with the positions of its tokens in `ids`."""
         words: list[tuple[str, list[int]]] = []
-        for position, token in enumerate(self._bert.convert_ids_to_tokens(list(ids))):
+        for position, token in enumerate(map(self._backend.id_to_token, ids)):
             if token.startswith("##") and words:
                 word, positions = words[-1]
                 words[-1] = (word + token.removeprefix("##"), [*positions, position])
-            elif token not in _SPECIAL_TOKENS:
+            elif token not in SPECIAL_TOKENS:
                 words.append((token.removeprefix("##"), [position]))
         return words
 

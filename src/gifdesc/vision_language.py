@@ -106,6 +106,8 @@ class VisionLanguageCaptioner:
         config = config or DEFAULT_DECODING
         rest = iter(sources)
         window = 1 if self._batch_gifs == 1 else _WINDOW * self._batch_gifs
+        # Drawn captions depend on the seed alone, not on the GIFs beside them.
+        batch_gifs = 1 if config.sample else self._batch_gifs
         while group := list(islice(rest, window)):
             results: dict[int, Caption] = {}
             good: list[tuple[int, _ReadGif]] = []
@@ -115,7 +117,7 @@ class VisionLanguageCaptioner:
                     good.append((position, self._read(source)))
                 except GifdescError as error:
                     results[position] = Caption(name, error=str(error).removeprefix(f"{name}: "))
-            for batch in _batches(good, self._batch_gifs):
+            for batch in _batches(good, batch_gifs):
                 captions = self._caption_batch([one for _, one in batch], config)
                 results.update(
                     (position, caption)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from gifdesc.config import DecodingConfig
+from gifdesc.function_words import DANGLING_WORDS
 from gifdesc.generation import GeneratedCaption, Word
 from gifdesc.tokenizer import clean_text
 from gifdesc.vision_language_loading import VisionLanguageModel
@@ -44,27 +46,52 @@ def generate_captions(
         config: how to search.
     """
     moved = {name: _moved(value, loaded) for name, value in inputs.items()}
-    output = loaded.model.generate(
-        **moved,
-        max_new_tokens=config.max_tokens,
-        num_beams=config.num_beams,
-        num_return_sequences=config.num_captions,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_logits=True,
-        **_beam_options(config),
-    )
+    with _seeded(loaded.device, config):
+        output = loaded.model.generate(
+            **moved,
+            **_search_options(config),
+            max_new_tokens=config.max_tokens,
+            num_return_sequences=config.num_captions,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
     replies = _replies(output, _end_ids(loaded))
     tokenizer = loaded.processor.tokenizer
-    found = [_to_caption(tokenizer, reply) for reply in replies]
+    found = [_to_caption(tokenizer, reply, config) for reply in replies]
     return [
         [one for one in found[first : first + config.num_captions] if one.caption]
         for first in range(0, len(found), config.num_captions)
     ]
 
 
-def _beam_options(config: DecodingConfig) -> dict[str, Any]:
-    return {"length_penalty": config.length_penalty} if config.num_beams > 1 else {}
+def _search_options(config: DecodingConfig) -> dict[str, Any]:
+    """The search in the library's terms; what a model would do by itself is overruled."""
+    options: dict[str, Any] = {
+        "num_beams": config.num_beams,
+        "do_sample": False,
+        "temperature": None,
+        "top_p": None,
+        "top_k": None,
+    }
+    if config.no_repeat_ngram > 0:
+        options["no_repeat_ngram_size"] = config.no_repeat_ngram
+    if config.sample:
+        drawn = {"do_sample": True, "temperature": config.temperature, "top_p": config.top_p}
+        return {**options, **drawn, "top_k": 0, "num_beams": 1}
+    if config.num_beams > 1:
+        options["length_penalty"] = config.length_penalty
+    return options
+
+
+@contextmanager
+def _seeded(device: torch.device, config: DecodingConfig) -> Iterator[None]:
+    """Draw by the configuration's seed; the generators of everybody else stay as they are."""
+    if not config.sample:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(config.seed)
+        yield
 
 
 def _moved(value: Any, loaded: VisionLanguageModel) -> Any:
@@ -116,9 +143,10 @@ def _replies(output: Any, end_ids: set[int]) -> list[_Reply]:
     return replies
 
 
-def _to_caption(tokenizer: Any, reply: _Reply) -> GeneratedCaption:
+def _to_caption(tokenizer: Any, reply: _Reply, config: DecodingConfig) -> GeneratedCaption:
     text, spans = _spell(tokenizer, reply.ids)
-    start, end = _kept_part(text, is_cut=reply.end_log_prob is None)
+    is_cut = reply.end_log_prob is None
+    start, end = _kept_part(text, is_cut=is_cut)
     words = []
     for match in re.finditer(r"\S+", text[start:end]):
         bounds = (start + match.start(), start + match.end())
@@ -127,11 +155,14 @@ def _to_caption(tokenizer: Any, reply: _Reply) -> GeneratedCaption:
             for one, span in zip(reply.log_probs, spans, strict=True)
             if span[0] < bounds[1] and span[1] > bounds[0]
         )
-        words.append(Word(match.group(), log_prob, None))
+        # A piece of a word at the start goes on from the prompt's last one.
+        words.append(Word(match.group().removeprefix("##") or match.group(), log_prob, None))
+    if is_cut and not config.may_dangle:
+        while len(words) > 1 and words[-1].word.lower() in DANGLING_WORDS:
+            words.pop()
     caption = " ".join(word.word for word in words)
     if type(tokenizer).__name__.startswith("Bert"):
-        # Its tokens have lost where spaces were; a piece at the start goes on from the prompt.
-        caption = clean_text(caption.removeprefix("##"))
+        caption = clean_text(caption)  # its tokens have lost where spaces were
     counted = [*reply.log_probs, *([] if reply.end_log_prob is None else [reply.end_log_prob])]
     return GeneratedCaption(caption, sum(counted) / max(1, len(counted)), tuple(words))
 
