@@ -40,7 +40,14 @@ FLOORS = [
     {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
     {"gif_foreign", "metrics.metric", "model_card", "vision_language_inputs"}
     | {"vision_language_loading"},
-    {"gif", "vision_language_generation", "metrics.bleu", "metrics.cider", "metrics.rouge"},
+    {
+        "gif",
+        "publishing",
+        "vision_language_generation",
+        "metrics.bleu",
+        "metrics.cider",
+        "metrics.rouge",
+    },
     {"sources", "gif_inspection", "metrics.scoring"},
     {"sampled"},
     {"loader", "extractor", "inspection", "metrics"},

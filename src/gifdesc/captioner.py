@@ -6,29 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc import __version__
 from gifdesc.backbone import UNTRAINED
-from gifdesc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from gifdesc.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.extractor import FeatureExtractor
-from gifdesc.files import write_text
 from gifdesc.generation import GeneratedCaption, Word, generate
-from gifdesc.hub import upload
-from gifdesc.model_card import CARD_NAME, HISTORY_NAME, SCORES_NAME, folder_card
 from gifdesc.model_folder import locate
+from gifdesc.publishing import HUB_FILES, push_model, save_model
 from gifdesc.sampled import SampledGif
 from gifdesc.sources import GifSource, source_name
-
-_HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", "README.md")
-"""What is fetched of a model on the hub."""
 
 _BATCH_GIFS = 8
 """GIFs captioned at once: few, so that captions come out soon."""
@@ -115,7 +108,7 @@ class Captioner:
             UsageError, WeightsError: the device or the weights cannot be had.
         """
         resolve_device(device)  # a wrong device is said before anything is loaded
-        folder = locate(name, _HUB_FILES)
+        folder = locate(name, HUB_FILES)
         checkpoint = load_checkpoint(folder)
         if checkpoint.recipe is None:
             raise CheckpointError(
@@ -211,15 +204,8 @@ class Captioner:
         Raises:
             OSError: the folder cannot be written.
         """
-        folder = Path(folder)
-        one = self._checkpoint
-        name = name or folder.resolve().name
-        card = folder_card(one, self._folder, name=name, data=data, scores=scores)
-        save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training)
-        for file_name in (HISTORY_NAME, SCORES_NAME):
-            if self._folder is not None and (self._folder / file_name).is_file():
-                write_text(folder / file_name, (self._folder / file_name).read_text("utf-8"))
-        write_text(folder / CARD_NAME, card)
+        one, origin = self._checkpoint, self._folder
+        save_model(one, Path(folder), origin=origin, name=name, data=data, scores=scores)
 
     def push_to_hub(
         self,
@@ -243,10 +229,14 @@ class Captioner:
         Raises:
             HubError: the hub cannot be reached or refuses.
         """
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder, name=name, data=data, scores=scores)
-            message = f"Upload a GIF captioner made with gifdesc {__version__}"
-            return upload(Path(folder), name, private=private, message=message)
+        return push_model(
+            self._checkpoint,
+            name,
+            origin=self._folder,
+            private=private,
+            data=data,
+            scores=scores,
+        )
 
     def _caption_sampled(
         self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig

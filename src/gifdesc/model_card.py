@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,6 @@ SCORES_NAME = "evaluation.json"
 """Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
 
 HISTORY_NAME = "history.jsonl"
-
-_MARK = (
-    "<!-- Written by gifdesc, which will write it anew. Delete this line to keep your words. -->"
-)
 
 _METRICS = {
     "bleu_1": "BLEU-1",
@@ -54,6 +51,12 @@ print(captioner.caption("funny.gif").caption)
 """
 
 
+_NO_DATA = (
+    "Not stated: say here which GIFs and descriptions it was trained on, who wrote the "
+    "descriptions (people or a model), and on what terms they may be used."
+)
+
+
 def model_card(
     checkpoint: Checkpoint,
     *,
@@ -74,14 +77,15 @@ def model_card(
         history: the lines of history.jsonl.
     """
     sections = [
-        _FRONT_MATTER + _MARK,
+        _FRONT_MATTER,
         f"# {name}",
         f"Describes animated GIFs in a sentence. Made with gifdesc {__version__}.",
-        _USE.format(name=name),
+        _block("use", _USE.format(name=name)),
         "## Features\n\n" + _features(checkpoint),
-        "## Data\n\n" + _data(checkpoint, data),
+        "## Data\n\n" + _block("data", data or _NO_DATA),
+        f"The vocabulary has {checkpoint.tokenizer.vocab_size} tokens.",
         "## Training\n\n" + _training(checkpoint, history or []),
-        "## Scores\n\n" + _scores(scores),
+        "## Scores\n\n" + _block("scores", _scores(scores)),
         "## Licence\n\nNot stated yet: add `license:` to the block at the top of this file.",
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
@@ -95,27 +99,39 @@ def folder_card(
     data: str | None = None,
     scores: Mapping[str, Any] | None = None,
 ) -> str:
-    """The card of a model that came from a folder: the folder's own if somebody wrote one.
+    """The card of a model that came from a folder: the folder's own, brought up to date.
+
+    A card that is there is kept, with whatever its owner changed (the licence, say); only what
+    stands between gifdesc's own marks is written anew, where there is something new to say.
 
     Args:
         checkpoint: the model.
         folder: where it came from; its history.jsonl and evaluation.json are quoted.
         name: as in `model_card`.
-        data: as in `model_card`; given, the card is written anew.
-        scores: likewise.
+        data: likewise.
+        scores: likewise; those of evaluation.json by default.
     """
-    if folder is None:
-        return model_card(checkpoint, name=name, data=data, scores=scores)
-    own = _read(folder / CARD_NAME)
-    if own is not None and _MARK not in own and data is None and scores is None:
-        return own
-    try:
-        history = read_json_lines(folder / HISTORY_NAME)
-    except (OSError, ValueError):
-        history = []
-    if scores is None:
+    own = None if folder is None else _read(folder / CARD_NAME)
+    if folder is not None and scores is None:
         scores = _read_scores(folder / SCORES_NAME)
-    return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
+    if own is None:
+        history = [] if folder is None else _read_history(folder / HISTORY_NAME)
+        return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
+    own = _refilled(own, "use", _USE.format(name=name))
+    if data is not None:
+        own = _refilled(own, "data", data)
+    return own if scores is None else _refilled(own, "scores", _scores(scores))
+
+
+def _block(key: str, text: str) -> str:
+    """A part of a card that gifdesc may write anew, between marks that readers do not see."""
+    return f"<!-- gifdesc:{key} -->\n{text.strip()}\n<!-- /gifdesc:{key} -->"
+
+
+def _refilled(card: str, key: str, text: str) -> str:
+    """A card with the text of one block replaced; without the block, the card as it is."""
+    block = rf"<!-- gifdesc:{key} -->\n.*?\n<!-- /gifdesc:{key} -->"
+    return re.sub(block, lambda _: _block(key, text), card, count=1, flags=re.DOTALL)
 
 
 def _features(checkpoint: Checkpoint) -> str:
@@ -137,14 +153,6 @@ def _features(checkpoint: Checkpoint) -> str:
         f"{recipe.image_size} x {recipe.image_size} pixels, position encoding "
         f"`{recipe.encoding}`. `config.json` has the whole recipe."
     )
-
-
-def _data(checkpoint: Checkpoint, data: str | None) -> str:
-    said = data or (
-        "Not stated: say here which GIFs and descriptions it was trained on, who wrote the "
-        "descriptions (people or a model), and on what terms they may be used."
-    )
-    return f"{said}\n\nThe vocabulary has {checkpoint.tokenizer.vocab_size} tokens."
 
 
 def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
@@ -205,3 +213,10 @@ def _read_scores(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     return scores if isinstance(scores, dict) else None
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    try:
+        return read_json_lines(path)
+    except (OSError, ValueError):
+        return []
