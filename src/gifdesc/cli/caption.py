@@ -11,7 +11,7 @@ import typer
 
 from gifdesc.cli.console import EXIT_FAILED, print_json, print_line, speaking_plainly, warn
 from gifdesc.cli.inputs import gif_inputs
-from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelDir, NumBeams
+from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelName, NumBeams, Prompt
 
 
 def caption(
@@ -19,7 +19,8 @@ def caption(
         list[str],
         typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
     ],
-    model: ModelDir = Path("model"),
+    model: ModelName = "model",
+    prompt: Prompt = None,
     beam: NumBeams = 5,
     num_captions: Annotated[
         int, typer.Option("--num-captions", min=1, help="Alternatives in the JSON (n-best).")
@@ -42,14 +43,13 @@ def caption(
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         inputs = gif_inputs(paths)
-        from gifdesc.captioner import Caption, Captioner
+        from gifdesc.captioner import Caption
+        from gifdesc.captioners import load_captioner
         from gifdesc.config import DecodingConfig
 
-        captioner = Captioner.from_pretrained(model, device=device, weights=weights)
-        if captioner.is_untrained_backbone:
-            warn("the model's features come from an untrained ResNet50 (random weights)")
-        if captioner.objective == "reconstruction":
-            warn("the model was trained to repeat what it is shown: its captions mean nothing")
+        captioner = load_captioner(model, device=device, weights=weights, prompt=prompt)
+        for sentence in captioner.warnings:
+            warn(sentence)
         config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
 
         def captions() -> Iterator[Caption]:
