@@ -23,7 +23,7 @@ FLOORS = [
     | {"bert_files", "confidence", "function_words", "read_ahead"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
     # one part each
-    {"token_filters"},
+    {"alt_text", "token_filters"},
     {"hypotheses"},
     {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
@@ -38,6 +38,8 @@ FLOORS = [
     {"loader", "extractor", "inspection", "metrics"},
     # the verbs
     {"extraction", "training", "evaluation", "captioner"},
+    {"caption_formats", "sidecars"},
+    {"caption_output"},
     # the command line
     {"cli.options", "cli.console", "cli.inputs"},
     {"cli.progress"},
