@@ -22,12 +22,12 @@ FLOORS = [
     | {"frame_grid", "function_words", "gif_sniff", "interruption", "looking"}
     | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
     | {"preprocessing", "read_ahead", "seeding", "style"},
-    {"backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion", "gif_limits"}
-    | {"hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation", "pages"}
-    | {"presets", "runtime", "sampling", "token_filters", "training_state"},
-    {"caption_inputs", "description_inspection", "features", "gif_blocks", "gif_source"}
-    | {"hypotheses", "metrics.tokenizer", "model", "model_folder", "pictures", "predictions"}
-    | {"tokenizer", "vision_language_inputs"},
+    {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion"}
+    | {"gif_limits", "hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation"}
+    | {"pages", "presets", "runtime", "sampling", "sidecars", "token_filters", "training_state"},
+    {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
+    | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "tokenizer"}
+    | {"vision_language_inputs"},
     {"attention_picture", "checkpoint", "decoding", "feature_store", "gif_lzw"}
     | {"metrics.captions", "pairing", "vision_language_loading"},
     {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
@@ -36,12 +36,12 @@ FLOORS = [
     | {"metrics.rouge", "objective", "publishing", "training_data"},
     {"gif", "metrics.scoring", "trainer", "training_results", "vision_language_generation"},
     {"curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
-    {"consensus", "diversity", "evaluation_page", "explanation", "inspection", "resampling"}
-    | {"sampled", "scorer", "self_critical", "validation"},
+    {"caption_inputs", "consensus", "diversity", "evaluation_page", "explanation", "inspection"}
+    | {"resampling", "sampled", "scorer", "self_critical", "validation"},
     {"extractor", "fitting", "loader", "scored"},
     {"captioner", "evaluation", "extraction", "training"},
-    {"model_evaluation", "vision_language"},
-    {"captioners"},
+    {"caption_formats", "model_evaluation", "vision_language"},
+    {"caption_output", "captioners"},
     {"describing"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},

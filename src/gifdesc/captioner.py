@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.backbone import UNTRAINED
-from gifdesc.caption_inputs import CaptionInput
+from gifdesc.caption_inputs import CaptionInput, as_input
 from gifdesc.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.confidence import is_low
 from gifdesc.config import DecodingConfig
@@ -213,16 +213,13 @@ class Captioner:
                 yield next(done) if one.gif is not None else Caption(one.name, error=one.error)
 
     def _load(self, source: GifSource | CaptionInput) -> _Loaded:
-        name = source.name if isinstance(source, CaptionInput) else source_name(source)
-        if isinstance(source, CaptionInput):
-            if source.error is not None:
-                return _Loaded(name, error=source.error)
-            source = name if source.data is None else source.data
+        one = as_input(source)
+        if one.error is not None:
+            return _Loaded(one.name, error=one.error)
         try:
-            return _Loaded(name, self._extractor.sample(source))
+            return _Loaded(one.name, self._extractor.sample(one.source))
         except GifdescError as error:
-            reason = str(error).removeprefix(f"{name}: ").removeprefix(f"{Path(name)}: ")
-            return _Loaded(name, error=reason.removeprefix("these bytes: "))
+            return _Loaded(one.name, error=one.reason(error))
 
     def caption_features(
         self,
