@@ -21,7 +21,7 @@ from gifdesc.features import Manifest, read_features, read_recipe, write_feature
 from gifdesc.files import sha256_of
 from gifdesc.inputs import GifInput, find_gifs
 from gifdesc.preprocessing import FrameTransform
-from gifdesc.runtime import TorchEncoder
+from gifdesc.runtime_torch import TorchEncoder
 from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
 
 RECIPE = FeatureRecipe(
@@ -44,7 +44,7 @@ class MeanColours(torch.nn.Module):
 class Run:
     """A folder of GIFs, a folder of features, and the frames computed so far."""
 
-    batch_frames = 32  # as an encoder, of which `submit` is the other half
+    batch_frames = 32  # as an encoder, of which `submit` and `cancel` are the rest
 
     def __init__(self, folder: Path) -> None:
         self.gifs = folder / "gifs"
@@ -58,6 +58,10 @@ class Run:
         """Compute and count one batch: the extractor's encoder."""
         self.num_computed += len(pixels)
         return self._encoder.submit(pixels)
+
+    def cancel(self) -> None:
+        """Drop what has not begun."""
+        self._encoder.cancel()
 
     @property
     def extractor(self) -> FeatureExtractor:

@@ -22,12 +22,28 @@ FLOORS = [
     {"config", "files", "findings", "positional", "preprocessing"}
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
     # one part each
-    {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone", "runtime"}
+    {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone"}
     | {"inputs", "features", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
-    {"model", "dataset", "report", "description_inspection", "gif_lzw", "metrics.tokenizer"},
-    {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
-    {"gif_foreign", "metrics.metric"},
+    {
+        "runtime_torch",
+        "model",
+        "dataset",
+        "report",
+        "description_inspection",
+        "gif_lzw",
+        "metrics.tokenizer",
+    },
+    {
+        "runtime_openvino",
+        "checkpoint",
+        "generation",
+        "objective",
+        "training_data",
+        "gif_canvas",
+        "metrics.captions",
+    },
+    {"runtime", "gif_foreign", "metrics.metric"},
     {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
     {"sampled", "gif_inspection", "metrics.scoring"},
     {"loader", "extractor", "inspection", "metrics"},

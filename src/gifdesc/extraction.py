@@ -24,7 +24,7 @@ from gifdesc.features import (
 )
 from gifdesc.files import reason, remove_leftovers
 from gifdesc.inputs import GifInput
-from gifdesc.loader import Task, load_gifs
+from gifdesc.loader import Loaded, Task, load_gifs
 from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
 
 LOCK_NAME = ".lock"
@@ -152,6 +152,12 @@ class _Run:
         loaded_gifs = load_gifs(
             tasks, extractor.recipe, extractor.transform, num_workers=num_workers
         )
+        try:
+            yield from self._compute(loaded_gifs)
+        finally:
+            extractor.cancel()  # on Ctrl-C nobody waits for what is under way
+
+    def _compute(self, loaded_gifs: Iterable[tuple[Task, Loaded]]) -> Iterator[ExtractionEvent]:
         in_flight: _Group | None = None
         gathered: list[tuple[GifInput, SampledGif]] = []
         num_frames = 0
@@ -164,7 +170,7 @@ class _Run:
             else:
                 gathered.append((task.one, loaded))
                 num_frames += len(loaded.digests)
-            if num_frames >= extractor.batch_frames:
+            if num_frames >= self._extractor.batch_frames:
                 group = self._submit(gathered)
                 gathered, num_frames = [], 0
                 yield from self._finish(in_flight)
