@@ -358,6 +358,43 @@ def test_a_failed_file_that_was_mended_is_done(run):
 # Folders that do not fit
 
 
+def test_a_folder_where_a_feature_file_belongs_costs_one_gif(run):
+    for name in ("a", "b", "c"):
+        draw_gif(run.gifs / f"{name}.gif", 2)
+    (run.features / "b.gif.npy").mkdir(parents=True)
+    events = run()
+    wanted = {"a.gif": "ok", "b.gif": "failed", "c.gif": "ok"}
+    assert {source: event.entry.status for source, event in events.items()} == wanted
+    assert run.statuses() == wanted
+    error = events["b.gif"].entry.error
+    assert error == f"{run.features / 'b.gif.npy'} cannot be written: is a directory"
+    (run.features / "b.gif.npy").rmdir()
+    again = run()  # nothing is wrong with the GIF: it is tried again unasked
+    assert (again["b.gif"].entry.status, again["b.gif"].skipped) == ("ok", False)
+    assert again["a.gif"].skipped
+
+
+def test_a_folder_of_gifs_whose_name_is_a_feature_files_costs_one_gif(run):
+    draw_gif(run.gifs / "a.gif", 2)
+    draw_gif(run.gifs / "a.gif.npy" / "b.gif", 2)
+    assert {source: event.entry.status for source, event in run().items()} == {
+        "a.gif": "ok",
+        "a.gif.npy/b.gif": "failed",
+    }
+    assert run.files() == {"a.gif.npy"}
+
+
+def test_a_folder_that_has_taken_the_place_of_features_is_said(run):
+    path = draw_gif(run.gifs / "a.gif", 2)
+    run()
+    (run.features / "a.gif.npy").unlink()
+    (run.features / "a.gif.npy").mkdir()
+    assert run()["a.gif"].entry.status == "failed"
+    draw_broken_gif(path)
+    assert run()["a.gif"].entry.error.startswith("not a GIF")
+    assert run.statuses() == {"a.gif": "failed"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +31,9 @@ from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
 
 LOCK_NAME = ".lock"
 
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+"""Why one feature file cannot be written while others can: its path is taken, or too long."""
+
 
 @dataclass(frozen=True)
 class ExtractionEvent:
@@ -43,6 +48,10 @@ class ExtractionEvent:
     entry: ManifestEntry
     path: Path
     skipped: bool = False
+
+
+class _BlockedError(FeatureError):
+    """A feature file cannot be written where it belongs; others can."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +197,14 @@ class _Run:
             name = features_name(one.source)
             if not (self._features_dir / RECIPE_NAME).is_file():
                 raise FeatureError(f"{self._features_dir}: was removed while it was written")
-            write_features(self._features_dir / name, vectors)
+            try:
+                write_features(self._features_dir / name, vectors)
+            except OSError as error:
+                if error.errno not in _IN_THE_WAY:
+                    raise
+                path = self._features_dir / name
+                yield self._fail(one, _BlockedError(f"{path} cannot be written: {reason(error)}"))
+                continue
             entry = _entry(one, sampled, name)
             self.manifest.add(entry)
             yield ExtractionEvent(entry, one.path)
@@ -206,9 +222,11 @@ class _Run:
         is_done = known is not None and known.status != "failed"
         # What cannot be read now (a disk that is gone) says nothing against features made before;
         # an argument that is no file has no place among the GIFs.
-        if one.error is None and (identity is not None or not is_done):
-            # A feature file of what the GIF was before would outlive it.
-            (self._features_dir / features_name(one.source)).unlink(missing_ok=True)
+        is_certain = identity is not None or isinstance(error, _BlockedError)
+        if one.error is None and (is_certain or not is_done):
+            path = self._features_dir / features_name(one.source)
+            if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
+                path.unlink()  # features of what the GIF was before would outlive it
             self.manifest.add(entry)
         return ExtractionEvent(entry, one.path)
 

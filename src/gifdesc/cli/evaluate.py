@@ -56,7 +56,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score captions on held-out GIFs, next to a blind control that sees another GIF."""
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         problems: list[str] = []

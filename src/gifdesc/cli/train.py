@@ -89,7 +89,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a captioner on extracted features. Options left out come from the preset."""
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         if preset not in PRESETS:
             raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
         chosen = PRESETS[preset]
