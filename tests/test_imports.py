@@ -24,14 +24,14 @@ FLOORS = [
     | {"preprocessing", "read_ahead", "seeding", "style"},
     {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion"}
     | {"gif_limits", "hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation"}
-    | {"pages", "presets", "runtime", "sampling", "sidecars", "token_filters", "training_state"},
+    | {"pages", "presets", "sampling", "sidecars", "token_filters", "training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
-    | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "tokenizer"}
-    | {"vision_language_inputs"},
+    | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "runtime_torch"}
+    | {"tokenizer", "vision_language_inputs"},
     {"attention_picture", "checkpoint", "decoding", "feature_store", "gif_lzw"}
-    | {"metrics.captions", "pairing", "vision_language_loading"},
+    | {"metrics.captions", "pairing", "runtime_openvino", "vision_language_loading"},
     {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
-    | {"metrics.metric", "model_card", "resuming", "splits"},
+    | {"metrics.metric", "model_card", "resuming", "runtime", "splits"},
     {"batching", "generation", "gif_foreign", "metrics.bleu", "metrics.cider", "metrics.meteor"}
     | {"metrics.rouge", "objective", "publishing", "training_data"},
     {"gif", "metrics.scoring", "trainer", "training_results", "vision_language_generation"},

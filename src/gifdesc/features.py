@@ -147,7 +147,7 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
     """
     present = read_recipe(features_dir)
     if present is None:
-        if next(features_dir.rglob(f"*{FEATURES_SUFFIX}"), None) is not None:
+        if any(path.is_file() for path in features_dir.rglob(f"*{FEATURES_SUFFIX}")):
             raise FeatureError(
                 f"{features_dir}: holds feature files without {RECIPE_NAME}, so these cannot be "
                 "mixed in; choose another folder with --output"

@@ -86,7 +86,7 @@ def evaluate(
 
     The blind control captions every GIF from another GIF's features.
     """
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         problems: list[str] = []
