@@ -188,3 +188,9 @@ def test_saving_anew_replaces_the_model(folder):
     after = load_checkpoint(folder)
     assert torch.equal(after.model.output.weight, other.output.weight)
     assert (after.recipe, after.training.seed) == (None, 1)
+
+
+def test_a_model_of_transformers_is_said_to_be_one(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "blip"}')
+    with pytest.raises(CheckpointError, match=r"a model of transformers \(blip\), not one that"):
+        load_checkpoint(tmp_path)
