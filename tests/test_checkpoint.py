@@ -206,3 +206,9 @@ def test_an_older_folder_has_no_threshold(folder):
     del data["confidence_threshold"]
     path.write_text(json.dumps(data))
     assert load_checkpoint(folder).confidence_threshold is None
+
+
+def test_a_model_of_transformers_is_said_to_be_one(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "blip"}')
+    with pytest.raises(CheckpointError, match=r"a model of transformers \(blip\), not one that"):
+        load_checkpoint(tmp_path)

@@ -19,7 +19,7 @@ from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import replacing, write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
-from gifdesc.model_folder import read_config
+from gifdesc.model_folder import kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
 FORMAT_VERSION = 1
@@ -126,6 +126,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_NAME
     config = read_config(folder)
+    if kind_of(config) == "transformers":
+        raise CheckpointError(
+            f"{folder}: a model of transformers ({config['model_type']}), not one that gifdesc "
+            "trained; `gifdesc caption`, `gifdesc describe` and, in Python, load_captioner take it"
+        )
     version = config.get("format_version")
     if not isinstance(version, int):
         raise CheckpointError(f"{path}: damaged: it states no format_version")
