@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
 _MOST_LOST = 10
+_ENCODED_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,14 @@ class GIFDataset(Dataset[Item]):
         num_captions = [len(one.captions) for one in self.examples]
         self._example_of = np.repeat(np.arange(len(self.examples)), num_captions)
         captions = [caption for one in self.examples for caption in one.captions]
-        encoded = tokenizer.encode_all(captions, max_tokens)
-        self.token_lengths = [len(tokens) for tokens in encoded]
-        # One array in place of a list a caption: a tenth of the memory.
-        self._tokens = np.fromiter((id_ for tokens in encoded for id_ in tokens), np.int32)
+        self.token_lengths: list[int] = []
+        # One array in place of a list a caption, and few of these at a time: less memory.
+        parts = [np.empty(0, np.int32)]
+        for first in range(0, len(captions), _ENCODED_AT_ONCE):
+            encoded = tokenizer.encode_all(captions[first : first + _ENCODED_AT_ONCE], max_tokens)
+            self.token_lengths += map(len, encoded)
+            parts.append(np.fromiter(chain.from_iterable(encoded), np.int32))
+        self._tokens = np.concatenate(parts)
         self._token_ends = np.cumsum([0, *self.token_lengths])
         self._lost: set[int] = set()
 
