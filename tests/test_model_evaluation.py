@@ -12,7 +12,7 @@ from builders import (
     write_world,
 )
 from gifdesc.baselines import nearest_captions
-from gifdesc.batching import iterate_batches
+from gifdesc.batching import iterate_batches, plan_scoring
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.consensus import most_common_caption
