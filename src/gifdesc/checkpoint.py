@@ -22,7 +22,8 @@ from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name f
 from gifdesc.model_folder import kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: attention over frames beside states, its context in the output layer."""
 WEIGHTS_NAME = "model.safetensors"
 
 
@@ -138,6 +139,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: of format {version}, this gifdesc {__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade gifdesc"
+        )
+    if version < FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, whose models were built otherwise; train again with "
+            f"gifdesc {__version__}"
         )
     return config
 
