@@ -45,8 +45,9 @@ def save_model(
         folder, checkpoint.model, checkpoint.tokenizer, checkpoint.recipe, checkpoint.training
     )
     for file_name in (HISTORY_NAME, SCORES_NAME):
-        if origin is not None and (origin / file_name).is_file():
-            write_text(folder / file_name, (origin / file_name).read_text(encoding="utf-8"))
+        # An evaluation that failed leaves an empty file behind.
+        if origin is not None and (text := _read(origin / file_name)):
+            write_text(folder / file_name, text)
     write_text(folder / CARD_NAME, card)
 
 
@@ -71,3 +72,7 @@ def push_model(
         save_model(checkpoint, Path(folder), origin=origin, name=name, data=data, scores=scores)
         message = f"Upload a GIF captioner made with gifdesc {__version__}"
         return upload(Path(folder), name, private=private, message=message)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
