@@ -17,7 +17,7 @@ from torchvision.models import ResNet50_Weights
 from gifdesc import backbone as backbone_module
 from gifdesc.backbone import WEIGHT_NAMES, Backbone, load_backbone
 from gifdesc.errors import WeightsError
-from gifdesc.runtime import TorchEncoder, fold_batch_norm
+from gifdesc.runtime_torch import TorchEncoder, fold_batch_norm
 
 V1, V2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
 

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,9 @@ from builders import (
     use_tiny_backbone,
     write_model,
 )
+from gifdesc.caption_inputs import CaptionInput
 from gifdesc.captioner import Caption, Captioner
+from gifdesc.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.errors import CheckpointError, GifError, UsageError
 from gifdesc.extraction import extract
@@ -72,6 +76,67 @@ def test_captions_come_as_gifs_are_read_and_no_later(captioner, gif_paths):
     assert len(consumed) <= len(gif_paths)
 
 
+def test_one_slow_source_does_not_hold_back_what_is_done(captioner, gif_paths):
+    more = threading.Event()
+
+    def paths():
+        yield from gif_paths[:3]
+        more.wait(timeout=60)
+        yield gif_paths[3]
+
+    found = captioner.caption_many(paths(), SHORT)
+    first = [next(found).path for _ in range(3)]
+    more.set()
+    assert first + [one.path for one in found] == list(map(str, gif_paths[:4]))
+
+
+def test_ten_thousand_inputs_come_in_order_and_are_never_held(captioner):
+    """Every input is accounted for, and what is read ahead is bounded throughout."""
+    num_gifs, num_taken, num_done, farthest = 10_000, 0, 0, 0
+
+    def names():
+        nonlocal num_taken
+        for number in range(num_gifs):
+            num_taken += 1
+            yield CaptionInput(f"{number}", error="not there")
+
+    for number, one in enumerate(captioner.caption_many(names(), SHORT)):
+        num_done += 1
+        farthest = max(farthest, num_taken - num_done)
+        assert one.path == str(number)
+        assert one.error is not None
+    assert num_done == num_gifs
+    assert farthest <= 8 + 8 + 1
+
+
+def test_names_go_with_bytes_and_errors(captioner, gif_paths):
+    whole = gif_paths[5].read_bytes()
+    inputs = [
+        CaptionInput("pipe", data=whole),
+        CaptionInput("nothing", error="no such file or folder"),
+        CaptionInput("cut", data=whole[:-40]),
+        CaptionInput("text", data=b"hello"),
+        CaptionInput(str(gif_paths[5])),
+    ]
+    piped, missing, cut, text, file = captioner.caption_many(inputs, SHORT)
+    assert (piped.path, piped.caption) == ("pipe", file.caption)
+    assert (missing.path, missing.error) == ("nothing", "no such file or folder")
+    assert cut.caption is not None
+    assert cut.note
+    assert text.error.startswith("not a GIF")
+
+
+@pytest.mark.parametrize(("threshold", "is_low"), [(-100.0, False), (0.0, True), (None, None)])
+def test_a_caption_of_a_low_score_says_so(tmp_path, gif_paths, threshold, is_low):
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe())
+    one = load_checkpoint(folder)
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, threshold)
+    captioner = Captioner.from_pretrained(folder, device="cpu")
+    assert captioner.caption(gif_paths[3], SHORT).to_json()["low_confidence"] is is_low
+    captioner.save_pretrained(tmp_path / "copy")
+    assert load_checkpoint(tmp_path / "copy").confidence_threshold == threshold
+
+
 def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp_path):
     bad = draw_broken_gif(tmp_path / "bad.gif")
     missing = tmp_path / "missing.gif"
@@ -107,10 +172,12 @@ def test_the_json_of_a_caption(captioner, tmp_path):
         "path",
         "caption",
         "score",
+        "low_confidence",
         "alternatives",
         "num_frames",
         "duration_ms",
         "sampled_frames",
+        "sampled_times_ms",
         "words",
     ]
     assert row["path"] == str(gif)
@@ -119,9 +186,13 @@ def test_the_json_of_a_caption(captioner, tmp_path):
     assert [list(one) for one in row["alternatives"]] == [["caption", "score"]] * 3
     assert row["alternatives"][0] == {"caption": row["caption"], "score": row["score"]}
     assert row["score"] <= 0
-    assert [list(word) for word in row["words"]] == [["word", "log_prob", "frame_weights"]] * len(
-        row["words"]
-    )
+    assert row["sampled_times_ms"] == [50 * index for index in row["sampled_frames"]]
+    keys = ["word", "log_prob", "time_ms", "frame_weights"]
+    assert [list(word) for word in row["words"]] == [keys] * len(row["words"])
+    for word in row["words"]:
+        most = word["frame_weights"].index(max(word["frame_weights"]))
+        assert word["time_ms"] == row["sampled_times_ms"][most]
+    assert row["low_confidence"] is None
 
 
 def test_words_have_log_probabilities_and_weights_over_the_sampled_frames(captioner, gif_paths):
@@ -139,7 +210,7 @@ def test_words_have_log_probabilities_and_weights_over_the_sampled_frames(captio
 def test_a_model_that_does_not_attend_weighs_no_frames(tmp_path, gif_paths):
     folder = write_model(tmp_path, recipe=tiny_recipe(), fusion="add")
     row = Captioner.from_pretrained(folder, device="cpu").caption(gif_paths[2], SHORT).to_json()
-    assert {word["frame_weights"] for word in row["words"]} == {None}
+    assert {(word["frame_weights"], word["time_ms"]) for word in row["words"]} == {(None, None)}
 
 
 def test_gifs_are_sampled_by_the_recipe_of_the_model(tmp_path, gif_paths):

@@ -152,6 +152,9 @@ def test_a_damaged_configuration_is_named(folder, damage):
         ({"training": []}, "TrainingConfig must be a JSON object"),
         ({"features": {"sampling": "backwards"}}, "sampling"),
         ({"features": 7}, "FeatureRecipe must be a JSON object"),
+        ({"confidence_threshold": "low"}, "confidence_threshold"),
+        ({"confidence_threshold": True}, "confidence_threshold"),
+        ({"confidence_threshold": float("nan")}, "confidence_threshold"),
     ],
 )
 def test_a_senseless_configuration_is_named_with_its_field(folder, changes, named):
@@ -166,6 +169,11 @@ def test_a_newer_format_asks_for_an_upgrade(folder):
     message = refused(folder)
     assert message.startswith(f"{folder / 'config.json'}: of format {FORMAT_VERSION + 1}")
     assert "upgrade gifdesc" in message
+
+
+def test_an_older_format_asks_for_another_training(folder):
+    edit(folder / "config.json", format_version=FORMAT_VERSION - 1)
+    assert "train again with gifdesc" in refused(folder)
 
 
 def test_a_tokenizer_of_another_size_is_named(folder):
@@ -188,6 +196,21 @@ def test_saving_anew_replaces_the_model(folder):
     after = load_checkpoint(folder)
     assert torch.equal(after.model.output.weight, other.output.weight)
     assert (after.recipe, after.training.seed) == (None, 1)
+
+
+@pytest.mark.parametrize("threshold", [None, -1.25])
+def test_the_threshold_of_doubtful_captions_travels_along(folder, threshold):
+    one = load_checkpoint(folder)
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, threshold)
+    assert load_checkpoint(folder).confidence_threshold == threshold
+
+
+def test_an_older_folder_has_no_threshold(folder):
+    path = folder / "config.json"
+    data = json.loads(path.read_text())
+    del data["confidence_threshold"]
+    path.write_text(json.dumps(data))
+    assert load_checkpoint(folder).confidence_threshold is None
 
 
 def test_a_model_of_transformers_is_said_to_be_one(tmp_path):

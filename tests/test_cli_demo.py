@@ -6,7 +6,7 @@ from PIL import Image
 
 from builders import run_here, run_process, use_tiny_backbone
 from gifdesc.config import TrainingConfig
-from gifdesc.dataset import hash_split
+from gifdesc.splits import hash_split
 
 
 def test_data_only_draws_gifs_and_descriptions_and_no_more(tmp_path):

@@ -1,11 +1,12 @@
 import json
+import os
 
 import numpy as np
 import pytest
 
 from builders import CAPTIONS, run_here, tiny_recipe, write_model, write_world
 
-SHORT = ("--beam", 2, "--max-length", 6)
+SHORT = ("--beam", 2, "--max-length", 6, "--no-meteor")  # Java takes seconds to start
 TRAIN = ("--split", "train")
 
 
@@ -31,17 +32,24 @@ def test_json_is_one_object_and_all_that_stdout_holds(world, model_dir):
     assert set(result) == {
         "num_examples",
         "metrics",
+        "intervals",
         "blind",
+        "baselines",
+        "visual_gain",
         "loss",
         "perplexity",
         "token_accuracy",
         "exact_match",
         "distinct_captions",
+        "diversity",
         "notes",
     }
     names = {"bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"}
     assert set(result["metrics"]) == names
     assert set(result["blind"]) == names | {"exact_match"}
+    assert set(result["baselines"]) == {"blind", "nearest", "most-common"}
+    assert set(result["baselines"]["nearest"]) == set(result["baselines"]["most-common"])
+    assert result["notes"]["meteor"] == "not asked for"
     assert 1 < result["num_examples"] <= len(CAPTIONS)
 
 
@@ -50,6 +58,9 @@ def test_without_json_the_scores_are_a_table_with_the_blind_control(world, model
     assert done.code == 0
     rows = done.out.splitlines()
     assert any("blind" in row and "score" in row for row in rows)
+    assert max(map(len, rows)) <= 80
+    for name in ("interval", "near-", "most-", "gain"):
+        assert any(name in row for row in rows[:5])
     for name in ("bleu_4", "cider", "exact_match", "loss", "token_accuracy"):
         assert any(name in row for row in rows)
     assert "untrained ResNet50" in done.out
@@ -81,7 +92,7 @@ def test_a_damaged_feature_file_is_named_and_the_rest_scored(world, model_dir):
     done = evaluate(world, model_dir, *TRAIN, "--json")
     assert done.code == 1
     assert json.loads(done.out)["num_examples"] >= 1
-    [problem] = done.warnings
+    problem = done.warnings[0]
     assert "a.npy" in problem
     assert "not finite" in problem
 
@@ -123,6 +134,12 @@ def test_a_device_that_is_not_there_is_exit_code_2(world, model_dir, device, mon
     assert done.error.startswith(f"error: --device {device}: ")
 
 
+def score(mine, people, *arguments):
+    return run_here(
+        "evaluate", "--predictions", mine, "--references", people, "--no-meteor", *arguments
+    )
+
+
 def write_lines(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -137,12 +154,102 @@ def people(tmp_path):
 def test_any_systems_captions_are_scored(people, tmp_path):
     rows = [{"id": name, "caption": caption.upper()} for name, caption in CAPTIONS.items()]
     mine = write_lines(tmp_path / "mine.jsonl", rows)
-    done = run_here("evaluate", "--predictions", mine, "--references", people, "--json")
-    assert (done.code, done.err) == (0, "")
+    done = score(mine, people, "--json")
+    assert done.code == 0
+    few, one_each = done.warnings
+    assert "cider: means little on fewer than 30 GIFs" in few
+    assert "references: one a GIF" in one_each
     result = json.loads(done.out)
     assert (result["num_examples"], result["exact_match"]) == (len(CAPTIONS), 1.0)
-    assert (result["blind"], result["loss"]) == (None, None)
-    assert result["notes"]["blind"] == "needs a model"
+    assert (result["visual_gain"]["exact_match"], result["loss"]) == (1.0, None)
+    assert result["notes"]["nearest"] == "needs a model"
+
+
+def test_what_caption_writes_can_be_scored_against_descriptions(world, tmp_path):
+    mine = write_lines(
+        tmp_path / "mine.jsonl",
+        [{"path": f"gifs/{name}.gif", "caption": caption} for name, caption in CAPTIONS.items()],
+    )
+    mine.write_text(mine.read_text().replace('"caption": "nothing moves"', '"error": "broken"'))
+    done = score(mine, world.descriptions_dir, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["exact_match"] == 5 / 6
+    assert "predictions: 1 of 6 missing, counted as empty: f" in done.warnings
+
+
+def test_two_systems_are_compared(people, tmp_path):
+    rows = [{"id": name, "caption": caption} for name, caption in CAPTIONS.items()]
+    mine = write_lines(tmp_path / "mine.jsonl", rows)
+    other = tmp_path / "other.tsv"
+    other.write_text("".join(f"{name}\ta red ball\n" for name in CAPTIONS))
+    done = score(mine, people, "--against", other)
+    assert done.code == 0
+    assert "Against the other system" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    found = json.loads(score(mine, people, "--against", other, "--json").out)["against"]
+    assert found["exact_match"]["difference"] == 1.0
+    assert found["exact_match"]["p_value"] < 0.01
+    other.write_text("stranger\tx\n")
+    done = score(mine, people, "--against", other)
+    assert (done.code, done.out) == (1, "")
+    assert "other.tsv: no id in common with the references" in done.error
+
+
+def test_each_examples_scores_are_written(world, model_dir, tmp_path):
+    path = tmp_path / "deep" / "scores.jsonl"
+    done = evaluate(world, model_dir, *TRAIN, "--json", "--per-example", path)
+    assert done.code == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(rows) == json.loads(done.out)["num_examples"]
+    for row in rows:
+        assert row["references"] == [CAPTIONS[row["id"]]]
+        assert set(row["metrics"]) == set(json.loads(done.out)["metrics"])
+        assert set(row["baselines"]) == {"blind", "nearest", "most-common"}
+
+
+def test_scores_that_cannot_be_written_are_printed_all_the_same(people, tmp_path):
+    mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a red ball grows"}])
+    done = score(mine, people, "--json", "--per-example", people / "scores.jsonl")
+    assert done.code == 1
+    assert json.loads(done.out)["num_examples"] == len(CAPTIONS)
+    assert "scores.jsonl: the scores cannot be written there (" in done.error
+
+
+def test_one_example_is_scored_and_what_it_lacks_is_said(tmp_path):
+    mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a dog"}])
+    people = write_lines(tmp_path / "people.jsonl", [{"id": "a", "captions": ["a dog runs"]}])
+    done = score(mine, people)
+    assert done.code == 0
+    assert "1 GIF" in done.out
+    assert "blind: needs two GIFs or more" in done.out
+    result = json.loads(score(mine, people, "--json").out)
+    assert result["blind"] is result["intervals"] is result["visual_gain"] is None
+
+
+def test_references_without_any_word_are_refused(tmp_path):
+    mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a dog"}])
+    people = write_lines(tmp_path / "people.jsonl", [{"id": "a", "captions": ["...", ""]}])
+    done = score(mine, people)
+    assert (done.code, done.out) == (1, "")
+    assert done.error == ("error: no reference holds a word: there is nothing to score against")
+
+
+def test_a_java_that_hangs_leaves_the_other_scores(people, tmp_path, monkeypatch):
+    if os.name != "posix":
+        pytest.skip("the stand-in for Java is a POSIX script")
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\nsleep 600\n")
+    java.chmod(0o755)
+    monkeypatch.setattr("gifdesc.metrics.java._find_jar", lambda: tmp_path / "meteor.jar")
+    monkeypatch.setattr("gifdesc.metrics.java._find_java", lambda: str(java))
+    monkeypatch.setattr("gifdesc.metrics.meteor.START_TIMEOUT_SECONDS", 0.5)
+    rows = [{"id": name, "caption": caption} for name, caption in CAPTIONS.items()]
+    mine = write_lines(tmp_path / "mine.jsonl", rows)
+    done = run_here("evaluate", "--predictions", mine, "--references", people, "--json")
+    result = json.loads(done.out)
+    assert (done.code, result["metrics"]["meteor"]) == (0, None)
+    assert result["metrics"]["bleu_1"] > 0.99
+    assert result["notes"]["meteor"].endswith("gave no answer for 0.5 seconds")
 
 
 def test_predictions_and_references_go_together(people):
@@ -164,4 +271,7 @@ def test_a_prediction_without_references_is_named(people, tmp_path):
     mine = write_lines(tmp_path / "mine.jsonl", [{"id": "stranger", "caption": "x"}])
     done = run_here("evaluate", "--predictions", mine, "--references", people)
     assert done.code == 1
-    assert done.error == "error: no references for stranger"
+    assert done.error == (
+        f"error: {mine}: no id in common with the references, which may be of another data set: "
+        "no references for stranger"
+    )

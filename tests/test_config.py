@@ -8,7 +8,6 @@ import pytest
 from gifdesc.config import (
     FEATURE_SIZE,
     MAX_TOKENS,
-    PRESETS,
     DecodingConfig,
     FeatureRecipe,
     ModelConfig,
@@ -16,6 +15,7 @@ from gifdesc.config import (
     from_json,
     to_json,
 )
+from gifdesc.presets import PRESETS
 
 RECIPE = FeatureRecipe(weights_sha256="ab" * 32, gifdesc_version="1.2.3")
 

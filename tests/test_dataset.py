@@ -1,44 +1,23 @@
-"""Feature files paired with captions, split, collated; and their statistics."""
+"""Items and padded batches."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gifdesc.dataset import (
-    Example,
-    GIFDataset,
-    Item,
-    collate,
-    drop_damaged,
-    feature_statistics,
-    hash_split,
-    pad_features,
-    pair,
-    read_split_lists,
-    split_examples,
-)
-from gifdesc.descriptions import Descriptions
-from gifdesc.errors import DescriptionError, FeatureError
-from gifdesc.features import (
-    Manifest,
-    ManifestEntry,
-    features_name,
-    read_features,
-    write_features,
-)
+from gifdesc.dataset import GIFDataset, Item, collate, pad_features, stand_in
+from gifdesc.errors import FeatureError
+from gifdesc.feature_store import FeatureStore
+from gifdesc.features import write_features
+from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
-FRACTIONS = {"seed": 0, "val_fraction": 0.1, "test_fraction": 0.2}
 
-
-def write(path: Path, num_frames: int = 3, size: int = 5, offset: float = 0.0) -> np.ndarray:
+def write(path: Path, num_frames: int = 3, size: int = 5) -> np.ndarray:
     """Write random features and return them."""
     random = np.random.default_rng(len(str(path)) + num_frames)
-    features = (offset + random.standard_normal((num_frames, size))).astype(np.float32)
+    features = random.standard_normal((num_frames, size)).astype(np.float32)
     write_features(path, features)
     return features
 
@@ -49,165 +28,6 @@ def example(path: Path, *captions: str) -> Example:
 
 def item(num_frames: int, tokens: list[int]) -> Item:
     return Item(torch.full((num_frames, 2), float(num_frames)), torch.tensor(tokens))
-
-
-# Pairing
-
-
-def test_feature_files_meet_their_descriptions_and_what_is_left_over_is_listed(tmp_path):
-    for name in ("b.gif.npy", "x/a.gif.npy", "alone.gif.npy", "a.npy"):
-        write(tmp_path / name)
-    descriptions = Descriptions({"b": ["one", "two"], "x/a": ["three"], "gone": ["x"], "a": ["4"]})
-    pairing = pair(tmp_path, descriptions)
-    assert pairing.examples == [
-        Example("a", tmp_path / "a.npy", ("4",)),
-        Example("b", tmp_path / "b.gif.npy", ("one", "two")),
-        Example("x/a", tmp_path / "x" / "a.gif.npy", ("three",)),
-    ]
-    assert pairing.without_description == ["alone"]
-    assert pairing.without_features == ["gone"]
-
-
-def test_a_table_that_knows_only_bare_names_describes_gifs_in_folders(tmp_path):
-    write(tmp_path / "x" / "tumblr_1.gif.npy")
-    pairing = pair(tmp_path, Descriptions({"tumblr_1": ["a man"]}))
-    assert [(one.name, one.captions) for one in pairing.examples] == [("x/tumblr_1", ("a man",))]
-    assert pairing.without_features == []
-
-
-def test_the_reports_files_meet(tmp_path):
-    write(tmp_path / "gif_7_features_with_pe.npy")
-    pairing = pair(tmp_path, Descriptions({"gif_7": ["a cat"]}))
-    assert [(one.name, one.captions) for one in pairing.examples] == [("gif_7", ("a cat",))]
-
-
-def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path):
-    with pytest.raises(FeatureError, match="gone: no such folder; run `gifdesc extract` first"):
-        pair(tmp_path / "gone", Descriptions({"a": ["x"]}))
-    with pytest.raises(FeatureError, match="no feature files here; run `gifdesc extract` first"):
-        pair(tmp_path, Descriptions({"a": ["x"]}))
-
-
-def test_features_without_any_description_are_no_error_of_the_pairing(tmp_path):
-    write(tmp_path / "a.npy")
-    pairing = pair(tmp_path, Descriptions({"b": ["x"]}))
-    assert (pairing.examples, pairing.without_description) == ([], ["a"])
-    assert pairing.without_features == ["b"]
-
-
-def test_damaged_feature_files_are_dropped_and_named(tmp_path):
-    write(tmp_path / "a.npy")
-    (tmp_path / "b.npy").write_text("no")
-    write(tmp_path / "c.npy", num_frames=1)
-    write(tmp_path / "d.npy", size=6)
-    examples = [example(tmp_path / f"{name}.npy", "x") for name in "abcd"]
-    good, feature_size, problems = drop_damaged(examples)
-    assert good == [examples[0], examples[2]]
-    assert feature_size == 5
-    assert problems == [
-        f"{tmp_path / 'b.npy'}: not a .npy file of plain numbers; extract it again",
-        f"{tmp_path / 'd.npy'}: has 6 features a frame where 5 are wanted",
-    ]
-
-
-def test_the_first_good_file_decides_the_feature_size(tmp_path):
-    (tmp_path / "a.npy").write_text("no")
-    write(tmp_path / "b.npy", size=7)
-    examples = [example(tmp_path / f"{name}.npy", "x") for name in "ab"]
-    assert drop_damaged(examples)[:2] == ([examples[1]], 7)
-
-
-def test_nothing_good_leaves_nothing(tmp_path):
-    (tmp_path / "a.npy").touch()
-    good, feature_size, problems = drop_damaged([example(tmp_path / "a.npy", "x")])
-    assert (good, feature_size, len(problems)) == ([], 0, 1)
-
-
-# Splits
-
-
-def test_a_gifs_split_never_changes():
-    # Whoever trained a model relies on its test set staying held out in every later version.
-    names = [f"gif_{i}" for i in range(20)]
-    short = "".join(hash_split(name, **FRACTIONS)[1] for name in names)
-    # sha256(b"0:gif_0")[:8] / 2^64 and so on, below 0.2: t(e)st, below 0.3: v(a)l, else t(r)ain.
-    assert short == "rerrrrerrrrarrrrrrer"
-
-
-def test_splits_are_near_their_fractions():
-    splits = [hash_split(f"gifs/{i}", **FRACTIONS) for i in range(10_000)]
-    assert splits.count("test") / 10_000 == pytest.approx(0.2, abs=0.015)
-    assert splits.count("val") / 10_000 == pytest.approx(0.1, abs=0.015)
-
-
-def test_another_seed_gives_another_split():
-    names = [f"gif_{i}" for i in range(200)]
-    first = [hash_split(name, **FRACTIONS) for name in names]
-    assert first != [hash_split(name, **{**FRACTIONS, "seed": 1}) for name in names]
-
-
-@given(name=st.text(st.characters(codec="utf-8")), seed=st.integers())
-def test_without_fractions_all_is_for_training(name, seed):
-    assert hash_split(name, seed=seed, val_fraction=0.0, test_fraction=0.0) == "train"
-
-
-def test_a_name_that_is_not_utf8_has_a_split():
-    assert hash_split("caf\udce9", **FRACTIONS) in ("train", "val", "test")
-
-
-def splits_of(names: list[str]) -> dict[str, str]:
-    examples = [Example(name, Path(f"{name}.npy"), ("x",)) for name in names]
-    splits = split_examples(examples, lambda name: hash_split(name, **FRACTIONS))
-    return {one.name: split for split, ones in splits.items() for one in ones}
-
-
-def test_gifs_stay_in_their_split_when_others_come_and_go():
-    few = splits_of([f"g{i}" for i in range(0, 60, 2)])
-    many = splits_of([f"g{i}" for i in range(60)])
-    assert len(few) == 30
-    assert len(many) == 60
-    assert {name: many[name] for name in few} == few
-    assert set(few.values()) == {"train", "val", "test"}
-
-
-def test_gifs_that_the_splitter_does_not_know_are_left_out():
-    examples = [Example(name, Path(name), ("x",)) for name in ("a", "b", "c")]
-    splits = split_examples(examples, {"a": "test", "c": "train"}.get)
-    assert splits == {"train": [examples[2]], "val": [], "test": [examples[0]]}
-
-
-def test_split_lists_name_gifs_as_tgif_does(tmp_path):
-    (tmp_path / "train.txt").write_text("\ufeffb.gif\r\nhttps://media.tumblr.com/x/a.gif\r\n\r\n")
-    (tmp_path / "val.txt").write_text("x/c.gif\ta caption beside it\n")
-    (tmp_path / "test.txt").write_text("  gif_7_features_with_pe.npy \nb2\nb2\n")
-    assert read_split_lists(tmp_path) == {
-        "a": "train",
-        "b": "train",
-        "x/c": "val",
-        "gif_7": "test",
-        "b2": "test",
-    }
-
-
-def test_val_and_test_lists_may_be_missing_but_not_the_training_list(tmp_path):
-    (tmp_path / "train.txt").write_text("a\n")
-    assert read_split_lists(tmp_path) == {"a": "train"}
-    (tmp_path / "train.txt").rename(tmp_path / "test.txt")
-    with pytest.raises(DescriptionError, match=r"train\.txt: cannot be read: no such file"):
-        read_split_lists(tmp_path)
-
-
-def test_a_gif_in_two_lists_is_refused(tmp_path):
-    (tmp_path / "train.txt").write_text("a.gif\nb\n")
-    (tmp_path / "test.txt").write_text("b.gif\n")
-    with pytest.raises(DescriptionError, match=r"test\.txt: b is in train\.txt as well"):
-        read_split_lists(tmp_path)
-
-
-def test_a_split_list_that_is_not_utf8_is_refused(tmp_path):
-    (tmp_path / "train.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(DescriptionError, match=r"train\.txt: not UTF-8 text"):
-        read_split_lists(tmp_path)
 
 
 # Items
@@ -308,49 +128,67 @@ def test_features_are_padded_with_zeros():
     assert lengths.tolist() == [1, 3]
 
 
-# Statistics
+@pytest.mark.parametrize("pad_to", [None, 3, 20])
+def test_a_batch_of_the_dataset_is_its_items_collated(tmp_path, tokenizer, pad_to):
+    for name, num_frames in [("a", 2), ("b", 4), ("c", 1)]:
+        write(tmp_path / f"{name}.npy", num_frames)
+    captions = ("a red ball grows", "nothing moves")
+    dataset = GIFDataset([example(tmp_path / f"{n}.npy", *captions) for n in "abc"], tokenizer)
+    for indices in ([4, 0, 3, 5], [1], [2, 2]):
+        batch = dataset.batch(indices, pad_id=7, pad_to=pad_to)
+        wanted = collate([dataset[i] for i in indices], pad_id=7, pad_to=pad_to)
+        for name in ("features", "lengths", "tokens", "token_mask"):
+            one, other = getattr(batch, name), getattr(wanted, name)
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
+        assert not batch.is_stand_in
 
 
-@pytest.mark.parametrize("offset", [0.0, 3.0, 1000.0])
-def test_statistics_are_numpys_over_all_frames(tmp_path, offset):
-    paths = [tmp_path / f"{name}.npy" for name in ("a", "bb", "ccc")]
-    frames = [write(path, 4 + 9 * i, 6, offset) for i, path in enumerate(paths)]
-    mean, std = feature_statistics([example(path, "x", "y") for path in paths], 6)
-    whole = np.concatenate(frames).astype(np.float64)
-    assert mean.dtype == std.dtype == torch.float32
-    np.testing.assert_allclose(mean, whole.mean(axis=0), rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(std, whole.std(axis=0), rtol=1e-5)
+def test_token_lengths_are_those_of_the_items(tmp_path, tokenizer):
+    write(tmp_path / "a.npy")
+    captions = ("a red ball grows", "nothing moves", "a blue cross")
+    dataset = GIFDataset([example(tmp_path / "a.npy", *captions)], tokenizer, max_tokens=5)
+    assert dataset.token_lengths == [len(dataset[index].tokens) for index in range(3)]
+    assert dataset.token_lengths[0] == 5
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 2.7, -7.3, 12345.678, 1e-6, 1e8])
-def test_a_constant_feature_has_no_deviation_at_all(tmp_path, value):
-    # So many that the sums' rounding would show as a deviation (of 0.1 and 2.7 it does).
-    features = np.full((4999, 2), value, dtype=np.float32)
-    features[:, 1] = np.linspace(0, 1, 4999)
-    write_features(tmp_path / "a.npy", features)
-    mean, std = feature_statistics([example(tmp_path / "a.npy", "x")], 2)
-    assert mean[0].item() == pytest.approx(float(np.float32(value)))
-    assert std[0].item() == 0.0
-    assert std[1].item() == pytest.approx(features[:, 1].std(), rel=1e-5)
+def damaged_among(folder: Path, tokenizer: CaptionTokenizer, num_good: int, num_bad: int):
+    """A dataset of good files and then of bad ones, with its store."""
+    for index in range(num_good + num_bad):
+        write(folder / f"{index:02}.npy")
+    for index in range(num_good, num_good + num_bad):
+        write_features(folder / f"{index:02}.npy", np.full((1, 5), np.inf, np.float32))
+    paths = sorted(folder.iterdir())
+    store = FeatureStore(5)
+    examples = [example(path, "a red ball", "nothing moves") for path in paths]
+    return GIFDataset(examples, tokenizer, store=store), store
 
 
-def test_a_small_deviation_is_no_constant(tmp_path):
-    features = np.array([[1.0], [1.0 + 1e-3], [1.0]], dtype=np.float32)
-    write_features(tmp_path / "a.npy", features)
-    _, std = feature_statistics([example(tmp_path / "a.npy", "x")], 1)
-    assert std.item() == pytest.approx(read_features(tmp_path / "a.npy").std(), rel=1e-3)
+def test_a_damaged_file_is_left_out_of_its_batches_and_said_once(tmp_path, tokenizer):
+    dataset, store = damaged_among(tmp_path, tokenizer, num_good=2, num_bad=1)
+    for _ in range(2):
+        batch = dataset.batch([4, 0, 5, 3], pad_id=0)
+        wanted = collate([dataset[0], dataset[3]], pad_id=0)
+        assert torch.equal(batch.features, wanted.features)
+        assert torch.equal(batch.tokens, wanted.tokens)
+    assert store.problems == [
+        f"{tmp_path / '02.npy'}: holds numbers that are not finite (NaN or infinity)"
+    ]
 
 
-def test_statistics_of_no_examples_are_zeros():
-    mean, std = feature_statistics([], 3)
-    assert mean.tolist() == std.tolist() == [0, 0, 0]
+def test_a_batch_of_damaged_files_alone_is_a_stand_in(tmp_path, tokenizer):
+    dataset, _ = damaged_among(tmp_path, tokenizer, num_good=2, num_bad=1)
+    batch = dataset.batch([4, 5], pad_id=3, pad_to=9)
+    wanted = stand_in(5, pad_id=3, pad_to=9)
+    assert batch.is_stand_in
+    assert batch.features.shape == wanted.features.shape == (1, 1, 5)
+    assert batch.tokens.tolist() == [[3] * 9]
+    assert not batch.token_mask.any()
+    assert batch.to(torch.device("meta")).is_stand_in
 
 
-def test_a_shortened_name_meets_its_description_through_the_manifest(tmp_path):
-    source = "x" * 251 + ".gif"
-    entry = ManifestEntry(source=source, status="ok", features=features_name(source))
-    write_features(tmp_path / entry.features, np.zeros((2, 3), np.float32))
-    Manifest(tmp_path).add(entry)
-    pairing = pair(tmp_path, Descriptions({"x" * 251: ["a ball grows"]}))
-    assert [example.name for example in pairing.examples] == ["x" * 251]
-    assert pairing.without_features == []
+def test_where_most_files_cannot_be_used_something_else_is_wrong(tmp_path, tokenizer):
+    dataset, _ = damaged_among(tmp_path, tokenizer, num_good=10, num_bad=11)
+    dataset.batch(list(range(40)), pad_id=0)
+    with pytest.raises(FeatureError, match=r"11 of 21 feature files cannot be used.*10\.npy: "):
+        dataset.batch([40, 41], pad_id=0)

@@ -1,236 +1,37 @@
 import json
-import math
 import random
+import subprocess
+import sys
 
 import pytest
 
-from builders import (
-    CAPTIONS,
-    CPU,
-    TINY,
-    tiny_recipe,
-    write_model,
-    write_world,
-)
-from gifdesc.checkpoint import load_checkpoint
-from gifdesc.config import DecodingConfig, TrainingConfig
-from gifdesc.dataset import GIFDataset
-from gifdesc.errors import DescriptionError, FeatureError, GifdescError
-from gifdesc.evaluation import evaluate_model, evaluate_predictions, held_out_examples
-from gifdesc.features import read_features
-from gifdesc.generation import generate
-from gifdesc.objective import iterate_batches, score_tokens
-from gifdesc.training import train
-from gifdesc.training_data import prepare_data
+from builders import process_environment
+from gifdesc.errors import DescriptionError, MeteorError
+from gifdesc.evaluation import evaluate_predictions
+from gifdesc.metrics import score, score_examples
+from gifdesc.metrics.metric import Metric, mean
 
-METRIC_NAMES = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"]
 KEYS = [
     "num_examples",
     "metrics",
+    "intervals",
     "blind",
+    "baselines",
+    "visual_gain",
     "loss",
     "perplexity",
     "token_accuracy",
     "exact_match",
     "distinct_captions",
+    "diversity",
     "notes",
 ]
-SHORT = DecodingConfig(num_beams=1, max_tokens=30)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return write_world(tmp_path_factory.mktemp("world"), recipe=tiny_recipe())
-
-
-@pytest.fixture(scope="module")
-def learnt(world, tmp_path_factory):
-    """A model that knows the captions of `world` by heart, and all examples."""
-    folder = tmp_path_factory.mktemp("learnt")
-    config = TrainingConfig(
-        epochs=60, learning_rate=2e-2, batch_size=4, val_fraction=0.0, test_fraction=0.0
-    )
-    data = prepare_data(world.features_dir, world.descriptions_dir, config)
-    train(data, folder, TINY, config, CPU)
-    return load_checkpoint(folder), data.splits["train"]
-
-
-def held_out(checkpoint, world, **options):
-    return held_out_examples(checkpoint, world.features_dir, world.descriptions_dir, **options)
-
-
-def test_a_model_that_knows_all_is_right_and_blind_it_is_not(learnt):
-    checkpoint, examples = learnt
-    result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    assert result.num_examples == result.distinct_captions == len(CAPTIONS)
-    assert result.exact_match == 1.0
-    assert result.metrics["bleu_1"] == pytest.approx(1)
-    assert {one.name: one.caption for one in result.captions} == CAPTIONS
-    assert result.blind["exact_match"] == 0.0
-    assert result.blind["bleu_1"] < 0.7
-    assert result.token_accuracy == 1.0
-    assert result.loss < 0.1
-
-
-def test_the_json_object(learnt):
-    checkpoint, examples = learnt
-    row = evaluate_model(checkpoint, examples, CPU, SHORT).to_json()
-    assert list(row) == KEYS
-    assert list(row["metrics"]) == METRIC_NAMES
-    assert sorted(row["blind"]) == sorted([*METRIC_NAMES, "exact_match"])
-    assert json.loads(json.dumps(row, allow_nan=False)) == row
-
-
-def test_a_metric_that_is_not_computed_is_null_with_a_note(learnt, monkeypatch):
-    checkpoint, examples = learnt
-    result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    for name in METRIC_NAMES:
-        assert (result.metrics[name] is None) == (name in result.notes)
-    scores = {**dict.fromkeys(METRIC_NAMES, 0.5), "meteor": None}
-    monkeypatch.setattr("gifdesc.evaluation.score", lambda *_: scores)
-    result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    assert result.metrics["meteor"] is result.blind["meteor"] is None
-    assert result.notes["meteor"]
-    assert "bleu_4" not in result.notes
-
-
-def test_the_loss_is_the_models_own_and_perplexity_its_exponential(learnt):
-    checkpoint, examples = learnt
-    result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    dataset = GIFDataset(examples, checkpoint.tokenizer)
-    batches = iterate_batches(dataset, 2, pad_id=checkpoint.tokenizer.pad_id, pad_to=None)
-    wanted = score_tokens(checkpoint.model, batches, "next_token", CPU)
-    assert result.loss == pytest.approx(wanted.mean_loss, rel=1e-4)
-    assert result.token_accuracy == wanted.accuracy
-    assert result.perplexity == pytest.approx(math.exp(result.loss))
-
-
-def test_captions_are_the_searchs(learnt):
-    checkpoint, examples = learnt
-    config = DecodingConfig(num_beams=3, max_tokens=4)
-    result = evaluate_model(checkpoint, examples, CPU, config)
-    features = [read_features(one.features_path) for one in examples]
-    wanted = generate(checkpoint.model, checkpoint.tokenizer, features, config, CPU)
-    assert [one.caption for one in result.captions] == [best.caption for best, *_ in wanted]
 
 
 def named(num_examples):
     """Predictions that differ from each other, and references that equal them."""
     predictions = {f"g{i}": f"word{i}" for i in range(num_examples)}
     return predictions, {name: [caption] for name, caption in predictions.items()}
-
-
-@pytest.mark.parametrize("num_examples", [2, 3, 7, 40])
-def test_blind_gives_every_gif_the_caption_of_another(num_examples, learnt, monkeypatch):
-    checkpoint, [example, *_] = learnt
-    captions = iter(f"word{i}" for i in range(num_examples))
-
-    def fake_generate(_model, _tokenizer, features, *_):
-        return [[Said(next(captions))] for _ in features]
-
-    class Said:
-        def __init__(self, caption):
-            self.caption = caption
-
-    scored = []
-
-    def fake_score(hypotheses, references):
-        scored.append((hypotheses, references))
-        return dict.fromkeys(METRIC_NAMES, 0.0)
-
-    monkeypatch.setattr("gifdesc.evaluation.generate", fake_generate)
-    monkeypatch.setattr("gifdesc.evaluation.score", fake_score)
-    evaluate_model(checkpoint, [example] * num_examples, CPU, SHORT)
-    own = [f"word{i}" for i in range(num_examples)]
-    assert len(scored) == 2
-    [(dealt, blind_references)] = [one for one in scored if one[0] != own]
-    assert (own, blind_references) in scored
-    assert sorted(dealt) == sorted(own)
-    assert not any(one == other for one, other in zip(own, dealt, strict=True))
-    if num_examples == 40:  # not simply the neighbour's, which may be of the same kind
-        assert dealt not in (own[1:] + own[:1], own[-1:] + own[:-1])
-
-
-def test_one_example_has_no_blind_control_but_a_note(learnt):
-    checkpoint, examples = learnt
-    result = evaluate_model(checkpoint, examples[:1], CPU, SHORT)
-    assert result.blind is None
-    assert result.notes["blind"] == "needs two GIFs or more"
-    assert result.num_examples == 1
-
-
-def test_notes_tell_of_untrained_features_and_of_the_reports_loss(tmp_path, learnt):
-    checkpoint, examples = learnt
-    result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    assert "untrained ResNet50" in result.notes["weights"]
-    assert "loss" not in result.notes
-    training = TrainingConfig(objective="reconstruction", max_tokens=32)
-    recipe = tiny_recipe(weights="imagenet1k-v1")
-    reports = load_checkpoint(write_model(tmp_path, recipe=recipe, training=training))
-    notes = evaluate_model(reports, examples, CPU, SHORT).notes
-    assert "not comparable" in notes["loss"]
-    assert "weights" not in notes
-
-
-def test_a_reports_model_is_scored_over_all_positions(tmp_path, learnt):
-    _, examples = learnt
-    training = TrainingConfig(objective="reconstruction", max_tokens=32)
-    checkpoint = load_checkpoint(write_model(tmp_path, training=training))
-    dataset = GIFDataset(examples, checkpoint.tokenizer, max_tokens=32)
-    batches = iterate_batches(dataset, 6, pad_id=checkpoint.tokenizer.pad_id, pad_to=32)
-    wanted = score_tokens(checkpoint.model, batches, "reconstruction", CPU)
-    assert wanted.num_tokens == 32 * len(examples)
-    result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    assert result.loss == pytest.approx(wanted.mean_loss, rel=1e-5)
-
-
-def test_held_out_examples_are_those_that_training_left_out(world, tmp_path):
-    training = TrainingConfig(val_fraction=0.3, test_fraction=0.3, seed=1)
-    checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), training=training))
-    data = prepare_data(world.features_dir, world.descriptions_dir, training)
-    for split in ("train", "val", "test"):
-        examples, problems = held_out(checkpoint, world, split=split)
-        assert examples == data.splits[split]
-        assert problems == []
-
-
-def test_lists_may_say_what_is_held_out(world, tmp_path):
-    (tmp_path / "train.txt").write_text("a\nb\n")
-    (tmp_path / "test.txt").write_text("d\n")
-    checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
-    examples, _ = held_out(checkpoint, world, splits_dir=tmp_path)
-    assert [one.name for one in examples] == ["d"]
-
-
-def test_an_empty_split_is_an_error(world, tmp_path):
-    training = TrainingConfig(val_fraction=0.0, test_fraction=0.0)
-    checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), training=training))
-    with pytest.raises(GifdescError, match=r"no example is in the test split.*--split"):
-        held_out(checkpoint, world)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("sampling", "time"), ("num_frames", 8), ("weights_sha256", "c" * 64), ("encoding", "none")],
-)
-def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path, field, value):
-    recipe = tiny_recipe(**{field: value})
-    checkpoint = load_checkpoint(write_model(tmp_path, recipe=recipe))
-    with pytest.raises(FeatureError, match=f"made with {field} {value}"):
-        held_out(checkpoint, world)
-
-
-def test_features_of_another_size_are_refused(tmp_path, world):
-    checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), feature_size=12))
-    with pytest.raises(GifdescError, match="has 48 features a frame, the model wants 12"):
-        held_out(checkpoint, world, split="train")
-
-
-def test_features_of_unknown_recipe_are_taken_as_they_are(tmp_path):
-    world = write_world(tmp_path / "world")
-    checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
-    examples, _ = held_out(checkpoint, world, split="train")
-    assert examples
 
 
 @pytest.mark.parametrize(
@@ -258,11 +59,100 @@ def test_a_perfect_system_scores_one():
     assert result.metrics["bleu_1"] == pytest.approx(1)
 
 
-def test_a_system_without_a_model_has_no_loss_and_no_blind_control():
+def test_a_system_without_a_model_has_no_loss_and_no_baseline_of_training():
     row = evaluate_predictions(*named(3)).to_json()
     assert list(row) == KEYS
-    assert [row[key] for key in ("blind", "loss", "perplexity", "token_accuracy")] == [None] * 4
-    assert row["notes"]["blind"] == row["notes"]["loss"] == "needs a model"
+    assert [row[key] for key in ("loss", "perplexity", "token_accuracy")] == [None] * 3
+    assert row["baselines"]["nearest"] is row["baselines"]["most-common"] is None
+    assert row["diversity"]["in_training"] is None
+    for name in ("loss", "nearest", "most-common", "in_training"):
+        assert row["notes"][name] == "needs a model"
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_blind_is_what_the_captions_score_when_they_are_dealt_out_anew():
+    predictions, references = named(5)
+    result = evaluate_predictions(predictions, references)
+    dealt = [one.baselines["blind"] for one in result.captions]
+    assert sorted(dealt) == sorted(predictions.values())
+    assert all(one.caption != other for one, other in zip(result.captions, dealt, strict=True))
+    wanted = score(dealt, list(references.values()))
+    assert result.blind == {**wanted, "exact_match": 0.0} == result.baselines["blind"]
+    assert result.visual_gain["exact_match"] == 1.0
+    assert result.visual_gain["cider"] == result.metrics["cider"] - wanted["cider"]
+
+
+def test_a_system_that_says_one_thing_gains_nothing_from_the_gif():
+    _, references = named(8)
+    result = evaluate_predictions(dict.fromkeys(references, "word0"), references)
+    gain = {name: value for name, value in result.visual_gain.items() if name != "meteor"}
+    assert gain == pytest.approx(dict.fromkeys(gain, 0.0))
+
+
+def test_one_example_has_neither_a_blind_control_nor_intervals():
+    result = evaluate_predictions(*named(1))
+    assert result.blind is result.visual_gain is result.intervals is None
+    assert "no other GIF" in result.notes["blind"]
+    assert result.notes["intervals"] == "needs two GIFs or more"
+    assert list(result.to_json()) == KEYS
+
+
+def test_every_metric_has_an_interval_around_it():
+    predictions, references = named(40)
+    predictions |= dict.fromkeys(list(predictions)[::3], "wrong")
+    result = evaluate_predictions(predictions, references)
+    names = [name for name in result.metrics if name != "meteor"]
+    assert list(result.intervals) == [*names, "exact_match"]
+    low, high = result.intervals["exact_match"]
+    assert low < result.exact_match < high
+    low, high = result.intervals["cider"]
+    assert low < result.metrics["cider"] < high
+
+
+def test_examples_have_their_scores():
+    predictions = {"a": "a dog runs", "b": "a cat", "c": ""}
+    references = {"a": ["A dog runs."], "b": ["a dog", "the cat"], "c": ["nothing"]}
+    result = evaluate_predictions(predictions, references)
+    wanted = score_examples(list(predictions.values()), list(references.values()))
+    for one, scores in zip(result.captions, wanted, strict=True):
+        row = one.to_json()
+        assert row["metrics"] == scores
+        assert (row["id"], row["references"]) == (one.name, references[one.name])
+        assert row["exact_match"] is (one.name == "a")
+
+
+def test_where_a_score_means_little_is_said():
+    few = evaluate_predictions(*named(29))
+    assert "fewer than 30 GIFs" in few.warnings["cider"]
+    assert few.warnings["references"].startswith("one a GIF")
+    predictions, references = named(30)
+    references["g0"] = ["word0", "another"]
+    assert evaluate_predictions(predictions, references).warnings == {}
+    assert few.to_json()["notes"]["cider"] == few.warnings["cider"]
+
+
+def test_references_without_any_word_are_said():
+    predictions, references = named(4)
+    references["g1"], references["g3"] = ["...", ""], ["!!", "word"]
+    result = evaluate_predictions({**predictions, "g1": ""}, references)
+    assert result.warnings["wordless_references"] == "no reference of g1 holds a word"
+    assert not result.captions[1].is_exact
+    with pytest.raises(DescriptionError, match="no reference holds a word"):
+        evaluate_predictions(predictions, {name: ["...", ""] for name in predictions})
+
+
+def test_texts_of_any_kind_are_scored():
+    texts = [
+        "<b onclick='x'>a dog</b> &amp; a cat",
+        "كلب يركض",
+        "🐶 runs 🏃",
+        "word " * 2000,
+        "\ud800 x",
+    ]
+    references = {f"g{i}": [text] for i, text in enumerate(texts)}
+    result = evaluate_predictions({f"g{i}": text for i, text in enumerate(texts)}, references)
+    assert result.exact_match == 1.0
+    assert result.metrics["bleu_1"] == pytest.approx(1)
 
 
 def test_a_missing_prediction_counts_as_empty():
@@ -270,13 +160,95 @@ def test_a_missing_prediction_counts_as_empty():
     del predictions["g2"]
     result = evaluate_predictions(predictions, references)
     assert (result.num_examples, result.exact_match) == (4, 0.75)
-    assert result.notes["predictions"] == "1 of 4 missing, counted as empty"
+    assert result.warnings["predictions"] == "1 of 4 missing, counted as empty: g2"
+
+
+def test_another_system_is_compared_on_the_same_examples():
+    predictions, references = named(30)
+    other = {name: text if i % 2 else "wrong" for i, (name, text) in enumerate(predictions.items())}
+    result = evaluate_predictions(predictions, references, against=other)
+    assert result.against["exact_match"].score == 0.5
+    assert result.against["exact_match"].p_value < 0.01
+    row = result.to_json()
+    assert list(row)[-2:] == ["against", "notes"]
+    assert set(row["against"]) == set(result.metrics) - {"meteor"} | {"exact_match"}
+    assert set(row["against"]["cider"]) == {"score", "difference", "interval", "p_value"}
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    alike = evaluate_predictions(predictions, references, against=predictions)
+    assert all((one.difference, one.p_value) == (0, 1) for one in alike.against.values())
+    with pytest.raises(DescriptionError, match="no references for stranger"):
+        evaluate_predictions(predictions, references, against={**other, "stranger": "x"})
+
+
+class Meteor:
+    """Stands in for METEOR: the share of empty captions; it may fail from some call on."""
+
+    def __init__(self, fails_at=99):
+        self._num_calls, self._fails_at = 0, fails_at
+
+    def __enter__(self):
+        return Metric(("meteor",), self._statistics, mean)
+
+    def __exit__(self, *_):
+        pass
+
+    def _statistics(self, examples):
+        self._num_calls += 1
+        if self._num_calls >= self._fails_at:
+            raise MeteorError("Java ended")
+        return [(float(not one.hypothesis.text),) for one in examples]
+
+
+def test_meteor_is_computed_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr("gifdesc.scorer.running_meteor", Meteor)
+    predictions, references = named(4)
+    predictions["g1"] = ""
+    asked = evaluate_predictions(predictions, references, meteor=True, against={"g0": "word0"})
+    assert asked.metrics["meteor"] == asked.blind["meteor"] == 0.25
+    assert asked.against["meteor"].score == 0.75
+    assert asked.intervals["meteor"][0] == 0
+    assert asked.captions[1].scores["meteor"] == 1
+    assert "meteor" not in asked.notes
+    unasked = evaluate_predictions(predictions, references)
+    assert (unasked.metrics["meteor"], unasked.notes["meteor"]) == (None, "not asked for")
+
+
+def test_meteor_that_fails_is_null_with_its_reason_and_the_rest_is_there(monkeypatch):
+    monkeypatch.setattr("gifdesc.scorer.running_meteor", lambda: Meteor(fails_at=1))
+    result = evaluate_predictions(*named(3), meteor=True)
+    assert result.metrics["meteor"] is None
+    assert result.notes["meteor"] == "Java ended"
+    assert result.metrics["bleu_1"] == pytest.approx(1)
+    monkeypatch.setattr("gifdesc.scorer.running_meteor", lambda: Meteor(fails_at=2))
+    result = evaluate_predictions(*named(3), meteor=True)
+    assert (result.metrics["meteor"], result.blind["meteor"]) == (0, None)
+    assert result.notes["meteor"] == "Java ended"
+
+
+def test_scoring_captions_needs_no_torch():
+    script = """
+import sys
+from gifdesc.evaluation import evaluate_predictions
+evaluate_predictions({"a": "x", "b": "y"}, {"a": ["x"], "b": ["z"]})
+print("torch" in sys.modules)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=process_environment(), check=True
+    )
+    assert done.stdout == "False\n"
 
 
 def test_a_prediction_without_references_is_named():
     predictions, references = named(5)
     with pytest.raises(DescriptionError, match=r"no references for g0, g1, g2 and 1 more"):
         evaluate_predictions(predictions, {"g4": references["g4"]})
+
+
+def test_references_of_another_data_set_are_refused():
+    predictions, _ = named(2)
+    with pytest.raises(DescriptionError, match=r"no id in common.* no references for g0, g1"):
+        evaluate_predictions(predictions, {"x": ["word0"]})
 
 
 def test_the_order_of_predictions_does_not_matter():
@@ -292,10 +264,3 @@ def test_the_same_caption_for_everything_is_seen():
     _, references = named(4)
     result = evaluate_predictions(dict.fromkeys(references, "word0"), references)
     assert (result.distinct_captions, result.exact_match) == (1, 0.25)
-
-
-def test_a_model_of_split_lists_is_not_scored_on_another_split(world, tmp_path):
-    training = TrainingConfig(splits_sha256="0" * 64)
-    folder = write_model(tmp_path / "model", recipe=tiny_recipe(), training=training)
-    with pytest.raises(GifdescError, match="give the lists with --splits"):
-        held_out(load_checkpoint(folder), world)

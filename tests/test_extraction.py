@@ -21,7 +21,7 @@ from gifdesc.features import Manifest, read_features, read_recipe, write_feature
 from gifdesc.files import sha256_of
 from gifdesc.inputs import GifInput, find_gifs
 from gifdesc.preprocessing import FrameTransform
-from gifdesc.runtime import TorchEncoder
+from gifdesc.runtime_torch import TorchEncoder
 from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
 
 RECIPE = FeatureRecipe(
@@ -44,7 +44,7 @@ class MeanColours(torch.nn.Module):
 class Run:
     """A folder of GIFs, a folder of features, and the frames computed so far."""
 
-    batch_frames = 32  # as an encoder, of which `submit` is the other half
+    batch_frames = 32  # as an encoder, of which `submit` and `cancel` are the rest
 
     def __init__(self, folder: Path) -> None:
         self.gifs = folder / "gifs"
@@ -58,6 +58,10 @@ class Run:
         """Compute and count one batch: the extractor's encoder."""
         self.num_computed += len(pixels)
         return self._encoder.submit(pixels)
+
+    def cancel(self) -> None:
+        """Drop what has not begun."""
+        self._encoder.cancel()
 
     @property
     def extractor(self) -> FeatureExtractor:
@@ -352,6 +356,43 @@ def test_a_failed_file_that_was_mended_is_done(run):
 
 
 # Folders that do not fit
+
+
+def test_a_folder_where_a_feature_file_belongs_costs_one_gif(run):
+    for name in ("a", "b", "c"):
+        draw_gif(run.gifs / f"{name}.gif", 2)
+    (run.features / "b.gif.npy").mkdir(parents=True)
+    events = run()
+    wanted = {"a.gif": "ok", "b.gif": "failed", "c.gif": "ok"}
+    assert {source: event.entry.status for source, event in events.items()} == wanted
+    assert run.statuses() == wanted
+    error = events["b.gif"].entry.error
+    assert error == f"{run.features / 'b.gif.npy'} cannot be written: is a directory"
+    (run.features / "b.gif.npy").rmdir()
+    again = run()  # nothing is wrong with the GIF: it is tried again unasked
+    assert (again["b.gif"].entry.status, again["b.gif"].skipped) == ("ok", False)
+    assert again["a.gif"].skipped
+
+
+def test_a_folder_of_gifs_whose_name_is_a_feature_files_costs_one_gif(run):
+    draw_gif(run.gifs / "a.gif", 2)
+    draw_gif(run.gifs / "a.gif.npy" / "b.gif", 2)
+    assert {source: event.entry.status for source, event in run().items()} == {
+        "a.gif": "ok",
+        "a.gif.npy/b.gif": "failed",
+    }
+    assert run.files() == {"a.gif.npy"}
+
+
+def test_a_folder_that_has_taken_the_place_of_features_is_said(run):
+    path = draw_gif(run.gifs / "a.gif", 2)
+    run()
+    (run.features / "a.gif.npy").unlink()
+    (run.features / "a.gif.npy").mkdir()
+    assert run()["a.gif"].entry.status == "failed"
+    draw_broken_gif(path)
+    assert run()["a.gif"].entry.error.startswith("not a GIF")
+    assert run.statuses() == {"a.gif": "failed"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from gifdesc.extractor import FeatureExtractor, extract_features
 from gifdesc.gif import read_gif
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
-from gifdesc.runtime import TorchEncoder
+from gifdesc.runtime_torch import TorchEncoder
 from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
 
 SMALL = FrameTransform(resize_size=10, image_size=8)
@@ -243,6 +243,45 @@ def test_where_the_device_is_out_of_memory_batches_shrink(tmp_path, caplog):
     assert [record.message for record in caplog.records] == [
         "the device is out of memory: going on with smaller batches"
     ]
+
+
+class OutOfMemoryLater(OutOfMemory):
+    """A device that says only when the result is asked for that there was no room."""
+
+    def submit(self, pixels: np.ndarray):
+        """Compute one batch, if it fits."""
+        if len(pixels) <= self.room:
+            return super().submit(pixels)
+
+        def fail() -> np.ndarray:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+        return fail
+
+
+def test_where_memory_runs_out_while_batches_compute_they_shrink_as_well(tmp_path, caplog):
+    encoder = OutOfMemoryLater(room=20)
+    extractor = make_extractor(encoder, num_frames=100, encoding="none")
+    path = draw_gif(tmp_path / "a.gif", 100)
+    with caplog.at_level(logging.WARNING):
+        features = extractor.encode([extractor.sample(path)])[0]
+    assert_close_to_scale(features, plain_features(path, Pooling(), SMALL, list(range(100))))
+    assert extractor.batch_frames == 16
+    assert max(encoder.batches) <= 16
+    assert len(caplog.records) == 1
+
+
+def test_another_failure_of_the_network_is_not_taken_for_want_of_memory(tmp_path):
+    encoder = Watched()
+    extractor = make_extractor(encoder)
+    sampled = extractor.sample(draw_gif(tmp_path / "a.gif"))
+
+    def fail() -> np.ndarray:
+        raise RuntimeError("shapes do not fit")
+
+    encoder.submit = lambda _: fail
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        extractor.encode([sampled])
 
 
 def test_without_room_for_one_frame_it_says_so(tmp_path):

@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from gifdesc.files import (
+    find_files,
     json_line,
     read_json_lines,
     reason,
@@ -168,3 +169,18 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
         assert not temporary_path.name.endswith(".npy")  # no search for features finds it
     remove_leftovers(tmp_path)
     assert {path.name for path in folder.iterdir()} == {"a.npy", "b.npy", ".tmp-of-somebody-else"}
+
+
+def test_files_are_found_by_their_endings_in_the_order_of_paths(tmp_path):
+    for name in ("b.txt", "a/z.TXT", "a/deep/x.txt", "a.txt", "a-b/c.txt", "c.tsv", "d.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".txt").touch()
+    (tmp_path / "folder.txt").mkdir()
+    (tmp_path / "link.txt").symlink_to(tmp_path / "d.npy")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "nowhere.txt").symlink_to(tmp_path / "gone")
+    found = find_files(tmp_path, (".txt", ".tsv"))
+    wanted = ["a/deep/x.txt", "a/z.TXT", "a-b/c.txt", "a.txt", "b.txt", "c.tsv", "link.txt"]
+    assert found == wanted
+    assert [tmp_path / name for name in found] == sorted(tmp_path / name for name in found)

@@ -17,51 +17,37 @@ MODULE_LINES = 300
 # Imports run downwards only: a module may import those of the floors above it in this list.
 # The package itself stands apart: its version is everybody's, its lazy names are the top's.
 FLOORS = [
-    {"errors"},
-    # values, files, plain arithmetic
-    {"config", "files", "findings", "frame_grid", "hub", "positional", "preprocessing"}
-    | {"bert_files", "function_words"}
-    | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
-    # one part each
-    {"token_filters"},
-    {"hypotheses"},
-    {"sampling", "device", "fusion", "model_folder", "decoding", "tokenizer", "backbone", "runtime"}
-    | {"inputs", "features", "descriptions", "predictions", "demo"}
-    | {"gif_blocks", "gif_source", "metrics.rules"},
-    {
-        "model",
-        "dataset",
-        "decoding_sampling",
-        "report",
-        "description_inspection",
-        "gif_lzw",
-        "metrics.tokenizer",
-    },
-    {"checkpoint", "generation", "objective", "training_data", "gif_canvas", "metrics.captions"},
-    {"gif_foreign", "metrics.metric", "model_card", "vision_language_inputs"}
-    | {"vision_language_loading"},
-    {
-        "gif",
-        "publishing",
-        "vision_language_generation",
-        "metrics.bleu",
-        "metrics.cider",
-        "metrics.rouge",
-    },
-    {"sources", "gif_inspection", "metrics.scoring"},
-    {"sampled"},
-    {"loader", "extractor", "inspection", "metrics"},
-    # the verbs
-    {"extraction", "training", "evaluation", "captioner"},
-    {"vision_language"},
-    {"captioners"},
+    # nothing below
+    {"bert_files", "confidence", "config", "distributed", "errors", "files", "findings"}
+    | {"frame_grid", "function_words", "gif_sniff", "interruption", "looking"}
+    | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
+    | {"preprocessing", "read_ahead", "seeding", "style"},
+    {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion"}
+    | {"gif_limits", "hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation"}
+    | {"pages", "presets", "sampling", "sidecars", "token_filters", "training_state"},
+    {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
+    | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "runtime_torch"}
+    | {"tokenizer", "vision_language_inputs"},
+    {"attention_picture", "checkpoint", "decoding", "feature_store", "gif_lzw"}
+    | {"metrics.captions", "pairing", "runtime_openvino", "vision_language_loading"},
+    {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
+    | {"metrics.metric", "model_card", "resuming", "runtime", "splits"},
+    {"batching", "generation", "gif_foreign", "metrics.bleu", "metrics.cider", "metrics.meteor"}
+    | {"metrics.rouge", "objective", "publishing", "training_data"},
+    {"gif", "metrics.scoring", "trainer", "training_results", "vision_language_generation"},
+    {"curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
+    {"caption_inputs", "consensus", "diversity", "evaluation_page", "explanation", "inspection"}
+    | {"resampling", "sampled", "scorer", "self_critical", "validation"},
+    {"extractor", "loader", "phases", "scored"},
+    {"captioner", "evaluation", "extraction", "fitting"},
+    {"caption_formats", "model_evaluation", "training_run", "vision_language"},
+    {"caption_output", "captioners", "training"},
     {"describing"},
-    # the command line
-    {"cli.options", "cli.console", "cli.inputs"},
-    {"cli.progress"},
-    {"cli.check_progress", "cli.describe_progress"},
-    {"cli.extract", "cli.train", "cli.evaluate", "cli.caption", "cli.check", "cli.demo"}
-    | {"cli.describe"},
+    # the command line, above everything else
+    {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
+    {"cli.caption", "cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
+    | {"cli.score_table", "cli.training_run"},
+    {"cli.check", "cli.describe", "cli.evaluate", "cli.train"},
     {"cli"},
     {"__main__"},
 ]
@@ -185,7 +171,8 @@ for name in ("torchvision", "PIL", "imageio"):
     sys.modules[name] = None
 from pathlib import Path
 import torch
-from gifdesc.config import PRESETS, TrainingConfig
+from gifdesc.config import TrainingConfig
+from gifdesc.presets import PRESETS
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
 config = TrainingConfig(epochs=1)

@@ -73,3 +73,124 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes('{"id": "a", "caption": "wächst"}'.encode("latin-1"))
     with pytest.raises(DescriptionError, match=r"latin\.jsonl: not UTF-8"):
         read_predictions(tmp_path / "latin.jsonl")
+
+
+def test_lines_of_caption_json_are_read(tmp_path):
+    path = write(
+        tmp_path / "p.jsonl",
+        {"path": "gifs/a.gif", "caption": "a dog", "score": -0.5, "alternatives": []},
+        {"path": "gifs/b.gif", "error": "not a GIF"},
+        {"path": "gifs/c.gif", "caption": ""},
+    )
+    assert read_predictions(path) == {"gifs/a.gif": "a dog", "gifs/c.gif": ""}
+    assert read_predictions(path, ["a", "b", "c"]) == {"a": "a dog", "c": ""}
+
+
+@pytest.mark.parametrize("name", ["p.tsv", "captions", "p.txt"])
+def test_a_table_is_read(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("\ufeffx/a.gif\ta dog\truns\r\n\nhttps://g.example/b%20c.gif?x=1\t\n")
+    assert read_predictions(path, ["a", "b c"]) == {"a": "a dog runs", "b c": ""}
+
+
+def test_a_line_that_is_no_table_row_is_named(tmp_path):
+    path = tmp_path / "p.tsv"
+    for text in ("a\tdog\nno tab\n", "a\tdog\n\tno name\n"):
+        path.write_text(text)
+        with pytest.raises(DescriptionError, match=r"p\.tsv:2: not `name<TAB>caption`"):
+            read_predictions(path)
+
+
+IDS = ["cats/jump", "dogs/jump", "dogs/run.gif", "deep/er/one", "one", "http://x.example/q.gif"]
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("cats/jump.gif", "cats/jump"),
+        ("/home/me/gifs/dogs/jump.gif", "dogs/jump"),
+        ("./gifs/dogs/run.gif", "dogs/run.gif"),
+        ("run.GIF", "dogs/run.gif"),
+        ("er/one.gif", "deep/er/one"),
+        ("elsewhere/one.gif", "one"),
+        ("one.gif", "one"),
+        ("elsewhere/q.gif", "http://x.example/q.gif"),
+        ("gifs\\cats\\jump.gif", "cats/jump"),
+        ("jump.gif", None),
+        ("birds/jump.gif", None),
+        ("nowhere.gif", None),
+    ],
+)
+def test_a_path_meets_the_id_that_agrees_longest(tmp_path, path, wanted):
+    file = write(tmp_path / "p.jsonl", {"path": path, "caption": "x"})
+    if wanted is None:
+        with pytest.raises(DescriptionError, match="no id in common"):
+            read_predictions(file, IDS)
+    else:
+        assert read_predictions(file, IDS) == {wanted: "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("cats/jump", "cats/jump"),
+        ("cats/jump.gif", "cats/jump"),
+        ("dogs/run", "dogs/run.gif"),
+        ("gifs/cats/jump", None),
+        ("run", None),
+        ("jump", None),
+    ],
+)
+def test_an_id_is_meant_as_it_stands(tmp_path, name, wanted):
+    file = write(tmp_path / "p.jsonl", {"id": "one", "caption": "x"}, {"id": name, "caption": "y"})
+    if wanted is None:
+        with pytest.raises(DescriptionError, match=f"p.jsonl: no references for {name}"):
+            read_predictions(file, IDS)
+    else:
+        assert read_predictions(file, IDS) == {"one": "x", wanted: "y"}
+
+
+def test_two_lines_of_one_gif_are_refused(tmp_path):
+    rows = [{"path": "x/one.gif", "caption": "x"}, {"path": "y/one.gif", "error": "broken"}]
+    file = write(tmp_path / "p.jsonl", *rows)
+    with pytest.raises(DescriptionError) as caught:
+        read_predictions(file, IDS)
+    assert str(caught.value) == f"{file}:2: x/one.gif and y/one.gif are both one"
+    with pytest.raises(DescriptionError, match=r":2: id one stands twice"):
+        read_predictions(write(file, {"id": "one", "caption": ""}, {"id": "one", "caption": ""}))
+
+
+def test_unknown_names_are_all_counted(tmp_path):
+    rows = [{"id": f"x{i}", "caption": ""} for i in range(5)]
+    file = write(tmp_path / "p.jsonl", {"id": "one", "caption": ""}, *rows)
+    with pytest.raises(DescriptionError) as caught:
+        read_predictions(file, IDS)
+    assert str(caught.value) == f"{file}: no references for x0, x1, x2 and 2 more"
+    with pytest.raises(DescriptionError, match="may be of another data set"):
+        read_predictions(write(file, *rows), IDS)
+
+
+def test_what_failed_and_has_no_references_does_not_matter(tmp_path):
+    rows = [{"path": "one.gif", "caption": "x"}, {"path": "stranger.gif", "error": "broken"}]
+    assert read_predictions(write(tmp_path / "p.jsonl", *rows), IDS) == {"one": "x"}
+    with pytest.raises(DescriptionError, match="holds no caption"):
+        read_predictions(write(tmp_path / "q.jsonl", rows[1]), IDS)
+
+
+def test_references_may_be_a_table_or_a_folder_of_descriptions(tmp_path):
+    table = tmp_path / "r.tsv"
+    table.write_text("a\tone\nb\ttwo\na\tthree\n")
+    assert read_references(table) == {"a": ["one", "three"], "b": ["two"]}
+    folder = tmp_path / "descriptions"
+    (folder / "cats").mkdir(parents=True)
+    (folder / "cats" / "jump.txt").write_text("a cat jumps\nit jumps\n")
+    assert read_references(folder) == {"cats/jump": ["a cat jumps", "it jumps"]}
+    (folder / "empty.txt").write_text("")
+    with pytest.raises(DescriptionError, match=r"empty\.txt: empty"):
+        read_references(folder)
+
+
+def test_an_id_that_has_references_twice_is_refused(tmp_path):
+    row = {"id": "a", "captions": ["one"]}
+    with pytest.raises(DescriptionError, match=r"r\.jsonl:2: id a stands twice"):
+        read_references(write(tmp_path / "r.jsonl", row, row))

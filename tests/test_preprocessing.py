@@ -7,7 +7,7 @@ from torch import nn
 from torchvision.models import ResNet50_Weights
 
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
-from gifdesc.runtime import with_normalisation
+from gifdesc.runtime_torch import with_normalisation
 
 SIZES = {
     "square": (64, 64),
@@ -112,7 +112,7 @@ def test_frames_need_not_lie_in_one_piece():
     transform = FrameTransform(resize_size=16, image_size=16)
     assert torch.equal(transform(frames.copy()), transform(np.ascontiguousarray(frames)))
     pixels = transform(frames.copy())
-    assert pixels.is_contiguous()
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_normalised_values_worked_by_hand():

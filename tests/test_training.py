@@ -17,12 +17,13 @@ from builders import (
     write_world,
 )
 from gifdesc.checkpoint import load_checkpoint
-from gifdesc.config import PRESETS, DecodingConfig, TrainingConfig
+from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.dataset import GIFDataset, feature_statistics
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.features import read_features
 from gifdesc.generation import generate
 from gifdesc.objective import iterate_batches, score_tokens, token_loss
+from gifdesc.presets import PRESETS
 from gifdesc.training import make_tokenizer, train
 from gifdesc.training_data import prepare_data
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.backbone import UNTRAINED
+from gifdesc.caption_inputs import CaptionInput, as_input
 from gifdesc.checkpoint import Checkpoint, load_checkpoint
+from gifdesc.confidence import is_low
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
@@ -20,11 +22,18 @@ from gifdesc.extractor import FeatureExtractor
 from gifdesc.generation import GeneratedCaption, Word, generate
 from gifdesc.model_folder import locate
 from gifdesc.publishing import HUB_FILES, push_model, save_model
+from gifdesc.read_ahead import grouped_ahead
 from gifdesc.sampled import SampledGif
 from gifdesc.sources import GifSource, source_name
 
 _BATCH_GIFS = 8
 """GIFs captioned at once: few, so that captions come out soon."""
+
+_FIRST_BATCHES = (1, 2, 4)
+"""GIFs in the first batches: the first caption waits for one GIF alone."""
+
+_NUM_AHEAD = 8
+"""Decoded GIFs that may wait for the network; 16 frames are 2.4 MB."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,13 @@ class Caption:
         path: the GIF.
         caption: clean text; None where `error` says why.
         score: mean log-probability per token.
+        low_confidence: the score is below the model's threshold (confidence.py); None where the
+            model has none.
         alternatives: the n-best captions, the best first.
         num_frames: frames of the file.
         duration_ms: of one pass through the GIF.
         sampled_frames: indices of the frames that were looked at.
+        sampled_times_ms: when each of them comes on screen.
         words: the caption word by word.
         error: why there is no caption.
         note: what is worth knowing of the file, such as that it is cut off.
@@ -47,31 +59,59 @@ class Caption:
     path: str
     caption: str | None = None
     score: float | None = None
+    low_confidence: bool | None = None
     alternatives: tuple[GeneratedCaption, ...] = ()
     num_frames: int | None = None
     duration_ms: int | None = None
     sampled_frames: tuple[int, ...] = ()
+    sampled_times_ms: tuple[int, ...] = ()
     words: tuple[Word, ...] = ()
     error: str | None = None
     note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The line of `gifdesc caption --json`."""
+        """The line of `gifdesc caption --json`; log-probabilities and weights to 6 decimals."""
         if self.error is not None:
             return {"path": self.path, "error": self.error}
         row = {
             "path": self.path,
             "caption": self.caption,
-            "score": self.score,
+            "score": _rounded(self.score),
+            "low_confidence": self.low_confidence,
             "alternatives": [
-                {"caption": one.caption, "score": one.score} for one in self.alternatives
+                {"caption": one.caption, "score": _rounded(one.score)} for one in self.alternatives
             ],
             "num_frames": self.num_frames,
             "duration_ms": self.duration_ms,
             "sampled_frames": list(self.sampled_frames),
-            "words": [asdict(word) for word in self.words],
+            "sampled_times_ms": list(self.sampled_times_ms),
+            "words": [
+                {
+                    "word": word.word,
+                    "log_prob": _rounded(word.log_prob),
+                    "time_ms": word.time_ms,
+                    "frame_weights": None
+                    if word.frame_weights is None
+                    else [_rounded(weight) for weight in word.frame_weights],
+                }
+                for word in self.words
+            ],
         }
         return row if self.note is None else {**row, "note": self.note}
+
+
+def _rounded(number: float | None) -> float | None:
+    """To 6 decimals: what is beyond them depends on which GIFs share a batch."""
+    return None if number is None else round(number, 6)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A GIF read ahead of the network, or why it cannot be read."""
+
+    name: str
+    gif: SampledGif | None = None
+    error: str | None = None
 
 
 class Captioner:
@@ -157,23 +197,29 @@ class Captioner:
         ]
 
     def caption_many(
-        self, sources: Iterable[GifSource], config: DecodingConfig | None = None
+        self,
+        sources: Iterable[GifSource | CaptionInput],
+        config: DecodingConfig | None = None,
     ) -> Iterator[Caption]:
-        """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
-        config = config or DecodingConfig()
-        rest = iter(sources)
-        while group := list(islice(rest, _BATCH_GIFS)):
-            results: dict[int, Caption] = {}
-            good: list[tuple[int, str, SampledGif]] = []
-            for position, source in enumerate(group):
-                name = source_name(source)
-                try:
-                    good.append((position, name, self._extractor.sample(source)))
-                except GifdescError as error:
-                    results[position] = Caption(name, error=str(error).removeprefix(f"{name}: "))
-            done = self._caption_sampled([(path, gif) for _, path, gif in good], config)
-            results.update(zip((position for position, _, _ in good), done, strict=True))
-            yield from (results[position] for position in range(len(group)))
+        """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
+
+        The next GIFs are taken and decoded in a thread while the network looks at those before.
+        """
+        sizes = chain(_FIRST_BATCHES, repeat(_BATCH_GIFS))
+        for group in grouped_ahead(sources, self._load, sizes, num_ahead=_NUM_AHEAD):
+            good = [(one.name, one.gif) for one in group if one.gif is not None]
+            done = iter(self._caption_sampled(good, config or DecodingConfig()))
+            for one in group:
+                yield next(done) if one.gif is not None else Caption(one.name, error=one.error)
+
+    def _load(self, source: GifSource | CaptionInput) -> _Loaded:
+        one = as_input(source)
+        if one.error is not None:
+            return _Loaded(one.name, error=one.error)
+        try:
+            return _Loaded(one.name, self._extractor.sample(one.source))
+        except GifdescError as error:
+            return _Loaded(one.name, error=one.reason(error))
 
     def caption_features(
         self,
@@ -243,22 +289,39 @@ class Captioner:
     ) -> list[Caption]:
         features = self._extractor.encode([gif for _, gif in gifs])
         found = self.caption_features(features, config)
+        threshold = self._checkpoint.confidence_threshold
         return [
-            _to_caption(path, gif, captions)
+            _to_caption(path, gif, captions, threshold)
             for (path, gif), captions in zip(gifs, found, strict=True)
         ]
 
 
-def _to_caption(path: str, gif: SampledGif, captions: list[GeneratedCaption]) -> Caption:
+def _to_caption(
+    path: str, gif: SampledGif, captions: list[GeneratedCaption], threshold: float | None
+) -> Caption:
     best = captions[0]
+    starts_ms = [0, *accumulate(gif.durations_ms)]
+    times_ms = tuple(starts_ms[index] for index in gif.sampled_frames)
     return Caption(
         path=path,
         caption=best.caption,
         score=best.score,
+        low_confidence=is_low(best.score, threshold),
         alternatives=tuple(captions),
         num_frames=len(gif.durations_ms),
-        duration_ms=sum(gif.durations_ms),
+        duration_ms=starts_ms[-1],
         sampled_frames=gif.sampled_frames,
-        words=best.words,
+        sampled_times_ms=times_ms,
+        words=tuple(replace(word, time_ms=_moment_ms(word, times_ms)) for word in best.words),
         note=gif.truncated or gif.note,
     )
+
+
+def _moment_ms(word: Word, times_ms: Sequence[int]) -> int | None:
+    """When the frame that a word looked at most comes on screen; of equals, the first.
+
+    Not the mean time by weight: between two moments that a word looks at, there may be nothing.
+    """
+    if not word.frame_weights:
+        return None
+    return times_ms[word.frame_weights.index(max(word.frame_weights))]

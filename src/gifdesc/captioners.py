@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from gifdesc.caption_inputs import CaptionInput
 from gifdesc.captioner import Caption, Captioner
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
@@ -32,7 +33,7 @@ class GifCaptioner(Protocol):
         ...
 
     def caption_many(
-        self, sources: Iterable[GifSource], config: DecodingConfig | None = None
+        self, sources: Iterable[GifSource | CaptionInput], config: DecodingConfig | None = None
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
         ...

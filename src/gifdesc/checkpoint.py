@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name f
 from gifdesc.model_folder import kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: attention over frames beside states, its context in the output layer."""
 WEIGHTS_NAME = "model.safetensors"
 
 
@@ -34,12 +36,15 @@ class Checkpoint:
         tokenizer: of the model's vocabulary.
         recipe: of the features it was trained on, None where nobody knows.
         training: how it was trained.
+        confidence_threshold: the score below which a caption is doubtful (confidence.py), None
+            where the validation split was too small to tell.
     """
 
     model: CaptionModel
     tokenizer: CaptionTokenizer
     recipe: FeatureRecipe | None
     training: TrainingConfig
+    confidence_threshold: float | None = None
 
 
 def save_checkpoint(
@@ -48,6 +53,7 @@ def save_checkpoint(
     tokenizer: CaptionTokenizer,
     recipe: FeatureRecipe | None,
     training: TrainingConfig,
+    confidence_threshold: float | None = None,
 ) -> None:
     """Write a model folder; the weights come last, so that a folder with weights is whole.
 
@@ -62,6 +68,7 @@ def save_checkpoint(
         "model": to_json(model.config),
         "features": None if recipe is None else to_json(recipe),
         "training": to_json(training),
+        "confidence_threshold": confidence_threshold,
     }
     write_json(folder / CONFIG_NAME, config)
     save_weights(folder / WEIGHTS_NAME, model)
@@ -100,6 +107,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         training = from_json(TrainingConfig, config.get("training"))
         features = config.get("features")
         recipe = None if features is None else from_json(FeatureRecipe, features)
+        threshold = _threshold_of(config)
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
     tokenizer = _load_tokenizer(folder)
@@ -112,8 +120,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         model = CaptionModel(model_config)
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
-    _load_weights(folder / WEIGHTS_NAME, model)
-    return Checkpoint(model.eval(), tokenizer, recipe, training)
+    load_weights(folder / WEIGHTS_NAME, model)
+    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -132,7 +140,28 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{path}: of format {version}, this gifdesc {__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade gifdesc"
         )
+    if version < FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, whose models were built otherwise; train again with "
+            f"gifdesc {__version__}"
+        )
     return config
+
+
+def _threshold_of(config: dict[str, Any]) -> float | None:
+    """The threshold that a configuration states; older ones state none.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    threshold = config.get("confidence_threshold")
+    if threshold is None:
+        return None
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+        raise ValueError(f"confidence_threshold cannot be {threshold!r}")
+    if not math.isfinite(threshold):
+        raise ValueError("confidence_threshold is not finite")
+    return float(threshold)
 
 
 def _load_tokenizer(folder: Path) -> CaptionTokenizer:
@@ -142,7 +171,12 @@ def _load_tokenizer(folder: Path) -> CaptionTokenizer:
         raise CheckpointError(str(error)) from error
 
 
-def _load_weights(path: Path, model: torch.nn.Module) -> None:
+def load_weights(path: Path, model: torch.nn.Module) -> None:
+    """Give a model the weights of a file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
     try:
         state = load_file(path)
         model.load_state_dict(state)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from math import inf, isfinite
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Sampling = Literal["uniform", "step", "time"]
 Encoding = Literal["sinusoidal", "none"]
-Recurrence = Literal["rnn", "gru", "lstm"]
-DecoderKind = Literal["none", "rnn", "gru", "lstm"]
-FusionKind = Literal["add", "concat", "attention"]
+Recurrence = Literal["none", "rnn", "gru", "lstm"]
+FusionKind = Literal["add", "concat", "gate", "attention"]
 Objective = Literal["next_token", "reconstruction"]
 Split = Literal["train", "val", "test"]
 Precision = Literal["float32", "float16", "bfloat16"]
+TrainingPrecision = Literal["auto", "float32", "float16", "bfloat16"]
+Optimizer = Literal["adam", "adamw"]
+Schedule = Literal["constant", "cosine"]
+BestBy = Literal["cider", "loss"]
 
 FEATURE_SIZE = 2048
 """Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""
@@ -84,20 +87,29 @@ class ModelConfig:
     projection_size: int = 384
     """Units that features are reduced to before the encoder; 0 feeds them in as they are."""
     encoder: Recurrence = "gru"
+    """The RNN over the frames; `none` leaves each frame alone and sums the GIF up by their mean."""
     bidirectional: bool = True
     hidden_size: int = 384
     embedding_size: int = 384
-    decoder: DecoderKind = "gru"
+    decoder: Recurrence = "gru"
+    """The RNN over the words; `none` knows only the last word."""
     fusion: FusionKind = "attention"
     dropout: float = 0.3
     """Share of units dropped in training: of the features, the words and the joined vector."""
     standardise: bool = True
     """Whether features are shifted and scaled by the training set's statistics."""
+    frame_skip: bool = True
+    """Whether attention sees each frame as it came in beside what the encoder made of it, so that
+    what a single frame shows need not pass through the RNN."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
         if self.bidirectional and self.hidden_size % 2:
             raise ValueError("a bidirectional encoder needs an even hidden_size")
+        if self.encoder == "none" and self.bidirectional:
+            raise ValueError("without an encoder there is nothing bidirectional")
+        if self.encoder == "none" and self.projection_size != self.hidden_size:
+            raise ValueError("without an encoder, projection_size must equal hidden_size")
         if self.decoder == "none" and self.embedding_size != self.hidden_size:
             raise ValueError("without a decoder, embedding_size must equal hidden_size")
         for name in ("feature_size", "vocab_size", "hidden_size", "embedding_size"):
@@ -112,14 +124,41 @@ class TrainingConfig:
     """One training run."""
 
     epochs: int = 20
-    learning_rate: float = 1e-3
+    scst_epochs: int = 0
+    """Epochs of self-critical training (Rennie et al. 2017, arXiv:1612.00563) that follow."""
+    scst_learning_rate: float = 5e-5
+    scst_samples: int = 5
+    """Captions sampled per GIF; each one's baseline is the mean of the others (Luo 2020,
+    arXiv:2003.09971, which takes 5)."""
+    learning_rate: float = 2e-3
     batch_size: int = 32
+    """(GIF, caption) pairs per optimizer step, over all processes."""
     seed: int = 0
     objective: Objective = "next_token"
     """`next_token`: predict each token from those before, padding not counted.
     `reconstruction`: the report's; the token to predict is shown, all 128 positions count."""
+    optimizer: Optimizer = "adamw"
+    weight_decay: float = 0.01
+    """AdamW's (Loshchilov & Hutter 2019, arXiv:1711.05101); Adam has none."""
+    schedule: Schedule = "cosine"
+    """How the learning rate goes after the warm-up: stays, or falls to 0 by half a cosine
+    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
+    warmup_fraction: float = 0.05
+    """Share of the steps in which the learning rate rises from 0 in a straight line."""
+    label_smoothing: float = 0.1
+    """Share of each target spread evenly over the vocabulary (Szegedy et al. 2016,
+    arXiv:1512.00567, section 7). The losses that are told of are without it."""
+    scheduled_sampling: float = 0.0
+    """Share of the words shown that are the model's own, reached at the end of the run
+    (Bengio et al. 2015, arXiv:1506.03099)."""
     max_grad_norm: float = 5.0
     """Gradients are scaled down to this norm; 0 leaves them."""
+    best_by: BestBy = "cider"
+    """The validation score that chooses the epoch that is kept."""
+    patience: int = 0
+    """Epochs without a better one after which the run stops; 0 never stops it."""
+    precision: TrainingPrecision = "auto"
+    """Of the arithmetic; auto takes what a GPU is fast at and float32 elsewhere."""
     max_tokens: int = MAX_TOKENS
     val_fraction: float = 0.1
     test_fraction: float = 0.1
@@ -132,13 +171,30 @@ class TrainingConfig:
         _check_choices(self)
         if self.epochs < 1 or self.batch_size < 1 or self.max_tokens < 3:
             raise ValueError("epochs and batch_size must be 1 or more, max_tokens 3 or more")
-        if not 0 < self.learning_rate <= 10 or self.max_grad_norm < 0:
-            raise ValueError(
-                "learning_rate must be above 0 and at most 10, max_grad_norm 0 or more"
-            )
+        if self.scst_epochs < 0 or self.patience < 0 or self.scst_samples < 2:
+            raise ValueError("scst_epochs and patience must be 0 or more, scst_samples 2 or more")
+        for name in ("learning_rate", "scst_learning_rate"):
+            if not 0 < getattr(self, name) <= 10:
+                raise ValueError(f"{name} must be above 0 and at most 10")
+        for name in ("weight_decay", "max_grad_norm"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be 0 or more")
+        for name in ("warmup_fraction", "label_smoothing", "scheduled_sampling"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1)")
         fractions = (self.val_fraction, self.test_fraction)
         if not (all(0 <= fraction < 1 for fraction in fractions) and sum(fractions) < 1):
             raise ValueError("val_fraction and test_fraction must be 0 or more and sum to below 1")
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError("weight_decay needs the optimizer adamw")
+        if self.objective == "reconstruction" and (
+            self.best_by == "cider" or self.scst_epochs or self.scheduled_sampling
+        ):
+            raise ValueError(
+                "a model trained to repeat what it is shown cannot caption: objective "
+                "reconstruction goes with best_by loss, without self-critical training and "
+                "scheduled sampling"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,49 +230,12 @@ class DecodingConfig:
             raise ValueError("num_beams and max_tokens must be 1 or more")
         if self.num_captions < 1 or (self.num_captions > self.num_beams and not self.sample):
             raise ValueError("num_captions must be between 1 and num_beams")
-        if not isfinite(self.length_penalty):
+        if not math.isfinite(self.length_penalty):
             raise ValueError("length_penalty must be a finite number")
         if self.no_repeat_ngram < 0:
             raise ValueError("no_repeat_ngram must be 0 or more")
-        if not (0 < self.temperature < inf and 0 < self.top_p <= 1):
+        if not (0 < self.temperature < math.inf and 0 < self.top_p <= 1):
             raise ValueError("temperature must be above 0, top_p above 0 and at most 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A named model with the training that suits it."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-
-
-PRESETS: dict[str, Preset] = {
-    "attention": Preset(),
-    "report": Preset(
-        model=ModelConfig(
-            projection_size=0,
-            encoder="rnn",
-            bidirectional=False,
-            hidden_size=512,
-            embedding_size=512,
-            decoder="none",
-            fusion="add",
-            dropout=0.0,
-            standardise=False,
-        ),
-        training=TrainingConfig(
-            epochs=10,
-            learning_rate=1e-4,
-            batch_size=8,
-            objective="reconstruction",
-            max_grad_norm=0.0,
-            tokenizer="bert-base-uncased",
-            preset="report",
-        ),
-    ),
-}
-"""`attention`: next-token prediction with temporal attention, the default.
-`report`: the original report's recipe, whole (docs/report.md)."""
 
 
 Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)

@@ -14,11 +14,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlparse
 
 from gifdesc.errors import DescriptionError
-from gifdesc.files import reason
+from gifdesc.files import find_files, reason
 
 TEXT_SUFFIX = ".txt"
 TABLE_SUFFIXES = (".tsv", ".jsonl")
 _ID_KEYS = ("id", "path", "gif", "source", "name", "url")
+_ODD_PATH = re.compile(r"\\|//|/$|^$|(^|/)\.(/|$)")
+"""What a path may be written without: most are, and need no parsing."""
+
 _REPORT_NAME = re.compile(r"gif_(\d+)_features_with_pe|description_(\d+)")
 
 
@@ -51,7 +54,7 @@ class Descriptions:
         """
         if key in self.captions or not is_unique:
             return key if key in self.captions else None
-        bare = PurePosixPath(key).name
+        bare = bare_name(key)
         return bare if bare in self.captions else None
 
 
@@ -59,14 +62,20 @@ def gif_key(name: str) -> str:
     """The key of a GIF, a feature file or a URL."""
     if "://" in name:
         name = PurePosixPath(unquote(urlparse(name).path)).name
-    name = PurePosixPath(name.replace("\\", "/")).as_posix()
+    if _ODD_PATH.search(name):
+        name = PurePosixPath(name.replace("\\", "/")).as_posix()
     for suffix in (".npy", ".gif"):
-        if name.lower().endswith(suffix):
+        if name[-len(suffix) :].lower() == suffix:
             name = name[: -len(suffix)]
     folder, slash, stem = name.rpartition("/")
     if match := _REPORT_NAME.fullmatch(stem):
         stem = f"gif_{match[1] or match[2]}"
     return folder + slash + stem
+
+
+def bare_name(key: str) -> str:
+    """A key without its folders."""
+    return key.rpartition("/")[2]
 
 
 def read_descriptions(path: Path) -> Descriptions:
@@ -80,17 +89,16 @@ def read_descriptions(path: Path) -> Descriptions:
         DescriptionError: there is no such path, or it holds no description at all.
     """
     if path.is_dir():
-        wanted = (TEXT_SUFFIX, *TABLE_SUFFIXES)
-        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in wanted and p.is_file())
-        root = path
+        root, names = path, find_files(path, (TEXT_SUFFIX, *TABLE_SUFFIXES))
     elif path.is_file():
-        paths, root = [path], path.parent
+        root, names = path.parent, [path.name]
     else:
         raise DescriptionError(f"{path}: no such file or folder; name it with --descriptions")
     descriptions = Descriptions()
-    for one in paths:
+    for name in names:
+        one = root / name
         try:
-            _read_file(one, root, descriptions)
+            _read_file(one, name, descriptions)
         except OSError as error:
             descriptions.problems.append(f"{one}: cannot be read: {reason(error)}")
         except UnicodeDecodeError as error:
@@ -103,7 +111,8 @@ def read_descriptions(path: Path) -> Descriptions:
     return descriptions
 
 
-def _read_file(path: Path, root: Path, descriptions: Descriptions) -> None:
+def _read_file(path: Path, name: str, descriptions: Descriptions) -> None:
+    """Read a file; `name` is its path under the folder of descriptions."""
     text = path.read_bytes().decode("utf-8-sig")
     suffix = path.suffix.lower()
     if suffix == ".tsv":
@@ -111,7 +120,7 @@ def _read_file(path: Path, root: Path, descriptions: Descriptions) -> None:
     elif suffix == ".jsonl":
         rows = json_rows(text)
     else:
-        key = gif_key(path.relative_to(root).with_suffix("").as_posix())
+        key = gif_key(name[: -len(suffix)] if suffix else name)
         if not text.strip():
             descriptions.problems.append(f"{path}: empty")
         descriptions.add(key, text.splitlines())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import torch
 
 from gifdesc.errors import UsageError
+
+_MAX_CPU_STREAMS = 8
 
 
 def resolve_device(name: str) -> torch.device:
@@ -33,3 +36,22 @@ def resolve_device(name: str) -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: PyTorch finds no Apple GPU here; use auto or cpu")
     return torch.device(name)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran short, on a GPU or on the CPU."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        # The CPU's allocator has no error class of its own.
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def cpu_streams() -> tuple[int, int]:
+    """How many batches a CPU computes side by side, and the threads of each.
+
+    One thread each on up to 8 cores, for threads that share a batch wait for each other; not more
+    than 8 streams, for each needs memory of its own.
+    """
+    num_threads = torch.get_num_threads()
+    threads_each = math.ceil(num_threads / _MAX_CPU_STREAMS)
+    return num_threads // threads_each, threads_each

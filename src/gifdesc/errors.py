@@ -8,6 +8,7 @@ GifdescError
 ├── CheckpointError   a model folder that is incomplete, damaged or too new
 ├── HubError         the Hugging Face hub does not give or take a model
 ├── TrainingError     a training run that cannot start or go on
+├── MeteorError       METEOR cannot be computed here; the other scores can
 └── UsageError        a request that cannot be met whatever the files hold (exit code 2)
 
 A message names the path, what is wrong and what to do. The command line turns any of these
@@ -45,6 +46,10 @@ class HubError(GifdescError):
 
 class TrainingError(GifdescError):
     """A training run cannot start or cannot go on."""
+
+
+class MeteorError(GifdescError):
+    """METEOR cannot be computed: its program or Java is missing, or failed."""
 
 
 class UsageError(GifdescError):

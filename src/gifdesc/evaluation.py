@@ -1,274 +1,167 @@
-"""A model and its held-out GIFs, or anybody's captions, to scores."""
+"""Captions of any system, beside what people said, to scores and what they can be trusted for."""
 
 from __future__ import annotations
 
-import logging
-import math
-import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
+from gifdesc.baselines import blind_captions
+from gifdesc.diversity import diversity
+from gifdesc.metrics import ScoreTable
+from gifdesc.predictions import unknown_ids
+from gifdesc.resampling import differences, intervals, resampled_scores
+from gifdesc.scored import (
+    BASELINES,
+    BLIND,
+    MOST_COMMON,
+    NEAREST,
+    Captioned,
+    Evaluation,
+    ScoredCaption,
+)
+from gifdesc.scorer import EXACT_MATCH, open_scorer, plain, warnings_of
 
-from gifdesc.backbone import UNTRAINED
-from gifdesc.checkpoint import Checkpoint
-from gifdesc.config import DecodingConfig, Split
-from gifdesc.dataset import Example, GIFDataset
-from gifdesc.errors import DescriptionError, GifdescError
-from gifdesc.features import check_same_recipe, read_features, read_recipe
-from gifdesc.generation import generate
-from gifdesc.metrics import score, tokenize
-from gifdesc.objective import iterate_batches, score_tokens
-from gifdesc.training_data import prepare_data
-
-log = logging.getLogger(__name__)
-
-_BATCH_GIFS = 32
-_BLIND_SEED = 0
-
-Metrics = dict[str, float | None]
+_NEEDS_MODEL = dict.fromkeys(("loss", NEAREST, MOST_COMMON, "in_training"), "needs a model")
+_NEEDS_TWO = {
+    BLIND: "needs two GIFs or more: there is no other GIF to caption this one from",
+    "intervals": "needs two GIFs or more",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """The scores of captions against references. Shares and BLEU are in [0, 1].
+class ModelSide:
+    """What a model has beside its captions.
 
     Attributes:
-        num_examples: GIFs scored.
-        metrics: `bleu_1` .. `bleu_4`, `meteor`, `rouge_l`, `cider`; None where not computed.
-        blind: the same and `exact_match`, each GIF captioned from another GIF's features.
-        loss: cross-entropy per token in nats; None for captions without a model.
-        perplexity: its exponential.
+        loss: cross-entropy per token in nats.
         token_accuracy: share of tokens predicted right given the words before.
-        exact_match: share of captions that equal a reference, case and punctuation apart.
-        distinct_captions: different captions among all.
+        baselines: the captions of `nearest` and `most-common`, in the order of the GIFs.
+        training_captions: what it learnt from.
         notes: why something is None, and what else a reader must know.
-        captions: per example its name, caption and references.
     """
 
-    num_examples: int
-    metrics: Metrics
-    blind: Metrics | None
-    loss: float | None
-    perplexity: float | None
-    token_accuracy: float | None
-    exact_match: float
-    distinct_captions: int
-    notes: dict[str, str] = field(default_factory=dict)
-    captions: list[ScoredCaption] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The object of `gifdesc evaluate --json`."""
-        return {
-            "num_examples": self.num_examples,
-            "metrics": self.metrics,
-            "blind": self.blind,
-            "loss": self.loss,
-            "perplexity": self.perplexity,
-            "token_accuracy": self.token_accuracy,
-            "exact_match": self.exact_match,
-            "distinct_captions": self.distinct_captions,
-            "notes": self.notes,
-        }
-
-
-@dataclass(frozen=True)
-class ScoredCaption:
-    """One GIF's caption beside what people said."""
-
-    name: str
-    caption: str
-    references: tuple[str, ...]
-
-    @property
-    def is_exact(self) -> bool:
-        """The caption equals a reference, case and punctuation apart."""
-        wanted = tokenize(self.caption)
-        return any(tokenize(reference) == wanted for reference in self.references)
-
-
-def held_out_examples(
-    checkpoint: Checkpoint,
-    features_dir: Path,
-    descriptions_path: Path,
-    *,
-    split: Split = "test",
-    splits_dir: Path | None = None,
-) -> tuple[list[Example], list[str]]:
-    """The examples that a model was not trained on, and what could not be used.
-
-    Raises:
-        FeatureError: the features are of another recipe than the model's.
-        GifdescError: the split holds no example.
-    """
-    recipe = read_recipe(features_dir)
-    if recipe is not None and checkpoint.recipe is not None:
-        check_same_recipe(checkpoint.recipe, recipe, "the model's features")
-    data = prepare_data(features_dir, descriptions_path, checkpoint.training, splits_dir)
-    if data.splits_sha256 != checkpoint.training.splits_sha256:
-        if splits_dir is None:
-            raise GifdescError(
-                f"{features_dir}: the model was trained with split lists, so a hash of the names "
-                "would hold out GIFs that it has seen; give the lists with --splits"
-            )
-        log.warning("other lists than in training: the model may have seen some of these GIFs")
-    examples = data.splits[split]
-    if not examples:
-        raise GifdescError(
-            f"{features_dir}: no example is in the {split} split; add GIFs, "
-            "or score another with --split"
-        )
-    if data.feature_size != checkpoint.model.config.feature_size:
-        raise GifdescError(
-            f"{features_dir}: has {data.feature_size} features a frame, "
-            f"the model wants {checkpoint.model.config.feature_size}"
-        )
-    return examples, data.problems
-
-
-def evaluate_model(
-    checkpoint: Checkpoint,
-    examples: Sequence[Example],
-    device: torch.device,
-    config: DecodingConfig | None = None,
-) -> Evaluation:
-    """Caption held-out GIFs and score the captions, next to the blind control.
-
-    Args:
-        checkpoint: the model; it is moved to `device`.
-        examples: from `held_out_examples`.
-        device: where to compute.
-        config: how captions are searched for.
-    """
-    model, tokenizer = checkpoint.model.to(device), checkpoint.tokenizer
-    training = checkpoint.training
-    captions: list[str] = []
-    for first in range(0, len(examples), _BATCH_GIFS):
-        features = [_load(one, model.config.feature_size) for one in examples[first:][:_BATCH_GIFS]]
-        found = generate(model, tokenizer, features, config or DecodingConfig(), device)
-        captions += [best.caption for best, *_ in found]
-    dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
-    pad_to = training.max_tokens if training.objective == "reconstruction" else None
-    batches = iterate_batches(dataset, training.batch_size, pad_id=tokenizer.pad_id, pad_to=pad_to)
-    tokens = score_tokens(model, batches, training.objective, device)
-    notes = _notes_on(checkpoint)
-    scored = [
-        ScoredCaption(one.name, caption, one.captions)
-        for one, caption in zip(examples, captions, strict=True)
-    ]
-    return _evaluation(
-        scored,
-        blind=_blind(scored),
-        loss=tokens.mean_loss,
-        token_accuracy=tokens.accuracy,
-        notes=notes,
-    )
+    loss: float
+    token_accuracy: float
+    baselines: Mapping[str, list[str]] = field(default_factory=dict)
+    training_captions: Collection[str] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate_predictions(
-    predictions: dict[str, str], references: dict[str, list[str]]
+    predictions: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    *,
+    against: Mapping[str, str] | None = None,
+    meteor: bool = False,
 ) -> Evaluation:
     """Score any system's captions.
 
     Args:
         predictions: id -> caption; one that is missing counts as empty.
         references: id -> one or more captions by people.
+        against: another system's, to compare with.
+        meteor: compute METEOR as well, where its program and Java are.
 
     Raises:
-        DescriptionError: a prediction's id has no references.
+        DescriptionError: a prediction's id has no references, or no reference holds a word.
     """
-    if unknown := sorted(set(predictions) - set(references)):
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise DescriptionError(f"no references for {', '.join(unknown[:3])}{more}")
-    scored = [
-        ScoredCaption(name, predictions.get(name, ""), tuple(captions))
+    captioned = [
+        Captioned(name=name, caption=predictions.get(name, ""), references=tuple(captions))
         for name, captions in references.items()
     ]
-    notes = {"blind": "needs a model", "loss": "needs a model"}
-    if missing := len(references) - len(predictions):
-        notes["predictions"] = f"{missing} of {len(references)} missing, counted as empty"
-    return _evaluation(scored, blind=None, loss=None, token_accuracy=None, notes=notes)
+    missing = _missing(predictions, list(references))
+    warnings = {"predictions": missing} if missing else {}
+    return evaluate_captions(captioned, against=against, meteor=meteor, warnings=warnings)
 
 
-def _evaluation(
-    scored: list[ScoredCaption],
+def evaluate_captions(
+    captioned: Sequence[Captioned],
     *,
-    blind: Metrics | None,
-    loss: float | None,
-    token_accuracy: float | None,
-    notes: dict[str, str],
+    model: ModelSide | None = None,
+    against: Mapping[str, str] | None = None,
+    meteor: bool = False,
+    warnings: Mapping[str, str] | None = None,
 ) -> Evaluation:
-    metrics = _score(scored)
-    notes = {**dict.fromkeys(_absent(metrics), "not computed by this version"), **notes}
-    if blind is None and "blind" not in notes:
-        notes["blind"] = "needs two GIFs or more"
+    """Score captions, with all that tells how far to trust the scores.
+
+    Args:
+        captioned: one or more, of different names.
+        model: what made them, where that is known.
+        against: another system's captions by name; one that is missing counts as empty.
+        meteor: compute METEOR as well, where its program and Java are.
+        warnings: what is known already to make the scores mean less.
+
+    Raises:
+        DescriptionError: `against` names other GIFs, or no reference holds a word.
+    """
+    names, references = [one.name for one in captioned], [one.references for one in captioned]
+    own = [one.caption for one in captioned]
+    notes = dict(_NEEDS_MODEL if model is None else model.notes)
+    warnings = {**(warnings or {}), **warnings_of(names, references)}
+    if against is not None and (missing := _missing(against, names)):
+        warnings["against"] = missing
+    said = {BLIND: blind_captions(own), **(model.baselines if model else {})}
+    said_by = {name: captions for name, captions in said.items() if captions is not None}
+    with open_scorer(references, meteor=meteor) as scorer:
+        table = scorer.table(own)
+        tables = {name: scorer.table(captions) for name, captions in said_by.items()}
+        other = None if against is None else scorer.table([against.get(one, "") for one in names])
+    if scorer.wordless:
+        wordless = _listed([names[index] for index in scorer.wordless])
+        warnings["wordless_references"] = f"no reference of {wordless} holds a word"
+    scores = table.corpus()
+    if scorer.absence_of_meteor:
+        notes["meteor"] = scorer.absence_of_meteor
+    if len(names) < 2:
+        notes |= _NEEDS_TWO
+    own_draws, *other_draws = resampled_scores([table] if other is None else [table, other])
     return Evaluation(
-        num_examples=len(scored),
-        metrics=metrics,
-        blind=blind,
-        loss=loss,
-        perplexity=None if loss is None else _perplexity(loss),
-        token_accuracy=token_accuracy,
-        exact_match=_exact_match(scored),
-        distinct_captions=len({one.caption for one in scored}),
+        num_examples=len(names),
+        metrics=plain(scores),
+        intervals=None if len(names) < 2 else intervals(own_draws),
+        baselines={name: tables[name].corpus() if name in tables else None for name in BASELINES},
+        exact_match=scores[EXACT_MATCH] or 0.0,
+        diversity=diversity(own, model.training_captions if model else ()),
+        loss=model.loss if model else None,
+        token_accuracy=model.token_accuracy if model else None,
+        against=None if other is None else differences(table, other, own_draws, other_draws[0]),
         notes=notes,
-        captions=scored,
+        warnings=warnings,
+        captions=_scored(captioned, table, said_by),
     )
 
 
-def _blind(scored: Sequence[ScoredCaption]) -> Metrics | None:
-    """The scores when every GIF is captioned from another GIF's features; None for one GIF.
-
-    Another GIF's features give that GIF's caption, so the captions are dealt out anew: along one
-    cycle through all examples in random order, which leaves none in its place.
-    """
-    if len(scored) < 2:
-        return None
-    order = list(range(len(scored)))
-    random.Random(_BLIND_SEED).shuffle(order)
-    other = dict(zip(order, order[1:] + order[:1], strict=True))
-    dealt = [
-        ScoredCaption(one.name, scored[other[index]].caption, one.references)
-        for index, one in enumerate(scored)
-    ]
-    return {**_score(dealt), "exact_match": _exact_match(dealt)}
-
-
-def _score(scored: Sequence[ScoredCaption]) -> Metrics:
-    return score([one.caption for one in scored], [list(one.references) for one in scored])
-
-
-def _exact_match(scored: Sequence[ScoredCaption]) -> float:
-    return sum(one.is_exact for one in scored) / len(scored)
-
-
-def _absent(metrics: Metrics) -> list[str]:
-    return [name for name, value in metrics.items() if value is None]
-
-
-def _perplexity(loss: float) -> float | None:
-    """Exponential of the loss, None where that is beyond any float."""
-    try:
-        return math.exp(loss)
-    except OverflowError:
-        return None
-
-
-def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
-    notes = {}
-    if checkpoint.recipe is not None and checkpoint.recipe.weights == UNTRAINED:
-        notes["weights"] = "the features are of an untrained ResNet50 (random weights)"
-    if checkpoint.training.objective == "reconstruction":
-        notes["loss"] = (
-            "the model is shown the token it must predict, and padding counts: "
-            "not comparable with a captioner's loss"
+def _scored(
+    captioned: Sequence[Captioned], table: ScoreTable, said_by: Mapping[str, list[str]]
+) -> list[ScoredCaption]:
+    return [
+        ScoredCaption(
+            name=one.name,
+            caption=one.caption,
+            references=one.references,
+            words=one.words,
+            scores=scores,
+            baselines={name: captions[index] for name, captions in said_by.items()},
         )
-    return notes
+        for index, (one, scores) in enumerate(zip(captioned, table.examples(), strict=True))
+    ]
 
 
-def _load(example: Example, feature_size: int) -> npt.NDArray[np.float32]:
-    return read_features(example.features_path, feature_size)
+def _missing(predictions: Mapping[str, str], names: Sequence[str]) -> str:
+    """What to say of the GIFs without a prediction, empty where there are none.
+
+    Raises:
+        DescriptionError: a prediction is of another GIF.
+    """
+    known = set(names)
+    if unknown := sorted(set(predictions) - known):
+        raise unknown_ids(unknown, len(predictions) - len(unknown))
+    missing = [name for name in names if name not in predictions]
+    if not missing:
+        return ""
+    return f"{len(missing)} of {len(names)} missing, counted as empty: {_listed(missing)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

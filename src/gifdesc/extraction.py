@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,10 +26,13 @@ from gifdesc.features import (
 )
 from gifdesc.files import reason, remove_leftovers
 from gifdesc.inputs import GifInput
-from gifdesc.loader import Task, load_gifs
+from gifdesc.loader import Loaded, Task, load_gifs
 from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
 
 LOCK_NAME = ".lock"
+
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+"""Why one feature file cannot be written while others can: its path is taken, or too long."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,10 @@ class ExtractionEvent:
     entry: ManifestEntry
     path: Path
     skipped: bool = False
+
+
+class _BlockedError(FeatureError):
+    """A feature file cannot be written where it belongs; others can."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,12 @@ class _Run:
         loaded_gifs = load_gifs(
             tasks, extractor.recipe, extractor.transform, num_workers=num_workers
         )
+        try:
+            yield from self._compute(loaded_gifs)
+        finally:
+            extractor.cancel()  # on Ctrl-C nobody waits for what is under way
+
+    def _compute(self, loaded_gifs: Iterable[tuple[Task, Loaded]]) -> Iterator[ExtractionEvent]:
         in_flight: _Group | None = None
         gathered: list[tuple[GifInput, SampledGif]] = []
         num_frames = 0
@@ -164,7 +179,7 @@ class _Run:
             else:
                 gathered.append((task.one, loaded))
                 num_frames += len(loaded.digests)
-            if num_frames >= extractor.batch_frames:
+            if num_frames >= self._extractor.batch_frames:
                 group = self._submit(gathered)
                 gathered, num_frames = [], 0
                 yield from self._finish(in_flight)
@@ -182,7 +197,14 @@ class _Run:
             name = features_name(one.source)
             if not (self._features_dir / RECIPE_NAME).is_file():
                 raise FeatureError(f"{self._features_dir}: was removed while it was written")
-            write_features(self._features_dir / name, vectors)
+            try:
+                write_features(self._features_dir / name, vectors)
+            except OSError as error:
+                if error.errno not in _IN_THE_WAY:
+                    raise
+                path = self._features_dir / name
+                yield self._fail(one, _BlockedError(f"{path} cannot be written: {reason(error)}"))
+                continue
             entry = _entry(one, sampled, name)
             self.manifest.add(entry)
             yield ExtractionEvent(entry, one.path)
@@ -200,9 +222,11 @@ class _Run:
         is_done = known is not None and known.status != "failed"
         # What cannot be read now (a disk that is gone) says nothing against features made before;
         # an argument that is no file has no place among the GIFs.
-        if one.error is None and (identity is not None or not is_done):
-            # A feature file of what the GIF was before would outlive it.
-            (self._features_dir / features_name(one.source)).unlink(missing_ok=True)
+        is_certain = identity is not None or isinstance(error, _BlockedError)
+        if one.error is None and (is_certain or not is_done):
+            path = self._features_dir / features_name(one.source)
+            if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
+                path.unlink()  # features of what the GIF was before would outlive it
             self.manifest.add(entry)
         return ExtractionEvent(entry, one.path)
 

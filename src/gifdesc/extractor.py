@@ -16,7 +16,7 @@ import torch
 from gifdesc import __version__
 from gifdesc.backbone import Backbone, load_backbone
 from gifdesc.config import Encoding, FeatureRecipe, Precision, Sampling
-from gifdesc.device import resolve_device
+from gifdesc.device import is_out_of_memory, resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.runtime import FrameEncoder, RuntimeName, make_encoder
@@ -24,6 +24,9 @@ from gifdesc.sampled import SampledGif, sample_source
 from gifdesc.sources import GifSource
 
 log = logging.getLogger(__name__)
+
+_Frame = npt.NDArray[np.uint8]
+_Vectors = npt.NDArray[np.float32]
 
 
 class FeatureExtractor:
@@ -143,28 +146,51 @@ class FeatureExtractor:
 
         return finish if gifs else list
 
-    def _submit_batches(
-        self, pixels: Sequence[npt.NDArray[np.uint8]]
-    ) -> list[Callable[[], npt.NDArray[np.float32]]]:
+    def cancel(self) -> None:
+        """Drop what was submitted: nobody waits for it any more."""
+        self._encoder.cancel()
+
+    def _submit_batches(self, pixels: Sequence[_Frame]) -> list[Callable[[], _Vectors]]:
         waits = []
         first = 0
         while first < len(pixels):
-            batch = np.stack(pixels[first : first + self.batch_frames])
-            try:
-                waits.append(self._encoder.submit(batch))
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                if self.batch_frames == 1:
-                    raise GifdescError("not even one frame fits into the memory") from error
-                if not self._said_out_of_memory:
-                    log.warning("the device is out of memory: going on with smaller batches")
-                    self._said_out_of_memory = True
-                self.batch_frames //= 2
-                torch.cuda.empty_cache()
-                continue
+            batch = pixels[first : first + self.batch_frames]
             first += len(batch)
+            waits.append(self._submit_batch(batch))
         return waits
+
+    def _submit_batch(self, batch: Sequence[_Frame]) -> Callable[[], _Vectors]:
+        """Start one batch; where memory runs out, now or while it computes, smaller ones."""
+        try:
+            # Stacked as they lie in memory, channels last, which the network reads as they are.
+            stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
+            wait = self._encoder.submit(stacked.transpose(0, 3, 1, 2))
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(len(batch), error)
+            waits = self._submit_batches(batch)
+            return lambda: np.concatenate([one() for one in waits])
+
+        def finish() -> _Vectors:
+            try:
+                return wait()
+            except (RuntimeError, MemoryError) as error:
+                self._shrink(len(batch), error)
+            return np.concatenate([one() for one in self._submit_batches(batch)])
+
+        return finish
+
+    def _shrink(self, num_frames: int, error: Exception) -> None:
+        """Go on with batches of fewer frames than those for which there was no memory."""
+        if not is_out_of_memory(error):
+            raise error
+        if num_frames == 1:
+            raise GifdescError("not even one frame fits into the memory") from error
+        if not self._said_out_of_memory:
+            log.warning("the device is out of memory: going on with smaller batches")
+            self._said_out_of_memory = True
+        while self.batch_frames >= num_frames:
+            self.batch_frames //= 2
+        torch.cuda.empty_cache()
 
     def _finish(
         self, gif: SampledGif, rows: dict[bytes, int], vectors: npt.NDArray[np.float32]
@@ -173,13 +199,6 @@ class FeatureExtractor:
         if self.recipe.encoding == "sinusoidal":
             features = features + sinusoidal_encoding(*features.shape)
         return features
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; on a CPU PyTorch says so in words alone."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        "allocate memory" in str(error)
-    )
 
 
 def extract_features(

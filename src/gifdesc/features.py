@@ -7,9 +7,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +15,7 @@ import numpy.typing as npt
 from gifdesc.config import FeatureRecipe, from_json, to_json
 from gifdesc.errors import FeatureError
 from gifdesc.files import json_line, read_json_lines, replacing, write_json, write_json_lines
+from gifdesc.npy import read_matrix
 
 RECIPE_NAME = "recipe.json"
 MANIFEST_NAME = "manifest.jsonl"
@@ -113,20 +112,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
     Raises:
         FeatureError: the file cannot be read or holds anything else.
     """
-    try:
-        with path.open("rb") as file:
-            features = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise FeatureError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, MemoryError, TokenError, BadZipFile) as error:
-        raise FeatureError(f"{path}: not a .npy file of plain numbers; extract it again") from error
-    if not isinstance(features, np.ndarray):
-        features.close()
-        raise FeatureError(f"{path}: an .npz archive, not a .npy file")
-    if features.dtype != np.float32:
-        raise FeatureError(f"{path}: holds {features.dtype}, not float32")
-    if features.ndim != 2 or 0 in features.shape:
-        raise FeatureError(f"{path}: has shape {features.shape}, not (frames, features)")
+    features = read_matrix(path)
     if feature_size is not None and features.shape[1] != feature_size:
         raise FeatureError(
             f"{path}: has {features.shape[1]} features a frame where {feature_size} are wanted"
@@ -161,7 +147,7 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
     """
     present = read_recipe(features_dir)
     if present is None:
-        if next(features_dir.rglob(f"*{FEATURES_SUFFIX}"), None) is not None:
+        if any(path.is_file() for path in features_dir.rglob(f"*{FEATURES_SUFFIX}")):
             raise FeatureError(
                 f"{features_dir}: holds feature files without {RECIPE_NAME}, so these cannot be "
                 "mixed in; choose another folder with --output"

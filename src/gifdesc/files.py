@@ -99,6 +99,33 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """The files under a folder whose names end in a suffix: paths under it, sorted by their parts.
+
+    Links to files count, links to folders are not followed; a folder below that may not be read
+    is left out.
+
+    Args:
+        folder: to look in.
+        suffixes: in small letters; the case of a name's own does not count. A name that is
+            nothing but a suffix has none.
+    """
+    found: list[str] = []
+    below = [(str(folder), "")]
+    while below:
+        path, prefix = below.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append((entry.path, f"{prefix}{entry.name}/"))
+                    elif entry.name[1:].lower().endswith(suffixes) and entry.is_file():
+                        found.append(prefix + entry.name)
+        except PermissionError:
+            continue
+    return sorted(found, key=lambda one: one.split("/"))
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

@@ -30,11 +30,14 @@ class Word:
         log_prob: natural log-probability, summed over its tokens.
         frame_weights: T weights over the sampled frames, averaged over its tokens, which sum to
             1; None where the model does not attend.
+        time_ms: the word's moment in the GIF, where that is known: when the frame that it looked
+            at most comes on screen.
     """
 
     word: str
     log_prob: float
     frame_weights: tuple[float, ...] | None
+    time_ms: int | None = None
 
 
 @dataclass(frozen=True)

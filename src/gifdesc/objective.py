@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gifdesc.config import Objective
-from gifdesc.dataset import Batch, GIFDataset, collate
+from gifdesc.dataset import Batch
+from gifdesc.fusion import Memory
 from gifdesc.model import CaptionModel
 
 
@@ -47,17 +48,44 @@ class TokenScores:
         return self.num_correct / self.num_tokens if self.num_tokens else math.nan
 
 
+@dataclass(frozen=True)
+class BatchLoss:
+    """What a model makes of a batch: four scalars on its device, so that nothing waits.
+
+    Attributes:
+        objective: summed loss in nats to be minimised, label smoothing in it.
+        cross_entropy: summed cross-entropy in nats.
+        num_correct: tokens that were the most probable one.
+        num_tokens: tokens that were predicted.
+    """
+
+    objective: Tensor
+    cross_entropy: Tensor
+    num_correct: Tensor
+    num_tokens: Tensor
+
+
 def token_loss(
-    model: CaptionModel, batch: Batch, objective: Objective
-) -> tuple[Tensor, Tensor, Tensor]:
+    model: CaptionModel,
+    batch: Batch,
+    objective: Objective,
+    *,
+    label_smoothing: float = 0.0,
+    replaced: Tensor | None = None,
+) -> BatchLoss:
     """The cross-entropy of a batch.
 
     `next_token` predicts each token from the ones before it and leaves padding out.
     `reconstruction` is the original report's: the token to predict is the one shown, and
     padding counts like any other token.
 
-    Returns:
-        Summed loss in nats, number of tokens predicted right, number of tokens: three scalars.
+    Args:
+        model: the caption model.
+        batch: what it is shown.
+        objective: which of the two.
+        label_smoothing: share of each target spread evenly over the vocabulary.
+        replaced: bool (B, L - 1), where the model is shown the word that it would have said
+            itself; never the first.
     """
     if objective == "reconstruction":
         shown = targets = batch.tokens  # (B, L)
@@ -65,28 +93,34 @@ def token_loss(
     else:
         shown, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]  # (B, L - 1)
         counted = batch.token_mask[:, 1:]
-    logits = model(batch.features, batch.lengths, shown)  # (B, L, V)
-    logits, targets = logits[counted], targets[counted]  # (N, V), (N,)
-    loss = cross_entropy(logits.float(), targets, reduction="sum")
-    return loss, (logits.argmax(dim=-1) == targets).sum(), counted.sum()
+    if batch.is_stand_in:
+        counted = torch.zeros_like(counted)
+    memory = model.encode(batch.features, batch.lengths)
+    if replaced is not None:
+        shown = _with_own_words(model, memory, shown, replaced)
+    # Padding is not worth the output layer. Counted on the CPU, a GPU need not be waited for.
+    places = counted.flatten().nonzero()[:, 0]  # (N,)
+    num_tokens = torch.tensor(len(places), device=shown.device)
+    places = places.to(shown.device, non_blocking=True)
+    joined = model.decode(shown, memory).flatten(0, 1)[places]  # (N, H)
+    logits, targets = model.output(joined).float(), targets.flatten()[places]  # (N, V), (N,)
+    loss = entropy = cross_entropy(logits, targets, reduction="sum")
+    if label_smoothing:
+        loss = cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing)
+    num_correct = (logits.argmax(dim=-1) == targets).sum()
+    return BatchLoss(loss, entropy.detach(), num_correct, num_tokens)
 
 
-def iterate_batches(
-    dataset: GIFDataset,
-    batch_size: int,
-    *,
-    pad_id: int,
-    pad_to: int | None,
-    generator: torch.Generator | None = None,
-) -> Iterator[Batch]:
-    """The dataset once, in batches; shuffled by the generator if there is one."""
-    if generator is None:
-        order = list(range(len(dataset)))
-    else:
-        order = torch.randperm(len(dataset), generator=generator).tolist()
-    for first in range(0, len(order), batch_size):
-        items = [dataset[index] for index in order[first : first + batch_size]]
-        yield collate(items, pad_id=pad_id, pad_to=pad_to)
+@torch.no_grad()
+def _with_own_words(model: CaptionModel, memory: Memory, shown: Tensor, replaced: Tensor) -> Tensor:
+    """Words (B, L), some of them as the model says them after the true words before.
+
+    One more pass over whole captions instead of a loop over words (Mihaylova & Martins 2019,
+    arXiv:1906.07651, section 3).
+    """
+    said = model.output(model.decode(shown, memory)).argmax(dim=-1)  # (B, L)
+    own = torch.cat([shown[:, :1], said[:, :-1]], dim=1)
+    return torch.where(replaced.to(shown.device), own, shown)
 
 
 @torch.inference_mode()
@@ -98,7 +132,9 @@ def score_tokens(
     model.eval()
     scores = TokenScores()
     for batch in batches:
-        loss, num_correct, num_tokens = token_loss(model, batch.to(device), objective)
-        scores += TokenScores(float(loss), int(num_correct), int(num_tokens))
+        found = token_loss(model, batch.to(device), objective)
+        scores += TokenScores(
+            float(found.cross_entropy), int(found.num_correct), int(found.num_tokens)
+        )
     model.train(was_training)
     return scores

@@ -37,7 +37,7 @@ class FrameTransform:
             frames: uint8 (T, height, width, 3), RGB.
 
         Returns:
-            uint8 (T, 3, image_size, image_size).
+            uint8 (T, 3, image_size, image_size), the channels next to each other in memory.
         """
         from torchvision.transforms.v2 import functional
 
@@ -45,7 +45,7 @@ class FrameTransform:
         batch = functional.center_crop(batch, _strip_sizes(*batch.shape[2:]))
         resized = functional.resize(batch, [self.resize_size], antialias=True)
         cropped: Tensor = functional.center_crop(resized, [self.image_size, self.image_size])
-        return cropped.contiguous()
+        return cropped.contiguous(memory_format=torch.channels_last)
 
 
 def _strip_sizes(height: int, width: int) -> list[int]:

@@ -42,7 +42,12 @@ def save_model(
     name = name or folder.resolve().name
     card = folder_card(checkpoint, origin, name=name, data=data, scores=scores)
     save_checkpoint(
-        folder, checkpoint.model, checkpoint.tokenizer, checkpoint.recipe, checkpoint.training
+        folder,
+        checkpoint.model,
+        checkpoint.tokenizer,
+        checkpoint.recipe,
+        checkpoint.training,
+        checkpoint.confidence_threshold,
     )
     for file_name in (HISTORY_NAME, SCORES_NAME):
         # An evaluation that failed leaves an empty file behind.

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.config import FeatureRecipe, Split, TrainingConfig
-from gifdesc.dataset import (
-    Example,
-    Pairing,
-    drop_damaged,
-    hash_split,
-    pair,
-    read_split_lists,
-    split_examples,
-)
 from gifdesc.descriptions import read_descriptions
 from gifdesc.errors import TrainingError
+from gifdesc.feature_store import FeatureStore
 from gifdesc.features import read_recipe
+from gifdesc.pairing import Example, Pairing, drop_damaged, pair
+from gifdesc.splits import hash_split, read_split_lists, split_examples
+
+READ_FIRST_FILES = 2048
+"""Up to so many files are read whole before anything begins, so that a damaged one is known at
+once; with more, only their headers, for reading would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,9 @@ class TrainingData:
         feature_size: D.
         recipe: of the features, None where nobody knows.
         pairing: what was paired and what was not.
-        problems: one sentence for each file that could not be used.
+        problems: one sentence for each file that could not be used. It grows while `store`
+            reads: numbers that are not finite come to light only then.
+        store: reads the feature files, for all who share it.
         splits_sha256: of the split lists, empty where the hash of each name decided.
     """
 
@@ -41,6 +41,7 @@ class TrainingData:
     recipe: FeatureRecipe | None
     pairing: Pairing
     problems: list[str]
+    store: FeatureStore
     splits_sha256: str = ""
 
 
@@ -60,6 +61,9 @@ def prepare_data(
     pairing = pair(features_dir, descriptions)
     examples, feature_size, problems = drop_damaged(pairing.examples)
     problems = descriptions.problems + problems
+    store = FeatureStore(feature_size, problems=problems)
+    if len(examples) <= READ_FIRST_FILES:
+        examples = [one for one in examples if store.read_or_none(one.features_path) is not None]
     if not examples:
         first = f": {problems[0]}" if problems else ""
         raise TrainingError(
@@ -76,7 +80,7 @@ def prepare_data(
         )
     recipe = read_recipe(features_dir)
     digest = "" if lists is None else sha256_of_splits(lists)
-    return TrainingData(splits, feature_size, recipe, pairing, problems, digest)
+    return TrainingData(splits, feature_size, recipe, pairing, problems, store, digest)
 
 
 def sha256_of_splits(lists: dict[str, Split]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import torch
 
+from gifdesc.caption_inputs import CaptionInput, as_input
 from gifdesc.captioner import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import CheckpointError, GifdescError
@@ -100,7 +101,9 @@ class VisionLanguageCaptioner:
         return caption
 
     def caption_many(
-        self, sources: Iterable[GifSource], config: DecodingConfig | None = None
+        self,
+        sources: Iterable[GifSource | CaptionInput],
+        config: DecodingConfig | None = None,
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
         config = config or DEFAULT_DECODING
@@ -112,11 +115,14 @@ class VisionLanguageCaptioner:
             results: dict[int, Caption] = {}
             good: list[tuple[int, _ReadGif]] = []
             for position, source in enumerate(group):
-                name = source_name(source)
+                one = as_input(source)
+                if one.error is not None:
+                    results[position] = Caption(one.name, error=one.error)
+                    continue
                 try:
-                    good.append((position, self._read(source)))
+                    good.append((position, replace(self._read(one.source), name=one.name)))
                 except GifdescError as error:
-                    results[position] = Caption(name, error=str(error).removeprefix(f"{name}: "))
+                    results[position] = Caption(one.name, error=one.reason(error))
             for batch in _batches(good, batch_gifs):
                 captions = self._caption_batch([one for _, one in batch], config)
                 results.update(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gifdesc import __version__
-from gifdesc.cli.caption import caption
+from gifdesc.cli.caption import CaptionCommand, caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
@@ -45,8 +45,10 @@ def _root(
 
 
 app.command(epilog=KINDS_HELP)(check)
-for command in (extract, train, evaluate, caption, describe, demo):
+for command in (extract, train, evaluate, describe):
     app.command()(command)
+app.command(cls=CaptionCommand)(caption)
+app.command()(demo)
 
 
 def main() -> None:

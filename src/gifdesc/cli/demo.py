@@ -73,7 +73,7 @@ def _run(context: typer.Context, *arguments: str) -> None:
 def _held_out(folder: Path, seed: int) -> list[Path]:
     """The GIFs that the hash of their names holds out for testing."""
     from gifdesc.config import TrainingConfig
-    from gifdesc.dataset import hash_split
+    from gifdesc.splits import hash_split
 
     training = TrainingConfig(seed=seed)
     return [
@@ -92,7 +92,7 @@ def _held_out(folder: Path, seed: int) -> list[Path]:
 def _draw_picture(paths: list[Path], folder: Path, picture_path: Path, device: str) -> None:
     from gifdesc.captioner import Captioner
     from gifdesc.gif import read_gif
-    from gifdesc.report import SheetRow, contact_sheet, save_picture
+    from gifdesc.pictures import SheetRow, contact_sheet, save_picture
 
     captioner = Captioner.from_pretrained(folder / "model", device=device)
     rows = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, speaking_plainly, warn
+from gifdesc.cli.console import EXIT_FAILED, counted, print_json, say, speaking_plainly, warn
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -19,10 +19,11 @@ from gifdesc.cli.options import (
     NumBeams,
     SplitsDir,
 )
+from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
 
 if TYPE_CHECKING:
-    from gifdesc.evaluation import Evaluation
+    from gifdesc.scored import Evaluation
 
 
 def evaluate(
@@ -38,77 +39,107 @@ def evaluate(
         typer.Option(
             "--predictions",
             metavar="FILE",
-            help='Score these captions instead of a model\'s: {"id": ..., "caption": ...} a line.',
+            help="Score these captions instead of a model's: lines of `caption --json`, "
+            '{"id": ..., "caption": ...}, or name<TAB>caption.',
         ),
     ] = None,
     references: Annotated[
         Path | None,
         typer.Option(
             "--references",
-            metavar="FILE",
-            help='With --predictions: {"id": ..., "captions": [...]} a line.',
+            metavar="PATH",
+            help='With --predictions: {"id": ..., "captions": [...]} or id<TAB>caption a line, '
+            "or a folder of descriptions.",
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Another system's captions of the same GIFs: how the scores differ, and how "
+            "likely so by chance.",
+        ),
+    ] = None,
+    per_example: Annotated[
+        Path | None,
+        typer.Option(
+            "--per-example",
+            metavar="FILE",
+            help="Write each GIF's captions and scores there, one JSON object a line.",
+        ),
+    ] = None,
+    meteor: Annotated[
+        bool,
+        typer.Option(
+            "--meteor/--no-meteor",
+            help="METEOR takes the extra gifdesc[meteor], Java, and its time.",
+        ),
+    ] = True,
     beam: NumBeams = 5,
     max_length: MaxTokens = 40,
     device: Device = "auto",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Score captions on held-out GIFs, next to a blind control that sees another GIF."""
-    with speaking_plainly(debug=debug):
+    """Score captions on held-out GIFs, next to what they must be better than.
+
+    The blind control captions every GIF from another GIF's features.
+    """
+    with speaking_plainly(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         problems: list[str] = []
         if predictions is not None and references is not None:
-            from gifdesc.evaluation import evaluate_predictions
-            from gifdesc.predictions import read_predictions, read_references
-
-            result = evaluate_predictions(
-                read_predictions(predictions), read_references(references)
-            )
+            result = _evaluate_predictions(predictions, references, against, meteor=meteor)
         else:
             from gifdesc.checkpoint import load_checkpoint
             from gifdesc.config import DecodingConfig
             from gifdesc.device import resolve_device
-            from gifdesc.evaluation import evaluate_model, held_out_examples
+            from gifdesc.model_evaluation import evaluate_model, held_out_examples
+            from gifdesc.predictions import read_predictions
 
             torch_device = resolve_device(device)
             checkpoint = load_checkpoint(model)
-            examples, problems = held_out_examples(
+            held_out = held_out_examples(
                 checkpoint, features, descriptions, split=split, splits_dir=splits
             )
-            config = DecodingConfig(num_beams=beam, max_tokens=max_length)
-            result = evaluate_model(checkpoint, examples, torch_device, config)
-        for problem in problems:
+            problems = held_out.problems
+            names = [one.name for one in held_out.examples]
+            result = evaluate_model(
+                checkpoint,
+                held_out.examples,
+                torch_device,
+                DecodingConfig(num_beams=beam, max_tokens=max_length),
+                training=held_out.training,
+                against=None if against is None else read_predictions(against, names),
+                meteor=meteor,
+            )
+        for problem in [*problems, *(f"{name}: {why}" for name, why in result.warnings.items())]:
             warn(problem)
         if json:
             print_json(result.to_json())
         else:
-            _print_table(result)
+            print_scores(result)
+        if per_example is not None:
+            from gifdesc.scored import write_per_example
+
+            write_per_example(per_example, result.captions)
+            say(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
         if problems:
             raise typer.Exit(EXIT_FAILED)
 
 
-def _print_table(result: Evaluation) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _evaluate_predictions(
+    predictions: Path, references: Path, against: Path | None, *, meteor: bool
+) -> Evaluation:
+    from gifdesc.evaluation import evaluate_predictions
+    from gifdesc.predictions import read_predictions, read_references
 
-    table = Table(title=f"{result.num_examples} GIFs, {result.distinct_captions} distinct captions")
-    table.add_column("metric")
-    table.add_column("score", justify="right")
-    table.add_column("blind", justify="right")
-    blind = result.blind or {}
-    rows = {**result.metrics, "exact_match": result.exact_match}
-    for name, value in rows.items():
-        table.add_row(name, _number(value), _number(blind.get(name)))
-    for name in ("loss", "perplexity", "token_accuracy"):
-        table.add_row(name, _number(getattr(result, name)), "")
-    console = Console(highlight=False)
-    console.print(table)
-    for name, note in result.notes.items():
-        console.print(f"{name}: {note}", markup=False)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    people = read_references(references)
+    return evaluate_predictions(
+        read_predictions(predictions, people),
+        people,
+        against=None if against is None else read_predictions(against, people),
+        meteor=meteor,
+    )

@@ -74,7 +74,7 @@ def extract(
     debug: Debug = False,
 ) -> None:
     """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         inputs = list(gif_inputs(paths))
         from gifdesc.backbone import UNTRAINED
         from gifdesc.cli.progress import ExtractionProgress

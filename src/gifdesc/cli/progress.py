@@ -18,8 +18,8 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from gifdesc.extraction import ExtractionEvent
-    from gifdesc.training import EpochResult, StepResult
     from gifdesc.training_data import TrainingData
+    from gifdesc.training_results import EpochResult, StepResult
 
 _LINE_INTERVAL_SECONDS = 10.0
 
@@ -105,22 +105,34 @@ class TrainingProgress(Talk):
         self._epochs = epochs
         self._num_pairs = num_pairs
         self._task = self.progress.add_task("training", total=epochs * num_pairs)
-        self.num_epochs_done = 0
 
     def step(self, result: StepResult) -> None:
         """Show a finished optimizer step."""
-        text = f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.3f}"
+        text = (
+            f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.3f}  "
+            f"{result.examples_per_second:.0f} pairs/s"
+        )
         done = (result.epoch - 1) * self._num_pairs + result.num_examples
         self.progress.update(self._task, completed=done, description=text)
-        self.line(f"{text}  {result.num_examples}/{self._num_pairs} pairs")
+        left_seconds = (self._epochs * self._num_pairs - done) / max(
+            1e-9, result.examples_per_second
+        )
+        self.line(
+            f"{text}  {result.num_examples}/{self._num_pairs} pairs, {left_seconds:.0f} s left"
+        )
 
     def epoch(self, result: EpochResult) -> None:
         """Show a finished epoch."""
-        self.num_epochs_done = result.epoch
-        val = "" if result.val_loss is None else f"  val loss {result.val_loss:.4f}"
-        best = "  best" if result.is_best and result.val_loss is not None else ""
-        self.console.print(
-            f"epoch {result.epoch}/{self._epochs}  train loss {result.train_loss:.4f}{val}  "
-            f"{result.examples_per_second:.0f} pairs/s{best}",
-            markup=False,
-        )
+        parts = [f"epoch {result.epoch}/{self._epochs}"]
+        for name, value in (
+            ("train loss", result.train_loss),
+            ("train reward", result.train_reward),
+            ("val loss", result.val_loss),
+            ("val CIDEr", result.val_cider),
+        ):
+            if value is not None:
+                parts.append(f"{name} {value:.4f}")
+        parts.append(f"{result.examples_per_second:.0f} pairs/s")
+        if result.is_best and result.val_loss is not None:
+            parts.append("best")
+        self.console.print("  ".join(parts), markup=False)

@@ -1,13 +1,8 @@
-import math
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from gifdesc.errors import GifdescError
-from gifdesc.report import SheetRow, contact_sheet, filmstrip, plot_history, save_picture
+from gifdesc.pictures import SheetRow, contact_sheet, filmstrip, save_picture
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -21,11 +16,6 @@ def plain(*colours, height=30, width=40):
 def pixels(image):
     assert image.mode == "RGB"
     return np.asarray(image)
-
-
-def history(num_epochs, **changes):
-    row = {"train_loss": 2.0, "val_loss": 2.5, "val_token_accuracy": 0.5, **changes}
-    return [{"epoch": epoch, **row} for epoch in range(1, num_epochs + 1)]
 
 
 def test_a_filmstrip_shows_the_frames_in_order():
@@ -117,11 +107,8 @@ def test_a_contact_sheet_stacks_its_rows():
 def test_pictures_are_the_same_each_time_and_leave_nothing_behind(tmp_path):
     for name in ("one", "two"):
         save_picture(filmstrip(plain(RED), "a red thing"), tmp_path / f"{name}.png")
-        plot_history(history(3), tmp_path / f"{name}-history.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    curves = [tmp_path / f"{name}-history.png" for name in ("one", "two")]
-    assert curves[0].read_bytes() == curves[1].read_bytes()
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path):
@@ -129,51 +116,3 @@ def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path):
     path = tmp_path / "file" / "picture.png"
     with pytest.raises(GifdescError, match="cannot be written"):
         save_picture(filmstrip(plain(RED), "x"), path)
-    with pytest.raises(GifdescError, match="cannot be written"):
-        plot_history(history(1), path)
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        history(1),
-        history(40),
-        history(3, val_loss=None, val_token_accuracy=None),
-        [{"epoch": 1, "train_loss": 2.0}],
-        history(2, train_loss=math.nan, val_loss=None),
-        [*history(2), {"epoch": 3, "train_loss": math.inf, "val_loss": 2.0}],
-        history(2, train_loss=0.0, val_loss=0.0),
-    ],
-)
-def test_any_history_can_be_drawn(tmp_path, rows):
-    path = tmp_path / "training.png"
-    plot_history(rows, path)
-    with Image.open(path) as image:
-        assert image.format == "PNG"
-        image.load()
-
-
-def test_accuracy_has_a_panel_only_where_it_is_known(tmp_path):
-    widths = []
-    for name, accuracy in (("with", 0.5), ("without", None)):
-        plot_history(history(2, val_token_accuracy=accuracy), tmp_path / f"{name}.png")
-        with Image.open(tmp_path / f"{name}.png") as image:
-            widths.append(image.width)
-    assert widths[0] > 1.5 * widths[1]
-
-
-def test_a_history_needs_an_epoch(tmp_path):
-    with pytest.raises(ValueError, match="without epochs"):
-        plot_history([], tmp_path / "training.png")
-
-
-def test_matplotlib_is_loaded_by_drawing_only_and_pyplot_never(tmp_path):
-    code = (
-        "import sys, gifdesc.report as report\n"
-        "row = {'epoch': 1, 'train_loss': 1.0}\n"
-        "from pathlib import Path\n"
-        "assert 'matplotlib' not in sys.modules\n"
-        f"report.plot_history([row], Path({str(tmp_path)!r}, 'training.png'))\n"
-        "assert 'matplotlib.pyplot' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,275 @@
+"""Captions of a made-up language with made-up features: data of any size, without GIFs.
+
+    python benchmarks/made_up_world.py FOLDER [--num-gifs 2000] [--noise 1] [--windows ordered]
+
+Writes `FOLDER/features` (.npy files without a recipe) and `FOLDER/descriptions` (JSON lines, TSV
+or text files), which `gifdesc train` reads.
+
+The language has about 900 words: 19 English function words, and content words of made-up
+syllables, as frequent as Zipf's law has it, each topic with its own favourites. A caption is 4 to
+20 words by a small grammar ("a gamoy gono is poning in the vunaum"). Every content word
+has a pattern of its own, `feature_size` numbers drawn from a normal distribution. It is added to
+the frames of a time window: where the word stands in the caption (`ordered`), or anywhere
+(`anywhere`, so that only the language tells the order). All the rest is noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+NUM_WORDS = {"noun": 370, "verb": 210, "adjective": 160, "place": 90, "adverb": 50}
+"""Content words of each kind."""
+
+NUM_TOPICS = 12
+WINDOW_FRAMES = 4
+"""Frames in which a word's pattern is seen, at a share that rises and falls."""
+
+MIN_WORDS, MAX_WORDS = 4, 20
+ENDINGS = {"noun": "", "verb": "ing", "adjective": "y", "place": "um", "adverb": "ly"}
+PREPOSITIONS = ("in", "on", "near", "behind", "under", "through", "over", "beside")
+
+
+def make_words() -> dict[str, list[str]]:
+    """The content words of each kind, the same ones every time."""
+    onsets = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "st", "pr")
+    codas = ("k", "l", "m", "n", "rt", "sh")
+    syllables = [a + v + b for a, v, b in product(onsets, "aeiou", codas)]
+    stems = [first + last for first, last in product(syllables, ("", "o", "a"))]
+    Random("words").shuffle(stems)
+    words: dict[str, list[str]] = {}
+    for kind, count in NUM_WORDS.items():
+        words[kind] = [stems.pop() + ENDINGS[kind] for _ in range(count)]
+    return words
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A noun with what is said of it."""
+
+    noun: str
+    adjective: str | None
+    number: str | None
+
+    def words(self, *, is_brief: bool, article: str = "a") -> list[str]:
+        """As it is said, briefly without its adjective."""
+        adjective = [] if is_brief or self.adjective is None else [self.adjective]
+        return [self.number or article, *adjective, self.noun]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Who does what, to what, how and where; None where nothing is said."""
+
+    actor: Thing
+    verb: str
+    target: Thing | None
+    adverb: str | None
+    place: tuple[str, str] | None
+
+    def words(self, *, is_brief: bool) -> list[str]:
+        """As it is said, briefly without how and where."""
+        said = self.actor.words(is_brief=is_brief)
+        said += ["are" if self.actor.number else "is"]
+        said += [] if is_brief or self.adverb is None else [self.adverb]
+        said += [self.verb]
+        said += [] if self.target is None else self.target.words(is_brief=is_brief, article="the")
+        if self.place is not None and not is_brief:
+            said += [self.place[0], "the", self.place[1]]
+        return said
+
+
+class Speaker:
+    """Draws scenes, and says them.
+
+    Args:
+        random: whatever is drawn is drawn from it.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._words = make_words()
+        # Each topic has the kinds' words in an order of its own: its favourites come first.
+        order = Random("topics")
+        self._ranked = [
+            {kind: order.sample(words, len(words)) for kind, words in self._words.items()}
+            for _ in range(NUM_TOPICS)
+        ]
+
+    @property
+    def content_words(self) -> list[str]:
+        """Every word that leaves a pattern."""
+        return [word for words in self._words.values() for word in words]
+
+    def scene(self) -> list[Event]:
+        """One event, or two that happen at once or one after the other."""
+        topic = self._random.randrange(NUM_TOPICS)
+        return [self._event(topic) for _ in range(self._random.choice((1, 1, 2)))]
+
+    def say(self, scene: list[Event], *, is_brief: bool = False) -> str:
+        """A caption of 4 to 20 words; what would be longer is said briefly."""
+        link = self._random.choice((["while"], ["and", "then"]))
+        said = scene[0].words(is_brief=is_brief)
+        for event in scene[1:]:
+            said += [*link, *event.words(is_brief=is_brief)]
+        if len(said) > MAX_WORDS:
+            return self.say(scene, is_brief=True)
+        return " ".join(said if len(said) >= MIN_WORDS else [*said, "there"])
+
+    def _event(self, topic: int) -> Event:
+        place = (self._random.choice(PREPOSITIONS), self._draw("place", topic))
+        return Event(
+            actor=self._thing(topic),
+            verb=self._draw("verb", topic),
+            target=self._thing(topic) if self._happens(0.5) else None,
+            adverb=self._draw("adverb", topic) if self._happens(0.25) else None,
+            place=place if self._happens(0.5) else None,
+        )
+
+    def _thing(self, topic: int) -> Thing:
+        return Thing(
+            noun=self._draw("noun", topic),
+            adjective=self._draw("adjective", topic) if self._happens(0.5) else None,
+            number=self._random.choice(("two", "three", "some")) if self._happens(0.15) else None,
+        )
+
+    def _draw(self, kind: str, topic: int) -> str:
+        """A word by Zipf's law; of its topic's favourites, or of everybody's."""
+        words = self._ranked[topic][kind] if self._random.random() < 0.6 else self._words[kind]
+        # The inverse of the cumulative harmonic sum: rank r with probability of about 1 / r.
+        return words[int(len(words) ** self._random.random()) - 1]
+
+    def _happens(self, share: float) -> bool:
+        return self._random.random() < share
+
+
+class Projector:
+    """Turns captions into features.
+
+    Args:
+        content_words: the words that leave a pattern.
+        num_frames: T.
+        feature_size: D.
+        noise: standard deviation of the noise; a pattern at its height has 1.
+        windows: `ordered` or `anywhere`.
+    """
+
+    def __init__(
+        self,
+        content_words: list[str],
+        *,
+        num_frames: int,
+        feature_size: int,
+        noise: float,
+        windows: str,
+    ) -> None:
+        self._row_of = {word: row for row, word in enumerate(content_words)}
+        shape = (len(content_words), feature_size)
+        self._patterns = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+        self._num_frames = num_frames
+        self._noise = noise
+        self._windows = windows
+
+    def features(self, caption: str, random: np.random.Generator) -> np.ndarray:
+        """float32 (T, D) of a caption."""
+        shape = (self._num_frames, self._patterns.shape[1])
+        features = self._noise * random.standard_normal(shape, dtype=np.float32)
+        words = caption.split()
+        frames = np.arange(self._num_frames) + 0.5
+        for position, word in enumerate(words):
+            if word not in self._row_of:
+                continue
+            share = (
+                random.random() if self._windows == "anywhere" else (position + 0.5) / len(words)
+            )
+            distance = np.abs(frames - share * self._num_frames) / (WINDOW_FRAMES / 2)
+            height = np.maximum(0.0, 1.0 - distance).astype(np.float32)
+            features += height[:, None] * self._patterns[self._row_of[word]]
+        return features
+
+
+def make_world(
+    folder: Path,
+    *,
+    num_gifs: int = 2000,
+    captions_per_gif: int = 1,
+    num_frames: int = 16,
+    feature_size: int = 2048,
+    noise: float = 1.0,
+    windows: str = "ordered",
+    descriptions: str = "jsonl",
+    seed: int = 0,
+) -> None:
+    """Write `folder/features` and `folder/descriptions`.
+
+    Args:
+        folder: made if need be.
+        num_gifs: feature files.
+        captions_per_gif: the first is the one that the features show; the others are said
+            briefly or in other words.
+        num_frames: T.
+        feature_size: D.
+        noise: standard deviation of the noise; a pattern at its height has 1.
+        windows: `ordered` or `anywhere`.
+        descriptions: `jsonl`, `tsv` or `txt` (a file for each GIF).
+        seed: of all that is drawn. The language and the patterns are the same for every seed.
+    """
+    features_dir, descriptions_dir = folder / "features", folder / "descriptions"
+    features_dir.mkdir(parents=True)
+    descriptions_dir.mkdir()
+    speaker = Speaker(Random(seed))
+    projector = Projector(
+        speaker.content_words,
+        num_frames=num_frames,
+        feature_size=feature_size,
+        noise=noise,
+        windows=windows,
+    )
+    random = np.random.default_rng(seed)
+    rows: list[tuple[str, list[str]]] = []
+    for index in range(num_gifs):
+        name = f"gif{index:06}"
+        scene = speaker.scene()
+        captions = [speaker.say(scene)]
+        captions += [speaker.say(scene, is_brief=i % 2 == 1) for i in range(1, captions_per_gif)]
+        np.save(features_dir / f"{name}.npy", projector.features(captions[0], random))
+        rows.append((name, captions))
+    write_descriptions(descriptions_dir, rows, descriptions)
+
+
+def write_descriptions(folder: Path, rows: list[tuple[str, list[str]]], form: str) -> None:
+    """Write names and captions in one of the forms that gifdesc reads."""
+    if form == "txt":
+        for name, captions in rows:
+            (folder / f"{name}.txt").write_text("".join(f"{one}\n" for one in captions))
+    elif form == "tsv":
+        lines = (f"{name}.gif\t{one}\n" for name, captions in rows for one in captions)
+        (folder / "captions.tsv").write_text("".join(lines))
+    else:
+        lines = (json.dumps({"id": name, "captions": captions}) + "\n" for name, captions in rows)
+        (folder / "captions.jsonl").write_text("".join(lines))
+
+
+def main() -> None:
+    """Write a world."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="new folder to write")
+    parser.add_argument("--num-gifs", type=int, default=2000)
+    parser.add_argument("--captions-per-gif", type=int, default=1)
+    parser.add_argument("--num-frames", type=int, default=16)
+    parser.add_argument("--feature-size", type=int, default=2048)
+    parser.add_argument("--noise", type=float, default=1.0, help="a pattern at its height has 1")
+    parser.add_argument("--windows", choices=("ordered", "anywhere"), default="ordered")
+    parser.add_argument("--descriptions", choices=("jsonl", "tsv", "txt"), default="jsonl")
+    parser.add_argument("--seed", type=int, default=0)
+    make_world(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

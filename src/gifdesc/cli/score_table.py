@@ -1,0 +1,104 @@
+"""Scores as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from gifdesc.cli.console import counted
+
+if TYPE_CHECKING:
+    from gifdesc.scored import Evaluation
+
+_CHANCE = 0.05
+_COLUMNS = {"blind": "blind", "nearest": "near-\nest", "most-common": "most-\ncommon"}
+"""Baseline -> its heading, in which it may be broken."""
+
+
+def print_scores(result: Evaluation) -> None:
+    """Write an evaluation to stdout: what was scored, beside what it must be better than."""
+    console = Console(highlight=False)
+    console.print(_scores_table(result))
+    if result.against is not None:
+        console.print(_against_table(result))
+    console.print(_diversity_line(result), markup=False)
+    for name, note in result.notes.items():
+        console.print(f"{name}: {note}", markup=False)
+
+
+def _scores_table(result: Evaluation) -> Table:
+    title = counted(result.num_examples, "GIF")
+    table = Table(title=title, box=SIMPLE, title_justify="left", pad_edge=False)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    baselines = {name: scores for name, scores in result.baselines.items() if scores}
+    intervals = result.intervals or {}
+    if intervals:
+        table.add_column("95 %\ninterval", justify="right", no_wrap=True)
+    for name in baselines:
+        table.add_column(_COLUMNS[name], justify="right", no_wrap=True)
+    gain = result.visual_gain or {}
+    if gain:
+        table.add_column("visual\ngain", justify="right", no_wrap=True)
+    for name, value in {**result.metrics, "exact_match": result.exact_match}.items():
+        cells = [name, _number(value)]
+        if intervals:
+            cells.append(_interval(intervals.get(name)))
+        cells += [_number(scores.get(name)) for scores in baselines.values()]
+        if gain:
+            cells.append(_difference(gain.get(name)))
+        table.add_row(*cells)
+    if result.loss is not None:
+        for name in ("loss", "perplexity", "token_accuracy"):
+            table.add_row(name, _number(getattr(result, name)))
+    return table
+
+
+def _against_table(result: Evaluation) -> Table:
+    table = Table(
+        title="Against the other system", box=SIMPLE, title_justify="left", pad_edge=False
+    )
+    table.add_column("metric", no_wrap=True)
+    for heading in ("this", "other", "difference", "95 %\ninterval", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    scores = {**result.metrics, "exact_match": result.exact_match}
+    for name, one in (result.against or {}).items():
+        low, high = map(_difference, one.interval)
+        table.add_row(
+            name,
+            _number(scores[name]),
+            _number(one.score),
+            _difference(one.difference),
+            f"{low} to {high}",
+            f"{one.p_value:.3f}{' *' if one.p_value < _CHANCE else '  '}",
+        )
+    table.caption = f"* p < {_CHANCE}: the difference is hardly chance"
+    table.caption_justify = "left"
+    return table
+
+
+def _diversity_line(result: Evaluation) -> str:
+    one = result.diversity
+    parts = [
+        f"{one.distinct_captions} distinct of {counted(result.num_examples, 'caption')}",
+        f"{counted(one.vocabulary_size, 'word')} in use",
+        f"{one.mean_length:.1f} words a caption",
+    ]
+    if one.in_training is not None:
+        parts.append(f"{one.in_training:.0%} stand in the training set")
+    return ", ".join(parts)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _difference(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"

@@ -1,0 +1,105 @@
+"""A training run as a person at a terminal sees it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from gifdesc.backbone import UNTRAINED
+from gifdesc.charts import plot_history
+from gifdesc.cli.console import be_quiet, counted, list_some, say, talk, warn
+from gifdesc.cli.progress import TrainingProgress
+from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.curve_log import CurveLog
+from gifdesc.device import resolve_device
+from gifdesc.distributed import is_talking, joined_world
+from gifdesc.files import read_json_lines
+from gifdesc.training import HISTORY_NAME, train
+from gifdesc.training_data import TrainingData, prepare_data
+from gifdesc.training_results import EpochResult, TrainingSummary
+
+
+def run_training(
+    features_dir: Path,
+    descriptions_path: Path,
+    splits_dir: Path | None,
+    model_dir: Path,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    device_name: str,
+    *,
+    force: bool,
+    resume: bool,
+    tensorboard_dir: Path | None,
+) -> TrainingSummary | None:
+    """Train, showing how it goes on stderr.
+
+    Returns:
+        What `--json` prints; None in all but one of the processes that train together.
+    """
+    is_main = is_talking()
+    if not is_main:
+        be_quiet()
+    device = resolve_device(device_name)
+    data = prepare_data(features_dir, descriptions_path, config, splits_dir)
+    _say_data(data, features_dir)
+    if data.recipe is not None and data.recipe.weights == UNTRAINED:
+        warn("the features come from an untrained ResNet50 (random weights)")
+    num_epochs = 0
+
+    def on_epoch(result: EpochResult) -> None:
+        nonlocal num_epochs
+        num_epochs = result.epoch
+        progress.epoch(result)
+        if curves is not None:
+            curves.epoch(result)
+
+    with ExitStack() as stack:
+        world, device = stack.enter_context(joined_world(device))
+        curves = None
+        if tensorboard_dir is not None and is_main:
+            curves = stack.enter_context(CurveLog(tensorboard_dir))
+        progress = stack.enter_context(
+            TrainingProgress(talk, config.epochs + config.scst_epochs, data)
+        )
+        try:
+            summary = train(
+                data,
+                model_dir,
+                model_config,
+                config,
+                device,
+                world=world,
+                force=force,
+                resume=resume,
+                on_step=progress.step,
+                on_epoch=on_epoch,
+            )
+        finally:
+            if num_epochs and is_main:
+                plot_history(read_json_lines(model_dir / HISTORY_NAME), model_dir / "training.png")
+    if not is_main:
+        return None
+    if summary.num_cut:
+        cut = counted(summary.num_cut, "caption")
+        warn(f"{cut} longer than {config.max_tokens} tokens: cut there")
+    result = summary.to_json()
+    say(f"trained {result['epochs']} epochs, best is {result['best_epoch']} -> {model_dir}")
+    return summary
+
+
+def _say_data(data: TrainingData, features: Path) -> None:
+    if data.recipe is None:
+        warn(f"{features}: no recipe.json, so nobody can check how these features were made")
+    for problem in data.problems:
+        warn(problem)
+    for names, thing, lack in (
+        (data.pairing.without_description, "feature file", "description"),
+        (data.pairing.without_features, "description", "feature file"),
+    ):
+        if names:
+            warn(f"{counted(len(names), thing)} without {lack}: {list_some(names)}")
+    counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
+    say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
+    if not data.splits["val"]:
+        say("no validation split: the last epoch is kept as the best")

@@ -1,0 +1,79 @@
+"""One process, or several that train one model together.
+
+`torchrun` starts the processes and tells each its number by environment variables. They share
+nothing but sums: of gradients, losses and counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run.
+
+    Attributes:
+        rank: this process's number, from 0.
+        size: number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """This process writes the files and does the talking."""
+        return self.rank == 0
+
+    def sum_(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over the processes; all are of one type."""
+        if self.size == 1 or not tensors:
+            return
+        # One message instead of many: the processes wait for each other once.
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def any(self, claim: bool, device: torch.device) -> bool:
+        """Whether the claim is true in any process."""
+        if self.size == 1:
+            return claim
+        votes = torch.tensor(float(claim), device=device)
+        dist.all_reduce(votes)
+        return bool(votes > 0)
+
+
+@contextmanager
+def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
+    """The run's processes and this one's device, as `torchrun` set them up; alone without it.
+
+    Args:
+        device: the device asked for; `cuda` becomes this process's own GPU.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(), device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size()), device
+    finally:
+        dist.destroy_process_group()
+
+
+def is_talking() -> bool:
+    """Whether this process is the one of its run that talks to the user."""
+    return os.environ.get("RANK", "0") == "0"

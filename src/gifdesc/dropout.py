@@ -1,0 +1,67 @@
+"""Dropout whose masks belong to examples, not to batches.
+
+On the CPU each example's mask is drawn from a generator of its own. A run's numbers then do not
+depend on which examples share a batch or a process, nor on how much was padded: a run that is
+resumed, spread over processes, or whose batches were halved for want of memory computes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gifdesc.seeding import seed_at
+
+_DRAW_STRIDE = 1_000_003
+"""Seeds between two draws of one example: odd, and more than most data sets have examples."""
+
+
+class ExampleDropout(nn.Module):
+    """Zeroes a share of the numbers in training and scales up the rest (Srivastava et al. 2014).
+
+    Args:
+        share: of the numbers dropped, in [0, 1).
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self._seeds: list[int] | None = None
+        self._num_draws = 0
+        self._generator = torch.Generator()
+
+    def seed(self, seeds: Sequence[int] | None) -> None:
+        """Draw the masks of the next forward pass from these seeds, one per example.
+
+        Args:
+            seeds: B integers; None for PyTorch's own random numbers.
+        """
+        self._seeds = None if seeds is None else list(seeds)
+        self._num_draws = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...).
+
+        Raises:
+            ValueError: there are not as many seeds as examples.
+        """
+        if not self.training or self.share == 0:
+            return x
+        # A GPU has its own generators: one call for each example would keep it waiting.
+        if self._seeds is None or x.device.type != "cpu":
+            return nn.functional.dropout(x, self.share)
+        if len(self._seeds) != len(x):
+            raise ValueError(f"{len(self._seeds)} seeds for {len(x)} examples")
+        mask = torch.empty_like(x)
+        for row, seed in zip(mask, self._seeds, strict=True):
+            # PyTorch draws the same first numbers however many follow: padding has no say.
+            self._generator.manual_seed(seed_at(seed, self._num_draws * _DRAW_STRIDE))
+            row.bernoulli_(1 - self.share, generator=self._generator)
+        self._num_draws += 1
+        return x * mask.mul_(1 / (1 - self.share))
+
+    def extra_repr(self) -> str:
+        """The share, in the module's printed form."""
+        return f"share={self.share}"

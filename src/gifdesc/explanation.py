@@ -1,0 +1,168 @@
+"""Captions explained: each GIF's frames, and the frames that every word looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from gifdesc.attention_picture import attention_picture, stacked
+from gifdesc.errors import GifdescError, UsageError
+from gifdesc.filmstrips import Filmstrip, read_filmstrip, read_small
+from gifdesc.looking import SpokenWord
+from gifdesc.pages import write_page
+from gifdesc.pictures import save_picture
+
+MAX_ON_PAGE = 500
+"""GIFs that a page explains at most."""
+
+MAX_IN_PICTURE = 20
+"""GIFs that a picture explains at most."""
+
+_PAGES = (".html", ".htm")
+_FRAME_HEIGHT = 110  # pixels
+_PICTURE_FRAME_HEIGHT = 240  # pixels, more than it shows
+_MAX_BYTES = 80_000  # of one GIF's frames on a page
+
+
+class GivenCaption(Protocol):
+    """What is said of one GIF, as `captioner.Caption`."""
+
+    @property
+    def path(self) -> str:
+        """The GIF."""
+
+    @property
+    def caption(self) -> str | None:
+        """Clean text; None where `error` says why."""
+
+    @property
+    def words(self) -> Sequence[SpokenWord]:
+        """The caption word by word."""
+
+    @property
+    def sampled_frames(self) -> Sequence[int]:
+        """The frames that were looked at."""
+
+    @property
+    def error(self) -> str | None:
+        """Why there is no caption."""
+
+
+Source = Callable[[GivenCaption], Path | bytes]
+"""Where the bytes of a caption's GIF are."""
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """A caption with its frames, or why there are none."""
+
+    given: GivenCaption
+    filmstrip: Filmstrip | None
+    missing: str | None
+
+    @property
+    def greatest(self) -> float:
+        """The greatest weight of all its words."""
+        weights = [weight for word in self.given.words for weight in word.frame_weights or ()]
+        return max((weight for weight in weights if math.isfinite(weight)), default=0.0) or 1.0
+
+
+def check_explanation_path(path: Path) -> None:
+    """Make sure, before anything is captioned, that an explanation can have this name.
+
+    Raises:
+        UsageError: its ending is neither a page's nor a picture's.
+    """
+    if path.suffix.lower() not in (*_PAGES, ".png"):
+        raise UsageError(f"{path}: an explanation is a .html page or a .png picture")
+
+
+def write_explanation(
+    captions: Sequence[GivenCaption],
+    path: Path,
+    *,
+    source: Source = lambda caption: Path(caption.path),
+) -> None:
+    """Write a page (`.html`) or a picture (`.png`) of what each word looked at.
+
+    A GIF that is gone or broken by now is said in its place on a page, and left out of a
+    picture. GIFs are read one at a time.
+
+    Args:
+        captions: in the order in which they are shown.
+        path: where it goes.
+        source: the path or bytes of a caption's GIF: its `path` by default.
+
+    Raises:
+        UsageError: the path has another ending.
+        GifdescError: the file cannot be written, there are too many GIFs for a picture, or a
+            picture would hold none.
+    """
+    check_explanation_path(path)
+    if path.suffix.lower() in _PAGES:
+        _write_page(captions, path, source)
+    else:
+        save_picture(_picture(captions, path, source), path)
+
+
+def _write_page(captions: Sequence[GivenCaption], path: Path, source: Source) -> None:
+    write_page(
+        path,
+        "explanation.html.j2",
+        title="What the captions looked at" if len(captions) != 1 else "What the caption looked at",
+        skip_to="captions",
+        explained=_explained(captions[:MAX_ON_PAGE], source),
+        num_shown=min(len(captions), MAX_ON_PAGE),
+        num_captions=len(captions),
+    )
+
+
+def _explained(captions: Sequence[GivenCaption], source: Source) -> Iterator[_Explained]:
+    for one in captions:
+        if one.error is not None:
+            yield _Explained(one, None, one.error)
+            continue
+        try:
+            film = read_filmstrip(
+                source(one),
+                tuple(one.sampled_frames),
+                name=one.path,
+                frame_height=_FRAME_HEIGHT,
+                num_columns=None,
+                max_bytes=_MAX_BYTES,
+            )
+        except GifdescError as error:
+            yield _Explained(one, None, str(error).removeprefix(f"{one.path}: "))
+        else:
+            yield _Explained(one, film, None)
+
+
+def _picture(captions: Sequence[GivenCaption], path: Path, source: Source) -> Image.Image:
+    usable = [one for one in captions if one.error is None]
+    if len(usable) > MAX_IN_PICTURE:
+        raise GifdescError(
+            f"{path}: {len(usable)} GIFs are too many for a picture (at most {MAX_IN_PICTURE}); "
+            "give it a name that ends in .html"
+        )
+    pictures = []
+    problem = "no GIF has a caption"
+    for one in usable:
+        try:
+            gif = read_small(
+                source(one), tuple(one.sampled_frames), _PICTURE_FRAME_HEIGHT, name=one.path
+            )
+        except GifdescError as error:
+            problem = str(error)
+            continue
+        starts_ms = [0, *accumulate(gif.durations_ms)]
+        times_ms = [starts_ms[index] for index in gif.indices]
+        pictures.append(attention_picture(gif.frames, one.caption or "", one.words, times_ms))
+    if not pictures:
+        raise GifdescError(f"{path}: nothing to explain: {problem}")
+    return stacked(pictures)

@@ -1,0 +1,189 @@
+"""A model and its held-out GIFs to scores."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gifdesc.backbone import UNTRAINED
+from gifdesc.baselines import nearest_captions
+from gifdesc.batching import iterate_batches, plan_scoring
+from gifdesc.checkpoint import Checkpoint
+from gifdesc.config import DecodingConfig, Split
+from gifdesc.consensus import most_common_caption
+from gifdesc.dataset import GIFDataset
+from gifdesc.errors import GifdescError
+from gifdesc.evaluation import ModelSide, evaluate_captions
+from gifdesc.features import check_same_recipe, read_features, read_recipe
+from gifdesc.generation import GeneratedCaption, generate
+from gifdesc.objective import TokenScores, score_tokens
+from gifdesc.pairing import Example
+from gifdesc.scored import MOST_COMMON, NEAREST, Captioned, Evaluation
+from gifdesc.training_data import prepare_data
+
+log = logging.getLogger(__name__)
+
+_BATCH_GIFS = 32
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a model is scored on.
+
+    Attributes:
+        examples: of the split that is scored.
+        training: of the training split.
+        problems: one sentence for each file that could not be used.
+    """
+
+    examples: list[Example]
+    training: list[Example]
+    problems: list[str]
+
+
+def held_out_examples(
+    checkpoint: Checkpoint,
+    features_dir: Path,
+    descriptions_path: Path,
+    *,
+    split: Split = "test",
+    splits_dir: Path | None = None,
+) -> HeldOut:
+    """The examples that a model was not trained on, and those that it was.
+
+    Raises:
+        FeatureError: the features are of another recipe than the model's.
+        GifdescError: the split holds no example.
+    """
+    recipe = read_recipe(features_dir)
+    if recipe is not None and checkpoint.recipe is not None:
+        check_same_recipe(checkpoint.recipe, recipe, "the model's features")
+    data = prepare_data(features_dir, descriptions_path, checkpoint.training, splits_dir)
+    if data.splits_sha256 != checkpoint.training.splits_sha256:
+        if splits_dir is None:
+            raise GifdescError(
+                f"{features_dir}: the model was trained with split lists, so a hash of the names "
+                "would hold out GIFs that it has seen; give the lists with --splits"
+            )
+        log.warning("other lists than in training: the model may have seen some of these GIFs")
+    # Read whole, which training does only as it goes: one bad file must not end an evaluation.
+    examples = [
+        one for one in data.splits[split] if data.store.read_or_none(one.features_path) is not None
+    ]
+    if not examples:
+        raise GifdescError(
+            f"{features_dir}: no example is in the {split} split; add GIFs, "
+            "or score another with --split"
+        )
+    if data.feature_size != checkpoint.model.config.feature_size:
+        raise GifdescError(
+            f"{features_dir}: has {data.feature_size} features a frame, "
+            f"the model wants {checkpoint.model.config.feature_size}"
+        )
+    return HeldOut(examples, data.splits["train"], data.problems)
+
+
+def evaluate_model(
+    checkpoint: Checkpoint,
+    examples: Sequence[Example],
+    device: torch.device,
+    config: DecodingConfig | None = None,
+    *,
+    training: Sequence[Example] = (),
+    against: Mapping[str, str] | None = None,
+    meteor: bool = False,
+) -> Evaluation:
+    """Caption held-out GIFs and score the captions, next to what they must be better than.
+
+    Args:
+        checkpoint: the model; it is moved to `device`.
+        examples: from `held_out_examples`.
+        device: where to compute.
+        config: how captions are searched for.
+        training: from `held_out_examples`; without it there are no baselines but the blind one.
+        against: another system's captions by name, to compare with.
+        meteor: compute METEOR as well, where its program and Java are.
+
+    Raises:
+        FeatureError: a feature file cannot be used.
+        DescriptionError: `against` names other GIFs, or no reference holds a word.
+    """
+    checkpoint.model.to(device)
+    generated = _generate(checkpoint, examples, device, config or DecodingConfig())
+    captioned = [
+        Captioned(name=one.name, caption=best.caption, references=one.captions, words=best.words)
+        for one, best in zip(examples, generated, strict=True)
+    ]
+    tokens = _score_tokens(checkpoint, examples, device)
+    notes = _notes_on(checkpoint)
+    baselines = _baselines(examples, training, checkpoint.model.config.feature_size)
+    for name in (NEAREST, MOST_COMMON):
+        if name not in baselines:
+            notes[name] = "needs the training split"
+    if MOST_COMMON in baselines:
+        notes[MOST_COMMON] = f'"{baselines[MOST_COMMON][0]}" for every GIF'
+    if not training:
+        notes["in_training"] = "needs the training split"
+    model = ModelSide(
+        loss=tokens.mean_loss,
+        token_accuracy=tokens.accuracy,
+        baselines=baselines,
+        training_captions=[caption for one in training for caption in one.captions],
+        notes=notes,
+    )
+    return evaluate_captions(captioned, model=model, against=against, meteor=meteor)
+
+
+def _generate(
+    checkpoint: Checkpoint,
+    examples: Sequence[Example],
+    device: torch.device,
+    config: DecodingConfig,
+) -> list[GeneratedCaption]:
+    model, size = checkpoint.model, checkpoint.model.config.feature_size
+    captions: list[GeneratedCaption] = []
+    for first in range(0, len(examples), _BATCH_GIFS):
+        batch = examples[first : first + _BATCH_GIFS]
+        features = [read_features(one.features_path, size) for one in batch]
+        found = generate(model, checkpoint.tokenizer, features, config, device)
+        captions += [best for best, *_ in found]
+    return captions
+
+
+def _score_tokens(
+    checkpoint: Checkpoint, examples: Sequence[Example], device: torch.device
+) -> TokenScores:
+    training, tokenizer = checkpoint.training, checkpoint.tokenizer
+    dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
+    pad_to = training.max_tokens if training.objective == "reconstruction" else None
+    plan = plan_scoring(dataset.token_lengths, training.batch_size)
+    batches = iterate_batches(dataset, plan, pad_id=tokenizer.pad_id, pad_to=pad_to)
+    return score_tokens(checkpoint.model, batches, training.objective, device)
+
+
+def _baselines(
+    examples: Sequence[Example], training: Sequence[Example], feature_size: int
+) -> dict[str, list[str]]:
+    if not training:
+        return {}
+    baselines = {}
+    if nearest := nearest_captions(examples, training, feature_size):
+        baselines[NEAREST] = nearest
+    common = most_common_caption([one.captions for one in training])
+    return {**baselines, MOST_COMMON: [common] * len(examples)}
+
+
+def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
+    notes = {}
+    if checkpoint.recipe is not None and checkpoint.recipe.weights == UNTRAINED:
+        notes["weights"] = "the features are of an untrained ResNet50 (random weights)"
+    if checkpoint.training.objective == "reconstruction":
+        notes["loss"] = (
+            "the model is shown the token it must predict, and padding counts: "
+            "not comparable with a captioner's loss"
+        )
+    return notes

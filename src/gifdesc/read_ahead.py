@@ -1,0 +1,115 @@
+"""Work done ahead in a thread, handed on in order and in groups."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_STALL_SECONDS = 0.1
+"""A source that gives nothing for this long does not hold back what came before."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """The items are all done, or something went wrong."""
+
+    error: BaseException | None = None
+
+
+class _Reader(Generic[Item, Result]):
+    """The thread that takes items and works on them."""
+
+    def __init__(
+        self, items: Iterable[Item], work: Callable[[Item], Result], num_ahead: int
+    ) -> None:
+        self.done: queue.Queue[Result | _End] = queue.Queue(num_ahead)
+        self.is_waiting = False
+        self._items = iter(items)
+        self._work = work
+        self._stopped = threading.Event()
+        self._working = threading.Lock()
+        # A daemon: a source that never ends, such as an open pipe, must not keep the process.
+        threading.Thread(target=self._run, name="gifdesc-read-ahead", daemon=True).start()
+
+    def stop(self) -> None:
+        """Take no further item; returns when the one in work is done."""
+        self._stopped.set()
+        with self._working:
+            pass
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self.is_waiting = True
+                item = next(self._items, self)
+                self.is_waiting = False
+                with self._working:
+                    if self._stopped.is_set():
+                        return
+                    if isinstance(item, _Reader):
+                        break
+                    result = self._work(item)
+                self._put(result)
+        except BaseException as error:  # noqa: BLE001 - raised again where the results are taken
+            self._put(_End(error))
+        else:
+            self._put(_End())
+
+    def _put(self, result: Result | _End) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.done.put(result, timeout=_STALL_SECONDS)
+            except queue.Full:
+                continue
+            break
+
+
+def grouped_ahead(
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    sizes: Iterable[int],
+    *,
+    num_ahead: int,
+) -> Iterator[list[Result]]:
+    """Do some work on each item in a thread, ahead of whoever takes the results.
+
+    Args:
+        items: what to work on; taken, in the thread, as there is room.
+        work: done in the thread; what it raises is raised when its turn comes.
+        sizes: the most results in each group, without end. A group is smaller at the end, and
+            where the next item keeps everybody waiting.
+        num_ahead: finished results that may wait.
+
+    Yields:
+        The results in the items' order.
+    """
+    reader = _Reader(items, work, num_ahead)
+    try:
+        for size in sizes:
+            group: list[Result] = []
+            end: _End | None = None
+            while len(group) < size and end is None:
+                try:
+                    result = reader.done.get(timeout=_STALL_SECONDS if group else None)
+                except queue.Empty:
+                    if reader.is_waiting:
+                        break
+                    continue
+                if isinstance(result, _End):
+                    end = result
+                else:
+                    group.append(result)
+            if group:
+                yield group
+            if end is not None:
+                if end.error is not None:
+                    raise end.error
+                return
+    finally:
+        reader.stop()

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from gifdesc.baselines import blind_captions, nearest_captions
+from gifdesc.dataset import Example
+from gifdesc.errors import FeatureError
+
+
+def examples_of(folder, vectors, prefix=""):
+    """An example for each name: two frames whose mean is the vector."""
+    examples = []
+    for name, vector in vectors.items():
+        path = folder / f"{prefix}{name}.npy"
+        mean = np.array(vector, np.float32)
+        np.save(path, np.stack([mean - 1, mean + 1]))
+        examples.append(Example(name, path, (f"caption of {name}", f"another of {name}")))
+    return examples
+
+
+@pytest.mark.parametrize("num_captions", [2, 3, 7, 40])
+def test_blind_gives_every_gif_the_caption_of_another(num_captions):
+    own = [f"word{i}" for i in range(num_captions)]
+    dealt = blind_captions(own)
+    assert sorted(dealt) == sorted(own)
+    assert not any(one == other for one, other in zip(own, dealt, strict=True))
+    assert blind_captions(own) == dealt
+    if num_captions == 40:  # not simply the neighbour's, which may be of the same kind
+        assert dealt not in (own[1:] + own[:1], own[-1:] + own[:-1])
+
+
+@pytest.mark.parametrize("own", [[], ["alone"]])
+def test_one_gif_has_no_other(own):
+    assert blind_captions(own) is None
+
+
+def test_the_nearest_is_nearest_by_angle(tmp_path):
+    training = examples_of(tmp_path, {"x": [1, 0], "y": [0, 1], "far": [90, 91]}, "train-")
+    wanted = {"p": [50, 1], "q": [0.1, 7], "r": [3, 3]}
+    captions = nearest_captions(examples_of(tmp_path, wanted), training, 2)
+    assert captions == ["caption of x", "caption of y", "caption of far"]
+
+
+def test_blocks_change_nothing_and_ties_go_to_the_first(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    vectors = {f"t{i}": random.normal(size=5) for i in range(11)}
+    vectors["t20"] = vectors["t3"]
+    training = examples_of(tmp_path, vectors, "train-")
+    examples = examples_of(tmp_path, {f"e{i}": random.normal(size=5) for i in range(9)})
+    examples += examples_of(tmp_path, {"twin": vectors["t3"]})
+    whole = nearest_captions(examples, training, 5)
+    monkeypatch.setattr("gifdesc.baselines._BLOCK_GIFS", 2)
+    assert nearest_captions(examples, training, 5) == whole
+    assert whole[-1] == "caption of t3"
+
+
+def test_a_gif_is_not_its_own_neighbour(tmp_path):
+    training = examples_of(tmp_path, {"a": [1, 0], "b": [1, 0.1], "c": [0, 1]})
+    assert nearest_captions(training, training, 2) == [f"caption of {x}" for x in "bab"]
+    assert nearest_captions(training[:1], training[:1], 2) is None
+    assert nearest_captions(training, [], 2) is None
+
+
+def test_features_of_nothing_have_a_neighbour_as_well(tmp_path):
+    training = examples_of(tmp_path, {"a": [0, 0], "b": [1, 0]}, "train-")
+    assert nearest_captions(examples_of(tmp_path, {"z": [0, 0]}), training, 2) == ["caption of a"]
+
+
+def test_damage_is_named(tmp_path):
+    training = examples_of(tmp_path, {"a": [0, 1]})
+    training[0].features_path.write_bytes(b"damage")
+    with pytest.raises(FeatureError, match=r"a\.npy"):
+        nearest_captions(training, training, 2)

@@ -1,0 +1,263 @@
+import json
+import math
+
+import pytest
+
+from builders import (
+    CAPTIONS,
+    CPU,
+    TINY,
+    tiny_recipe,
+    write_model,
+    write_world,
+)
+from gifdesc.baselines import nearest_captions
+from gifdesc.batching import iterate_batches, plan_scoring
+from gifdesc.checkpoint import load_checkpoint
+from gifdesc.config import DecodingConfig, TrainingConfig
+from gifdesc.consensus import most_common_caption
+from gifdesc.dataset import GIFDataset
+from gifdesc.errors import DescriptionError, FeatureError, GifdescError
+from gifdesc.features import read_features
+from gifdesc.generation import generate
+from gifdesc.metrics import score
+from gifdesc.model_evaluation import evaluate_model, held_out_examples
+from gifdesc.objective import score_tokens
+from gifdesc.training import train
+from gifdesc.training_data import prepare_data
+
+METRIC_NAMES = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"]
+KEYS = [
+    "num_examples",
+    "metrics",
+    "intervals",
+    "blind",
+    "baselines",
+    "visual_gain",
+    "loss",
+    "perplexity",
+    "token_accuracy",
+    "exact_match",
+    "distinct_captions",
+    "diversity",
+    "notes",
+]
+SHORT = DecodingConfig(num_beams=1, max_tokens=30)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return write_world(tmp_path_factory.mktemp("world"), recipe=tiny_recipe())
+
+
+@pytest.fixture(scope="module")
+def learnt(world, tmp_path_factory):
+    """A model that knows the captions of `world` by heart, and all examples."""
+    folder = tmp_path_factory.mktemp("learnt")
+    config = TrainingConfig(
+        epochs=60, learning_rate=2e-2, batch_size=4, val_fraction=0.0, test_fraction=0.0
+    )
+    data = prepare_data(world.features_dir, world.descriptions_dir, config)
+    train(data, folder, TINY, config, CPU)
+    return load_checkpoint(folder), data.splits["train"]
+
+
+def held_out(checkpoint, world, **options):
+    return held_out_examples(checkpoint, world.features_dir, world.descriptions_dir, **options)
+
+
+def test_a_model_that_knows_all_is_right_and_blind_it_is_not(learnt):
+    checkpoint, examples = learnt
+    result = evaluate_model(checkpoint, examples, CPU, SHORT)
+    assert result.num_examples == result.distinct_captions == len(CAPTIONS)
+    assert result.exact_match == 1.0
+    assert result.metrics["bleu_1"] == pytest.approx(1)
+    assert {one.name: one.caption for one in result.captions} == CAPTIONS
+    assert result.blind["exact_match"] == 0.0
+    assert result.blind["bleu_1"] < 0.7
+    assert result.token_accuracy == 1.0
+    assert result.loss < 0.1
+
+
+def test_the_json_object(learnt):
+    checkpoint, examples = learnt
+    row = evaluate_model(checkpoint, examples, CPU, SHORT).to_json()
+    assert list(row) == KEYS
+    assert list(row["metrics"]) == METRIC_NAMES
+    assert sorted(row["blind"]) == sorted([*METRIC_NAMES, "exact_match"])
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_a_metric_that_is_not_computed_is_null_with_a_note(learnt):
+    checkpoint, examples = learnt
+    result = evaluate_model(checkpoint, examples, CPU, SHORT)
+    for name in METRIC_NAMES:
+        assert (result.metrics[name] is None) == (name in result.notes) == (name == "meteor")
+    assert result.blind["meteor"] is result.visual_gain["meteor"] is None
+
+
+def test_the_loss_is_the_models_own_and_perplexity_its_exponential(learnt):
+    checkpoint, examples = learnt
+    result = evaluate_model(checkpoint, examples, CPU, SHORT)
+    dataset = GIFDataset(examples, checkpoint.tokenizer)
+    batches = iterate_batches(
+        dataset,
+        plan_scoring(dataset.token_lengths, 2),
+        pad_id=checkpoint.tokenizer.pad_id,
+        pad_to=None,
+    )
+    wanted = score_tokens(checkpoint.model, batches, "next_token", CPU)
+    assert result.loss == pytest.approx(wanted.mean_loss, rel=1e-4)
+    assert result.token_accuracy == wanted.accuracy
+    assert result.perplexity == pytest.approx(math.exp(result.loss))
+
+
+def test_captions_are_the_searchs(learnt):
+    checkpoint, examples = learnt
+    config = DecodingConfig(num_beams=3, max_tokens=4)
+    result = evaluate_model(checkpoint, examples, CPU, config)
+    features = [read_features(one.features_path) for one in examples]
+    wanted = generate(checkpoint.model, checkpoint.tokenizer, features, config, CPU)
+    assert [one.caption for one in result.captions] == [best.caption for best, *_ in wanted]
+
+
+def test_one_example_has_no_blind_control_but_a_note(learnt):
+    checkpoint, examples = learnt
+    result = evaluate_model(checkpoint, examples[:1], CPU, SHORT)
+    assert result.blind is None
+    assert result.notes["blind"].startswith("needs two GIFs or more")
+    assert result.intervals is result.visual_gain is None
+    assert result.notes["intervals"] == "needs two GIFs or more"
+    assert result.num_examples == 1
+
+
+def test_notes_tell_of_untrained_features_and_of_the_reports_loss(tmp_path, learnt):
+    checkpoint, examples = learnt
+    result = evaluate_model(checkpoint, examples, CPU, SHORT)
+    assert "untrained ResNet50" in result.notes["weights"]
+    assert "loss" not in result.notes
+    training = TrainingConfig(objective="reconstruction", best_by="loss", max_tokens=32)
+    recipe = tiny_recipe(weights="imagenet1k-v1")
+    reports = load_checkpoint(write_model(tmp_path, recipe=recipe, training=training))
+    notes = evaluate_model(reports, examples, CPU, SHORT).notes
+    assert "not comparable" in notes["loss"]
+    assert "weights" not in notes
+
+
+def test_a_reports_model_is_scored_over_all_positions(tmp_path, learnt):
+    _, examples = learnt
+    training = TrainingConfig(objective="reconstruction", best_by="loss", max_tokens=32)
+    checkpoint = load_checkpoint(write_model(tmp_path, training=training))
+    dataset = GIFDataset(examples, checkpoint.tokenizer, max_tokens=32)
+    batches = iterate_batches(
+        dataset,
+        plan_scoring(dataset.token_lengths, 6),
+        pad_id=checkpoint.tokenizer.pad_id,
+        pad_to=32,
+    )
+    wanted = score_tokens(checkpoint.model, batches, "reconstruction", CPU)
+    assert wanted.num_tokens == 32 * len(examples)
+    result = evaluate_model(checkpoint, examples, CPU, SHORT)
+    assert result.loss == pytest.approx(wanted.mean_loss, rel=1e-5)
+
+
+def test_baselines_and_diversity_come_from_the_training_split(learnt):
+    checkpoint, examples = learnt
+    alone = evaluate_model(checkpoint, examples[:2], CPU, SHORT)
+    assert alone.baselines["nearest"] is alone.baselines["most-common"] is None
+    assert alone.diversity.in_training is None
+    for name in ("nearest", "most-common", "in_training"):
+        assert alone.notes[name] == "needs the training split"
+    result = evaluate_model(checkpoint, examples[:2], CPU, SHORT, training=examples)
+    assert list(result.baselines) == ["blind", "nearest", "most-common"]
+    assert all(
+        sorted(one) == sorted([*METRIC_NAMES, "exact_match"]) for one in result.baselines.values()
+    )
+    assert result.diversity.in_training == 1.0
+    common = most_common_caption([one.captions for one in examples])
+    assert result.notes["most-common"] == f'"{common}" for every GIF'
+    nearest = nearest_captions(examples[:2], examples, TINY.feature_size)
+    for one, near in zip(result.captions, nearest, strict=True):
+        assert one.baselines["most-common"] == common
+        assert one.baselines["nearest"] == near != one.caption
+    references = [list(one.references) for one in result.captions]
+    for name, captions in {"nearest": nearest, "most-common": [common] * 2}.items():
+        wanted = score(captions, references)
+        assert {key: result.baselines[name][key] for key in METRIC_NAMES} == wanted
+
+
+def test_words_come_along_with_their_weights_over_the_frames(learnt):
+    checkpoint, examples = learnt
+    for one, example in zip(
+        evaluate_model(checkpoint, examples, CPU, SHORT).captions, examples, strict=True
+    ):
+        assert " ".join(word.word for word in one.words) == one.caption
+        num_frames = len(read_features(example.features_path))
+        assert all(len(word.frame_weights) == num_frames for word in one.words)
+
+
+def test_a_model_is_compared_with_another_system(learnt):
+    checkpoint, examples = learnt
+    worse = dict.fromkeys(list(CAPTIONS)[1:], "a red ball grows")
+    result = evaluate_model(checkpoint, examples, CPU, SHORT, against=worse)
+    assert result.against["exact_match"].difference == 1.0
+    assert result.warnings["against"] == "1 of 6 missing, counted as empty: a"
+    with pytest.raises(DescriptionError, match="no references for stranger"):
+        evaluate_model(checkpoint, examples, CPU, SHORT, against={**worse, "stranger": "x"})
+
+
+def test_held_out_examples_are_those_that_training_left_out(world, tmp_path):
+    training = TrainingConfig(val_fraction=0.3, test_fraction=0.3, seed=1)
+    checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), training=training))
+    data = prepare_data(world.features_dir, world.descriptions_dir, training)
+    for split in ("train", "val", "test"):
+        found = held_out(checkpoint, world, split=split)
+        assert found.examples == data.splits[split]
+        assert found.training == data.splits["train"]
+        assert found.problems == []
+
+
+def test_lists_may_say_what_is_held_out(world, tmp_path):
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    (tmp_path / "test.txt").write_text("d\n")
+    checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
+    found = held_out(checkpoint, world, splits_dir=tmp_path)
+    assert [one.name for one in found.examples] == ["d"]
+    assert [one.name for one in found.training] == ["a", "b"]
+
+
+def test_an_empty_split_is_an_error(world, tmp_path):
+    training = TrainingConfig(val_fraction=0.0, test_fraction=0.0)
+    checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), training=training))
+    with pytest.raises(GifdescError, match=r"no example is in the test split.*--split"):
+        held_out(checkpoint, world)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sampling", "time"), ("num_frames", 8), ("weights_sha256", "c" * 64), ("encoding", "none")],
+)
+def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path, field, value):
+    recipe = tiny_recipe(**{field: value})
+    checkpoint = load_checkpoint(write_model(tmp_path, recipe=recipe))
+    with pytest.raises(FeatureError, match=f"made with {field} {value}"):
+        held_out(checkpoint, world)
+
+
+def test_features_of_another_size_are_refused(tmp_path, world):
+    checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), feature_size=12))
+    with pytest.raises(GifdescError, match="has 48 features a frame, the model wants 12"):
+        held_out(checkpoint, world, split="train")
+
+
+def test_features_of_unknown_recipe_are_taken_as_they_are(tmp_path):
+    world = write_world(tmp_path / "world")
+    checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
+    assert held_out(checkpoint, world, split="train").examples
+
+
+def test_a_model_of_split_lists_is_not_scored_on_another_split(world, tmp_path):
+    training = TrainingConfig(splits_sha256="0" * 64)
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe(), training=training)
+    with pytest.raises(GifdescError, match="give the lists with --splits"):
+        held_out(load_checkpoint(folder), world)
