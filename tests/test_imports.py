@@ -23,7 +23,7 @@ FLOORS = [
     | {"gif_limits", "gif_sniff", "metrics.characters", "metrics.lexicon"},
     # one part each
     {"sampling", "device", "fusion", "decoding", "tokenizer", "backbone"}
-    | {"inputs", "features", "descriptions", "predictions", "demo"}
+    | {"inputs", "features", "locking", "descriptions", "predictions", "demo"}
     | {"gif_blocks", "gif_source", "metrics.rules"},
     {
         "runtime_torch",
@@ -44,7 +44,7 @@ FLOORS = [
         "metrics.captions",
     },
     {"runtime", "gif_foreign", "metrics.metric"},
-    {"gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
+    {"frame_batches", "gif", "metrics.bleu", "metrics.cider", "metrics.rouge"},
     {"sampled", "gif_inspection", "metrics.scoring"},
     {"loader", "extractor", "inspection", "metrics"},
     # the verbs
