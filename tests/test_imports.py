@@ -23,8 +23,9 @@ FLOORS = [
     | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
     | {"preprocessing", "read_ahead", "resnet", "seeding", "style"},
     {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion"}
-    | {"gif_limits", "hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation"}
-    | {"pages", "presets", "sampling", "sidecars", "token_filters", "training_state"},
+    | {"gif_limits", "hub", "inputs", "locking", "metrics.java", "metrics.rules", "npy"}
+    | {"optimisation", "pages", "presets", "sampling", "sidecars", "token_filters"}
+    | {"training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
     | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "runtime_torch"}
     | {"tokenizer", "vision_language_inputs"},
@@ -32,8 +33,8 @@ FLOORS = [
     | {"metrics.captions", "pairing", "runtime_openvino", "vision_language_loading"},
     {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
     | {"metrics.metric", "model_card", "resuming", "runtime", "splits"},
-    {"batching", "generation", "gif_foreign", "metrics.bleu", "metrics.cider", "metrics.meteor"}
-    | {"metrics.rouge", "objective", "publishing", "training_data"},
+    {"batching", "frame_batches", "generation", "gif_foreign", "metrics.bleu", "metrics.cider"}
+    | {"metrics.meteor", "metrics.rouge", "objective", "publishing", "training_data"},
     {"caption_result", "gif", "metrics.scoring", "trainer", "training_results"}
     | {"vision_language_generation"},
     {"caption_formats", "curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
