@@ -45,10 +45,10 @@ FLOORS = [
     {"curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
     {"caption_inputs", "consensus", "diversity", "evaluation_page", "explanation", "inspection"}
     | {"resampling", "sampled", "scorer", "self_critical", "validation"},
-    {"extractor", "fitting", "loader", "scored"},
-    {"captioner", "evaluation", "extraction", "training"},
-    {"caption_formats", "model_evaluation", "vision_language"},
-    {"caption_output", "captioners"},
+    {"extractor", "loader", "phases", "scored"},
+    {"captioner", "evaluation", "extraction", "fitting"},
+    {"caption_formats", "explained", "model_evaluation", "training_run", "vision_language"},
+    {"caption_output", "captioners", "training"},
     {"describing"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},

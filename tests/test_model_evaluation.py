@@ -12,6 +12,7 @@ from builders import (
     write_world,
 )
 from gifdesc.baselines import nearest_captions
+from gifdesc.batching import iterate_batches, plan_scoring
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.consensus import most_common_caption
@@ -21,7 +22,7 @@ from gifdesc.features import read_features
 from gifdesc.generation import generate
 from gifdesc.metrics import score
 from gifdesc.model_evaluation import evaluate_model, held_out_examples
-from gifdesc.objective import iterate_batches, score_tokens
+from gifdesc.objective import score_tokens
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
 
@@ -99,7 +100,12 @@ def test_the_loss_is_the_models_own_and_perplexity_its_exponential(learnt):
     checkpoint, examples = learnt
     result = evaluate_model(checkpoint, examples, CPU, SHORT)
     dataset = GIFDataset(examples, checkpoint.tokenizer)
-    batches = iterate_batches(dataset, 2, pad_id=checkpoint.tokenizer.pad_id, pad_to=None)
+    batches = iterate_batches(
+        dataset,
+        plan_scoring(dataset.token_lengths, 2),
+        pad_id=checkpoint.tokenizer.pad_id,
+        pad_to=None,
+    )
     wanted = score_tokens(checkpoint.model, batches, "next_token", CPU)
     assert result.loss == pytest.approx(wanted.mean_loss, rel=1e-4)
     assert result.token_accuracy == wanted.accuracy
@@ -130,7 +136,7 @@ def test_notes_tell_of_untrained_features_and_of_the_reports_loss(tmp_path, lear
     result = evaluate_model(checkpoint, examples, CPU, SHORT)
     assert "untrained ResNet50" in result.notes["weights"]
     assert "loss" not in result.notes
-    training = TrainingConfig(objective="reconstruction", max_tokens=32)
+    training = TrainingConfig(objective="reconstruction", best_by="loss", max_tokens=32)
     recipe = tiny_recipe(weights="imagenet1k-v1")
     reports = load_checkpoint(write_model(tmp_path, recipe=recipe, training=training))
     notes = evaluate_model(reports, examples, CPU, SHORT).notes
@@ -140,10 +146,15 @@ def test_notes_tell_of_untrained_features_and_of_the_reports_loss(tmp_path, lear
 
 def test_a_reports_model_is_scored_over_all_positions(tmp_path, learnt):
     _, examples = learnt
-    training = TrainingConfig(objective="reconstruction", max_tokens=32)
+    training = TrainingConfig(objective="reconstruction", best_by="loss", max_tokens=32)
     checkpoint = load_checkpoint(write_model(tmp_path, training=training))
     dataset = GIFDataset(examples, checkpoint.tokenizer, max_tokens=32)
-    batches = iterate_batches(dataset, 6, pad_id=checkpoint.tokenizer.pad_id, pad_to=32)
+    batches = iterate_batches(
+        dataset,
+        plan_scoring(dataset.token_lengths, 6),
+        pad_id=checkpoint.tokenizer.pad_id,
+        pad_to=32,
+    )
     wanted = score_tokens(checkpoint.model, batches, "reconstruction", CPU)
     assert wanted.num_tokens == 32 * len(examples)
     result = evaluate_model(checkpoint, examples, CPU, SHORT)

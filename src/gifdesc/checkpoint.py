@@ -19,10 +19,11 @@ from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import replacing, write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
-from gifdesc.model_folder import read_config
+from gifdesc.model_folder import kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: attention over frames beside states, its context in the output layer."""
 WEIGHTS_NAME = "model.safetensors"
 
 
@@ -126,6 +127,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_NAME
     config = read_config(folder)
+    if kind_of(config) == "transformers":
+        raise CheckpointError(
+            f"{folder}: a model of transformers ({config['model_type']}), not one that gifdesc "
+            "trained; `gifdesc caption`, `gifdesc describe` and, in Python, load_captioner take it"
+        )
     version = config.get("format_version")
     if not isinstance(version, int):
         raise CheckpointError(f"{path}: damaged: it states no format_version")
@@ -133,6 +139,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: of format {version}, this gifdesc {__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade gifdesc"
+        )
+    if version < FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, whose models were built otherwise; train again with "
+            f"gifdesc {__version__}"
         )
     return config
 
