@@ -41,7 +41,7 @@ FLOORS = [
     {"caption_inputs", "caption_output", "consensus", "diversity", "evaluation_page"}
     | {"explanation", "inspection", "resampling", "sampled", "scorer", "self_critical"}
     | {"validation"},
-    {"extractor", "loader", "phases", "scored", "vision_language"},
+    {"explained", "extractor", "loader", "phases", "scored", "vision_language"},
     {"captioner", "evaluation", "extraction", "fitting"},
     {"captioners", "model_evaluation", "training_run"},
     {"describing", "training"},

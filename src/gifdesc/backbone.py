@@ -87,7 +87,8 @@ def load_backbone(weights: str) -> Backbone:
             raise WeightsError(
                 f"--weights {weights}: neither a file nor one of {', '.join(WEIGHT_NAMES)}"
             )
-        network = ResNet50()
+        with torch.device("meta"):  # random weights that are overwritten cost time
+            network = ResNet50()
         _fill(network, path)
         digest = sha256_of(path)
     is_v2 = weights == "imagenet1k-v2" or digest.startswith(_V2_FILE_SHA256)
@@ -118,7 +119,10 @@ def _download(weights: str) -> Path:
 
 
 def _fill(network: nn.Module, path: Path) -> None:
-    """Load a state dict into the network; the head may be absent."""
+    """Load a state dict, as float32, into a network that may be without memory (`meta`).
+
+    The head is left as it is.
+    """
     state = _read_state(path)
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     expected = network.state_dict()
@@ -136,7 +140,15 @@ def _fill(network: nn.Module, path: Path) -> None:
                 f"{path}: not ResNet50: {name} has shape {tuple(state[name].shape)} "
                 f"instead of {tuple(expected[name].shape)}"
             )
-    network.load_state_dict({name: state[name] for name in needed}, strict=False)
+    # Copied to memory of PyTorch's own: how numbers lie in a file must not matter to a kernel.
+    filled = {
+        name: state[name].to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        for name in needed
+    }
+    network.load_state_dict(filled, strict=False, assign=True)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = torch.tensor(0)
 
 
 _DAMAGE = (
