@@ -171,6 +171,11 @@ def test_a_newer_format_asks_for_an_upgrade(folder):
     assert "upgrade gifdesc" in message
 
 
+def test_an_older_format_asks_for_another_training(folder):
+    edit(folder / "config.json", format_version=FORMAT_VERSION - 1)
+    assert "train again with gifdesc" in refused(folder)
+
+
 def test_a_tokenizer_of_another_size_is_named(folder):
     CaptionTokenizer.train(["quite", "other words", "than those"]).save(folder)
     message = refused(folder)
@@ -206,3 +211,9 @@ def test_an_older_folder_has_no_threshold(folder):
     del data["confidence_threshold"]
     path.write_text(json.dumps(data))
     assert load_checkpoint(folder).confidence_threshold is None
+
+
+def test_a_model_of_transformers_is_said_to_be_one(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "blip"}')
+    with pytest.raises(CheckpointError, match=r"a model of transformers \(blip\), not one that"):
+        load_checkpoint(tmp_path)

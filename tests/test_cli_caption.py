@@ -1,6 +1,9 @@
+import csv
+import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from builders import (
     use_tiny_backbone,
     write_model,
 )
+from gifdesc.alt_text import to_alt_text
 from gifdesc.config import TrainingConfig
 from helpers import draw_broken_gif, draw_gif, truncate
 
@@ -78,12 +82,12 @@ def test_json_is_one_object_a_line_and_all_that_stdout_holds(gifs, model_dir):
             "path",
             "caption",
             "score",
+            "low_confidence",
             "alternatives",
             "num_frames",
             "duration_ms",
             "sampled_frames",
             "sampled_times_ms",
-            "low_confidence",
             "words",
         }
         assert len(row["alternatives"]) == 2
@@ -150,6 +154,17 @@ def test_an_empty_list_on_stdin_is_wrong_usage(model_dir):
         ("x.gif", "--max-length", 0),
         ("x.gif", "--beam", 2, "--num-captions", 3),
         ("x.gif", "--greedy"),
+        ("x.gif", "--format", "xml"),
+        ("x.gif", "--json", "--format", "csv"),
+        ("x.gif", "--skip-done"),
+        ("x.gif", "-0"),
+        ("x.gif", "--temperature", 0.5),
+        ("x.gif", "--top-p", 0.5),
+        ("x.gif", "--sample", "--temperature", 0),
+        ("x.gif", "--sample", "--top-p", 0),
+        ("x.gif", "--no-repeat-ngram", -1),
+        ("x.gif", "--length-penalty", "nan"),
+        ("x.gif", "--alt-text", 0),
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments, tmp_path):
@@ -205,6 +220,172 @@ def test_a_model_trained_on_the_reports_loss_is_warned_of(gifs, tmp_path, tiny_b
     model_dir = write_model(tmp_path / "report", recipe=tiny_recipe(), training=training)
     done = caption(gifs / "a.gif", model_dir=model_dir)
     assert any("its captions mean nothing" in one for one in done.warnings)
+
+
+def test_a_pattern_and_a_folder_and_a_list_say_the_same(gifs, model_dir):
+    listed = "\0".join(sorted(map(str, gifs.rglob("*.gif"))))
+    by_list = caption("-", "-0", "--json", model_dir=model_dir, stdin=listed)
+    by_folder = caption(gifs, "--json", model_dir=model_dir)
+    by_pattern = caption(gifs / "**" / "*.gif", "--json", model_dir=model_dir)
+    assert by_list.out == by_folder.out == by_pattern.out
+    assert len(by_list.out.splitlines()) == 3
+
+
+def test_a_path_with_a_line_end_is_one_line_in_every_format(model_dir, tmp_path):
+    odd = draw_gif(tmp_path / "a\nb\tc.gif", 3)
+    plain = draw_gif(tmp_path / "d.gif", 3)
+    shown = str(tmp_path / r"a\nb\tc.gif")
+    for name in ("text", "tsv"):
+        done = caption(odd, plain, "--format", name, model_dir=model_dir)
+        assert [line.split("\t")[0] for line in done.out.splitlines()] == [shown, str(plain)]
+    rows = rows_of(caption(odd, plain, "--format", "json", model_dir=model_dir))
+    assert [row["path"] for row in rows] == [str(odd), str(plain)]
+    done = caption(odd, plain, "--format", "csv", model_dir=model_dir)
+    table = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["path"] for row in table] == [str(odd), str(plain)]
+
+
+def test_tables_have_a_line_for_what_failed_too(gifs, model_dir, tmp_path):
+    bad = draw_broken_gif(tmp_path / "bad.gif")
+    paths = [gifs / "a.gif", bad, gifs / "a.gif"]
+    tsv = caption(*paths, "--format", "tsv", model_dir=model_dir)
+    assert tsv.code == 1
+    lines = [line.split("\t") for line in tsv.out.splitlines()]
+    assert [path for path, _ in lines] == list(map(str, paths))
+    assert lines[1][1] == ""
+    done = caption(*paths, "--format", "csv", model_dir=model_dir)
+    table = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["path"] for row in table] == list(map(str, paths))
+    assert [row["caption"] for row in table] == [text for _, text in lines]
+    assert table[1]["error"].startswith("not a GIF")
+    assert float(table[0]["score"]) < 0
+    assert (table[0]["num_frames"], table[0]["error"]) == ("3", "")
+
+
+def test_sampling_is_repeatable_and_does_not_depend_on_the_neighbours(gifs, model_dir):
+    options = ("--sample", "--temperature", 1.5, "--top-p", 0.9, "--json", "--num-captions", 3)
+    together = rows_of(caption(gifs, *options, "--seed", 3, model_dir=model_dir))
+    assert len({row["caption"] for row in together}) > 1
+    for row in together:
+        [alone] = rows_of(caption(row["path"], *options, "--seed", 3, model_dir=model_dir))
+        assert alone["caption"] == row["caption"]
+        assert [one["caption"] for one in alone["alternatives"]] == [
+            one["caption"] for one in row["alternatives"]
+        ]
+    other = rows_of(caption(gifs, *options, "--seed", 4, model_dir=model_dir))
+    assert [row["caption"] for row in other] != [row["caption"] for row in together]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "length"),
+    [(("--alt-text",), 125), (("--alt-text", "12"), 12), (("--alt-text=12",), 12)],
+)
+def test_alternative_text(gifs, model_dir, arguments, length):
+    gif = gifs / "a.gif"
+    plain = caption(gif, model_dir=model_dir).out.rstrip("\n")
+    assert caption(*arguments, gif, model_dir=model_dir).out == to_alt_text(plain, length) + "\n"
+    [row] = rows_of(caption(gif, "--json", *arguments, model_dir=model_dir))
+    assert (row["caption"], row["alt_text"]) == (plain, to_alt_text(plain, length))
+
+
+# Files
+
+
+@pytest.mark.parametrize("name", ["text", "json", "tsv", "csv"])
+def test_a_file_of_captions_is_gone_on_with_from_wherever_it_was_killed(
+    gifs, model_dir, tmp_path, name
+):
+    odd = draw_gif(tmp_path / 'odd "a\n,b".gif', 3)
+    bad = draw_broken_gif(tmp_path / "bad.gif")
+    inputs = [gifs / "a.gif", odd, gifs / "a.gif", gifs]
+    inputs += [] if name == "text" else [bad]
+    file = tmp_path / "new" / "captions"
+    options = ("--format", name, "--output", file)
+    done = caption(*inputs, *options, model_dir=model_dir)
+    assert done.out == ""
+    assert done.code == (name != "text")
+    whole = file.read_bytes()
+    for num_bytes in {*range(0, len(whole), max(1, len(whole) // 5)), len(whole) - 1, len(whole)}:
+        file.write_bytes(whole[:num_bytes])
+        again = caption(*inputs, *options, "--skip-done", model_dir=model_dir)
+        assert "Traceback" not in again.err
+        assert file.read_bytes() == whole
+
+
+def test_what_is_all_done_loads_no_model(gifs, model_dir, tmp_path):
+    file = tmp_path / "captions.jsonl"
+    assert caption(gifs, "--json", "--output", file, model_dir=model_dir).code == 0
+    before = file.read_bytes()
+    nowhere = tmp_path / "nowhere"
+    done = caption(gifs, "--json", "--output", file, "--skip-done", model_dir=nowhere)
+    assert (done.code, file.read_bytes()) == (0, before)
+    assert "3 lines there before" in done.err
+
+
+def test_a_file_that_is_there_is_not_overwritten_unasked(gifs, model_dir, tmp_path):
+    file = tmp_path / "captions.txt"
+    file.write_text("precious\n")
+    done = caption(gifs, "--output", file, model_dir=model_dir)
+    assert (done.code, file.read_text()) == (2, "precious\n")
+    assert "--skip-done" in done.error
+    assert caption(gifs, "--output", file, "--force", model_dir=tmp_path / "no").code == 1
+    assert file.read_text() == "precious\n", "what is there stays until the model is loaded"
+    assert caption(gifs, "--output", file, "--force", model_dir=model_dir).code == 0
+    assert len(file.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("json", "a.gif\ta caption\n"),
+        ("json", "[1]\n"),
+        ("tsv", '{"path": "a.gif"}\n'),
+        ("csv", "path,caption\na.gif,x\n"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_and_kept(gifs, model_dir, tmp_path, name, content):
+    file = tmp_path / "captions"
+    file.write_text(content)
+    options = ("--format", name, "--output", file, "--skip-done")
+    done = caption(gifs, *options, model_dir=model_dir)
+    assert (done.code, file.read_text()) == (1, content)
+    assert f"--output {file}: line 1 is not" in done.error
+
+
+FULL = Path("/dev/full")
+needs_full_disk = pytest.mark.skipif(
+    not FULL.exists(), reason="needs /dev/full, a disk that is full"
+)
+
+
+@needs_full_disk
+def test_a_full_disk_ends_in_one_sentence(gifs, model_dir):
+    done = caption(gifs, "--output", FULL, model_dir=model_dir)
+    assert done.code == 1
+    assert done.error.startswith(f"error: --output {FULL}: cannot be written: no space left")
+
+
+def test_sidecars_stand_beside_the_gifs_and_what_is_there_is_kept(gifs, model_dir):
+    (gifs / "a.txt").write_text("what a person wrote\n")
+    done = caption(gifs, "--write-sidecar", "--format", "tsv", model_dir=model_dir)
+    assert done.code == 0
+    said = dict(line.split("\t") for line in done.out.splitlines())
+    assert (gifs / "b.txt").read_text() == said[str(gifs / "b.gif")] + "\n"
+    assert (gifs / "deep" / "c.txt").read_text() == said[str(gifs / "deep" / "c.gif")] + "\n"
+    assert (gifs / "a.txt").read_text() == "what a person wrote\n"
+    kept = f"{gifs / 'a.txt'}: there already and kept; --force overwrites it"
+    assert [one for one in done.warnings if "there already" in one] == [kept]
+    done = caption(gifs, "--write-sidecar", "--force", "--alt-text", model_dir=model_dir)
+    assert (gifs / "a.txt").read_text() == to_alt_text(said[str(gifs / "a.gif")]) + "\n"
+
+
+def test_a_sidecar_that_cannot_be_written_fails_alone(gifs, model_dir):
+    (gifs / "a.txt").mkdir()
+    done = caption(gifs, "--write-sidecar", "--force", model_dir=model_dir)
+    assert done.code == 1
+    assert len(done.out.splitlines()) == 3
+    assert (gifs / "b.txt").is_file()
+    assert any(one.startswith(f"{gifs / 'a.txt'}: cannot be written") for one in done.warnings)
 
 
 def test_the_version():
@@ -276,6 +457,90 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(home):
     assert "Traceback" not in talk
     assert "Broken pipe" not in talk
     assert len(talk.splitlines()) == 1
+
+
+def test_a_reader_sees_each_caption_before_the_next_path_is_known(home):
+    """`tail -f paths | gifdesc caption -` answers at once."""
+    command = [sys.executable, "-m", "gifdesc", "caption", "-"]
+    with subprocess.Popen(
+        command,
+        cwd=home,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+    ) as process:
+        for name, text in (("first", "red turns green"), ("second", "green turns red")):
+            process.stdin.write(f"gifs/{name}.gif\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == f"gifs/{name}.gif\t{text}\n"
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize(("cut", "code"), [(0, 0), (30, 0), (None, 1)])
+def test_a_gif_that_comes_through_stdin(home, cut, code):
+    data = (home / "gifs" / "first.gif").read_bytes()
+    data = b"" if cut is None else data[: len(data) - cut]
+    done = subprocess.run(
+        [sys.executable, "-m", "gifdesc", "caption", "/dev/stdin", "--json"],
+        cwd=home,
+        input=data,
+        capture_output=True,
+        env=process_environment(),
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    [row] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert row["path"] == "/dev/stdin"
+    if code:
+        assert row["error"] == "no bytes came"
+    else:
+        assert row["caption"]
+        assert ("note" in row) == bool(cut)
+
+
+def test_one_gif_is_captioned_without_what_takes_long_to_import(home):
+    script = """
+import sys
+sys.argv[1:] = ["caption", "gifs/first.gif"]
+import gifdesc.cli
+try:
+    gifdesc.cli.main()
+except SystemExit as end:
+    assert not end.code
+print(*sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=True,
+    )
+    said, modules = done.stdout.splitlines()
+    assert said == "red turns green"
+    slow = {"transformers", "matplotlib", "huggingface_hub", "openvino", "scipy", "pandas"}
+    assert slow.isdisjoint(modules.split())
+
+
+@needs_full_disk
+def test_a_full_disk_behind_stdout_ends_in_one_sentence(home):
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gifdesc", "caption", "gifs/first.gif"],
+            cwd=home,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=process_environment(),
+            check=False,
+        )
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert errors == ["error: standard output: cannot be written: no space left on device"]
 
 
 def test_an_unknown_device_in_a_process_of_its_own(home):

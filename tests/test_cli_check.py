@@ -139,7 +139,9 @@ def test_paths_come_from_stdin():
 @pytest.mark.usefixtures("world")
 def test_wrong_usage_exits_with_2(arguments, sentence):
     result = check(*arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
+    said = {"error": sentence.removeprefix("error: ")} if "--json" in arguments else None
+    assert result.exit_code == 2
+    assert (json.loads(result.stdout) if result.stdout else None) == said
     assert sentence in result.stderr
 
 

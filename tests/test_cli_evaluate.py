@@ -207,6 +207,14 @@ def test_each_examples_scores_are_written(world, model_dir, tmp_path):
         assert set(row["baselines"]) == {"blind", "nearest", "most-common"}
 
 
+def test_scores_that_cannot_be_written_are_printed_all_the_same(people, tmp_path):
+    mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a red ball grows"}])
+    done = score(mine, people, "--json", "--per-example", people / "scores.jsonl")
+    assert done.code == 1
+    assert json.loads(done.out)["num_examples"] == len(CAPTIONS)
+    assert "scores.jsonl: the scores cannot be written there (" in done.error
+
+
 def test_one_example_is_scored_and_what_it_lacks_is_said(tmp_path):
     mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a dog"}])
     people = write_lines(tmp_path / "people.jsonl", [{"id": "a", "captions": ["a dog runs"]}])

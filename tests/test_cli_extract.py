@@ -236,6 +236,13 @@ def test_weights_that_are_not_there_are_one_sentence(gifs, tmp_path, monkeypatch
     assert len(done.err.splitlines()) == 1
 
 
+def test_with_json_a_run_that_cannot_begin_says_so_on_stdout(gifs, output):
+    output.write_text("a file where the folder should be")
+    done = extract(gifs, "--json", output=output)
+    assert done.code == 1
+    assert done.error == f"error: {json.loads(done.out)['error']}"
+
+
 def test_debug_shows_the_traceback(gifs, output):
     output.mkdir()
     (output / "recipe.json").write_text("no json")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gifdesc.device import resolve_device
+from gifdesc.device import cpu_streams, resolve_device
 from gifdesc.errors import UsageError
 
 
@@ -73,3 +73,11 @@ def test_no_device_of_that_name(machine, name):
     machine(num_cuda=1, has_mps=True)
     with pytest.raises(UsageError, match="not a device; use auto, cpu, cuda, cuda:N or mps"):
         resolve_device(name)
+
+
+@pytest.mark.parametrize(
+    ("num_threads", "wanted"), [(1, (1, 1)), (2, (2, 1)), (8, (8, 1)), (9, (4, 2)), (64, (8, 8))]
+)
+def test_a_cpus_threads_are_shared_out_among_few_streams(monkeypatch, num_threads, wanted):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    assert cpu_streams() == wanted

@@ -28,13 +28,18 @@ def inline_commands(text):
 
 
 def with_paths(mention):
-    """A command named in running text, with the paths that it could not do without."""
+    """A command named in running text, with the paths and options that it could not do without."""
     words = mention.split()
-    takes_paths = any(p.nargs == -1 and p.required for p in COMMANDS[words[1]].params)
-    has_paths = len(words) > 2 and not words[2].startswith("-")
-    if takes_paths and not has_paths and "--help" not in words:
-        return f"{mention} x.gif"
-    return mention
+    if "--help" in words:
+        return mention
+    required = [one for one in COMMANDS[words[1]].params if one.required]
+    takes_paths = any(one.nargs == -1 for one in required)
+    if takes_paths and not (len(words) > 2 and not words[2].startswith("-")):
+        words.append("x.gif")
+    for one in required:
+        if one.nargs != -1 and not set(one.opts) & set(words):
+            words += [one.opts[0], "x"]
+    return " ".join(words)
 
 
 def simple_commands(line):
@@ -103,6 +108,7 @@ def test_the_documents_show_every_command():
 @pytest.mark.parametrize(
     "line",
     [
+        "gifdesc narrate ./gifs",
         "gifdesc describe ./gifs",
         "gifdesc train --epoch 10 --learning 1",
         "gifdesc train --epochs many",

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from gifdesc import extraction, sampled
+from gifdesc import sampled
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import FeatureError
-from gifdesc.extraction import ExtractionEvent, extract
+from gifdesc.extraction import ExtractionEvent, extract, look_ahead
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.features import Manifest, read_features, read_recipe, write_features
 from gifdesc.files import sha256_of
 from gifdesc.inputs import GifInput, find_gifs
+from gifdesc.locking import LOCK_NAME
 from gifdesc.preprocessing import FrameTransform
-from gifdesc.runtime import TorchEncoder
+from gifdesc.runtime_torch import TorchEncoder
 from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
 
 RECIPE = FeatureRecipe(
@@ -44,7 +45,7 @@ class MeanColours(torch.nn.Module):
 class Run:
     """A folder of GIFs, a folder of features, and the frames computed so far."""
 
-    batch_frames = 32  # as an encoder, of which `submit` is the other half
+    batch_frames = 32  # as an encoder, of which `submit` and `cancel` are the rest
 
     def __init__(self, folder: Path) -> None:
         self.gifs = folder / "gifs"
@@ -58,6 +59,10 @@ class Run:
         """Compute and count one batch: the extractor's encoder."""
         self.num_computed += len(pixels)
         return self._encoder.submit(pixels)
+
+    def cancel(self) -> None:
+        """Drop what has not begun."""
+        self._encoder.cancel()
 
     @property
     def extractor(self) -> FeatureExtractor:
@@ -87,7 +92,7 @@ class Run:
         """Feature files on disk, and any temporary file that was left."""
         paths = [path for path in self.features.rglob("*") if path.is_file()]
         names = {path.relative_to(self.features).as_posix() for path in paths}
-        return names - {"recipe.json", "manifest.jsonl", extraction.LOCK_NAME}
+        return names - {"recipe.json", "manifest.jsonl", LOCK_NAME}
 
 
 @pytest.fixture
@@ -354,6 +359,43 @@ def test_a_failed_file_that_was_mended_is_done(run):
 # Folders that do not fit
 
 
+def test_a_folder_where_a_feature_file_belongs_costs_one_gif(run):
+    for name in ("a", "b", "c"):
+        draw_gif(run.gifs / f"{name}.gif", 2)
+    (run.features / "b.gif.npy").mkdir(parents=True)
+    events = run()
+    wanted = {"a.gif": "ok", "b.gif": "failed", "c.gif": "ok"}
+    assert {source: event.entry.status for source, event in events.items()} == wanted
+    assert run.statuses() == wanted
+    error = events["b.gif"].entry.error
+    assert error == f"{run.features / 'b.gif.npy'} cannot be written: is a directory"
+    (run.features / "b.gif.npy").rmdir()
+    again = run()  # nothing is wrong with the GIF: it is tried again unasked
+    assert (again["b.gif"].entry.status, again["b.gif"].skipped) == ("ok", False)
+    assert again["a.gif"].skipped
+
+
+def test_a_folder_of_gifs_whose_name_is_a_feature_files_costs_one_gif(run):
+    draw_gif(run.gifs / "a.gif", 2)
+    draw_gif(run.gifs / "a.gif.npy" / "b.gif", 2)
+    assert {source: event.entry.status for source, event in run().items()} == {
+        "a.gif": "ok",
+        "a.gif.npy/b.gif": "failed",
+    }
+    assert run.files() == {"a.gif.npy"}
+
+
+def test_a_folder_that_has_taken_the_place_of_features_is_said(run):
+    path = draw_gif(run.gifs / "a.gif", 2)
+    run()
+    (run.features / "a.gif.npy").unlink()
+    (run.features / "a.gif.npy").mkdir()
+    assert run()["a.gif"].entry.status == "failed"
+    draw_broken_gif(path)
+    assert run()["a.gif"].entry.error.startswith("not a GIF")
+    assert run.statuses() == {"a.gif": "failed"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -470,6 +512,24 @@ def test_inputs_are_listed_as_they_are_consumed(run):
     next(events)
     assert len(listed) < len(paths)
     events.close()
+
+
+def test_looking_ahead_lists_no_more_than_it_needs(run):
+    draw_gif(run.gifs / "0.gif", 2)
+    run()
+    paths = [run.gifs / f"{index}.gif" for index in range(9)]
+    taken = []
+
+    def inputs() -> Iterator[GifInput]:
+        for path in paths:
+            taken.append(path)
+            yield GifInput(path, path.name)
+
+    num_undone, ahead = look_ahead(inputs(), run.features, 3)
+    assert (num_undone, taken) == (3, paths[:4])  # the first is done
+    assert [one.path for one in ahead] == paths
+    assert look_ahead(inputs(), run.features, 100)[0] == 8
+    assert look_ahead(inputs(), run.features, 100, force=True)[0] == 9
 
 
 def test_features_outlive_a_gif_that_cannot_be_read_for_now(run):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gifdesc.errors import GifError
 from gifdesc.gif import read_gif, scan_gif, shown_duration_ms
-from gifdesc.gif_limits import MAX_FRAMES_BYTES
+from gifdesc.gif_limits import MAX_FRAMES, MAX_FRAMES_BYTES
 
 PALETTE = bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
 R, G, B, K, W = (255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9), (255, 255, 255)
@@ -316,6 +316,15 @@ class TestDamage:
         data = header(1, 1) + image(["0"]) + image(["0"], size=(65535, 65535)) + TRAILER
         assert read_gif(data).truncated == "image 2 is damaged"
 
+    def test_of_very_many_frames_the_first_are_used(self):
+        data = header(1, 1) + image(["0"]) * MAX_FRAMES
+        info = scan_gif(data + TRAILER)
+        assert (info.num_frames, info.truncated) == (MAX_FRAMES, None)
+        gif = read_gif(data + image(["1"]) + TRAILER, lambda durations_ms: [len(durations_ms) - 1])
+        assert gif.indices == (MAX_FRAMES - 1,)
+        assert gif.truncated == f"it holds more than {MAX_FRAMES} images"
+        assert colours(gif.frames[0]) == [[R]]
+
     def test_more_memory_than_sense_is_refused(self):
         num_frames = MAX_FRAMES_BYTES // (3 * 4900 * 4900) + 1
         data = header(4900, 4900) + image(["0"]) * num_frames + TRAILER
@@ -386,6 +395,14 @@ class TestForeign:
         gif = read_gif(stream.getvalue()[: len(stream.getvalue()) * 3 // 5])
         assert 1 <= gif.num_frames < 4
         assert gif.truncated == f"frame {gif.num_frames + 1} is damaged"
+
+    def test_of_an_animation_with_very_many_frames_the_first_are_used(self, monkeypatch):
+        monkeypatch.setattr("gifdesc.gif_foreign.MAX_FRAMES", 2)
+        frames = [Image.new("L", (4, 4), 40 * index) for index in range(4)]
+        stream = io.BytesIO()
+        frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:], duration=50)
+        gif = read_gif(stream.getvalue())
+        assert (gif.num_frames, gif.truncated) == (2, "it holds more than 2 images")
 
     def test_a_damaged_picture_is_an_error(self, tmp_path):
         path = tmp_path / "clip.gif"

@@ -100,8 +100,12 @@ def test_the_loss_is_the_models_own_and_perplexity_its_exponential(learnt):
     checkpoint, examples = learnt
     result = evaluate_model(checkpoint, examples, CPU, SHORT)
     dataset = GIFDataset(examples, checkpoint.tokenizer)
-    plan = plan_scoring(dataset.token_lengths, 2)
-    batches = iterate_batches(dataset, plan, pad_id=checkpoint.tokenizer.pad_id)
+    batches = iterate_batches(
+        dataset,
+        plan_scoring(dataset.token_lengths, 2),
+        pad_id=checkpoint.tokenizer.pad_id,
+        pad_to=None,
+    )
     wanted = score_tokens(checkpoint.model, batches, "next_token", CPU)
     assert result.loss == pytest.approx(wanted.mean_loss, rel=1e-4)
     assert result.token_accuracy == wanted.accuracy
@@ -145,8 +149,12 @@ def test_a_reports_model_is_scored_over_all_positions(tmp_path, learnt):
     training = TrainingConfig(objective="reconstruction", best_by="loss", max_tokens=32)
     checkpoint = load_checkpoint(write_model(tmp_path, training=training))
     dataset = GIFDataset(examples, checkpoint.tokenizer, max_tokens=32)
-    plan = plan_scoring(dataset.token_lengths, 6)
-    batches = iterate_batches(dataset, plan, pad_id=checkpoint.tokenizer.pad_id, pad_to=32)
+    batches = iterate_batches(
+        dataset,
+        plan_scoring(dataset.token_lengths, 6),
+        pad_id=checkpoint.tokenizer.pad_id,
+        pad_to=32,
+    )
     wanted = score_tokens(checkpoint.model, batches, "reconstruction", CPU)
     assert wanted.num_tokens == 32 * len(examples)
     result = evaluate_model(checkpoint, examples, CPU, SHORT)

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gifdesc import pairing
 from gifdesc.descriptions import Descriptions
 from gifdesc.errors import FeatureError
 from gifdesc.features import Manifest, ManifestEntry, features_name, write_features
+from gifdesc.npy import read_matrix_shape
 from gifdesc.pairing import Example, drop_damaged, pair
 
 
@@ -87,6 +89,58 @@ def test_most_files_decide_the_feature_size(tmp_path, sizes, wanted):
     kept = [one for one, size in zip(examples[1:], sizes, strict=True) if size == wanted]
     assert (good, feature_size) == (kept, wanted)
     assert len(problems) == len(examples) - len(kept)
+
+
+@pytest.fixture
+def headers_read(monkeypatch) -> list[str]:
+    """Names of the files whose headers were read."""
+    names: list[str] = []
+
+    def spy(path: Path) -> tuple[int, int]:
+        names.append(path.stem)
+        return read_matrix_shape(path)
+
+    monkeypatch.setattr(pairing, "read_matrix_shape", spy)
+    return names
+
+
+def many(folder: Path) -> list[Example]:
+    """300 files of one size, 200 of another."""
+    for index in range(500):
+        write(folder / f"{index:03}.npy", num_frames=1 if index % 5 < 3 else 2)
+    return [example(path, "x") for path in sorted(folder.iterdir())]
+
+
+def test_of_many_files_of_one_size_some_headers_are_read(tmp_path, headers_read):
+    examples = many(tmp_path)
+    write(tmp_path / "007.npy", size=4)
+    (tmp_path / "008.npy").write_text("no")
+    (tmp_path / "009.npy").unlink()
+    good, feature_size, problems = drop_damaged(examples)
+    assert good == examples[:7] + examples[10:]
+    assert feature_size == 5
+    assert problems == [
+        f"{tmp_path / '007.npy'}: has 4 features a frame where 5 are wanted, as 497 of 498 "
+        "files have",
+        f"{tmp_path / '008.npy'}: not a .npy file of plain numbers; extract it again",
+        f"{tmp_path / '009.npy'}: cannot be read: no such file or directory",
+    ]
+    assert 2 * 64 <= len(headers_read) <= 2 * 80
+
+
+def test_where_headers_of_one_size_disagree_all_are_read(tmp_path, headers_read):
+    examples = many(tmp_path)
+    first_size = (tmp_path / "000.npy").stat().st_size
+    # As many bytes, but text; and as many numbers, but arranged another way.
+    (tmp_path / "000.npy").write_bytes(b"x" * first_size)
+    write(tmp_path / "003.npy", num_frames=5, size=2)
+    write(tmp_path / "004.npy", num_frames=5, size=2)
+    good, _, problems = drop_damaged(examples)
+    assert good == examples[1:3] + examples[5:]
+    assert [problem.partition(":")[0] for problem in problems] == [
+        str(tmp_path / f"{name}.npy") for name in ("000", "003", "004")
+    ]
+    assert sorted(headers_read) == sorted(one.name for one in examples)
 
 
 def test_numbers_are_not_read(tmp_path):

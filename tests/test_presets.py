@@ -72,6 +72,7 @@ def test_every_preset_learns_a_few_captions_by_heart(tmp_path, name):
         epochs=100,
         learning_rate=2e-2,
         batch_size=4,
+        label_smoothing=0.0,
         objective="next_token",
         tokenizer="corpus",
         val_fraction=0.0,

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
 import torch
 
-from gifdesc import runtime
+from gifdesc import runtime, runtime_torch
 from gifdesc.errors import UsageError
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from gifdesc.runtime import (
-    OPENVINO_MIN_GIFS,
-    OpenVinoEncoder,
-    TorchEncoder,
-    has_openvino,
-    make_encoder,
-    with_normalisation,
-)
+from gifdesc.runtime import OPENVINO_MIN_GIFS, has_openvino, make_encoder
+from gifdesc.runtime_openvino import OpenVinoEncoder
+from gifdesc.runtime_torch import CPU_STREAM_FRAMES, TorchEncoder, with_normalisation
 
 CPU = torch.device("cpu")
 needs_openvino = pytest.mark.skipif(
@@ -49,6 +46,53 @@ def test_torch_gives_the_plain_features(random_network, pixels):
     assert features.dtype == np.float32
     assert features.shape == (3, 2048)
     assert difference_of_scale(features, plain_features(random_network, pixels)) < 1e-4
+
+
+@pytest.mark.parametrize("num_streams", [2, 5])
+def test_streams_side_by_side_give_the_plain_features(
+    random_network, pixels, monkeypatch, num_streams
+):
+    monkeypatch.setattr(runtime_torch, "cpu_streams", lambda: (num_streams, 1))
+    encoder = TorchEncoder(random_network, CPU)
+    assert encoder.batch_frames == num_streams * CPU_STREAM_FRAMES
+    waits = [encoder.submit(pixels), encoder.submit(pixels[:1])]
+    wanted = plain_features(random_network, pixels)
+    assert difference_of_scale(waits[0](), wanted) < 1e-4
+    assert difference_of_scale(waits[1](), wanted[:1]) < 1e-4
+
+
+def test_streams_leave_the_callers_number_of_threads_alone(pixels, monkeypatch):
+    monkeypatch.setattr(runtime_torch, "cpu_streams", lambda: (2, 3))
+    before = torch.get_num_threads()
+    assert before != 3
+    seen = []
+
+    class Watching(torch.nn.Module):
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.get_num_threads())
+            return frames.mean(dim=(2, 3))
+
+    TorchEncoder(Watching(), CPU).submit(pixels)()
+    assert seen == [3, 3]
+    assert torch.get_num_threads() == before
+
+
+def test_what_nobody_waits_for_is_dropped(pixels):
+    let_go, computed = threading.Event(), []
+
+    class Slow(torch.nn.Module):
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            computed.append(len(frames))
+            let_go.wait()
+            return frames.mean(dim=(2, 3))
+
+    encoder = TorchEncoder(Slow(), CPU)
+    waits = [encoder.submit(pixels) for _ in range(3)]
+    encoder.cancel()
+    let_go.set()
+    with pytest.raises(CancelledError):
+        waits[-1]()
+    assert len(computed) <= 1
 
 
 @needs_openvino
@@ -96,7 +140,7 @@ def test_openvino_is_taken_where_it_repays_its_start(
     monkeypatch, name, num_gifs, is_installed, wanted
 ):
     monkeypatch.setattr(runtime, "has_openvino", lambda: is_installed)
-    monkeypatch.setattr(runtime, "OpenVinoEncoder", lambda _: "openvino")
+    monkeypatch.setattr(runtime, "OpenVinoEncoder", lambda *_: "openvino")
     monkeypatch.setattr(runtime, "TorchEncoder", lambda *_: "torch")
     network = torch.nn.Identity()
     assert make_encoder(network, CPU, runtime=name, num_gifs=num_gifs) == wanted

@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 
-from builders import ALL_FOR_TRAINING, CAPTIONS, FEATURE_SIZE, tiny_recipe, write_world
+from builders import (
+    ALL_FOR_TRAINING,
+    CAPTIONS,
+    FEATURE_SIZE,
+    tiny_recipe,
+    tiny_tokenizer,
+    write_world,
+)
+from gifdesc.batching import iterate_batches, plan_batches
 from gifdesc.config import TrainingConfig
+from gifdesc.dataset import GIFDataset
 from gifdesc.errors import DescriptionError, FeatureError, TrainingError
 from gifdesc.training_data import prepare_data, sha256_of_splits
 
@@ -154,3 +163,19 @@ def test_split_lists_are_told_apart():
     lists = {"a": "train", "b": "test"}
     assert sha256_of_splits(lists) == sha256_of_splits(dict(reversed(lists.items())))
     assert sha256_of_splits(lists) != sha256_of_splits({"a": "train", "b": "val"})
+
+
+def test_of_many_files_the_bad_numbers_are_found_when_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("gifdesc.training_data.READ_FIRST_FILES", 3)
+    world = write_world(tmp_path)
+    np.save(world.features_dir / "d.npy", np.full((3, FEATURE_SIZE), np.nan, np.float32))
+    data = prepare(world)
+    assert names_in(data) == list(CAPTIONS)
+    assert data.problems == []
+    dataset = GIFDataset(data.splits["train"], tiny_tokenizer(), store=data.store)
+    plan = plan_batches(dataset.token_lengths, 4, seed=0, epoch=1)
+    for _ in range(2):
+        batches = list(iterate_batches(dataset, plan, pad_id=0))
+        assert sum(len(batch.tokens) for batch in batches) == len(CAPTIONS) - 1
+    [problem] = data.problems
+    assert problem.endswith("d.npy: holds numbers that are not finite (NaN or infinity)")

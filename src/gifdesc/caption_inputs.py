@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from gifdesc.errors import UsageError
+from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif_limits import MAX_FILE_BYTES
 from gifdesc.inputs import find_gifs
+from gifdesc.sources import GifSource, source_name
 
 STDIN_LIST = "-"
 """The argument that stands for a list of paths on stdin."""
@@ -29,13 +30,31 @@ class CaptionInput:
 
     Attributes:
         name: its path as it was given or found: what results call it.
-        data: the bytes of a GIF that came through a pipe; None for a file to open.
+        data: what to open, such as the bytes that came through a pipe; None for the file of
+            that name.
         error: why there is nothing to caption, None where there is.
     """
 
     name: str
-    data: bytes | None = None
+    data: GifSource | None = None
     error: str | None = None
+
+    @property
+    def source(self) -> GifSource:
+        """What is to be opened."""
+        return self.name if self.data is None else self.data
+
+    def reason(self, error: GifdescError) -> str:
+        """What an error says, without the name that its caption bears anyway."""
+        reason = str(error).removeprefix(f"{self.name}: ").removeprefix(f"{Path(self.name)}: ")
+        return reason.removeprefix("these bytes: ")
+
+
+def as_input(source: GifSource | CaptionInput) -> CaptionInput:
+    """A source under the name that its results bear."""
+    if isinstance(source, CaptionInput):
+        return source
+    return CaptionInput(source_name(source), source)
 
 
 def caption_inputs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, repeat
 from pathlib import Path
@@ -12,14 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.backbone import UNTRAINED
-from gifdesc.caption_inputs import CaptionInput
-from gifdesc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from gifdesc.caption_inputs import CaptionInput, as_input
+from gifdesc.caption_result import Caption
+from gifdesc.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.confidence import is_low
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.generation import GeneratedCaption, Word, generate
+from gifdesc.model_folder import locate
+from gifdesc.publishing import HUB_FILES, push_model, save_model
 from gifdesc.read_ahead import grouped_ahead
 from gifdesc.sampled import SampledGif
 from gifdesc.sources import GifSource, source_name
@@ -35,75 +38,6 @@ _NUM_AHEAD = 8
 
 
 @dataclass(frozen=True)
-class Caption:
-    """What is said of one GIF, or why nothing is.
-
-    Attributes:
-        path: the GIF.
-        caption: clean text; None where `error` says why.
-        score: mean log-probability per token.
-        low_confidence: the score is below the model's threshold (confidence.py); None where the
-            model has none.
-        alternatives: the n-best captions, the best first.
-        num_frames: frames of the file.
-        duration_ms: of one pass through the GIF.
-        sampled_frames: indices of the frames that were looked at.
-        sampled_times_ms: when each of them comes on screen.
-        words: the caption word by word.
-        error: why there is no caption.
-        note: what is worth knowing of the file, such as that it is cut off.
-    """
-
-    path: str
-    caption: str | None = None
-    score: float | None = None
-    low_confidence: bool | None = None
-    alternatives: tuple[GeneratedCaption, ...] = ()
-    num_frames: int | None = None
-    duration_ms: int | None = None
-    sampled_frames: tuple[int, ...] = ()
-    sampled_times_ms: tuple[int, ...] = ()
-    words: tuple[Word, ...] = ()
-    error: str | None = None
-    note: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The line of `gifdesc caption --json`; log-probabilities and weights to 6 decimals."""
-        if self.error is not None:
-            return {"path": self.path, "error": self.error}
-        row = {
-            "path": self.path,
-            "caption": self.caption,
-            "score": _rounded(self.score),
-            "low_confidence": self.low_confidence,
-            "alternatives": [
-                {"caption": one.caption, "score": _rounded(one.score)} for one in self.alternatives
-            ],
-            "num_frames": self.num_frames,
-            "duration_ms": self.duration_ms,
-            "sampled_frames": list(self.sampled_frames),
-            "sampled_times_ms": list(self.sampled_times_ms),
-            "words": [
-                {
-                    "word": word.word,
-                    "log_prob": _rounded(word.log_prob),
-                    "time_ms": word.time_ms,
-                    "frame_weights": None
-                    if word.frame_weights is None
-                    else [_rounded(weight) for weight in word.frame_weights],
-                }
-                for word in self.words
-            ],
-        }
-        return row if self.note is None else {**row, "note": self.note}
-
-
-def _rounded(number: float | None) -> float | None:
-    """To 6 decimals: what is beyond them depends on which GIFs share a batch."""
-    return None if number is None else round(number, 6)
-
-
-@dataclass(frozen=True)
 class _Loaded:
     """A GIF read ahead of the network, or why it cannot be read."""
 
@@ -116,37 +50,45 @@ class Captioner:
     """A trained model with the preprocessing that its features were made with."""
 
     def __init__(
-        self, checkpoint: Checkpoint, extractor: FeatureExtractor, device: str = "auto"
+        self,
+        checkpoint: Checkpoint,
+        extractor: FeatureExtractor,
+        device: str = "auto",
+        *,
+        folder: Path | None = None,
     ) -> None:
         self._checkpoint = checkpoint
+        self._folder = folder
         self._extractor = extractor
         self._device = resolve_device(device)
         checkpoint.model.to(self._device)
 
     @classmethod
     def from_pretrained(
-        cls, folder: Path | str, *, device: str = "auto", weights: str | None = None
+        cls, name: Path | str, *, device: str = "auto", weights: str | None = None
     ) -> Captioner:
-        """A captioner from a model folder.
+        """A captioner from a model folder, or from the Hugging Face hub.
 
         Args:
-            folder: as `gifdesc train` writes it.
+            name: a folder as `gifdesc train` writes it, or `user/model` on the hub.
             device: see `device.resolve_device`.
             weights: the backbone's weights, where they came from a file.
 
         Raises:
             CheckpointError: the folder cannot be used, or its features' recipe is not known.
+            HubError: the hub does not give the model.
             UsageError, WeightsError: the device or the weights cannot be had.
         """
         resolve_device(device)  # a wrong device is said before anything is loaded
-        checkpoint = load_checkpoint(Path(folder))
+        folder = locate(name, HUB_FILES)
+        checkpoint = load_checkpoint(folder)
         if checkpoint.recipe is None:
             raise CheckpointError(
                 f"{folder}: was trained on features whose recipe is not known, so a GIF cannot be "
                 "turned into the same; train on features from `gifdesc extract`"
             )
         extractor = FeatureExtractor.for_recipe(checkpoint.recipe, weights=weights, device=device)
-        return cls(checkpoint, extractor, device)
+        return cls(checkpoint, extractor, device, folder=folder)
 
     @property
     def is_untrained_backbone(self) -> bool:
@@ -157,6 +99,23 @@ class Captioner:
     def objective(self) -> str:
         """What the model was trained for; after `reconstruction` its captions mean nothing."""
         return self._checkpoint.training.objective
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know of the model before believing it, a sentence each."""
+        found = []
+        if self.is_untrained_backbone:
+            found.append("the model's features come from an untrained ResNet50 (random weights)")
+        if self.objective == "reconstruction":
+            found.append(
+                "the model was trained to repeat what it is shown: its captions mean nothing"
+            )
+        return tuple(found)
+
+    @property
+    def default_decoding(self) -> DecodingConfig:
+        """How captions are searched for where nothing is said."""
+        return DecodingConfig()
 
     def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
         """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
@@ -186,16 +145,13 @@ class Captioner:
                 yield next(done) if one.gif is not None else Caption(one.name, error=one.error)
 
     def _load(self, source: GifSource | CaptionInput) -> _Loaded:
-        name = source.name if isinstance(source, CaptionInput) else source_name(source)
-        if isinstance(source, CaptionInput):
-            if source.error is not None:
-                return _Loaded(name, error=source.error)
-            source = name if source.data is None else source.data
+        one = as_input(source)
+        if one.error is not None:
+            return _Loaded(one.name, error=one.error)
         try:
-            return _Loaded(name, self._extractor.sample(source))
+            return _Loaded(one.name, self._extractor.sample(one.source))
         except GifdescError as error:
-            reason = str(error).removeprefix(f"{name}: ").removeprefix(f"{Path(name)}: ")
-            return _Loaded(name, error=reason.removeprefix("these bytes: "))
+            return _Loaded(one.name, error=one.reason(error))
 
     def caption_features(
         self,
@@ -206,16 +162,58 @@ class Captioner:
         model, tokenizer = self._checkpoint.model, self._checkpoint.tokenizer
         return generate(model, tokenizer, features, config or DecodingConfig(), self._device)
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write a model folder that `from_pretrained` reads."""
-        one = self._checkpoint
-        save_checkpoint(
-            Path(folder),
-            one.model,
-            one.tokenizer,
-            one.recipe,
-            one.training,
-            one.confidence_threshold,
+    def save_pretrained(
+        self,
+        folder: Path | str,
+        *,
+        name: str | None = None,
+        data: str | None = None,
+        scores: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a model folder that `from_pretrained` reads, with a model card (README.md).
+
+        Args:
+            folder: where to write.
+            name: what the card calls the model; the folder's name by default.
+            data: what the model was trained on, for the card.
+            scores: the object of `gifdesc evaluate --json`, for the card; what the model's own
+                folder holds as evaluation.json by default.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        one, origin = self._checkpoint, self._folder
+        save_model(one, Path(folder), origin=origin, name=name, data=data, scores=scores)
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool | None = None,
+        data: str | None = None,
+        scores: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Put the model on the Hugging Face hub, as whoever is logged in there.
+
+        Args:
+            name: `user/model`; it is made if it is not there.
+            private: whether only its owner sees a new model; None for the account's default.
+            data: as in `save_pretrained`.
+            scores: as in `save_pretrained`.
+
+        Returns:
+            The model's address.
+
+        Raises:
+            HubError: the hub cannot be reached or refuses.
+        """
+        return push_model(
+            self._checkpoint,
+            name,
+            origin=self._folder,
+            private=private,
+            data=data,
+            scores=scores,
         )
 
     def _caption_sampled(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +18,13 @@ from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import replacing, write_json
 from gifdesc.model import CaptionModel
+from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
+from gifdesc.model_folder import kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: attention over frames beside states, its context in the output layer."""
 WEIGHTS_NAME = "model.safetensors"
-CONFIG_NAME = "config.json"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no model folder; train one, or name it with --model")
-    config = _read_config(folder / CONFIG_NAME)
+    config = _read_config(folder)
     try:
         model_config = from_json(ModelConfig, config.get("model"))
         training = from_json(TrainingConfig, config.get("training"))
@@ -123,14 +124,15 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), tokenizer, recipe, training, threshold)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: damaged: {error}") from error
-    version = config.get("format_version") if isinstance(config, dict) else None
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_NAME
+    config = read_config(folder)
+    if kind_of(config) == "transformers":
+        raise CheckpointError(
+            f"{folder}: a model of transformers ({config['model_type']}), not one that gifdesc "
+            "trained; `gifdesc caption`, `gifdesc describe` and, in Python, load_captioner take it"
+        )
+    version = config.get("format_version")
     if not isinstance(version, int):
         raise CheckpointError(f"{path}: damaged: it states no format_version")
     if version > FORMAT_VERSION:
@@ -138,7 +140,12 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path}: of format {version}, this gifdesc {__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade gifdesc"
         )
-    return dict(config)
+    if version < FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, whose models were built otherwise; train again with "
+            f"gifdesc {__version__}"
+        )
+    return config
 
 
 def _threshold_of(config: dict[str, Any]) -> float | None:
@@ -179,5 +186,6 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     except RuntimeError as error:
         raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error
-    if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
+    # One pass over each tensor: what is not finite leaves no finite sum.
+    if not all(math.isfinite(tensor.sum(dtype=torch.float64)) for tensor in state.values()):
         raise CheckpointError(f"{path}: holds numbers that are not finite; train again")

@@ -130,7 +130,7 @@ class TrainingConfig:
     scst_samples: int = 5
     """Captions sampled per GIF; each one's baseline is the mean of the others (Luo 2020,
     arXiv:2003.09971, which takes 5)."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     batch_size: int = 32
     """(GIF, caption) pairs per optimizer step, over all processes."""
     seed: int = 0
@@ -145,7 +145,7 @@ class TrainingConfig:
     (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
     warmup_fraction: float = 0.05
     """Share of the steps in which the learning rate rises from 0 in a straight line."""
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.1
     """Share of each target spread evenly over the vocabulary (Szegedy et al. 2016,
     arXiv:1512.00567, section 7). The losses that are told of are without it."""
     scheduled_sampling: float = 0.0

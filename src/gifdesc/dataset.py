@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
 _MOST_LOST = 10
+_ENCODED_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,21 @@ class GIFDataset(Dataset[Item]):
         num_captions = [len(one.captions) for one in self.examples]
         self._example_of = np.repeat(np.arange(len(self.examples)), num_captions)
         captions = [caption for one in self.examples for caption in one.captions]
-        # One token more than allowed tells captions that are cut from those that just fit.
-        encoded = tokenizer.encode_all(captions, max_tokens + 1)
-        self.num_cut = sum(len(tokens) > max_tokens for tokens in encoded)
-        for tokens in encoded:
-            if len(tokens) > max_tokens:
-                tokens[max_tokens - 1 :] = [tokenizer.end_id]
-        self.token_lengths = [len(tokens) for tokens in encoded]
-        # One array in place of a list a caption: a tenth of the memory.
-        self._tokens = np.fromiter((id_ for tokens in encoded for id_ in tokens), np.int32)
+        self.token_lengths: list[int] = []
+        self.num_cut = 0
+        # One array in place of a list a caption, and few of these at a time: less memory.
+        parts = [np.empty(0, np.int32)]
+        for first in range(0, len(captions), _ENCODED_AT_ONCE):
+            # One token more than allowed tells captions that are cut from those that just fit.
+            some = captions[first : first + _ENCODED_AT_ONCE]
+            encoded = tokenizer.encode_all(some, max_tokens + 1)
+            for tokens in encoded:
+                if len(tokens) > max_tokens:
+                    tokens[max_tokens - 1 :] = [tokenizer.end_id]
+                    self.num_cut += 1
+            self.token_lengths += map(len, encoded)
+            parts.append(np.fromiter(chain.from_iterable(encoded), np.int32))
+        self._tokens = np.concatenate(parts)
         self._token_ends = np.cumsum([0, *self.token_lengths])
         self._lost: set[int] = set()
 

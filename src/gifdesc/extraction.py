@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.extractor import FeatureExtractor
@@ -24,10 +24,12 @@ from gifdesc.features import (
 )
 from gifdesc.files import reason, remove_leftovers
 from gifdesc.inputs import GifInput
-from gifdesc.loader import Task, load_gifs
+from gifdesc.loader import Loaded, Task, load_gifs
+from gifdesc.locking import locked
 from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
 
-LOCK_NAME = ".lock"
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+"""Why one feature file cannot be written while others can: its path is taken, or too long."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class ExtractionEvent:
     entry: ManifestEntry
     path: Path
     skipped: bool = False
+
+
+class _BlockedError(FeatureError):
+    """A feature file cannot be written where it belongs; others can."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def extract(
             or it cannot be written.
     """
     try:
-        with _locked(features_dir):
+        with locked(features_dir):
             claim_folder(features_dir, extractor.recipe)
             remove_leftovers(features_dir)
             run = _Run(features_dir, extractor, Manifest(features_dir))
@@ -97,32 +103,29 @@ def extract(
         ) from error
 
 
-def count_undone(inputs: Sequence[GifInput], features_dir: Path) -> int:
-    """Inputs that the folder's manifest does not know; what is known is mostly skipped.
+def look_ahead(
+    inputs: Iterator[GifInput], features_dir: Path, enough: int, *, force: bool = False
+) -> tuple[int, Iterator[GifInput]]:
+    """How many inputs are to be done, counted up to `enough`, so that a long list begins at once.
+
+    Inputs that the folder's manifest knows do not count, unless all is redone (`force`): they are
+    mostly skipped.
+
+    Returns:
+        The number, and all the inputs, those that were looked at included.
 
     Raises:
         FeatureError: the manifest is damaged.
     """
-    known = Manifest(features_dir).entries
-    return sum(one.source not in known for one in inputs)
-
-
-@contextmanager
-def _locked(features_dir: Path) -> Iterator[None]:
-    """Keep other runs out; a killed run's lock is released by the operating system."""
-    features_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(features_dir / LOCK_NAME)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise FeatureError(
-            f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
-            "another folder with --output"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    known = {} if force else Manifest(features_dir).entries
+    seen: list[GifInput] = []
+    num_undone = 0
+    for one in inputs:
+        seen.append(one)
+        num_undone += one.source not in known
+        if num_undone == enough:
+            break
+    return num_undone, chain(seen, inputs)
 
 
 class _Run:
@@ -152,9 +155,16 @@ class _Run:
         loaded_gifs = load_gifs(
             tasks, extractor.recipe, extractor.transform, num_workers=num_workers
         )
+        try:
+            yield from self._compute(loaded_gifs)
+        finally:
+            extractor.cancel()  # on Ctrl-C nobody waits for what is under way
+
+    def _compute(self, loaded_gifs: Iterable[tuple[Task, Loaded]]) -> Iterator[ExtractionEvent]:
         in_flight: _Group | None = None
         gathered: list[tuple[GifInput, SampledGif]] = []
         num_frames = 0
+        enough = 1  # the first GIF goes alone, so that a wrong start shows at once
         for task, loaded in loaded_gifs:
             if loaded is None:
                 entry = self.manifest.entries[task.one.source]
@@ -164,7 +174,8 @@ class _Run:
             else:
                 gathered.append((task.one, loaded))
                 num_frames += len(loaded.digests)
-            if num_frames >= extractor.batch_frames:
+            if num_frames >= min(enough, self._extractor.batch_frames):
+                enough = 2 * num_frames
                 group = self._submit(gathered)
                 gathered, num_frames = [], 0
                 yield from self._finish(in_flight)
@@ -182,7 +193,14 @@ class _Run:
             name = features_name(one.source)
             if not (self._features_dir / RECIPE_NAME).is_file():
                 raise FeatureError(f"{self._features_dir}: was removed while it was written")
-            write_features(self._features_dir / name, vectors)
+            try:
+                write_features(self._features_dir / name, vectors)
+            except OSError as error:
+                if error.errno not in _IN_THE_WAY:
+                    raise
+                path = self._features_dir / name
+                yield self._fail(one, _BlockedError(f"{path} cannot be written: {reason(error)}"))
+                continue
             entry = _entry(one, sampled, name)
             self.manifest.add(entry)
             yield ExtractionEvent(entry, one.path)
@@ -200,9 +218,11 @@ class _Run:
         is_done = known is not None and known.status != "failed"
         # What cannot be read now (a disk that is gone) says nothing against features made before;
         # an argument that is no file has no place among the GIFs.
-        if one.error is None and (identity is not None or not is_done):
-            # A feature file of what the GIF was before would outlive it.
-            (self._features_dir / features_name(one.source)).unlink(missing_ok=True)
+        is_certain = identity is not None or isinstance(error, _BlockedError)
+        if one.error is None and (is_certain or not is_done):
+            path = self._features_dir / features_name(one.source)
+            if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
+                path.unlink()  # features of what the GIF was before would outlive it
             self.manifest.add(entry)
         return ExtractionEvent(entry, one.path)
 

@@ -5,25 +5,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from gifdesc import __version__
 from gifdesc.backbone import Backbone, load_backbone
 from gifdesc.config import Encoding, FeatureRecipe, Precision, Sampling
 from gifdesc.device import resolve_device
-from gifdesc.errors import CheckpointError, GifdescError
+from gifdesc.errors import CheckpointError
+from gifdesc.frame_batches import FrameBatches
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.runtime import FrameEncoder, RuntimeName, make_encoder
 from gifdesc.sampled import SampledGif, sample_source
 from gifdesc.sources import GifSource
-
-log = logging.getLogger(__name__)
 
 
 class FeatureExtractor:
@@ -32,9 +29,16 @@ class FeatureExtractor:
     def __init__(self, backbone: Backbone, recipe: FeatureRecipe, encoder: FrameEncoder) -> None:
         self.recipe = recipe
         self.transform = backbone.transform
-        self.batch_frames = encoder.batch_frames
-        self._encoder = encoder
-        self._said_out_of_memory = False
+        self._batches = FrameBatches(encoder)
+
+    @property
+    def batch_frames(self) -> int:
+        """Frames that go through the network at once."""
+        return self._batches.batch_frames
+
+    @batch_frames.setter
+    def batch_frames(self, number: int) -> None:
+        self._batches.batch_frames = number
 
     @classmethod
     def create(
@@ -119,7 +123,9 @@ class FeatureExtractor:
         return sample_source(source, self.recipe, self.transform)
 
     def encode(self, gifs: Sequence[SampledGif]) -> list[npt.NDArray[np.float32]]:
-        """Feature vectors of several GIFs' frames, each distinct frame computed once.
+        """Feature vectors of several GIFs' frames.
+
+        A frame equal to another one, here or lately, is computed once.
 
         Returns:
             float32 (T, 2048) per GIF, the positional encoding added if the recipe has one.
@@ -128,58 +134,31 @@ class FeatureExtractor:
 
     def submit(self, gifs: Sequence[SampledGif]) -> Callable[[], list[npt.NDArray[np.float32]]]:
         """Start what `encode` does; the call that is returned waits for the features."""
-        rows: dict[bytes, int] = {}
-        pixels: list[npt.NDArray[np.uint8]] = []
-        for gif in gifs:
-            for digest, frame in zip(gif.digests, gif.pixels, strict=True):
-                if digest not in rows:
-                    rows[digest] = len(pixels)
-                    pixels.append(frame)
-        waits = self._submit_batches(pixels)
+        wait = self._batches.submit(
+            {
+                digest: frame
+                for gif in gifs
+                for digest, frame in zip(gif.digests, gif.pixels, strict=True)
+            }
+        )
 
         def finish() -> list[npt.NDArray[np.float32]]:
-            vectors = np.concatenate([wait() for wait in waits])
-            return [self._finish(gif, rows, vectors) for gif in gifs]
+            vectors = wait()
+            return [self._finish(gif, vectors) for gif in gifs]
 
-        return finish if gifs else list
+        return finish
 
-    def _submit_batches(
-        self, pixels: Sequence[npt.NDArray[np.uint8]]
-    ) -> list[Callable[[], npt.NDArray[np.float32]]]:
-        waits = []
-        first = 0
-        while first < len(pixels):
-            batch = np.stack(pixels[first : first + self.batch_frames])
-            try:
-                waits.append(self._encoder.submit(batch))
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                if self.batch_frames == 1:
-                    raise GifdescError("not even one frame fits into the memory") from error
-                if not self._said_out_of_memory:
-                    log.warning("the device is out of memory: going on with smaller batches")
-                    self._said_out_of_memory = True
-                self.batch_frames //= 2
-                torch.cuda.empty_cache()
-                continue
-            first += len(batch)
-        return waits
+    def cancel(self) -> None:
+        """Drop what was submitted: nobody waits for it any more."""
+        self._batches.cancel()
 
     def _finish(
-        self, gif: SampledGif, rows: dict[bytes, int], vectors: npt.NDArray[np.float32]
+        self, gif: SampledGif, vectors: dict[bytes, npt.NDArray[np.float32]]
     ) -> npt.NDArray[np.float32]:
-        features = vectors[[rows[gif.digests[position]] for position in gif.order]]
+        features = np.stack([vectors[gif.digests[position]] for position in gif.order])
         if self.recipe.encoding == "sinusoidal":
             features = features + sinusoidal_encoding(*features.shape)
         return features
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; on a CPU PyTorch says so in words alone."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        "allocate memory" in str(error)
-    )
 
 
 def extract_features(

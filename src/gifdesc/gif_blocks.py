@@ -17,7 +17,7 @@ from struct import Struct
 from typing import Literal
 
 from gifdesc.errors import GifError
-from gifdesc.gif_limits import check_canvas
+from gifdesc.gif_limits import MAX_FRAMES, check_canvas
 
 _LOGICAL_SCREEN = Struct("<HHBBB")  # section 18: width, height, flags, background, aspect
 _IMAGE_DESCRIPTOR = Struct("<HHHHB")  # section 20: left, top, width, height, flags
@@ -160,6 +160,8 @@ class _Parser:
 
     def read_image(self) -> None:
         """Add an image; the graphic control before it is used up."""
+        if len(self.images) == MAX_FRAMES:
+            raise _DamageError(f"it holds more than {MAX_FRAMES} images")
         where = f"image {len(self.images) + 1}"
         descriptor = self.take(_IMAGE_DESCRIPTOR.size, where)
         left, top, width, height, flags = _IMAGE_DESCRIPTOR.unpack(descriptor)

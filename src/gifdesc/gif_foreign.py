@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from gifdesc.errors import GifError
 from gifdesc.gif_canvas import Frame
-from gifdesc.gif_limits import check_canvas
+from gifdesc.gif_limits import MAX_FRAMES, check_canvas
 from gifdesc.gif_sniff import describe_beginning
 
 _FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
@@ -75,7 +75,9 @@ class ForeignImages:
             with self._opened() as picture, _bombs_are_errors():
                 check_canvas(*picture.size, name)
                 num_frames = _num_frames(picture)
-                for index in range(num_frames):
+                if num_frames > MAX_FRAMES:
+                    self.damage = f"it holds more than {MAX_FRAMES} images"
+                for index in range(min(num_frames, MAX_FRAMES)):
                     picture.seek(index)
                     self.height, self.width, _ = _over_white(picture).shape
                     durations_ms.append(round(picture.info.get("duration") or 0))

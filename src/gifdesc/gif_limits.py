@@ -8,6 +8,10 @@ MAX_FILE_BYTES = 1 << 30
 MAX_CANVAS_PIXELS = 25_000_000
 """No canvas and no single image may hold more pixels: 100 MB at four bytes each."""
 
+MAX_FRAMES = 100_000
+"""Of a file with more frames, these are used: nearly three hours at 10 frames a second, and some
+30 MB to remember where they lie."""
+
 MAX_FRAMES_BYTES = 2 << 30
 """The frames that one call returns may not take more memory than this."""
 

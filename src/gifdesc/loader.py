@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+import torch
+
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.inputs import GifInput
@@ -112,7 +114,7 @@ class _closing:  # noqa: N801 - reads as contextlib.closing, with an executor's 
 
 def _executor(num_workers: int) -> Executor:
     if num_workers == 0:
-        return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_be_nice)
+        return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_be_modest)
     processes = ProcessPoolExecutor(
         num_workers, mp_context=get_context("spawn"), initializer=_start_process
     )
@@ -153,16 +155,14 @@ def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loade
 
 
 def _start_process() -> None:
-    """A worker is one of many, keeps to one core, and leaves Ctrl-C to its parent."""
+    """A worker is one of many, and leaves Ctrl-C to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    torch.set_num_threads(1)
-    _be_nice()
+    _be_modest()
 
 
-def _be_nice() -> None:
-    """Lower the priority of this thread (Linux) or of a worker process (elsewhere)."""
+def _be_modest() -> None:
+    """Keep to one core, at a lower priority: of this thread (Linux) or process (elsewhere)."""
+    torch.set_num_threads(1)  # of this thread; the network's have their own numbers
     set_priority: Callable[[int, int, int], None] | None = getattr(os, "setpriority", None)
     is_main = threading.current_thread() is threading.main_thread()
     if set_priority is not None and (is_main or os.uname().sysname == "Linux"):

@@ -50,6 +50,7 @@ PRESETS: dict[str, Preset] = {
             weight_decay=0.0,
             schedule="constant",
             warmup_fraction=0.0,
+            label_smoothing=0.0,
             max_grad_norm=0.0,
             best_by="loss",
             tokenizer="bert-base-uncased",

@@ -100,7 +100,10 @@ def choose_configs(
             "bidirectional": False,
             "projection_size": changes.get("hidden_size", model.hidden_size),
         }
-    return replace(model, **changes), replace(training, **training_options)
+    settings = dict(training_options)
+    if settings.get("objective") == "reconstruction":
+        settings.setdefault("best_by", "loss")  # such a model has no captions to score
+    return replace(model, **changes), replace(training, **settings)
 
 
 def check_same_run(stored: Progress, wanted: Progress) -> None:

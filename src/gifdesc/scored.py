@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gifdesc.diversity import Diversity
+from gifdesc.errors import GifdescError
+from gifdesc.files import reason, write_json_lines
 from gifdesc.metrics import Scores
 from gifdesc.resampling import Difference, Interval
 from gifdesc.scorer import EXACT_MATCH, plain
@@ -146,6 +150,20 @@ class Evaluation:
                 for name, one in self.against.items()
             }
         return {**row, "notes": {**self.notes, **self.warnings}}
+
+
+def write_per_example(path: Path, captions: Sequence[ScoredCaption]) -> None:
+    """Write one JSON object a line, in the order of the GIFs.
+
+    Raises:
+        GifdescError: the file cannot be written.
+    """
+    try:
+        write_json_lines(path, (one.to_json() for one in captions))
+    except OSError as error:
+        raise GifdescError(
+            f"{path}: the scores cannot be written there ({reason(error)})"
+        ) from error
 
 
 def _lists(intervals: dict[str, Interval] | None) -> dict[str, list[float]] | None:

@@ -57,13 +57,15 @@ class CaptionTokenizer:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
         captions = list(captions)
+        # No token spans white space, so that each word need be looked at but once.
+        words = sorted({word for caption in captions for word in caption.split()})
         wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
         wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
         wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         # The trainer would number inner characters in a hash map's order, another one each time,
         # and breaks ties by these numbers. Given as special tokens they are numbered here.
         inner = {
-            f"##{character}" for word in _split_words(wordpiece, captions) for character in word[1:]
+            f"##{character}" for word in _split_words(wordpiece, words) for character in word[1:]
         }
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
@@ -72,7 +74,7 @@ class CaptionTokenizer:
             show_progress=False,
         )
         wordpiece.train_from_iterator(captions, trainer)
-        used = {token for encoded in wordpiece.encode_batch(captions) for token in encoded.tokens}
+        used = {token for encoded in wordpiece.encode_batch(words) for token in encoded.tokens}
         characters = {t for t in wordpiece.get_vocab() if len(t.removeprefix("##")) == 1}
         pieces = sorted((used | characters) - set(SPECIAL_TOKENS))
         return cls._of_bert(_bert_from_vocabulary([*SPECIAL_TOKENS, *pieces]))

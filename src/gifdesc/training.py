@@ -4,47 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from gifdesc.checkpoint import WEIGHTS_NAME, load_weights, save_checkpoint
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
-from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
-from gifdesc.errors import TrainingError
 from gifdesc.feature_statistics import feature_statistics
-from gifdesc.files import reason, write_json_lines
-from gifdesc.fitting import EpochLoop, EpochSums, Phase, SelfCriticalPhase
-from gifdesc.interruption import Interrupted, StopRequest, holding_signals
+from gifdesc.interruption import holding_signals
 from gifdesc.model import CaptionModel
-from gifdesc.optimisation import make_optimizer
-from gifdesc.resuming import LAST_NAME, check_folder, check_same_run
+from gifdesc.resuming import check_folder, check_same_run
 from gifdesc.tokenizer import CaptionTokenizer
-from gifdesc.trainer import Trainer
 from gifdesc.training_data import TrainingData
 from gifdesc.training_results import (
     EpochResult,
     StepResult,
     TrainingSummary,
-    is_better,
-    num_epochs_since_best,
 )
-from gifdesc.training_state import STATE_NAME, Progress, load_state, save_state
-from gifdesc.validation import Validator
-
-HISTORY_NAME = "history.jsonl"
-
-_SAVE_SECONDS = 600.0
-"""An epoch that takes long is saved this often: what a crash can cost."""
-
-_VOTE_STEPS = 20
-"""Several processes ask each other this often whether one was told to stop."""
+from gifdesc.training_run import HISTORY_NAME as HISTORY_NAME
+from gifdesc.training_run import TrainingRun
+from gifdesc.training_state import Progress
 
 
 def train(
@@ -103,7 +85,9 @@ def train(
             statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
             model.set_feature_statistics(*statistics)
         model.to(device).train()
-        run = _Run(data, model_dir, model, tokenizer, config, device, world or World(), start)
+        run = TrainingRun(
+            data, model_dir, model, tokenizer, config, device, world or World(), start
+        )
         with holding_signals() as stop:
             run.go(stop, on_step, on_epoch)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -122,169 +106,6 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
     return CaptionTokenizer.train(
         caption for example in data.splits["train"] for caption in example.captions
     )
-
-
-class _Run:
-    """A run under way: what its epochs share."""
-
-    def __init__(
-        self,
-        data: TrainingData,
-        model_dir: Path,
-        model: CaptionModel,
-        tokenizer: CaptionTokenizer,
-        config: TrainingConfig,
-        device: torch.device,
-        world: World,
-        start: Progress,
-    ) -> None:
-        self._data = data
-        self._model_dir = model_dir
-        self._model = model
-        self._tokenizer = tokenizer
-        self._config = config
-        self._device = device
-        self._world = world
-        self._start = start
-        self.history: list[dict[str, Any]] = list(start.history)
-        dataset = GIFDataset(
-            data.splits["train"],
-            tokenizer,
-            max_tokens=config.max_tokens,
-            feature_size=data.feature_size,
-            store=data.store,
-        )
-        self.num_cut = dataset.num_cut
-        self._phase = Phase(dataset, config, world, tokenizer)
-        self._validator = None
-        if data.splits["val"]:
-            self._validator = Validator(
-                data.splits["val"], tokenizer, config, data.store, device, world
-            )
-        self._optimizer = make_optimizer(model, config)
-        self._is_new = not start.history and not start.sums
-        if not self._is_new:
-            load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
-        self._saved_seconds = time.monotonic()
-
-    def go(
-        self,
-        stop: StopRequest,
-        on_step: Callable[[StepResult], None],
-        on_epoch: Callable[[EpochResult], None],
-    ) -> None:
-        """All epochs that are left."""
-        sums = EpochSums(**self._start.sums)
-        trainer = Trainer(self._model, self._optimizer, self._config, self._device, self._world)
-        first_epoch = 1
-        for epoch in range(self._start.epoch, self._config.epochs + self._config.scst_epochs + 1):
-            is_rewarded = epoch > self._config.epochs
-            if not is_rewarded and self._is_exhausted():
-                continue
-            if is_rewarded and self._phase.name != SelfCriticalPhase.name:
-                trainer = self._begin_self_critical(is_resumed=bool(sums.num_batches))
-            if is_rewarded:
-                first_epoch = self._config.epochs + 1
-            loop = EpochLoop(self._phase, epoch, first_epoch, sums)
-            for _ in loop.steps(self._model, trainer, self._device, on_step):
-                self._stop_if_asked(stop, loop, epoch)
-            result = self._finish_epoch(epoch, loop)
-            on_epoch(result)
-            sums = EpochSums()
-            if self._world.any(bool(stop), self._device):
-                self._say_stopped(stop, f"epoch {epoch} is done")
-
-    def _begin_self_critical(self, *, is_resumed: bool) -> Trainer:
-        """Reward what the best epoch so far would say."""
-        data, config = self._data, self._config
-        self._phase = SelfCriticalPhase(
-            data.splits["train"], config, self._world, self._tokenizer, data.store
-        )
-        if not is_resumed and self.history[-1]["phase"] != SelfCriticalPhase.name:
-            load_weights(self._model_dir / WEIGHTS_NAME, self._model)
-            self._optimizer = make_optimizer(self._model, config)
-        return Trainer(self._model, self._optimizer, config, self._device, self._world)
-
-    def _is_exhausted(self) -> bool:
-        patience = self._config.patience
-        return bool(patience) and num_epochs_since_best(self.history) >= patience
-
-    def _finish_epoch(self, epoch: int, loop: EpochLoop) -> EpochResult:
-        val = self._validator(self._model) if self._validator else None
-        is_rewarded = self._phase.name == SelfCriticalPhase.name
-        scores = {
-            "val_loss": val.loss if val else None,
-            "val_cider": val.cider if val else None,
-        }
-        result = EpochResult(
-            epoch=epoch,
-            phase="self_critical" if is_rewarded else "cross_entropy",
-            train_loss=None if is_rewarded else loop.sums.mean_loss,
-            train_reward=-loop.sums.mean_loss if is_rewarded else None,
-            val_loss=val.loss if val else None,
-            val_token_accuracy=val.token_accuracy if val else None,
-            val_cider=val.cider if val else None,
-            learning_rate=loop.learning_rate,
-            seconds=loop.sums.seconds,
-            examples_per_second=loop.sums.num_examples / max(1e-9, loop.sums.seconds),
-            is_best=is_better(scores, self.history, self._config.best_by),
-        )
-        self.history.append(asdict(result))
-        with self._writing():
-            last_dir = self._model_dir / LAST_NAME
-            self._save_checkpoint(last_dir)
-            if self._is_new and len(self.history) == 1:
-                # The tokenizer of this run must never stand beside the weights of another.
-                (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
-            if result.is_best:
-                self._save_checkpoint(self._model_dir)
-            write_json_lines(self._model_dir / HISTORY_NAME, self.history)
-        self._save_state(epoch + 1, EpochSums())
-        return result
-
-    def _save_checkpoint(self, folder: Path) -> None:
-        if self._world.is_main:
-            save_checkpoint(folder, self._model, self._tokenizer, self._data.recipe, self._config)
-
-    def _save_state(self, epoch: int, sums: EpochSums) -> None:
-        self._saved_seconds = time.monotonic()
-        if not self._world.is_main:
-            return
-        progress = replace(
-            self._start,
-            epoch=epoch,
-            sums=asdict(sums) if sums.num_batches else {},
-            history=self.history,
-        )
-        with self._writing():
-            path = self._model_dir / LAST_NAME / STATE_NAME
-            save_state(path, progress, self._model, self._optimizer)
-
-    def _stop_if_asked(self, stop: StopRequest, loop: EpochLoop, epoch: int) -> None:
-        """Save and stop where the run was told to; save now and then in any case."""
-        is_asked = bool(stop)
-        if self._world.size > 1:
-            is_time = loop.sums.num_batches % _VOTE_STEPS == 0
-            is_asked = is_time and self._world.any(is_asked, self._device)
-        if is_asked or time.monotonic() - self._saved_seconds > _SAVE_SECONDS:
-            loop.look()
-            self._save_state(epoch, loop.sums)
-        if is_asked:
-            done = f"{loop.sums.num_batches} of {self._phase.num_batches} steps of epoch {epoch}"
-            self._say_stopped(stop, f"{done} are done")
-
-    def _say_stopped(self, stop: StopRequest, done: str) -> None:
-        message = f"stopped: {done}; go on with --resume"
-        raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            if self._world.is_main:
-                self._model_dir.mkdir(parents=True, exist_ok=True)
-            yield
-        except OSError as error:
-            raise TrainingError(f"{self._model_dir}: cannot be written: {reason(error)}") from error
 
 
 def _sha256_of(data: TrainingData) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from gifdesc.batching import iterate_batches, plan_scoring, share_of_plan
@@ -12,7 +14,7 @@ from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
 from gifdesc.feature_store import FeatureStore
-from gifdesc.generation import generate
+from gifdesc.generation import GeneratedCaption, generate
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
 from gifdesc.model import CaptionModel
 from gifdesc.objective import score_tokens
@@ -72,6 +74,7 @@ class Validator:
         self._world = world
         self._store = store
         captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
+        self._captioned = captioned
         self._examples = captioned[world.rank :: world.size]
         references = [_tokenized(example.captions) for example in captioned]
         # One document gives every n-gram the weight 0; a model that repeats has nothing to say.
@@ -79,8 +82,8 @@ class Validator:
         self._cider = CiderD(DocumentFrequencies.of(references))
         self._references = references[world.rank :: world.size]
 
-    def __call__(self, model: CaptionModel) -> Validation:
-        """Score the model as it is now."""
+    def __call__(self, model: CaptionModel) -> Validation | None:
+        """Score the model as it is now; None where no file of the split can be used."""
         config = self._config
         pad_to = config.max_tokens if config.objective == "reconstruction" else None
         batches = iterate_batches(
@@ -96,11 +99,35 @@ class Validator:
             sums = sums.to(self._device)  # where the processes' sums are made
             self._world.sum_([sums])
         loss, num_correct, num_tokens, reward, num_captioned = sums.tolist()
+        if not num_tokens:
+            return None
         return Validation(
             loss=loss / num_tokens,
             token_accuracy=num_correct / num_tokens,
             cider=reward / num_captioned if num_captioned else None,
         )
+
+    def caption_scores(self, model: CaptionModel) -> list[float]:
+        """The score of each GIF's caption, searched for as `gifdesc caption` does by default."""
+        read = [self._store.read_or_none(one.features_path) for one in self._captioned]
+        found = self._captions(model, [one for one in read if one is not None], DecodingConfig())
+        return [caption.score for caption in found]
+
+    def _captions(
+        self,
+        model: CaptionModel,
+        features: Sequence[npt.NDArray[np.float32]],
+        config: DecodingConfig,
+    ) -> list[GeneratedCaption]:
+        captions: list[GeneratedCaption] = []
+        was_training = model.training
+        model.eval()
+        for first in range(0, len(features), _BATCH_GIFS):
+            batch = features[first : first + _BATCH_GIFS]
+            found = generate(model, self._tokenizer, batch, config, self._device)
+            captions += [best for best, *_ in found]
+        model.train(was_training)
+        return captions
 
     def _rewards(self, model: CaptionModel) -> list[float]:
         """CIDEr-D of each GIF's caption; a file that cannot be used has none."""
@@ -110,17 +137,11 @@ class Validator:
             for features, references in zip(read, self._references, strict=True)
             if features is not None
         ]
-        captions: list[str] = []
-        was_training = model.training
-        model.eval()
-        for first in range(0, len(usable), _BATCH_GIFS):
-            batch = [features for features, _ in usable[first : first + _BATCH_GIFS]]
-            found = generate(model, self._tokenizer, batch, _GREEDY, self._device)
-            captions += [best.caption for best, *_ in found]
-        model.train(was_training)
+        found = self._captions(model, [features for features, _ in usable], _GREEDY)
+        hypotheses = _tokenized([one.caption for one in found])
         return [
             self._cider.score(hypothesis, references)
-            for hypothesis, (_, references) in zip(_tokenized(captions), usable, strict=True)
+            for hypothesis, (_, references) in zip(hypotheses, usable, strict=True)
         ]
 
 

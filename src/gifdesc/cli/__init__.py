@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from gifdesc import __version__
-from gifdesc.cli.caption import caption
+from gifdesc.cli.caption import CaptionCommand, caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.demo import demo
+from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
 from gifdesc.cli.train import train
@@ -44,8 +45,10 @@ def _root(
 
 
 app.command(epilog=KINDS_HELP)(check)
-for command in (extract, train, evaluate, caption, demo):
+for command in (extract, train, evaluate, describe):
     app.command()(command)
+app.command(cls=CaptionCommand)(caption)
+app.command()(demo)
 
 
 def main() -> None:

@@ -2,29 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
+import io
+import sys
+from functools import partial
+from itertools import chain, filterfalse
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, print_line, speaking_plainly, warn
-from gifdesc.cli.inputs import gif_inputs
-from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelDir, NumBeams
+from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
+from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, warn
+from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed
+from gifdesc.config import DecodingConfig
+
+if TYPE_CHECKING:
+    from gifdesc.caption_formats import FormatName
+    from gifdesc.captioners import GifCaptioner
+
+FORMATS = ("text", "json", "tsv", "csv")
+
+
+class CaptionCommand(TyperCommand):
+    """Lets `--alt-text` go without its number."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--alt-text` its number, from the argument after it or the default."""
+        return super().parse_args(ctx, _with_alt_text_length(args))
+
+
+def _with_alt_text_length(arguments: list[str]) -> list[str]:
+    """`--alt-text 80` as `--alt-text=80`, and `--alt-text x.gif` as `--alt-text=125 x.gif`."""
+    if "--alt-text" not in arguments:
+        return arguments
+    place = arguments.index("--alt-text")
+    if "--" in arguments[:place]:
+        return arguments
+    number, *rest = arguments[place + 1 :] or [""]
+    if number.isdecimal():
+        return [*arguments[:place], f"--alt-text={number}", *rest]
+    return [*arguments[:place], f"--alt-text={DEFAULT_CHARACTERS}", *arguments[place + 1 :]]
+
+
+def _format(value: str) -> str:
+    if value not in FORMATS:
+        raise typer.BadParameter(f"one of {', '.join(FORMATS)}, not {value}")
+    return value
 
 
 def caption(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
+        typer.Argument(
+            metavar="PATH",
+            help="GIFs, folders of GIFs, patterns ('**/*.gif'), - for a list of paths on stdin, "
+            "or /dev/stdin for the bytes of one GIF.",
+        ),
     ],
-    model: ModelDir = Path("model"),
-    beam: NumBeams = 5,
+    model: ModelName = "model",
+    prompt: Prompt = None,
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            callback=_format,
+            help=f"{', '.join(FORMATS[:-1])} or csv.",
+        ),
+    ] = "text",
+    json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Write there instead of to stdout."),
+    ] = None,
+    skip_done: Annotated[
+        bool,
+        typer.Option("--skip-done", help="Go on with --output FILE: skip the GIFs in it."),
+    ] = False,
+    write_sidecar: Annotated[
+        bool,
+        typer.Option("--write-sidecar", help="Write each caption to a .txt beside its GIF, too."),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite sidecars and FILE that are there.")
+    ] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            metavar="FILE",
+            help="Draw what every word looked at: a page (.html) or a picture (.png).",
+        ),
+    ] = None,
+    alt_text: Annotated[
+        int | None,
+        typer.Option(
+            "--alt-text",
+            metavar="[N]",
+            min=1,
+            help="Captions as alternative text: one sentence of at most N characters "
+            f"({DEFAULT_CHARACTERS} without N), cut at a word.",
+        ),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("-0", "--null", help="The list on stdin is separated by NUL.")
+    ] = False,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam",
+            min=1,
+            help="Beams kept while searching; 1 is greedy.  [default: 5, of a vision-language "
+            "model 1]",
+        ),
+    ] = None,
+    length_penalty: Annotated[
+        float,
+        typer.Option("--length-penalty", help="Above 1 favours long captions, below short ones."),
+    ] = 1.0,
     num_captions: Annotated[
         int, typer.Option("--num-captions", min=1, help="Alternatives in the JSON (n-best).")
     ] = 1,
-    max_length: MaxTokens = 40,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Tokens after which a caption is cut.  [default: 40, of a vision-language model "
+            "64]",
+        ),
+    ] = None,
+    no_repeat_ngram: Annotated[
+        int,
+        typer.Option(
+            "--no-repeat-ngram", metavar="N", min=0, help="Say no N tokens in a row twice; 0: may."
+        ),
+    ] = 0,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Draw captions at random instead of searching.")
+    ] = False,
+    temperature: Annotated[
+        float,
+        typer.Option("--temperature", min=0.0, help="Of --sample: below 1 surer, above 1 wilder."),
+    ] = 1.0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top-p", min=0.0, max=1.0, help="Of --sample: share of probability drawn from."
+        ),
+    ] = 1.0,
+    seed: Seed = 0,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -34,42 +162,105 @@ def caption(
         ),
     ] = None,
     device: Device = "auto",
-    json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a caption for every GIF, in input order: text, or with --json one object a line."""
+    """Write a caption for every GIF, in input order, each as soon as it is there."""
     with speaking_plainly(debug=debug):
-        if num_captions > beam:
-            raise typer.BadParameter("--num-captions cannot exceed --beam")
-        inputs = gif_inputs(paths)
-        from gifdesc.captioner import Caption, Captioner
-        from gifdesc.config import DecodingConfig
+        if json and format_name not in ("text", "json"):
+            raise typer.BadParameter("--json is --format json; give one of the two")
+        if skip_done and output is None:
+            raise typer.BadParameter("--skip-done goes on with a file: give --output FILE")
+        if null and "-" not in paths:
+            raise typer.BadParameter("-0 is for a list on stdin: give - as a PATH")
+        if not sample and (temperature != 1.0 or top_p != 1.0):
+            raise typer.BadParameter("--temperature and --top-p are for --sample")
 
-        captioner = Captioner.from_pretrained(model, device=device, weights=weights)
-        if captioner.is_untrained_backbone:
-            warn("the model's features come from an untrained ResNet50 (random weights)")
-        if captioner.objective == "reconstruction":
-            warn("the model was trained to repeat what it is shown: its captions mean nothing")
-        config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
+        def decoding(defaults: DecodingConfig) -> DecodingConfig:
+            return DecodingConfig(
+                num_beams=beam or max(defaults.num_beams, num_captions),
+                num_captions=num_captions,
+                length_penalty=length_penalty,
+                max_tokens=max_length or defaults.max_tokens,
+                no_repeat_ngram=no_repeat_ngram,
+                sample=sample,
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+            )
 
-        def captions() -> Iterator[Caption]:
-            # Inputs that are no file keep their place among the captions.
-            for is_bad, group in groupby(inputs, key=lambda one: one.error is not None):
-                if is_bad:
-                    yield from (Caption(str(one.path), error=one.error) for one in group)
-                else:
-                    yield from captioner.caption_many((one.path for one in group), config)
+        try:
+            decoding(DecodingConfig())
+        except ValueError as error:
+            raise typer.BadParameter(str(error).replace("_", "-")) from None
+        if explain is not None:
+            from gifdesc.explanation import check_explanation_path
 
-        num_failed = 0
-        shown_paths = len(paths) > 1 or Path(paths[0]).is_dir() or paths == ["-"]
-        for result in captions():
-            num_failed += result.error is not None
-            if result.error is not None or result.note is not None:
-                warn(f"{result.path}: {result.error or result.note}")
-            if json:
-                print_json(result.to_json())
-            elif result.error is None:
-                prefix = f"{result.path}\t" if shown_paths else ""
-                print_line(f"{prefix}{result.caption}")
+            check_explanation_path(explain)
+        from gifdesc.caption_formats import to_line
+        from gifdesc.caption_inputs import caption_inputs
+        from gifdesc.caption_output import CaptionFile, StdoutSink
+        from gifdesc.explained import Explained
+        from gifdesc.sidecars import Sidecars
+
+        stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+        inputs = caption_inputs(paths, stdin, is_null_separated=null)
+        # What is wrong with stdin is said before the model is loaded.
+        inputs = chain([next(inputs)], inputs)
+        chosen = cast("FormatName", "json" if json else format_name)
+        file = None
+        if output is not None:
+            file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
+            inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
+        explained = None if explain is None else Explained(explain)
+        num_failed = num_done = 0
+        if (first := next(inputs, None)) is not None:
+            captioner = _load(model, device, weights, prompt)
+            config = decoding(captioner.default_decoding)
+            shorten = None if alt_text is None else partial(to_alt_text, max_characters=alt_text)
+            with_path = file is not None or _is_many(paths)
+            line_of = partial(to_line, format_name=chosen, shorten=shorten, with_path=with_path)
+            sidecars = Sidecars(overwrite=force) if write_sidecar else None
+            inputs = chain([first], inputs)
+            if explained is not None:
+                inputs = map(explained.see, inputs)
+            with file or StdoutSink(chosen) as sink:
+                for result in captioner.caption_many(inputs, config):
+                    num_done += 1
+                    num_failed += result.error is not None
+                    if result.error is not None or result.note is not None:
+                        warn(f"{result.path}: {result.error or result.note}")
+                    if line := line_of(result):
+                        sink.write(line)
+                    if sidecars is not None and result.caption is not None:
+                        text = shorten(result.caption) if shorten else result.caption
+                        if problem := sidecars.take(result.path, text):
+                            warn(problem)
+                    if explained is not None:
+                        explained.take(result)
+            if sidecars is not None:
+                num_failed += sidecars.num_failed
+            if explained is not None:
+                explained.write()
+                say(f"what the captions looked at -> {explain}")
+        if file is not None:
+            before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
+            failed = f", {num_failed} failed" if num_failed else ""
+            say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
         if num_failed:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _load(model: str, device: str, weights: str | None, prompt: str | None) -> GifCaptioner:
+    """The captioner, and what a person must know of it."""
+    from gifdesc.captioners import load_captioner
+
+    captioner = load_captioner(model, device=device, weights=weights, prompt=prompt)
+    for sentence in captioner.warnings:
+        warn(sentence)
+    return captioner
+
+
+def _is_many(paths: list[str]) -> bool:
+    """Whether the arguments may stand for several GIFs, so that a caption needs its path."""
+    [path, *others] = paths
+    return bool(others) or path == "-" or not Path(path).exists() or Path(path).is_dir()

@@ -52,7 +52,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Look over GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         if json and kind is not None:
             raise UsageError("--json and --list exclude each other")
         if null and kind is None:

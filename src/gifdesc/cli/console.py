@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import json as json_module
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
 
 import typer
 from rich.console import Console
@@ -17,7 +17,36 @@ from rich.logging import RichHandler
 
 from gifdesc.errors import GifdescError, UsageError
 
-talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Stderr:
+    """stderr as it is at the moment; work goes on when nobody can hear of it any more."""
+
+    def write(self, text: str) -> int:
+        """Write, or from now on do nothing: the reader is gone, or a log's disk is full."""
+        try:
+            if sys.stderr is not None:
+                sys.stderr.write(text)
+        except OSError:
+            self._fall_silent()
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written."""
+        try:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+        except OSError:
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        with suppress(OSError, ValueError):  # not a stream of the operating system's
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+talk = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True)
 """Progress, warnings, summaries."""
 
 EXIT_FAILED = 1
@@ -26,36 +55,44 @@ EXIT_INTERRUPTED = 130
 
 
 @contextmanager
-def speaking_plainly(*, debug: bool) -> Iterator[None]:
+def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
     """Turn what goes wrong within into one sentence and an exit code.
 
     Args:
         debug: let tracebacks and the libraries' own messages through.
+        json: say it on stdout as well, as an object with the one key `error`: whoever reads the
+            command's JSON finds an object whatever happens.
     """
     _set_up_logging(debug)
     try:
         yield
+    except typer.BadParameter as error:
+        _print_json_error(error.message, json)
+        raise
     except UsageError as error:
-        _stop(error, EXIT_USAGE, debug)
+        _stop(error, EXIT_USAGE, debug, json)
     except GifdescError as error:
-        _stop(error, EXIT_FAILED, debug)
+        _stop(error, EXIT_FAILED, debug, json)
     except BrokenPipeError:
         # The reader (`head`, say) has what it wanted: end quietly, also when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except KeyboardInterrupt as interrupt:
-        warn(str(interrupt) or "interrupted")
+        sentence = str(interrupt) or "interrupted"
+        warn(sentence)
+        _print_json_error(sentence, json)
         # As a shell counts: 128 and the signal's number, 2 for Ctrl-C.
         number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
         raise typer.Exit(128 + number) from None
     except (OSError, MemoryError) as error:
-        _stop(error, EXIT_FAILED, debug)
+        _stop(error, EXIT_FAILED, debug, json)
 
 
-def _stop(error: BaseException, code: int, debug: bool) -> None:
+def _stop(error: BaseException, code: int, debug: bool, json: bool) -> None:
+    sentence = " ".join(str(error).split()) or type(error).__name__
+    _print_json_error(sentence, json)
     if debug:
         raise error
-    sentence = " ".join(str(error).split()) or type(error).__name__
     talk.print(f"error: {sentence}", markup=False)
     raise typer.Exit(code) from None
 
@@ -74,6 +111,12 @@ def be_quiet() -> None:
     talk.quiet = True
 
 
+def _print_json_error(sentence: str, json: bool) -> None:
+    if json:
+        with suppress(OSError):  # stdout may be what failed
+            print_json({"error": sentence})
+
+
 def say(text: str) -> None:
     """One line to stderr."""
     talk.print(text, markup=False)
@@ -85,8 +128,14 @@ def warn(text: str) -> None:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """One JSON object on one line to stdout, at once; in ASCII, which takes any path."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
+    """One JSON object on one line to stdout, at once; in ASCII, which takes any path.
+
+    Raises:
+        OSError: stdout is closed or cannot be written.
+    """
+    if sys.stdout is None:
+        raise OSError("stdout is closed: the JSON cannot be written")
+    sys.stdout.write(json_module.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 

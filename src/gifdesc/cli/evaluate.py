@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, warn
+from gifdesc.cli.console import EXIT_FAILED, counted, print_json, say, speaking_plainly, warn
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -86,7 +86,7 @@ def evaluate(
 
     The blind control captions every GIF from another GIF's features.
     """
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         problems: list[str] = []
@@ -115,17 +115,17 @@ def evaluate(
                 against=None if against is None else read_predictions(against, names),
                 meteor=meteor,
             )
-        if per_example is not None:
-            from gifdesc.files import write_json_lines
-
-            write_json_lines(per_example, (one.to_json() for one in result.captions))
-            say(f"wrote the scores of {len(result.captions)} GIFs -> {per_example}")
         for problem in [*problems, *(f"{name}: {why}" for name, why in result.warnings.items())]:
             warn(problem)
         if json:
             print_json(result.to_json())
         else:
             print_scores(result)
+        if per_example is not None:
+            from gifdesc.scored import write_per_example
+
+            write_per_example(per_example, result.captions)
+            say(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
         if problems:
             raise typer.Exit(EXIT_FAILED)
 

@@ -27,6 +27,23 @@ DescriptionsPath = Annotated[
         help="Folder of .txt files (one description a line), or a .tsv or .jsonl file.",
     ),
 ]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="A model folder, the hub name (user/model) of a gifdesc model, or the folder or hub "
+        "name of a vision-language model in transformers.",
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="TEXT",
+        help="What to ask a vision-language model; for BLIP and GIT, how its captions begin.",
+    ),
+]
 ModelDir = Annotated[Path, typer.Option("--model", metavar="DIR", help="The model folder.")]
 SplitsDir = Annotated[
     Path | None,

@@ -157,7 +157,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a captioner on extracted features. Options left out come from the preset."""
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         from gifdesc.cli.training_run import run_training
         from gifdesc.resuming import choose_configs
 

@@ -18,7 +18,7 @@ from gifdesc.metrics.java import meteor_command
 from gifdesc.metrics.metric import Metric, Statistics
 
 START_TIMEOUT_SECONDS = 60.0
-"""Java reads a table of 62 MB first: 5 to 30 seconds on a busy machine."""
+"""Java reads a table of 62 MB first: 10 to 30 seconds on a busy machine of 2 cores."""
 
 REPLY_TIMEOUT_SECONDS = 60.0
 """An example takes milliseconds, one of 10,000 characters seconds."""

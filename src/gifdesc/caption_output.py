@@ -1,0 +1,181 @@
+"""Where captions go, line by line: stdout, or a file that a later run goes on with."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from gifdesc.caption_formats import FormatName, done_paths, header, whole_length
+from gifdesc.errors import GifdescError, UsageError
+from gifdesc.files import reason
+
+
+class StdoutSink:
+    """Standard output, each line at once; a path that is not UTF-8 comes out as its bytes.
+
+    Args:
+        format_name: of its lines.
+    """
+
+    def __init__(self, format_name: FormatName) -> None:
+        self._format_name: FormatName = format_name
+
+    def __enter__(self) -> Self:
+        if names := header(self._format_name):
+            self.write(names)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def write(self, line: str) -> None:
+        """Write a line and flush.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+            GifdescError: it cannot be written, as on a full disk.
+        """
+        try:
+            self._write(line)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # Python would try what is left over once more when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise GifdescError(f"standard output: cannot be written: {reason(error)}") from error
+
+    def _write(self, line: str) -> None:
+        encoding = sys.stdout.encoding or "utf-8"
+        try:
+            data = line.encode(encoding, "surrogateescape")
+        except UnicodeEncodeError:
+            data = line.encode(encoding, "replace")
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+
+
+class CaptionFile:
+    """A file of captions that is appended to and holds whole lines only; a context manager.
+
+    Args:
+        path: the file; its folder is made when it is entered, and nothing is written before.
+        format_name: of its lines.
+        skip_done: go on with a file that is there. Without it, a file that holds something is
+            refused, unless `overwrite` allows to write it anew.
+        overwrite: start anew.
+
+    Raises:
+        UsageError: the file holds something, and nothing was said of it.
+        GifdescError: it cannot be read, or holds lines of another format; when it is entered: it
+            cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format_name: FormatName,
+        *,
+        skip_done: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self._path = path
+        self._format_name: FormatName = format_name
+        self._done: Counter[str] = Counter()
+        self._whole_bytes = 0
+        self.num_done = 0
+        try:
+            has_content = path.is_file() and path.stat().st_size > 0
+            if has_content and skip_done:
+                self._whole_bytes = self._read_done()
+        except OSError as error:
+            raise GifdescError(f"--output {path}: cannot be read: {reason(error)}") from error
+        if has_content and not (skip_done or overwrite):
+            raise UsageError(
+                f"--output {path}: there already; go on with it by --skip-done, or write it anew "
+                "by --force"
+            )
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab", buffering=0)
+            self._lock()
+            if self._path.is_file():
+                self._file.truncate(self._whole_bytes)
+        except OSError as error:
+            raise GifdescError(
+                f"--output {self._path}: cannot be written: {reason(error)}"
+            ) from error
+        if not self._whole_bytes and (names := header(self._format_name)):
+            try:
+                self.write(names)
+            except GifdescError:
+                self._file.close()
+                raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def take_done(self, name: str) -> bool:
+        """Whether the file held a line for this input; each line stands for one input only."""
+        if not self._done[name]:
+            return False
+        self._done[name] -= 1
+        self.num_done += 1
+        return True
+
+    def write(self, line: str) -> None:
+        """Append a line, or nothing of it.
+
+        Raises:
+            GifdescError: it cannot be written, as on a full disk.
+        """
+        data = line.encode("utf-8", "surrogateescape")
+        start = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
+        written = 0
+        try:
+            while written < len(data):
+                written += self._file.write(data[written:])
+        except OSError as error:
+            with suppress(OSError):  # a device cannot be cut
+                self._file.truncate(start)
+            raise GifdescError(
+                f"--output {self._path}: cannot be written: {reason(error)}; what is there is "
+                "whole, and --skip-done goes on with it"
+            ) from error
+
+    def _read_done(self) -> int:
+        """Count the lines that are there; the length of the whole ones in bytes."""
+        data = self._path.read_bytes()
+        whole = whole_length(data, self._format_name)
+        try:
+            text = data[:whole].decode("utf-8", "surrogateescape")
+            self._done.update(done_paths(text, self._format_name))
+        except ValueError as error:
+            raise GifdescError(
+                f"--output {self._path}: {error}; give the --format that it was written in, or "
+                "another file"
+            ) from error
+        return whole
+
+    def _lock(self) -> None:
+        """Keep a second run out, where the system can (it has `fcntl`: all but Windows).
+
+        Raises:
+            GifdescError: another run is writing the file.
+        """
+        with suppress(ImportError):
+            fcntl = importlib.import_module("fcntl")
+            try:
+                fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._file.close()
+                raise GifdescError(f"--output {self._path}: another run is writing it") from None
+            except OSError:
+                return  # a file system without locks

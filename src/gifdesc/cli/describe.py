@@ -1,0 +1,73 @@
+"""`gifdesc describe`: GIFs to description files, by a model that can describe already."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
+from gifdesc.cli.inputs import gif_inputs
+from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelName, NumBeams, Prompt
+
+
+def describe(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
+    ],
+    model: ModelName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of description files.")
+    ] = Path("descriptions"),
+    prompt: Prompt = None,
+    beam: NumBeams = 1,
+    num_captions: Annotated[
+        int,
+        typer.Option("--num-captions", min=1, help="Descriptions of each GIF (n-best)."),
+    ] = 1,
+    max_length: MaxTokens = 64,
+    force: Annotated[bool, typer.Option("--force", help="Redo what is done.")] = False,
+    device: Device = "auto",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a description file for every GIF, to train on. A rerun skips what is described."""
+    with speaking_plainly(debug=debug):
+        if num_captions > beam:
+            raise typer.BadParameter("--num-captions cannot exceed --beam")
+        inputs = list(gif_inputs(paths))
+        from gifdesc.captioners import load_captioner
+        from gifdesc.cli.describe_progress import DescribingProgress
+        from gifdesc.config import DecodingConfig
+        from gifdesc.describing import Origin
+        from gifdesc.describing import describe as run
+
+        captioner = load_captioner(model, device=device, prompt=prompt)
+        for sentence in captioner.warnings:
+            warn(sentence)
+        config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
+        counts: Counter[str] = Counter()
+        failures: list[dict[str, Any]] = []
+        with DescribingProgress(talk, len(inputs)) as progress:
+            events = run(inputs, output, captioner, Origin(model, prompt), config, force=force)
+            for event in events:
+                if event.error is not None:
+                    failures.append({"path": str(event.path), "error": event.error})
+                    warn(f"{event.path}: {event.error}")
+                elif event.caption is not None and event.caption.note is not None:
+                    warn(f"{event.path}: {event.caption.note}")
+                status = "skipped" if event.is_skipped else "failed" if event.error else "ok"
+                counts[status] += 1
+                progress.advance(event)
+        say(
+            f"{counts['ok']} described, {counts['skipped']} done before, "
+            f"{counts['failed']} failed -> {output}"
+        )
+        if json:
+            numbers = {key: counts[key] for key in ("ok", "skipped", "failed")}
+            print_json({**numbers, "output": str(output), "failures": failures})
+        if counts["failed"]:
+            raise typer.Exit(EXIT_FAILED)

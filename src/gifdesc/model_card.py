@@ -1,0 +1,222 @@
+"""The model card: README.md of a model folder, as the Hugging Face hub shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gifdesc import __version__
+from gifdesc.backbone import UNTRAINED
+from gifdesc.checkpoint import Checkpoint
+from gifdesc.files import read_json_lines
+
+CARD_NAME = "README.md"
+SCORES_NAME = "evaluation.json"
+"""Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
+
+HISTORY_NAME = "history.jsonl"
+
+_METRICS = {
+    "bleu_1": "BLEU-1",
+    "bleu_2": "BLEU-2",
+    "bleu_3": "BLEU-3",
+    "bleu_4": "BLEU-4",
+    "meteor": "METEOR",
+    "rouge_l": "ROUGE-L",
+    "cider": "CIDEr",
+    "exact_match": "exact match",
+}
+
+_FRONT_MATTER = """---
+library_name: gifdesc
+pipeline_tag: image-to-text
+tags:
+- gifdesc
+- gif
+- image-captioning
+- video-captioning
+# license: yours to choose, such as mit; none is stated until a line here names one
+---
+"""
+
+_USE = """```python
+from gifdesc import Captioner
+
+captioner = Captioner.from_pretrained("{name}")
+print(captioner.caption("funny.gif").caption)
+```
+"""
+
+
+_NO_DATA = (
+    "Not stated: say here which GIFs and descriptions it was trained on, who wrote the "
+    "descriptions (people or a model), and on what terms they may be used."
+)
+
+
+def model_card(
+    checkpoint: Checkpoint,
+    *,
+    name: str,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+    history: list[dict[str, Any]] | None = None,
+) -> str:
+    """A model card in Markdown, with its metadata block.
+
+    What is not known is said to be so; nothing is guessed. The licence is left to the user.
+
+    Args:
+        checkpoint: the model.
+        name: what a reader gives to `from_pretrained`.
+        data: what it was trained on, in the user's words.
+        scores: the object of `gifdesc evaluate --json`.
+        history: the lines of history.jsonl.
+    """
+    sections = [
+        _FRONT_MATTER,
+        f"# {name}",
+        f"Describes animated GIFs in a sentence. Made with gifdesc {__version__}.",
+        _block("use", _USE.format(name=name)),
+        "## Features\n\n" + _features(checkpoint),
+        "## Data\n\n" + _block("data", data or _NO_DATA),
+        f"The vocabulary has {checkpoint.tokenizer.vocab_size} tokens.",
+        "## Training\n\n" + _training(checkpoint, history or []),
+        "## Scores\n\n" + _block("scores", _scores(scores)),
+        "## Licence\n\nNot stated yet: add `license:` to the block at the top of this file.",
+    ]
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def folder_card(
+    checkpoint: Checkpoint,
+    folder: Path | None,
+    *,
+    name: str,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+) -> str:
+    """The card of a model that came from a folder: the folder's own, brought up to date.
+
+    A card that is there is kept, with whatever its owner changed (the licence, say); only what
+    stands between gifdesc's own marks is written anew, where there is something new to say.
+
+    Args:
+        checkpoint: the model.
+        folder: where it came from; its history.jsonl and evaluation.json are quoted.
+        name: as in `model_card`.
+        data: likewise.
+        scores: likewise; those of evaluation.json by default.
+    """
+    own = None if folder is None else _read(folder / CARD_NAME)
+    if folder is not None and scores is None:
+        scores = _read_scores(folder / SCORES_NAME)
+    if own is None:
+        history = [] if folder is None else _read_history(folder / HISTORY_NAME)
+        return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
+    own = _refilled(own, "use", _USE.format(name=name))
+    if data is not None:
+        own = _refilled(own, "data", data)
+    return own if scores is None else _refilled(own, "scores", _scores(scores))
+
+
+def _block(key: str, text: str) -> str:
+    """A part of a card that gifdesc may write anew, between marks that readers do not see."""
+    return f"<!-- gifdesc:{key} -->\n{text.strip()}\n<!-- /gifdesc:{key} -->"
+
+
+def _refilled(card: str, key: str, text: str) -> str:
+    """A card with the text of one block replaced; without the block, the card as it is."""
+    block = rf"<!-- gifdesc:{key} -->\n.*?\n<!-- /gifdesc:{key} -->"
+    return re.sub(block, lambda _: _block(key, text), card, count=1, flags=re.DOTALL)
+
+
+def _features(checkpoint: Checkpoint) -> str:
+    recipe = checkpoint.recipe
+    if recipe is None:
+        return "How the features were made is not known."
+    if recipe.weights == UNTRAINED:
+        backbone = (
+            "**The ResNet50 is untrained (random weights).** Its features know nothing of the "
+            "world: the model can describe only GIFs very much like those it was trained on."
+        )
+    else:
+        backbone = (
+            f"The ResNet50 has the weights `{recipe.weights}` (SHA-256 "
+            f"`{recipe.weights_sha256[:12]}`) and was not trained further."
+        )
+    return (
+        f"{backbone}\n\nUp to {recipe.num_frames} frames of a GIF, sampling `{recipe.sampling}`, "
+        f"{recipe.image_size} x {recipe.image_size} pixels, position encoding "
+        f"`{recipe.encoding}`. `config.json` has the whole recipe."
+    )
+
+
+def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
+    training, config = checkpoint.training, checkpoint.model.config
+    num_parameters = sum(one.numel() for one in checkpoint.model.parameters())
+    lines = [
+        f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
+        f"- encoder `{config.encoder}`, decoder `{config.decoder}`, fusion `{config.fusion}`, "
+        f"{num_parameters:,} parameters",
+        f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
+        f"{training.batch_size}",
+        f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "
+        "for the test",
+    ]
+    if best := [row for row in history if row.get("is_best")]:
+        loss = best[-1].get("val_loss")
+        of = "training" if loss is None else "validation"
+        loss = best[-1].get("train_loss") if loss is None else loss
+        lines.append(f"- best epoch {best[-1].get('epoch')}, {of} loss {loss:.4f} nats per token")
+    if training.objective == "reconstruction":
+        lines.append("- trained to repeat what it is shown: **its captions mean nothing**")
+    return "\n".join(lines)
+
+
+def _scores(scores: Mapping[str, Any] | None) -> str:
+    metrics = scores.get("metrics") if scores else None
+    if not scores or not isinstance(metrics, Mapping):
+        return (
+            f"Not known. `gifdesc evaluate --json > {SCORES_NAME}` in the model folder states them."
+        )
+    blind = scores.get("blind") if isinstance(scores.get("blind"), Mapping) else {}
+    found = {**metrics, "exact_match": scores.get("exact_match")}
+    rows = ["| metric | the model | blind control |", "| --- | --- | --- |"]
+    for key, label in _METRICS.items():
+        if isinstance(found.get(key), (int, float)):
+            rows.append(f"| {label} | {found[key]:.3f} | {_number((blind or {}).get(key))} |")
+    return (
+        f"On {scores.get('num_examples')} held-out GIFs. The blind control captions each GIF from "
+        "another one's features; the difference is what looking at the GIF contributes.\n\n"
+        + "\n".join(rows)
+    )
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _read_scores(path: Path) -> dict[str, Any] | None:
+    try:
+        scores = json.loads(_read(path) or "null")
+    except ValueError:
+        return None
+    return scores if isinstance(scores, dict) else None
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    try:
+        return read_json_lines(path)
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,59 @@
+"""A model's folder, wherever it lies, and whose model it is: gifdesc's own or transformers'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from gifdesc.errors import CheckpointError
+from gifdesc.hub import fetch, is_hub_name
+
+CONFIG_NAME = "config.json"
+
+ModelKind = Literal["gifdesc", "transformers"]
+
+
+def locate(name: Path | str, patterns: Sequence[str]) -> Path:
+    """The folder of a model: a folder as it is, or a hub model's files that match the patterns.
+
+    Args:
+        name: a folder, or `user/model` on the hub. A folder of that name comes first.
+        patterns: what to fetch from the hub, such as `*.json`.
+
+    Raises:
+        CheckpointError: there is no such folder, and it is no hub name.
+        HubError: the hub does not give it.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if isinstance(name, Path) or not is_hub_name(name):
+        raise CheckpointError(f"{name}: no model folder; train one, or name it with --model")
+    return fetch(name, patterns)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a model folder's config.json holds.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: damaged: it is no JSON object")
+    return config
+
+
+def kind_of(config: dict[str, Any]) -> ModelKind | None:
+    """Whose model a config.json describes; None where it does not say."""
+    if "format_version" in config:
+        return "gifdesc"
+    return "transformers" if isinstance(config.get("model_type"), str) else None

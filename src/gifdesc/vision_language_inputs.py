@@ -1,0 +1,244 @@
+"""A GIF's frames as a vision-language model takes them: a video, a grid, or a stack of frames.
+
+Each form says how many frames it wants and makes the model's inputs of several GIFs at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from gifdesc.frame_grid import Frames, frame_grid
+from gifdesc.sampling import time_indices, uniform_indices
+
+QUESTION = "Describe what happens in this animated GIF in one short sentence."
+STILL_QUESTION = "Describe this picture in one short sentence."
+GRID_INTRODUCTION = (
+    "This picture is a grid of {num_frames} frames of one animated GIF, in order, row by row from "
+    "left to right. Do not mention the grid or the frames."
+)
+GRID_START = "a grid of video frames showing"
+"""What a model that goes on writing where the prompt ends is given of a grid."""
+
+_GOES_ON_WRITING = frozenset({"blip", "git", "blip-2", "kosmos-2"})
+_TASK_PROMPTS = {"paligemma": "caption en", "florence2": "<CAPTION>"}
+"""What the families were trained to be asked for a caption (their model cards)."""
+
+_VIDEO_FRAMES = 16
+_CHAT_GRID_FRAMES = 9
+_SMALL_GRID_FRAMES = 4
+"""Frames in a grid for models that see it at 224 to 384 pixels: more could not be told apart."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a model is shown of one GIF.
+
+    Attributes:
+        frames: uint8 (T, height, width, 3), RGB.
+        times_ms: when each comes on screen.
+        duration_ms: of one pass through the GIF.
+    """
+
+    frames: Frames
+    times_ms: tuple[int, ...]
+    duration_ms: int
+
+
+class InputForm(Protocol):
+    """How a family of models takes a GIF."""
+
+    def pick(self, durations_ms: Sequence[int]) -> list[int]:
+        """The frames to show, by the durations of all frames in milliseconds."""
+        ...
+
+    def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        """The model's inputs, tensors on the CPU, for clips of equally many frames."""
+        ...
+
+
+def choose_form(model: Any, processor: Any, prompt: str | None = None) -> InputForm:
+    """The form that a model takes, by what its processor can do.
+
+    Args:
+        model: from transformers.
+        processor: the model's.
+        prompt: what to ask instead of the usual; for a model that goes on writing, the beginning.
+    """
+    num_frames = getattr(model.config, "num_image_with_embedding", None)
+    if num_frames:
+        return FrameStack(processor, int(num_frames))
+    if getattr(processor, "chat_template", None) is None:
+        # Older repositories keep it with the tokenizer.
+        processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+    if processor.chat_template:
+        has_videos = getattr(processor, "video_processor", None) is not None
+        if has_videos and _template_shows(processor, "video"):
+            return VideoChat(processor, prompt)
+        if _template_shows(processor, "image"):
+            return GridChat(processor, prompt)
+    return GridStart(processor, str(model.config.model_type), prompt)
+
+
+class VideoChat:
+    """Frames as a video with their times, and a question; a still GIF as a picture."""
+
+    def __init__(self, processor: Any, prompt: str | None) -> None:
+        self._processor = processor
+        self._prompt = prompt
+
+    def pick(self, durations_ms: Sequence[int]) -> list[int]:
+        """At most 16 frames, spread evenly."""
+        return uniform_indices(len(durations_ms), _VIDEO_FRAMES)
+
+    def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        """Inputs with each frame's time, where the processor has a use for it."""
+        if len(clips[0].frames) == 1:
+            question = self._prompt or STILL_QUESTION
+            pictures = [[clip.frames[0]] for clip in clips]
+            return _chat(self._processor, "image", question, len(clips), images=pictures)
+        return _chat(
+            self._processor,
+            "video",
+            self._prompt or QUESTION,
+            len(clips),
+            videos=[clip.frames for clip in clips],
+            video_metadata=[_video_metadata(clip) for clip in clips],
+            do_sample_frames=False,
+        )
+
+
+class GridChat:
+    """Frames as one picture, a grid, which the question says it is."""
+
+    def __init__(self, processor: Any, prompt: str | None) -> None:
+        self._processor = processor
+        self._prompt = prompt
+
+    def pick(self, durations_ms: Sequence[int]) -> list[int]:
+        """At most 9 frames, spread evenly."""
+        return uniform_indices(len(durations_ms), _CHAT_GRID_FRAMES)
+
+    def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        """Inputs of one picture each."""
+        num_frames = len(clips[0].frames)
+        if num_frames == 1:
+            question = self._prompt or STILL_QUESTION
+        else:
+            introduction = GRID_INTRODUCTION.format(num_frames=num_frames)
+            question = f"{introduction} {self._prompt or QUESTION}"
+        pictures = [[frame_grid(clip.frames)] for clip in clips]
+        return _chat(self._processor, "image", question, len(clips), images=pictures)
+
+
+class GridStart:
+    """Frames as one picture, and a beginning or a task's name, for models that do not chat."""
+
+    def __init__(self, processor: Any, model_type: str, prompt: str | None) -> None:
+        self._processor = processor
+        self._model_type = model_type
+        self._prompt = prompt
+
+    def pick(self, durations_ms: Sequence[int]) -> list[int]:
+        """At most 4 frames, spread evenly."""
+        return uniform_indices(len(durations_ms), _SMALL_GRID_FRAMES)
+
+    def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        """Inputs of one picture each."""
+        pictures = [frame_grid(clip.frames) for clip in clips]
+        text = self._text(len(clips[0].frames))
+        if text is None:
+            return dict(self._processor(images=pictures, return_tensors="pt"))
+        if self._model_type == "git":
+            inputs = dict(self._processor(images=pictures, return_tensors="pt"))
+            return {**inputs, **_beginning(self._processor.tokenizer, text, len(clips))}
+        return dict(self._processor(images=pictures, text=[text] * len(clips), return_tensors="pt"))
+
+    def _text(self, num_frames: int) -> str | None:
+        if self._prompt is not None:
+            return self._prompt
+        if self._model_type in _GOES_ON_WRITING:
+            return GRID_START if num_frames > 1 else None
+        if self._model_type in _TASK_PROMPTS:
+            return _TASK_PROMPTS[self._model_type]
+        return QUESTION if num_frames > 1 else STILL_QUESTION
+
+
+class FrameStack:
+    """A fixed number of frames, each a picture: GIT as trained on videos.
+
+    Wang et al. 2022, arXiv:2205.14100, section 3.1: an embedding for each frame's place.
+    """
+
+    def __init__(self, processor: Any, num_frames: int) -> None:
+        self._processor = processor
+        self._num_frames = num_frames
+
+    def pick(self, durations_ms: Sequence[int]) -> list[int]:
+        """Exactly so many frames, spread evenly over the time; a short GIF repeats some."""
+        return time_indices(durations_ms, self._num_frames)
+
+    def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        """Pixels of shape (B, T, 3, h, w); such models were trained without a prompt."""
+        pictures = [frame for clip in clips for frame in clip.frames]
+        pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+        return {"pixel_values": pixels.unflatten(0, (len(clips), self._num_frames))}
+
+
+def _video_metadata(clip: Clip) -> dict[str, Any]:
+    """A clip's times in the library's terms, which know only frames at a steady rate.
+
+    A GIF's frames have each their own delay. So the video is said to have a frame per
+    millisecond, of which those at the frames' times were sampled: every time is then exact.
+    """
+    height, width = clip.frames.shape[1:3]
+    return {
+        "fps": 1000.0,
+        "total_num_frames": clip.duration_ms,
+        "frames_indices": list(clip.times_ms),
+        "duration": clip.duration_ms / 1000,
+        "height": height,
+        "width": width,
+    }
+
+
+def _chat(
+    processor: Any, media: str, question: str, num_clips: int, **inputs: Any
+) -> dict[str, Any]:
+    """The inputs of one question about each picture or video."""
+    text = _render(processor, [{"type": media}, {"type": "text", "text": question}])
+    tokenizer = processor.tokenizer
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    has_start = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
+    return dict(
+        processor(
+            text=[text] * num_clips,
+            add_special_tokens=not has_start,  # the template has written the first already
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            **inputs,
+        )
+    )
+
+
+def _render(processor: Any, content: list[dict[str, str]]) -> str:
+    messages = [{"role": "user", "content": content}]
+    return str(processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+
+
+def _template_shows(processor: Any, media: str) -> bool:
+    """Whether the chat template writes a place for a kind of media; some know only pictures."""
+    words = {"type": "text", "text": QUESTION}
+    return _render(processor, [{"type": media}, words]) != _render(processor, [words])
+
+
+def _beginning(tokenizer: Any, text: str, num_clips: int) -> dict[str, torch.Tensor]:
+    """A caption's beginning as tokens: with the start token, without an end to go on after."""
+    ids = [tokenizer.cls_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+    input_ids = torch.tensor([ids] * num_clips)
+    return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}

@@ -1,0 +1,96 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from gifdesc.caption_output import CaptionFile
+from gifdesc.errors import GifdescError, UsageError
+
+
+def test_lines_are_in_the_file_at_once_and_nothing_before_it_is_entered(tmp_path):
+    path = tmp_path / "new" / "captions"
+    file = CaptionFile(path, "tsv")
+    assert not path.parent.exists()
+    with file:
+        for number in range(3):
+            file.write(f"{number}.gif\ta\n")
+            assert len(path.read_text().splitlines()) == number + 1
+
+
+def test_each_line_that_was_there_stands_for_one_input(tmp_path):
+    path = tmp_path / "captions"
+    path.write_bytes(b"a.gif\tx\nb.gif\ty\na.gif\tx\nc.gif\tha")
+    file = CaptionFile(path, "tsv", skip_done=True)
+    names = ["a.gif", "a.gif", "a.gif", "b.gif", "c.gif"]
+    assert [file.take_done(name) for name in names] == [True, True, False, True, False]
+    assert file.num_done == 3
+    with file:
+        file.write("c.gif\thalf\n")
+    assert path.read_bytes() == b"a.gif\tx\nb.gif\ty\na.gif\tx\nc.gif\thalf\n"
+
+
+def test_a_file_that_is_there_is_refused_or_written_anew(tmp_path):
+    path = tmp_path / "captions"
+    path.write_text("a.gif\tx\n")
+    with pytest.raises(UsageError, match=r"--skip-done.*--force"):
+        CaptionFile(path, "tsv")
+    file = CaptionFile(path, "tsv", overwrite=True)
+    assert path.read_text() == "a.gif\tx\n"
+    with file:
+        assert path.read_text() == ""
+
+
+def test_an_empty_file_may_be_written(tmp_path):
+    path = tmp_path / "captions"
+    path.touch()
+    with CaptionFile(path, "csv") as file:
+        file.write("x\n")
+    assert path.read_text().splitlines()[1] == "x"
+
+
+def test_a_line_that_does_not_fit_leaves_the_whole_ones(tmp_path, monkeypatch):
+    path = tmp_path / "captions"
+    with CaptionFile(path, "tsv") as file:
+        file.write("a.gif\tx\n")
+        real = file._file
+
+        class Full:
+            """Takes four bytes more and then no more."""
+
+            def __init__(self):
+                self.room = 4
+
+            def write(self, data):
+                if not self.room:
+                    raise OSError(28, os.strerror(28))
+                self.room = 0
+                return real.write(data[:4])
+
+            def __getattr__(self, name):
+                return getattr(real, name)
+
+        monkeypatch.setattr(file, "_file", Full())
+        with pytest.raises(GifdescError, match="no space left on device; what is there is whole"):
+            file.write("b.gif\ty\n")
+        monkeypatch.undo()
+    assert path.read_text() == "a.gif\tx\n"
+
+
+def test_a_second_run_into_the_same_file_is_refused(tmp_path):
+    pytest.importorskip("fcntl")
+    path = tmp_path / "captions"
+    with CaptionFile(path, "tsv") as first:
+        first.write("a.gif\tx\n")
+        with pytest.raises(GifdescError, match="another run is writing it"):
+            CaptionFile(path, "tsv", skip_done=True).__enter__()
+    assert path.read_text() == "a.gif\tx\n"
+
+
+@pytest.mark.parametrize("where", ["folder", "below a file"])
+def test_a_file_that_cannot_be_written_is_named(tmp_path, where):
+    path = tmp_path
+    if where == "below a file":
+        Path(tmp_path / "file").touch()
+        path = tmp_path / "file" / "captions"
+    with pytest.raises(GifdescError, match=f"--output {path}: cannot be"):
+        CaptionFile(path, "tsv").__enter__()

@@ -1,0 +1,95 @@
+"""What the command line says when something goes wrong, and to whom."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import sys
+
+import pytest
+import typer
+
+from gifdesc.cli.console import print_json, say, speaking_plainly, warn
+from gifdesc.errors import GifdescError, UsageError
+
+
+@pytest.fixture
+def deaf_stderr(monkeypatch):
+    """A stderr whose reader is gone, as after `2> >(head -1)`."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        yield stream
+
+
+@pytest.mark.usefixtures("deaf_stderr")
+def test_work_goes_on_when_nobody_listens():
+    done = []
+    with speaking_plainly(debug=False):
+        for index in range(3):
+            warn(f"file {index}")
+            say("a line")
+            done.append(index)
+    assert done == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("deaf_stderr")
+def test_an_error_has_its_exit_code_when_nobody_listens():
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        raise GifdescError("x: gone")
+    assert caught.value.exit_code == 1
+
+
+def test_work_goes_on_when_the_disk_of_the_log_is_full(monkeypatch):
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    say("a line")
+
+
+def test_work_goes_on_without_stderr(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as Python has it after `2>&-`
+    say("a line")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (GifdescError("a.gif: not a GIF"), 1, "a.gif: not a GIF"),
+        (UsageError("--device tpu: not a device"), 2, "--device tpu: not a device"),
+        (PermissionError(13, "Permission denied", "x"), 1, "[Errno 13] Permission denied: 'x'"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, said):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+        raise error
+    assert caught.value.exit_code == code
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"error": said}
+    assert said in err
+
+
+def test_with_json_a_bad_option_is_an_object_on_stdout_too(capsys):
+    with pytest.raises(typer.BadParameter), speaking_plainly(debug=False, json=True):
+        raise typer.BadParameter("--preset is one of a, b")
+    assert json.loads(capsys.readouterr().out) == {"error": "--preset is one of a, b"}
+
+
+def test_without_json_stdout_stays_empty(capsys):
+    with pytest.raises(typer.Exit), speaking_plainly(debug=False):
+        raise GifdescError("a.gif: not a GIF")
+    assert capsys.readouterr().out == ""
+
+
+def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it after `>&-`
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+        print_json({"ok": 1})
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == "error: stdout is closed: the JSON cannot be written\n"
