@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from torch import nn
 from typer.testing import CliRunner
 
 from gifdesc.backbone import UNTRAINED, Backbone
-from gifdesc.checkpoint import save_checkpoint
-from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, to_json
-from gifdesc.dataset import GIFDataset
+from gifdesc.checkpoint import load_checkpoint, save_checkpoint
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig, to_json
+from gifdesc.dataset import Example, GIFDataset
+from gifdesc.features import read_features
 from gifdesc.files import write_json
+from gifdesc.generation import generate
 from gifdesc.model import CaptionModel
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.tokenizer import CaptionTokenizer
@@ -129,6 +132,15 @@ def write_model(
     model = tiny_model(seed, vocab_size=tokenizer.vocab_size, **changes)
     save_checkpoint(folder, model, tokenizer, recipe, training or TrainingConfig())
     return folder
+
+
+def said(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
+    """What the model in a folder says of each example, word by word the most probable one."""
+    checkpoint = load_checkpoint(model_dir)
+    features = [read_features(one.features_path) for one in examples]
+    config = DecodingConfig(num_beams=1, max_tokens=40)
+    found = generate(checkpoint.model, checkpoint.tokenizer, features, config, CPU)
+    return {one.name: best.caption for one, [best] in zip(examples, found, strict=True)}
 
 
 class ColourGrid(nn.Module):
