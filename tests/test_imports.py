@@ -39,15 +39,16 @@ FLOORS = [
     {"caption_inputs", "consensus", "diversity", "evaluation_page", "explanation", "inspection"}
     | {"resampling", "sampled", "scorer", "self_critical", "validation"},
     {"extractor", "loader", "phases", "scored"},
-    {"captioner", "evaluation", "extraction", "fitting"},
+    {"captioner", "evaluation", "evaluation_report", "explanation_file"}
+    | {"extraction", "fitting"},
     {"caption_formats", "model_evaluation", "training_run", "vision_language"},
     {"caption_output", "captioners", "training"},
     {"describing"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
-    {"cli.caption", "cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
-    | {"cli.score_table", "cli.training_run"},
-    {"cli.check", "cli.describe", "cli.evaluate", "cli.train"},
+    {"cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
+    | {"cli.page_progress", "cli.score_table", "cli.training_run"},
+    {"cli.caption", "cli.check", "cli.describe", "cli.evaluate", "cli.train"},
     {"cli"},
     {"__main__"},
 ]

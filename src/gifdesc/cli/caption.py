@@ -13,13 +13,14 @@ import typer
 from typer.core import TyperCommand
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
-from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, warn
+from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, talk, warn
 from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelName, NumBeams, Prompt, Seed
 from gifdesc.config import DecodingConfig
 
 if TYPE_CHECKING:
     from gifdesc.caption_formats import FormatName
     from gifdesc.captioners import GifCaptioner
+    from gifdesc.explanation_file import ExplanationFile
 
 FORMATS = ("text", "json", "tsv", "csv")
 
@@ -84,6 +85,14 @@ def caption(
         bool,
         typer.Option("--write-sidecar", help="Write each caption to a .txt beside its GIF, too."),
     ] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            metavar="FILE",
+            help="Write there what each word looked at: a .html page, or a .png picture.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite sidecars and FILE that are there.")
     ] = False,
@@ -164,6 +173,7 @@ def caption(
             )
         except ValueError as error:
             raise typer.BadParameter(str(error).replace("_", "-")) from None
+        explanation = None if explain is None else _plan_explanation(explain)
         from gifdesc.caption_formats import to_line
         from gifdesc.caption_inputs import caption_inputs
         from gifdesc.caption_output import CaptionFile, StdoutSink
@@ -178,6 +188,8 @@ def caption(
         if output is not None:
             file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
             inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
+        if explanation is not None:
+            inputs = explanation.watch(inputs)
         num_failed = num_done = 0
         if (first := next(inputs, None)) is not None:
             captioner = _load(model, device, weights, prompt)
@@ -197,6 +209,8 @@ def caption(
                         warn(f"{result.path}: {result.error or result.note}")
                     if line := line_of(result):
                         sink.write(line)
+                    if explanation is not None:
+                        explanation.take(result)
                     if sidecars is not None and result.caption is not None:
                         text = shorten(result.caption) if shorten else result.caption
                         if problem := sidecars.take(result.path, text):
@@ -207,6 +221,8 @@ def caption(
             before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
             failed = f", {num_failed} failed" if num_failed else ""
             say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
+        if explanation is not None:
+            _write_explanation(explanation, explain)
         if num_failed:
             raise typer.Exit(EXIT_FAILED)
 
@@ -219,6 +235,25 @@ def _load(model: str, device: str, weights: str | None, prompt: str | None) -> G
     for sentence in captioner.warnings:
         warn(sentence)
     return captioner
+
+
+def _plan_explanation(path: Path) -> ExplanationFile:
+    from gifdesc.explanation_file import ExplanationFile
+
+    return ExplanationFile(path)
+
+
+def _write_explanation(explanation: ExplanationFile, path: Path | None) -> None:
+    from gifdesc.cli.page_progress import PageProgress
+
+    if not explanation.num_captions:
+        warn(f"{path}: not written, for nothing was captioned")
+        return
+    with PageProgress(talk) as progress:
+        sentences = explanation.write(progress.advance)
+    say(f"explained {counted(explanation.num_shown, 'GIF')} -> {path}")
+    for sentence in sentences:
+        warn(sentence)
 
 
 def _is_many(paths: list[str]) -> bool:
