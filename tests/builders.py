@@ -148,6 +148,8 @@ def use_tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
         return Backbone(ColourGrid(), transform, weights, digest if weights == UNTRAINED else "6")
 
     monkeypatch.setattr("gifdesc.extractor.load_backbone", load)
+    # OpenVINO's graph is ResNet50's and nothing else's.
+    monkeypatch.setattr("gifdesc.runtime.has_openvino", lambda: False)
 
 
 def dataset_of(

@@ -24,16 +24,15 @@ V1, V2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
 State = dict[str, Tensor]
 
 
-def narrow_resnet50(weights: None = None) -> nn.Module:
+def narrow_resnet50() -> nn.Module:
     """ResNet50 with bottlenecks a sixteenth as wide: the same names, filled in no time."""
-    assert weights is None
     return models.resnet.ResNet(models.resnet.Bottleneck, [3, 4, 6, 3], width_per_group=4)
 
 
 @pytest.fixture
 def narrow(monkeypatch) -> None:
     """Networks that are filled from files are narrow ones."""
-    monkeypatch.setattr(models, "resnet50", narrow_resnet50)
+    monkeypatch.setattr(backbone_module, "ResNet50", narrow_resnet50)
 
 
 @pytest.fixture(scope="session")

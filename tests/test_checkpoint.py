@@ -171,6 +171,11 @@ def test_a_newer_format_asks_for_an_upgrade(folder):
     assert "upgrade gifdesc" in message
 
 
+def test_an_older_format_asks_for_another_training(folder):
+    edit(folder / "config.json", format_version=FORMAT_VERSION - 1)
+    assert "train again with gifdesc" in refused(folder)
+
+
 def test_a_tokenizer_of_another_size_is_named(folder):
     CaptionTokenizer.train(["quite", "other words", "than those"]).save(folder)
     message = refused(folder)

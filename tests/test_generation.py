@@ -217,3 +217,13 @@ def test_gifs_sampled_together_are_as_sampled_alone(tokenizer, seed):
         assert [one.caption for one in found] == [one.caption for one in alone]
     other = say(model, tokenizer, **{**options, "seed": seed + 1})
     assert [one[0].caption for one in other] != [one[0].caption for one in together]
+
+
+def test_the_number_of_threads_is_as_it_was(tokenizer):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        say(model_for(tokenizer), tokenizer, max_tokens=4)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torchvision.models import ResNet50_Weights
 
+from gifdesc import preprocessing
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
 from gifdesc.runtime_torch import with_normalisation
 
@@ -76,21 +77,39 @@ def test_the_centre_of_a_long_thin_frame_is_torchvisions_too(shape):
 
 
 def test_a_very_long_frame_is_cut_before_it_is_resized(monkeypatch):
-    from torchvision.transforms.v2 import functional
-
     resized = []
-    resize = functional.resize
+    interpolate = preprocessing.interpolate
 
     def watched(batch, *args, **kwargs):
         resized.append(tuple(batch.shape[2:]))
-        return resize(batch, *args, **kwargs)
+        return interpolate(batch, *args, **kwargs)
 
-    monkeypatch.setattr(functional, "resize", watched)
+    monkeypatch.setattr(preprocessing, "interpolate", watched)
     # Resized whole it would have 256 x 15,360,000 pixels.
     pixels = FrameTransform(resize_size=256)(np.full((1, 1, 60_000, 3), 99, np.uint8))
     assert pixels.shape == (1, 3, 224, 224)
     assert (pixels == 99).all()
     assert resized == [(1, 16)]
+
+
+@pytest.mark.parametrize("capability", ["as it is", "DEFAULT"])
+@pytest.mark.parametrize("size", [(40, 31), (31, 40), (256, 256), (300, 257), (7, 200), (1, 1)])
+def test_frames_are_torchvisions_v2_to_the_byte(monkeypatch, size, capability):
+    """Where bytes are resized as bytes, and where they go through floats."""
+    from torchvision.transforms.v2 import functional
+
+    if capability != "as it is":
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    frames = noise(2, *size)
+    batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    batch = functional.center_crop(batch, [min(size[0], 16 * size[1]), min(size[1], 16 * size[0])])
+    wanted = functional.center_crop(functional.resize(batch, [256], antialias=True), [224, 224])
+    assert torch.equal(FrameTransform(resize_size=256)(frames), wanted)
+
+
+def test_a_crop_that_is_larger_than_the_frame_is_refused():
+    with pytest.raises(ValueError, match="resize_size"):
+        FrameTransform(resize_size=223)
 
 
 def test_frames_of_one_gif_do_not_touch_each_other():
@@ -125,4 +144,4 @@ def test_the_constants_are_torchvisions():
     for weights in ResNet50_Weights:
         assert weights.transforms().mean == list(IMAGENET_MEAN)
         assert weights.transforms().std == list(IMAGENET_STD)
-        assert weights.transforms().crop_size == [FrameTransform(resize_size=1).image_size]
+        assert weights.transforms().crop_size == [FrameTransform(resize_size=256).image_size]

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gifdesc.captioner import Caption, Captioner
+    from gifdesc.caption_result import Caption
+    from gifdesc.captioner import Captioner
     from gifdesc.captioners import load_captioner
     from gifdesc.errors import GifdescError
     from gifdesc.extractor import extract_features
     from gifdesc.vision_language import VisionLanguageCaptioner
 
 _LAZY = {
-    "Caption": "gifdesc.captioner",
+    "Caption": "gifdesc.caption_result",
     "Captioner": "gifdesc.captioner",
     "GifdescError": "gifdesc.errors",
     "VisionLanguageCaptioner": "gifdesc.vision_language",

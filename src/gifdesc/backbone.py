@@ -19,12 +19,18 @@ from torch import Tensor, nn
 from gifdesc.errors import WeightsError
 from gifdesc.files import sha256_of
 from gifdesc.preprocessing import FrameTransform
+from gifdesc.resnet import ResNet50, initialise
 
 UNTRAINED = "random"
 _RANDOM_SEED = 0
 
-_TORCHVISION_WEIGHTS = {"imagenet1k-v1": "IMAGENET1K_V1", "imagenet1k-v2": "IMAGENET1K_V2"}
-WEIGHT_NAMES = (*_TORCHVISION_WEIGHTS, UNTRAINED)
+_TORCHVISION_URLS = {
+    "imagenet1k-v1": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    "imagenet1k-v2": "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
+}
+"""Where torchvision's ResNet50_Weights lie; a file's name carries how its SHA-256 begins."""
+
+WEIGHT_NAMES = (*_TORCHVISION_URLS, UNTRAINED)
 
 _RESIZE_SIZES = {"imagenet1k-v1": 256, "imagenet1k-v2": 232}
 """Shorter side in pixels before the crop, from torchvision's ResNet50_Weights.*.transforms()."""
@@ -66,25 +72,23 @@ def load_backbone(weights: str) -> Backbone:
     Raises:
         WeightsError: the weights cannot be downloaded here, or the file does not fit.
     """
-    from torchvision.models import resnet50
-
     if weights == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_RANDOM_SEED)
-            network = resnet50(weights=None)
+            network = ResNet50()
+            initialise(network)
         digest = hashlib.sha256(save(dict(network.state_dict()))).hexdigest()
-    elif weights in _TORCHVISION_WEIGHTS:
-        network = resnet50(weights=None)
-        path = _download(weights)
-        _fill(network, path)
-        digest = sha256_of(path)
     else:
-        network = resnet50(weights=None)
-        path = Path(weights)
-        if not path.is_file():
+        if weights in _TORCHVISION_URLS:
+            path = _download(weights)
+        elif (path := Path(weights)).is_file():
+            pass
+        else:
             raise WeightsError(
                 f"--weights {weights}: neither a file nor one of {', '.join(WEIGHT_NAMES)}"
             )
+        with torch.device("meta"):  # random weights that are overwritten cost time
+            network = ResNet50()
         _fill(network, path)
         digest = sha256_of(path)
     is_v2 = weights == "imagenet1k-v2" or digest.startswith(_V2_FILE_SHA256)
@@ -97,9 +101,7 @@ def load_backbone(weights: str) -> Backbone:
 
 def _download(weights: str) -> Path:
     """The file of torchvision for a weight set, from its cache or from the network."""
-    from torchvision.models import ResNet50_Weights
-
-    url: str = ResNet50_Weights[_TORCHVISION_WEIGHTS[weights]].url
+    url = _TORCHVISION_URLS[weights]
     cache_dir = Path(torch.hub.get_dir()) / "checkpoints"
     path = cache_dir / url.rsplit("/", 1)[-1]
     if path.is_file():
@@ -117,7 +119,10 @@ def _download(weights: str) -> Path:
 
 
 def _fill(network: nn.Module, path: Path) -> None:
-    """Load a state dict into the network; the head may be absent."""
+    """Load a state dict, as float32, into a network that may be without memory (`meta`).
+
+    The head is left as it is.
+    """
     state = _read_state(path)
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     expected = network.state_dict()
@@ -135,7 +140,15 @@ def _fill(network: nn.Module, path: Path) -> None:
                 f"{path}: not ResNet50: {name} has shape {tuple(state[name].shape)} "
                 f"instead of {tuple(expected[name].shape)}"
             )
-    network.load_state_dict({name: state[name] for name in needed}, strict=False)
+    # Copied to memory of PyTorch's own: how numbers lie in a file must not matter to a kernel.
+    filled = {
+        name: state[name].to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        for name in needed
+    }
+    network.load_state_dict(filled, strict=False, assign=True)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = torch.tensor(0)
 
 
 _DAMAGE = (

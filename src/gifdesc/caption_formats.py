@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from gifdesc.captioner import Caption
+from gifdesc.caption_result import Caption
 
 FormatName = Literal["text", "json", "tsv", "csv"]
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gifdesc.backbone import UNTRAINED
 from gifdesc.caption_inputs import CaptionInput, as_input
+from gifdesc.caption_result import Caption
 from gifdesc.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.confidence import is_low
 from gifdesc.config import DecodingConfig
@@ -34,75 +35,6 @@ _FIRST_BATCHES = (1, 2, 4)
 
 _NUM_AHEAD = 8
 """Decoded GIFs that may wait for the network; 16 frames are 2.4 MB."""
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What is said of one GIF, or why nothing is.
-
-    Attributes:
-        path: the GIF.
-        caption: clean text; None where `error` says why.
-        score: mean log-probability per token.
-        low_confidence: the score is below the model's threshold (confidence.py); None where the
-            model has none.
-        alternatives: the n-best captions, the best first.
-        num_frames: frames of the file.
-        duration_ms: of one pass through the GIF.
-        sampled_frames: indices of the frames that were looked at.
-        sampled_times_ms: when each of them comes on screen.
-        words: the caption word by word.
-        error: why there is no caption.
-        note: what is worth knowing of the file, such as that it is cut off.
-    """
-
-    path: str
-    caption: str | None = None
-    score: float | None = None
-    low_confidence: bool | None = None
-    alternatives: tuple[GeneratedCaption, ...] = ()
-    num_frames: int | None = None
-    duration_ms: int | None = None
-    sampled_frames: tuple[int, ...] = ()
-    sampled_times_ms: tuple[int, ...] = ()
-    words: tuple[Word, ...] = ()
-    error: str | None = None
-    note: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The line of `gifdesc caption --json`; log-probabilities and weights to 6 decimals."""
-        if self.error is not None:
-            return {"path": self.path, "error": self.error}
-        row = {
-            "path": self.path,
-            "caption": self.caption,
-            "score": _rounded(self.score),
-            "low_confidence": self.low_confidence,
-            "alternatives": [
-                {"caption": one.caption, "score": _rounded(one.score)} for one in self.alternatives
-            ],
-            "num_frames": self.num_frames,
-            "duration_ms": self.duration_ms,
-            "sampled_frames": list(self.sampled_frames),
-            "sampled_times_ms": list(self.sampled_times_ms),
-            "words": [
-                {
-                    "word": word.word,
-                    "log_prob": _rounded(word.log_prob),
-                    "time_ms": word.time_ms,
-                    "frame_weights": None
-                    if word.frame_weights is None
-                    else [_rounded(weight) for weight in word.frame_weights],
-                }
-                for word in self.words
-            ],
-        }
-        return row if self.note is None else {**row, "note": self.note}
-
-
-def _rounded(number: float | None) -> float | None:
-    """To 6 decimals: what is beyond them depends on which GIFs share a batch."""
-    return None if number is None else round(number, 6)
 
 
 @dataclass(frozen=True)

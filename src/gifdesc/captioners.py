@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gifdesc.caption_inputs import CaptionInput
-from gifdesc.captioner import Caption, Captioner
+from gifdesc.caption_result import Caption
+from gifdesc.captioner import Captioner
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, UsageError

@@ -22,7 +22,8 @@ from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name f
 from gifdesc.model_folder import kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: attention over frames beside states, its context in the output layer."""
 WEIGHTS_NAME = "model.safetensors"
 
 
@@ -139,6 +140,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{path}: of format {version}, this gifdesc {__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade gifdesc"
         )
+    if version < FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, whose models were built otherwise; train again with "
+            f"gifdesc {__version__}"
+        )
     return config
 
 
@@ -180,5 +186,6 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     except RuntimeError as error:
         raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error
-    if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
+    # One pass over each tensor: what is not finite leaves no finite sum.
+    if not all(math.isfinite(tensor.sum(dtype=torch.float64)) for tensor in state.values()):
         raise CheckpointError(f"{path}: holds numbers that are not finite; train again")

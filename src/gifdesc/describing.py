@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc import __version__
-from gifdesc.captioner import Caption
+from gifdesc.caption_result import Caption
 from gifdesc.captioners import GifCaptioner
 from gifdesc.config import DecodingConfig, to_json
 from gifdesc.descriptions import TEXT_SUFFIX, gif_key

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -42,7 +44,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran short, on a GPU or on the CPU."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         # The CPU's allocator has no error class of its own.
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
 
 
@@ -55,3 +57,17 @@ def cpu_streams() -> tuple[int, int]:
     num_threads = torch.get_num_threads()
     threads_each = math.ceil(num_threads / _MAX_CPU_STREAMS)
     return num_threads // threads_each, threads_each
+
+
+@contextmanager
+def on_one_thread(*, if_true: bool = True) -> Iterator[None]:
+    """Compute on one CPU thread within: small tensors are done before a second one has woken."""
+    num_threads = torch.get_num_threads()
+    if if_true and num_threads > 1:
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(num_threads)
+    else:
+        yield

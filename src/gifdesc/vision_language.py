@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from gifdesc.caption_inputs import CaptionInput, as_input
-from gifdesc.captioner import Caption
+from gifdesc.caption_result import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.frame_grid import fit_frame

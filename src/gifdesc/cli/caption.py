@@ -14,13 +14,13 @@ from typer.core import TyperCommand
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
 from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, talk, warn
-from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelName, NumBeams, Prompt, Seed
+from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed
 from gifdesc.config import DecodingConfig
 
 if TYPE_CHECKING:
     from gifdesc.caption_formats import FormatName
     from gifdesc.captioners import GifCaptioner
-    from gifdesc.explanation_file import ExplanationFile
+    from gifdesc.explained import Explained
 
 FORMATS = ("text", "json", "tsv", "csv")
 
@@ -85,17 +85,17 @@ def caption(
         bool,
         typer.Option("--write-sidecar", help="Write each caption to a .txt beside its GIF, too."),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite sidecars and FILE that are there.")
+    ] = False,
     explain: Annotated[
         Path | None,
         typer.Option(
             "--explain",
             metavar="FILE",
-            help="Write there what each word looked at: a .html page, or a .png picture.",
+            help="Draw what every word looked at: a page (.html) or a picture (.png).",
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite sidecars and FILE that are there.")
-    ] = False,
     alt_text: Annotated[
         int | None,
         typer.Option(
@@ -109,7 +109,15 @@ def caption(
     null: Annotated[
         bool, typer.Option("-0", "--null", help="The list on stdin is separated by NUL.")
     ] = False,
-    beam: NumBeams = 5,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam",
+            min=1,
+            help="Beams kept while searching; 1 is greedy.  [default: 5, of a vision-language "
+            "model 1]",
+        ),
+    ] = None,
     length_penalty: Annotated[
         float,
         typer.Option("--length-penalty", help="Above 1 favours long captions, below short ones."),
@@ -117,7 +125,15 @@ def caption(
     num_captions: Annotated[
         int, typer.Option("--num-captions", min=1, help="Alternatives in the JSON (n-best).")
     ] = 1,
-    max_length: MaxTokens = 40,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Tokens after which a caption is cut.  [default: 40, of a vision-language model "
+            "64]",
+        ),
+    ] = None,
     no_repeat_ngram: Annotated[
         int,
         typer.Option(
@@ -159,21 +175,29 @@ def caption(
             raise typer.BadParameter("-0 is for a list on stdin: give - as a PATH")
         if not sample and (temperature != 1.0 or top_p != 1.0):
             raise typer.BadParameter("--temperature and --top-p are for --sample")
-        try:
-            config = DecodingConfig(
-                num_beams=beam,
+
+        def decoding(defaults: DecodingConfig) -> DecodingConfig:
+            return DecodingConfig(
+                num_beams=beam or max(defaults.num_beams, num_captions),
                 num_captions=num_captions,
                 length_penalty=length_penalty,
-                max_tokens=max_length,
+                max_tokens=max_length or defaults.max_tokens,
                 no_repeat_ngram=no_repeat_ngram,
                 sample=sample,
                 temperature=temperature,
                 top_p=top_p,
                 seed=seed,
             )
+
+        try:
+            decoding(DecodingConfig())
         except ValueError as error:
             raise typer.BadParameter(str(error).replace("_", "-")) from None
-        explanation = None if explain is None else _plan_explanation(explain)
+        explained = None
+        if explain is not None:
+            from gifdesc.explained import Explained
+
+            explained = Explained(explain)
         from gifdesc.caption_formats import to_line
         from gifdesc.caption_inputs import caption_inputs
         from gifdesc.caption_output import CaptionFile, StdoutSink
@@ -188,41 +212,39 @@ def caption(
         if output is not None:
             file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
             inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
-        if explanation is not None:
-            inputs = explanation.watch(inputs)
         num_failed = num_done = 0
         if (first := next(inputs, None)) is not None:
             captioner = _load(model, device, weights, prompt)
+            config = decoding(captioner.default_decoding)
             shorten = None if alt_text is None else partial(to_alt_text, max_characters=alt_text)
-            line_of = partial(
-                to_line,
-                format_name=chosen,
-                shorten=shorten,
-                with_path=bool(file) or _is_many(paths),
-            )
+            with_path = file is not None or _is_many(paths)
+            line_of = partial(to_line, format_name=chosen, shorten=shorten, with_path=with_path)
             sidecars = Sidecars(overwrite=force) if write_sidecar else None
+            inputs = chain([first], inputs)
+            if explained is not None:
+                inputs = map(explained.see, inputs)
             with file or StdoutSink(chosen) as sink:
-                for result in captioner.caption_many(chain([first], inputs), config):
+                for result in captioner.caption_many(inputs, config):
                     num_done += 1
                     num_failed += result.error is not None
                     if result.error is not None or result.note is not None:
                         warn(f"{result.path}: {result.error or result.note}")
                     if line := line_of(result):
                         sink.write(line)
-                    if explanation is not None:
-                        explanation.take(result)
                     if sidecars is not None and result.caption is not None:
                         text = shorten(result.caption) if shorten else result.caption
                         if problem := sidecars.take(result.path, text):
                             warn(problem)
+                    if explained is not None:
+                        explained.take(result)
             if sidecars is not None:
                 num_failed += sidecars.num_failed
         if file is not None:
             before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
             failed = f", {num_failed} failed" if num_failed else ""
             say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
-        if explanation is not None:
-            _write_explanation(explanation, explain)
+        if explain is not None and explained is not None:
+            _write_explanation(explained, explain)
         if num_failed:
             raise typer.Exit(EXIT_FAILED)
 
@@ -237,23 +259,17 @@ def _load(model: str, device: str, weights: str | None, prompt: str | None) -> G
     return captioner
 
 
-def _plan_explanation(path: Path) -> ExplanationFile:
-    from gifdesc.explanation_file import ExplanationFile
-
-    return ExplanationFile(path)
-
-
-def _write_explanation(explanation: ExplanationFile, path: Path | None) -> None:
+def _write_explanation(explained: Explained, path: Path) -> None:
     from gifdesc.cli.page_progress import PageProgress
 
-    if not explanation.num_captions:
-        warn(f"{path}: not written, for nothing was captioned")
+    if not explained.num_captions:
+        warn(f"{path}: not written, for there is no caption to explain")
         return
     with PageProgress(talk) as progress:
-        sentences = explanation.write(progress.advance)
-    say(f"explained {counted(explanation.num_shown, 'GIF')} -> {path}")
+        sentences = explained.write(progress.advance)
     for sentence in sentences:
         warn(sentence)
+    say(f"what {counted(explained.num_shown, 'caption')} looked at -> {path}")
 
 
 def _is_many(paths: list[str]) -> bool:

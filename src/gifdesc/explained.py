@@ -1,8 +1,8 @@
-"""Captions that come one by one, explained in one file: which are kept, what is said of it."""
+"""Captions kept while they come, to be drawn at the end with what they looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from gifdesc.caption_inputs import CaptionInput
@@ -18,18 +18,21 @@ from gifdesc.explanation import (
 from gifdesc.files import check_replaceable, reason
 
 
-class ExplanationFile:
-    """Keeps the captions that a page or a picture has room for, and writes them at the end.
+class Explained:
+    """Collects the captions of a run for `write_explanation`.
+
+    Beyond those that a page or a picture shows only their number is kept, so memory stays
+    bounded. Wrong names are said before anything is captioned.
 
     Args:
-        path: where it goes; its ending says what it is.
+        path: the page or picture to write.
 
     Raises:
-        UsageError: its ending is neither a page's nor a picture's.
+        UsageError: the path has another ending.
         GifdescError: it cannot be written.
 
     Attributes:
-        num_captions: captions that were offered, those without room among them.
+        num_captions: captions that were taken, shown or not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,8 +42,9 @@ class ExplanationFile:
         except OSError as error:
             raise GifdescError(f"--explain {path}: cannot be written ({reason(error)})") from error
         self._path = path
+        self._max_shown = MAX_ON_PAGE if is_page(path) else MAX_IN_PICTURE
         self._captions: list[GivenCaption] = []
-        self._bytes: dict[str, bytes] = {}
+        self._pipes: dict[str, bytes] = {}
         self.num_captions = 0
 
     @property
@@ -48,23 +52,22 @@ class ExplanationFile:
         """Captions that there was room for."""
         return len(self._captions)
 
-    def watch(self, inputs: Iterable[CaptionInput]) -> Iterator[CaptionInput]:
-        """The inputs as they are; the bytes of those that cannot be read again are kept."""
-        for one in inputs:
-            if isinstance(one.data, bytes):
-                self._bytes[one.name] = one.data
-            yield one
+    def see(self, one: CaptionInput) -> CaptionInput:
+        """Keep the bytes of a GIF that came through a pipe: they cannot be read again."""
+        if isinstance(one.data, bytes):
+            self._pipes[one.name] = one.data
+        return one
 
     def take(self, caption: GivenCaption) -> None:
-        """Keep a caption, where there is room; a picture has none for what failed."""
-        if not is_page(self._path) and caption.error is not None:
+        """Keep a caption while there is room; a picture has none for what failed."""
+        if caption.error is not None and not is_page(self._path):
             return
         self.num_captions += 1
-        if len(self._captions) < (MAX_ON_PAGE if is_page(self._path) else MAX_IN_PICTURE):
+        if len(self._captions) < self._max_shown:
             self._captions.append(caption)
 
     def write(self, on_gif: Callable[[int, int], None] | None = None) -> list[str]:
-        """Write the file.
+        """Write the page or the picture.
 
         Args:
             on_gif: told the number of GIFs read, and of all that are shown, after each.
@@ -73,21 +76,21 @@ class ExplanationFile:
             What a reader must know of it, a sentence each.
 
         Raises:
-            GifdescError: it cannot be written, or a picture would hold nothing.
+            GifdescError: as `explanation.write_explanation`.
         """
         write_explanation(
             self._captions,
             self._path,
-            source=lambda one: self._bytes.get(one.path) or Path(one.path),
+            source=lambda one: self._pipes.get(one.path) or Path(one.path),
             num_captions=self.num_captions,
             on_gif=on_gif,
         )
         sentences = []
-        if len(self._captions) < self.num_captions:
+        if self.num_shown < self.num_captions:
             kind = "page" if is_page(self._path) else "picture"
             sentences.append(
-                f"{self._path}: a {kind} explains {len(self._captions)} GIFs at most, the first "
-                f"of {self.num_captions}"
+                f"{self._path}: holds the first {self.num_shown} of {self.num_captions} GIFs; "
+                f"a {kind} has room for no more"
             )
         said = [one for one in self._captions if one.caption]
         if said and all(word.frame_weights is None for one in said for word in one.words):

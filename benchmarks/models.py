@@ -1,0 +1,182 @@
+"""Which model and fusion captions best, on GIFs and combinations that it never saw.
+
+    python benchmarks/models.py [--num-gifs 432] [--seeds 3] [--epochs 20] [--work FOLDER]
+    python benchmarks/models.py --only attention,mean
+
+Draws the demo's world (4 colours x 3 shapes x 6 events), extracts its features with the untrained
+ResNet50, and keeps a sixth of the 72 combinations out of training altogether: GIFs of these are
+scored apart, as `unseen`. Of the other GIFs a fifth is held out, as `seen`. Every model is trained
+by its preset's own recipe, for the same number of epochs; `report` for next-token prediction, for
+otherwise it cannot caption. A rerun with `--work` draws and extracts nothing anew.
+
+Prints a row per model: medians over the seeds, with the lowest and highest CIDEr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import torch
+
+from gifdesc.checkpoint import load_checkpoint
+from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.demo import COLOURS, EVENTS, SCENES, SHAPES, draw_world, gif_name, scene_of
+from gifdesc.extraction import extract
+from gifdesc.extractor import FeatureExtractor
+from gifdesc.inputs import find_gifs
+from gifdesc.model_evaluation import evaluate_model
+from gifdesc.pairing import Example
+from gifdesc.presets import PRESETS
+from gifdesc.splits import read_split_lists, split_examples
+from gifdesc.training import train
+from gifdesc.training_data import TrainingData, prepare_data
+
+WORLD_SEED = 1
+
+Variant = tuple[ModelConfig, TrainingConfig]
+
+
+def variants() -> dict[str, Variant]:
+    """What is compared: the presets, and the default with other fusions."""
+    default = PRESETS["attention"]
+    report = PRESETS["report"]
+    next_token = replace(
+        report.training, objective="next_token", best_by="cider", tokenizer="corpus"
+    )
+    mean = PRESETS["mean"]
+    return {
+        "attention": (default.model, default.training),
+        "gate": (replace(default.model, fusion="gate"), default.training),
+        "concat": (replace(default.model, fusion="concat"), default.training),
+        "add": (replace(default.model, fusion="add"), default.training),
+        "mean": (mean.model, mean.training),
+        "report": (report.model, next_token),
+    }
+
+
+def unseen_scenes() -> set[str]:
+    """Descriptions of 12 of the 72 scenes; every colour, shape and event stays in the rest."""
+    order = list(SCENES)
+    Random("unseen").shuffle(order)
+    chosen = order[: len(SCENES) // 6]
+    rest = order[len(chosen) :]
+    assert {scene.colour for scene in rest} == set(COLOURS)
+    assert {scene.shape for scene in rest} == set(SHAPES)
+    assert {scene.event for scene in rest} == set(EVENTS)
+    return {scene.description for scene in chosen}
+
+
+def make_world(folder: Path, num_gifs: int) -> None:
+    """GIFs, descriptions, features and split lists."""
+    draw_world(folder, num_gifs=num_gifs, seed=WORLD_SEED)
+    inputs = list(find_gifs([folder / "gifs"]))
+    extractor = FeatureExtractor.create(weights="random", device="cpu")
+    for _ in extract(inputs, folder / "features", extractor):
+        pass
+    unseen = unseen_scenes()
+    lists: dict[str, list[str]] = {"train": [], "val": [], "test": [], "unseen": []}
+    for index in range(num_gifs):
+        name = gif_name(index)
+        draw = Random(f"split {index}").random()
+        split = "train" if draw >= 0.3 else "val" if draw < 0.1 else "test"
+        if scene_of(index, seed=WORLD_SEED).description in unseen:
+            split = "unseen"
+        lists[split].append(name)
+    for split, names in lists.items():
+        path = folder / split / "test.txt" if split == "unseen" else folder / f"{split}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{name}\n" for name in names))
+    (folder / "unseen" / "train.txt").write_text("")
+
+
+def run(
+    data: TrainingData, unseen: list[Example], variant: Variant, seed: int, epochs: int
+) -> dict[str, float]:
+    """One model's scores on GIFs of seen and of unseen combinations."""
+    model_config, config = variant
+    with tempfile.TemporaryDirectory() as name:
+        summary = train(
+            data,
+            Path(name),
+            model_config,
+            replace(config, epochs=epochs, seed=seed),
+            torch.device("cpu"),
+        )
+        checkpoint = load_checkpoint(Path(name))
+        found = {}
+        for kind, examples in (("seen", data.splits["test"]), ("unseen", unseen)):
+            scores = evaluate_model(checkpoint, examples, torch.device("cpu"))
+            found[f"{kind} CIDEr"] = scores.metrics["cider"] or 0.0
+            found[f"{kind} BLEU-4"] = scores.metrics["bleu_4"] or 0.0
+            found[f"{kind} exact"] = scores.exact_match
+            found[f"{kind} blind"] = (scores.blind or {}).get("cider") or 0.0
+    found["parameters"] = summary.num_parameters
+    found["seconds"] = statistics.median(one.seconds for one in summary.history)
+    return found
+
+
+def main() -> None:
+    """Train, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--num-gifs", type=int, default=432)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default=",".join(variants()))
+    parser.add_argument("--work", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.work or Path(temporary)
+        if not (folder / "unseen" / "train.txt").exists():
+            make_world(folder, options.num_gifs)
+        config = TrainingConfig()
+        data = prepare_data(folder / "features", folder / "descriptions", config, folder)
+        every = [*data.pairing.examples]
+        unseen = split_examples(every, read_split_lists(folder / "unseen").get)["test"]
+        sizes = {name: len(examples) for name, examples in data.splits.items()}
+        print(f"{sizes}, unseen {len(unseen)}; {options.epochs} epochs, {options.seeds} seeds")
+        print(
+            "| model | CIDEr seen (lowest-highest) | CIDEr unseen (lowest-highest) | "
+            "BLEU-4 seen / unseen | exact match seen / unseen | blind CIDEr | parameters | "
+            "seconds an epoch |"
+        )
+        print("| --- " * 8 + "|")
+        for name in options.only.split(","):
+            rows = [
+                run(data, unseen, variants()[name], seed, options.epochs)
+                for seed in range(options.seeds)
+            ]
+            print_row(name, rows)
+
+
+def print_row(name: str, rows: list[dict[str, float]]) -> None:
+    """Medians over the seeds."""
+
+    def median(key: str) -> float:
+        return statistics.median(row[key] for row in rows)
+
+    def spread(key: str) -> str:
+        values = [row[key] for row in rows]
+        return f"{median(key):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+    cells = [
+        name,
+        spread("seen CIDEr"),
+        spread("unseen CIDEr"),
+        f"{median('seen BLEU-4'):.3f} / {median('unseen BLEU-4'):.3f}",
+        f"{median('seen exact'):.3f} / {median('unseen exact'):.3f}",
+        f"{median('seen blind'):.2f}",
+        f"{median('parameters') / 1e6:.2f} M",
+        f"{median('seconds'):.1f}",
+    ]
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
