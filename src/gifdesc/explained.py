@@ -25,7 +25,7 @@ class Explained:
 
     def see(self, one: CaptionInput) -> CaptionInput:
         """Keep the bytes of a GIF that came through a pipe: they cannot be read again."""
-        if one.data is not None:
+        if isinstance(one.data, bytes):
             self._pipes[one.name] = one.data
         return one
 
