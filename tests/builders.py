@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from torch import nn
 from typer.testing import CliRunner
 
 from gifdesc.backbone import UNTRAINED, Backbone
-from gifdesc.checkpoint import save_checkpoint
-from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, to_json
-from gifdesc.dataset import GIFDataset
+from gifdesc.checkpoint import load_checkpoint, save_checkpoint
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig, to_json
+from gifdesc.dataset import Example, GIFDataset
+from gifdesc.features import read_features
 from gifdesc.files import write_json
+from gifdesc.generation import generate
 from gifdesc.model import CaptionModel
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.tokenizer import CaptionTokenizer
@@ -131,6 +134,15 @@ def write_model(
     return folder
 
 
+def said(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
+    """What the model in a folder says of each example, word by word the most probable one."""
+    checkpoint = load_checkpoint(model_dir)
+    features = [read_features(one.features_path) for one in examples]
+    config = DecodingConfig(num_beams=1, max_tokens=40)
+    found = generate(checkpoint.model, checkpoint.tokenizer, features, config, CPU)
+    return {one.name: best.caption for one, [best] in zip(examples, found, strict=True)}
+
+
 class ColourGrid(nn.Module):
     """Frames to the mean colours of a 4 x 4 grid: in ResNet50's place where it is not the point."""
 
@@ -148,6 +160,8 @@ def use_tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
         return Backbone(ColourGrid(), transform, weights, digest if weights == UNTRAINED else "6")
 
     monkeypatch.setattr("gifdesc.extractor.load_backbone", load)
+    # OpenVINO's graph is ResNet50's and nothing else's.
+    monkeypatch.setattr("gifdesc.runtime.has_openvino", lambda: False)
 
 
 def dataset_of(

@@ -113,9 +113,10 @@ def test_a_stand_in_is_computed_and_counts_nothing(dataset, pad_to):
     tokenizer = tiny_tokenizer()
     [batch] = iterate_batches(dataset, [[]], pad_id=tokenizer.pad_id, pad_to=pad_to)
     model = tiny_model(vocab_size=tokenizer.vocab_size)
-    loss, num_correct, num_tokens = token_loss(model, batch, "next_token")
-    loss.backward()
-    assert (float(loss.detach()), int(num_correct), int(num_tokens)) == (0.0, 0, 0)
+    loss = token_loss(model, batch, "next_token", label_smoothing=0.1)
+    loss.objective.backward()
+    numbers = (loss.objective.detach(), loss.cross_entropy, loss.num_correct, loss.num_tokens)
+    assert list(map(float, numbers)) == [0.0] * 4
     gradients = [one.grad for one in model.parameters() if one.grad is not None]
     assert all(float(one.abs().sum()) == 0 for one in gradients)
     assert batch.tokens.shape[1] == (pad_to or 2)

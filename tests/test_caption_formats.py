@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gifdesc.caption_formats import CSV_COLUMNS, done_paths, header, to_line, whole_length
-from gifdesc.captioner import Caption
+from gifdesc.caption_result import Caption
 
 FORMATS = ["text", "json", "tsv", "csv"]
 

@@ -14,7 +14,8 @@ from builders import (
     write_model,
 )
 from gifdesc.caption_inputs import CaptionInput
-from gifdesc.captioner import Caption, Captioner
+from gifdesc.caption_result import Caption
+from gifdesc.captioner import Captioner
 from gifdesc.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.errors import CheckpointError, GifError, UsageError

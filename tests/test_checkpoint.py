@@ -48,7 +48,7 @@ def test_what_is_loaded_says_what_was_saved(tmp_path, shape):
     tokenizer = tiny_tokenizer()
     model = tiny_model(5, vocab_size=tokenizer.vocab_size, **shape)
     model.set_feature_statistics(torch.full((48,), 3.0), torch.full((48,), 2.0))
-    training = TrainingConfig(seed=9, epochs=3, objective="reconstruction")
+    training = TrainingConfig(seed=9, epochs=3, objective="reconstruction", best_by="loss")
     save_checkpoint(tmp_path, model, tokenizer, tiny_recipe(), training)
     found = load_checkpoint(tmp_path)
     features = torch.from_numpy(random_features(4, seed=0))[None]

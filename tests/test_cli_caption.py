@@ -216,7 +216,7 @@ def test_a_model_folder_that_is_not_whole_is_one_sentence(gifs, model_dir, name,
 
 
 def test_a_model_trained_on_the_reports_loss_is_warned_of(gifs, tmp_path, tiny_backbone):  # noqa: ARG001
-    training = TrainingConfig(objective="reconstruction")
+    training = TrainingConfig(objective="reconstruction", best_by="loss")
     model_dir = write_model(tmp_path / "report", recipe=tiny_recipe(), training=training)
     done = caption(gifs / "a.gif", model_dir=model_dir)
     assert any("its captions mean nothing" in one for one in done.warnings)
@@ -400,11 +400,11 @@ def test_the_version():
 def home(tmp_path_factory):
     """A folder in which `extract` and `train` were run with their defaults."""
     home = tmp_path_factory.mktemp("home")
-    red, green = (250, 30, 30), (30, 200, 30)
+    red, green, blue, yellow = (250, 30, 30), (30, 200, 30), (40, 60, 240), (240, 220, 20)
     (home / "descriptions").mkdir()
     for name, colours, text in (
         ("first", [red, green], "red turns green"),
-        ("second", [green, red], "green turns red"),
+        ("second", [blue, yellow], "blue turns yellow"),
     ):
         draw_gif(home / "gifs" / f"{name}.gif", colours)
         (home / "descriptions" / f"{name}.txt").write_text(text)
@@ -412,7 +412,8 @@ def home(tmp_path_factory):
     assert extracted.code == 0, extracted.err
     assert json.loads(extracted.out)["ok"] == 2
     all_for_training = ("--val-fraction", 0, "--test-fraction", 0)
-    options = ("--epochs", 50, "--lr", 0.005, "--hidden-size", 64)
+    options = ("--epochs", 80, "--lr", 0.005, "--schedule", "constant", "--dropout", 0)
+    options += ("--fusion", "concat", "--hidden-size", 64)
     trained = run_process("train", *all_for_training, *options, "--json", cwd=home)
     assert trained.code == 0, trained.err
     assert json.loads(trained.out)["train_loss"] < 0.2
@@ -426,7 +427,7 @@ def test_what_was_learnt_is_said_again(home):
     assert done.code == 1
     rows = rows_of(done)
     assert [row["path"] for row in rows] == list(paths)
-    assert [row.get("caption") for row in rows] == ["green turns red", None, "red turns green"]
+    assert [row.get("caption") for row in rows] == ["blue turns yellow", None, "red turns green"]
     assert len(done.warnings) == len(done.err.splitlines()) == 2
     assert "Traceback" not in done.err
 

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import socket
 
 import numpy as np
@@ -139,33 +141,39 @@ def test_a_folder_that_holds_a_model_is_refused_unless_forced(world, model_dir):
     assert load_checkpoint(model_dir).training.seed == 1
 
 
-def test_an_interrupted_run_says_what_is_kept(world, model_dir, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "step_index", "done", "has_model"),
+    [
+        (signal.SIGINT, 1, "1 of 3 steps of epoch 1 are done", False),
+        (signal.SIGTERM, 3, "3 of 3 steps of epoch 1 are done", False),
+        (signal.SIGINT, 5, "2 of 3 steps of epoch 2 are done", True),
+    ],
+)
+def test_an_interrupted_run_says_how_far_it_came_and_goes_on(
+    world, model_dir, monkeypatch, number, step_index, done, has_model
+):
+    options = (*ALL, "--batch-size", 2)
     calls = []
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **named):
         calls.append(arguments)
-        if len(calls) > 1:
-            raise KeyboardInterrupt
-        return token_loss(*arguments)
+        if len(calls) == step_index:
+            os.kill(os.getpid(), number)
+        return token_loss(*arguments, **named)
 
-    monkeypatch.setattr("gifdesc.training.token_loss", interrupted)
-    done = train(world, model_dir, *ALL)
-    assert (done.code, done.out) == (130, "")
-    assert f"stopped: {model_dir} holds the best of 1 finished epoch" in done.err
-    assert "warning: interrupted" in done.err
+    monkeypatch.setattr("gifdesc.fitting.token_loss", interrupted)
+    stopped = train(world, model_dir, *options)
+    assert (stopped.code, stopped.out) == (128 + number, "")
+    assert len(calls) == step_index
+    assert stopped.warnings[-1] == f"stopped: {done}; go on with --resume"
+    assert (model_dir / "training.png").is_file() == has_model
+    assert (model_dir / "model.safetensors").is_file() == has_model
+    resumed = train(world, model_dir, *options, "--resume", "--json")
+    assert resumed.code == 0
+    assert json.loads(resumed.out)["epochs"] == 2
+    assert len(calls) == 6
     load_checkpoint(model_dir)
     assert (model_dir / "training.png").is_file()
-
-
-def test_a_run_interrupted_at_once_says_that_nothing_is_kept(world, model_dir, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("gifdesc.training.token_loss", interrupted)
-    done = train(world, model_dir, *ALL)
-    assert done.code == 130
-    assert "no model was written" in done.err
-    assert not (model_dir / "config.json").exists()
 
 
 def test_a_loss_that_is_not_finite_is_one_sentence(world, model_dir):
@@ -174,7 +182,7 @@ def test_a_loss_that_is_not_finite_is_one_sentence(world, model_dir):
         np.save(path, (3e38 * signs).astype(np.float32))
     done = train(world, model_dir, *ALL)
     assert (done.code, done.out) == (1, "")
-    assert "the loss of epoch 1 is not finite; a lower --lr usually helps" in done.error
+    assert "the loss of step 1 (epoch 1) is not finite; a lower --lr usually helps" in done.error
 
 
 def test_missing_folders_are_named(world, model_dir, tmp_path):

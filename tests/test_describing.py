@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gifdesc.captioner import Caption
+from gifdesc.caption_result import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.describing import Origin, describe, description_name
 from gifdesc.descriptions import gif_key, read_descriptions

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from browsing import browser_with
-from gifdesc.captioner import Caption
+from gifdesc.caption_result import Caption
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.explanation import check_explanation_path, write_explanation
 from gifdesc.generation import Word

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from gifdesc import extraction, sampled
+from gifdesc import sampled
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import FeatureError
-from gifdesc.extraction import ExtractionEvent, extract
+from gifdesc.extraction import ExtractionEvent, extract, look_ahead
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.features import Manifest, read_features, read_recipe, write_features
 from gifdesc.files import sha256_of
 from gifdesc.inputs import GifInput, find_gifs
+from gifdesc.locking import LOCK_NAME
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.runtime_torch import TorchEncoder
 from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
@@ -91,7 +92,7 @@ class Run:
         """Feature files on disk, and any temporary file that was left."""
         paths = [path for path in self.features.rglob("*") if path.is_file()]
         names = {path.relative_to(self.features).as_posix() for path in paths}
-        return names - {"recipe.json", "manifest.jsonl", extraction.LOCK_NAME}
+        return names - {"recipe.json", "manifest.jsonl", LOCK_NAME}
 
 
 @pytest.fixture
@@ -511,6 +512,24 @@ def test_inputs_are_listed_as_they_are_consumed(run):
     next(events)
     assert len(listed) < len(paths)
     events.close()
+
+
+def test_looking_ahead_lists_no_more_than_it_needs(run):
+    draw_gif(run.gifs / "0.gif", 2)
+    run()
+    paths = [run.gifs / f"{index}.gif" for index in range(9)]
+    taken = []
+
+    def inputs() -> Iterator[GifInput]:
+        for path in paths:
+            taken.append(path)
+            yield GifInput(path, path.name)
+
+    num_undone, ahead = look_ahead(inputs(), run.features, 3)
+    assert (num_undone, taken) == (3, paths[:4])  # the first is done
+    assert [one.path for one in ahead] == paths
+    assert look_ahead(inputs(), run.features, 100)[0] == 8
+    assert look_ahead(inputs(), run.features, 100, force=True)[0] == 9
 
 
 def test_features_outlive_a_gif_that_cannot_be_read_for_now(run):

@@ -1,6 +1,8 @@
 """From one GIF to its features: against a plain path, frame by frame, and with a small network."""
 
+import gc
 import logging
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from PIL import Image
 
 from gifdesc import extractor as extractor_module
+from gifdesc import frame_batches
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import CheckpointError, GifdescError, GifError, UsageError
@@ -102,7 +105,8 @@ def test_features_do_not_depend_on_the_company_of_a_gif(watched, tmp_path):
     sampled = [extractor.sample(path) for path in paths]
     together = extractor.encode(sampled)
     for one, features in zip(sampled, together, strict=True):
-        np.testing.assert_allclose(extractor.encode([one])[0], features, atol=1e-6)
+        alone = make_extractor(watched).encode([one])[0]
+        np.testing.assert_allclose(alone, features, atol=1e-6)
 
 
 # Frames
@@ -154,6 +158,34 @@ def test_equal_frames_are_computed_once_within_a_gif_and_across_gifs(watched, tm
     assert watched.batches == [3]
     assert_close_to_scale(features[0], plain_features(first, Pooling(), SMALL, [0, 1, 2, 3, 4]))
     assert_close_to_scale(features[1], plain_features(second, Pooling(), SMALL, [0, 1, 2]))
+
+
+def test_frames_computed_lately_are_at_hand_and_older_ones_are_not(watched, tmp_path, monkeypatch):
+    monkeypatch.setattr(frame_batches, "MAX_RECENT_FRAMES", 4)
+    extractor = make_extractor(watched, encoding="none")
+    paths = [
+        draw_gif(tmp_path / f"{number}.gif", COLOURS[first:last])
+        for number, (first, last) in enumerate([(0, 3), (2, 5), (4, 6), (0, 3)])
+    ]
+    waits = [extractor.submit([extractor.sample(path)]) for path in paths]
+    assert watched.batches == [3, 2, 1, 2]  # of 0, 1, 2 the last is still known
+    for path, wait in zip(paths, waits, strict=True):
+        [features] = wait()
+        wanted = plain_features(path, Pooling(), SMALL, list(range(len(features))))
+        assert_close_to_scale(features, wanted)
+
+
+def test_pixels_are_let_go_when_their_vectors_are_there(watched, tmp_path):
+    extractor = make_extractor(watched)
+    sampled = extractor.sample(draw_gif(tmp_path / "a.gif", 3))
+    array = sampled.pixels  # others are views of the array that holds the memory
+    while array.base is not None:
+        array = array.base
+    pixels = weakref.ref(array)
+    extractor.encode([sampled])
+    del sampled, array
+    gc.collect()
+    assert pixels() is None
 
 
 def test_the_same_bytes_in_another_shape_are_another_frame(watched, tmp_path):

@@ -387,3 +387,20 @@ def test_keys_of_a_later_version_are_left_out(tmp_path):
 def test_no_manifest_is_an_empty_one(tmp_path):
     assert Manifest(tmp_path).entries == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_that_is_sorted_is_not_written_again(tmp_path):
+    manifest = Manifest(tmp_path)
+    for name in ("b", "a"):
+        manifest.add(ManifestEntry(source=name, status="ok"))
+    path = tmp_path / "manifest.jsonl"
+    appended = path.read_bytes()
+    Manifest(tmp_path).compact()
+    compacted = path.read_bytes()
+    assert sorted(appended.splitlines()) == compacted.splitlines()
+    before = path.stat().st_ino
+    Manifest(tmp_path).compact()
+    assert (path.stat().st_ino, path.read_bytes()) == (before, compacted)
+    path.write_bytes(compacted.removesuffix(b"\n"))
+    Manifest(tmp_path).compact()
+    assert path.read_bytes() == compacted

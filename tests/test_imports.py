@@ -23,8 +23,9 @@ FLOORS = [
     | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
     | {"preprocessing", "read_ahead", "resnet", "seeding", "style"},
     {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion"}
-    | {"gif_limits", "hub", "inputs", "metrics.java", "metrics.rules", "npy", "optimisation"}
-    | {"pages", "presets", "sampling", "sidecars", "token_filters", "training_state"},
+    | {"gif_limits", "hub", "inputs", "locking", "metrics.java", "metrics.rules", "npy"}
+    | {"optimisation", "pages", "presets", "sampling", "sidecars", "token_filters"}
+    | {"training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
     | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "runtime_torch"}
     | {"tokenizer", "vision_language_inputs"},
@@ -32,24 +33,18 @@ FLOORS = [
     | {"metrics.captions", "pairing", "runtime_openvino", "vision_language_loading"},
     {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
     | {"metrics.metric", "model_card", "resuming", "runtime", "splits"},
-    {"batching", "generation", "gif_foreign", "metrics.bleu", "metrics.cider", "metrics.meteor"}
-    | {"metrics.rouge", "objective", "publishing", "training_data"},
-    {
-        "caption_result",
-        "gif",
-        "metrics.scoring",
-        "trainer",
-        "training_results",
-        "vision_language_generation",
-    },
-    {"curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
-    {"caption_inputs", "consensus", "diversity", "evaluation_page", "explanation", "inspection"}
-    | {"resampling", "sampled", "scorer", "self_critical", "validation"},
-    {"extractor", "loader", "phases", "scored"},
+    {"batching", "frame_batches", "generation", "gif_foreign", "metrics.bleu", "metrics.cider"}
+    | {"metrics.meteor", "metrics.rouge", "objective", "publishing", "training_data"},
+    {"caption_result", "gif", "metrics.scoring", "trainer", "training_results"}
+    | {"vision_language_generation"},
+    {"caption_formats", "curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
+    {"caption_inputs", "caption_output", "consensus", "diversity", "evaluation_page"}
+    | {"explanation", "inspection", "resampling", "sampled", "scorer", "self_critical"}
+    | {"validation"},
+    {"explained", "extractor", "loader", "phases", "scored", "vision_language"},
     {"captioner", "evaluation", "extraction", "fitting"},
-    {"caption_formats", "explained", "model_evaluation", "training_run", "vision_language"},
-    {"caption_output", "captioners", "training"},
-    {"describing"},
+    {"captioners", "model_evaluation", "training_run"},
+    {"describing", "training"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
     {"cli.caption", "cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}

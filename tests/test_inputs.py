@@ -1,11 +1,12 @@
 """Arguments to GIFs: folders, their order, and every argument that gives none."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from gifdesc.inputs import GifInput, find_gifs, read_path_list
+from gifdesc.inputs import BackgroundCount, GifInput, find_gifs, read_path_list
 from helpers import draw_gif
 
 
@@ -142,6 +143,25 @@ def test_folders_are_walked_as_they_are_consumed(tmp_path, monkeypatch):
     found = find_gifs([tmp_path])
     assert next(found).source == "a/1.gif"
     assert tmp_path / "b" not in listed
+
+
+def test_gifs_are_counted_in_the_background(tmp_path):
+    touch(tmp_path, "a/1.gif", "b/2.gif", "c.gif", "d.png")
+    count = BackgroundCount([tmp_path, tmp_path / "gone.gif"])
+    assert count.total in (None, 4)
+    for thread in threading.enumerate():
+        if thread.name == "gifdesc-count":
+            thread.join()
+    assert count.total == 4
+
+
+def test_of_a_files_kind_no_more_is_asked_than_the_folder_says(tmp_path, monkeypatch):
+    touch(tmp_path, *(f"{index}.gif" for index in range(20)))
+    asked = []
+    isdir = os.path.isdir
+    monkeypatch.setattr(os.path, "isdir", lambda path: asked.append(path) or isdir(path))
+    assert len(list(find_gifs([tmp_path]))) == 20
+    assert {Path(path) for path in asked} == {tmp_path}
 
 
 def test_a_list_of_paths():

@@ -12,20 +12,25 @@ SIZES = {"feature_size": D, "vocab_size": V, "hidden_size": 8, "embedding_size":
 LENGTHS = torch.tensor([5, 3, 1])
 TOKENS = torch.tensor([[1, 5, 2, 9], [3, 3, 0, 7], [10, 4, 6, 8]])
 
-KINDS = list(product(("rnn", "gru", "lstm"), ("none", "rnn", "gru", "lstm")))
-FUSIONS = ("add", "concat", "attention")
+KINDS = list(product(("none", "rnn", "gru", "lstm"), ("none", "rnn", "gru", "lstm")))
+FUSIONS = ("add", "concat", "gate", "attention")
+
+
+def shape_of(encoder, decoder, fusion, index):
+    """A model's shape; both directions and all ways in meet every kind of encoder and decoder."""
+    shape = {"encoder": encoder, "decoder": decoder, "fusion": fusion}
+    if encoder == "none":
+        return {**shape, "bidirectional": False, "projection_size": 8}
+    return {
+        **shape,
+        "bidirectional": index % 2 == 0,
+        "projection_size": 0 if index % 3 == 0 else 7,
+        "frame_skip": index % 5 < 3,
+    }
+
+
 SHAPES = [
-    pytest.param(
-        {
-            "encoder": encoder,
-            "decoder": decoder,
-            "fusion": fusion,
-            # Both directions and both ways in meet every kind of encoder and decoder.
-            "bidirectional": index % 2 == 0,
-            "projection_size": 0 if index % 3 == 0 else 7,
-        },
-        id=f"{encoder}-{decoder}-{fusion}",
-    )
+    pytest.param(shape_of(encoder, decoder, fusion, index), id=f"{encoder}-{decoder}-{fusion}")
     for index, ((encoder, decoder), fusion) in enumerate(product(KINDS, FUSIONS))
 ]
 
@@ -107,12 +112,45 @@ def test_gradients_reach_every_parameter(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @torch.no_grad()
-def test_the_frames_and_their_order_matter(shape):
+def test_the_frames_matter_and_where_an_rnn_reads_them_their_order(shape):
     model = model_of(shape)
     lengths = torch.tensor([5, 5, 5])
     logits = model(frames(), lengths, TOKENS)
-    for other in (frames(seed=1), frames().flip(1)):
-        assert not torch.allclose(model(other, lengths, TOKENS), logits, atol=1e-4)
+    assert not torch.allclose(model(frames(seed=1), lengths, TOKENS), logits, atol=1e-4)
+    flipped = model(frames().flip(1), lengths, TOKENS)
+    # Without an RNN over the frames there is no order.
+    has_order = shape["encoder"] != "none"
+    assert torch.allclose(flipped, logits, atol=1e-4) != has_order
+
+
+@torch.no_grad()
+def test_without_an_encoder_a_gif_is_the_mean_of_its_frames():
+    model = model_of({"encoder": "none", "bidirectional": False, "projection_size": 8})
+    memory = model.encode(frames(), LENGTHS)
+    projected = model.projection(frames())
+    torch.testing.assert_close(memory.frames, projected)
+    means = [projected[i, :length].mean(dim=0) for i, length in enumerate(LENGTHS)]
+    torch.testing.assert_close(memory.summary, torch.stack(means))
+
+
+@pytest.mark.parametrize(("skips", "size"), [(False, 8), (True, 8 + 7)])
+@torch.no_grad()
+def test_attention_may_see_each_frame_as_it_came_in(skips, size):
+    model = model_of({"projection_size": 7, "frame_skip": skips})
+    memory = model.encode(frames(), LENGTHS)
+    assert memory.frames.shape == (3, 5, size)
+    projected = model.projection(frames())
+    assert torch.equal(memory.frames[..., 8:], projected[..., : size - 8])
+    assert memory.summary.shape == (3, 8)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.no_grad()
+def test_what_decode_gives_is_what_output_makes_logits_of(shape):
+    model = model_of(shape)
+    joined = model.decode(TOKENS, model.encode(frames(), LENGTHS))
+    assert joined.shape == (3, 4, model.output.in_features)
+    assert torch.equal(model.output(joined), model(frames(), LENGTHS, TOKENS))
 
 
 @torch.no_grad()
@@ -176,6 +214,11 @@ def test_selected_states_go_on_as_the_originals_do(decoder):
 @pytest.mark.parametrize(
     ("senseless", "named"),
     [
+        ({"encoder": "none", "bidirectional": True}, "nothing bidirectional"),
+        (
+            {"encoder": "none", "bidirectional": False, "projection_size": 7},
+            "projection_size must equal hidden_size",
+        ),
         ({"encoder": "transformer"}, "encoder"),
         ({"decoder": "beam"}, "decoder"),
         ({"fusion": "multiply"}, "fusion"),
@@ -197,4 +240,4 @@ def test_a_senseless_model_is_refused(senseless, named):
 
 def test_vectors_of_two_sizes_cannot_be_added():
     with pytest.raises(ValueError, match="4 and 8 cannot be added"):
-        AddFusion(4, 8)
+        AddFusion(4, 8, 8)

@@ -99,7 +99,9 @@ def test_data_scores_and_training_are_stated():
 
 
 def test_a_model_of_the_reports_loss_says_what_its_captions_are_worth():
-    card = model_card(checkpoint_of(tiny_recipe(), objective="reconstruction"), name="x")
+    card = model_card(
+        checkpoint_of(tiny_recipe(), objective="reconstruction", best_by="loss"), name="x"
+    )
     assert "its captions mean nothing" in card
 
 
@@ -121,6 +123,12 @@ def test_a_saved_model_has_a_card_with_what_its_folder_knows(model_dir, tmp_path
     assert (tmp_path / "copy" / "history.jsonl").is_file()
 
 
+def test_an_empty_file_of_scores_does_not_go_along(model_dir, tmp_path):
+    (model_dir / "evaluation.json").touch()
+    Captioner.from_pretrained(model_dir, device="cpu").save_pretrained(tmp_path / "copy")
+    assert not (tmp_path / "copy" / "evaluation.json").exists()
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"metrics": 1}'])
 def test_scores_that_are_none_are_left_out(model_dir, tmp_path, damage):
     (model_dir / "evaluation.json").write_text(damage)
@@ -132,7 +140,7 @@ def test_what_its_owner_changed_in_a_card_stays(model_dir, tmp_path):
     first = Captioner.from_pretrained(model_dir, device="cpu")
     first.save_pretrained(tmp_path / "copy", data="My own GIFs.")
     path = tmp_path / "copy" / "README.md"
-    path.write_text(path.read_text().replace("# license: yours", "license: mit\n# was: yours"))
+    path.write_text(path.read_text().replace("# license: yours", "license: mit\n# yours"))
     write_json(tmp_path / "copy" / "evaluation.json", SCORES)
     Captioner.from_pretrained(tmp_path / "copy").save_pretrained(tmp_path / "two", name="me/two")
     card = (tmp_path / "two" / "README.md").read_text()

@@ -1,3 +1,5 @@
+"""Losses by hand, against PyTorch's own, and the words that scheduled sampling shows."""
+
 import math
 from dataclasses import replace
 
@@ -5,28 +7,32 @@ import pytest
 import torch
 from torch import nn
 
-from builders import CAPTIONS, CPU, dataset_of, tiny_model, tiny_tokenizer
+from builders import CPU, tiny_model
 from gifdesc.dataset import Batch
-from gifdesc.objective import TokenScores, iterate_batches, score_tokens, token_loss
+from gifdesc.objective import TokenScores, score_tokens, token_loss
 
 PAD, START, END, CAT, DOG = range(5)
 
 
 class Told(nn.Module):
-    """Gives the logits it was told to, and remembers what it was shown."""
+    """Says what it was told to, whatever it is shown, and remembers what that was."""
 
     def __init__(self, favourite, certainty=0.5):
         super().__init__()
-        self.favourite = favourite
-        others = (1 - certainty) / 4
-        self.certain, self.other = math.log(certainty), math.log(others)
+        logits = torch.full((5,), math.log((1 - certainty) / 4))
+        logits[favourite] = math.log(certainty)
+        self.logits = nn.Parameter(logits)
         self.shown = None
 
-    def forward(self, _features, _lengths, tokens):
+    def encode(self, features, lengths):
+        return features, lengths
+
+    def decode(self, tokens, _memory):
         self.shown = tokens.tolist()
-        logits = torch.full((*tokens.shape, 5), self.other)
-        logits[..., self.favourite] = self.certain
-        return logits
+        return torch.zeros(*tokens.shape, 1)
+
+    def output(self, joined):
+        return self.logits.expand(*joined.shape[:-1], 5)
 
 
 def batch_of(*captions):
@@ -35,7 +41,8 @@ def batch_of(*captions):
     tokens = torch.tensor([[*one, *[PAD] * (width - len(one))] for one in captions])
     mask = torch.tensor([[i < len(one) for i in range(width)] for one in captions])
     lengths = torch.ones(len(captions), dtype=torch.long)
-    return Batch(torch.zeros(len(captions), 1, 2), lengths, tokens, mask)
+    indices = list(range(len(captions)))
+    return Batch(torch.zeros(len(captions), 1, 2), lengths, tokens, mask, indices)
 
 
 SHORT, LONG = [START, CAT, END], [START, DOG, CAT, CAT, END]
@@ -43,27 +50,30 @@ SHORT, LONG = [START, CAT, END], [START, DOG, CAT, CAT, END]
 
 def test_next_token_predicts_each_token_from_those_before_and_leaves_padding_out():
     model = Told(favourite=CAT, certainty=0.5)
-    loss, num_correct, num_tokens = token_loss(model, batch_of(SHORT, LONG), "next_token")
+    loss = token_loss(model, batch_of(SHORT, LONG), "next_token")
     assert model.shown == [[START, CAT, END, PAD], [START, DOG, CAT, CAT]]
     # Targets: CAT END | DOG CAT CAT END. CAT has 1/2, any other token 1/8.
-    assert float(loss) == pytest.approx(3 * math.log(2) + 3 * math.log(8))
-    assert (int(num_correct), int(num_tokens)) == (3, 6)
+    assert float(loss.objective.detach()) == float(loss.cross_entropy)
+    assert float(loss.cross_entropy) == pytest.approx(3 * math.log(2) + 3 * math.log(8))
+    assert (int(loss.num_correct), int(loss.num_tokens)) == (3, 6)
 
 
 def test_padding_that_could_be_predicted_wins_nothing():
     model = Told(favourite=PAD, certainty=0.96)
-    loss, num_correct, num_tokens = token_loss(model, batch_of(SHORT, LONG), "next_token")
-    assert float(loss) == pytest.approx(6 * math.log(100), rel=1e-5)
-    assert (int(num_correct), int(num_tokens)) == (0, 6)
+    loss = token_loss(model, batch_of(SHORT, LONG), "next_token")
+    assert float(loss.objective.detach()) == float(loss.cross_entropy)
+    assert float(loss.cross_entropy) == pytest.approx(6 * math.log(100), rel=1e-5)
+    assert (int(loss.num_correct), int(loss.num_tokens)) == (0, 6)
 
 
 def test_reconstruction_shows_the_token_to_predict_and_counts_padding():
     model = Told(favourite=PAD, certainty=0.5)
-    loss, num_correct, num_tokens = token_loss(model, batch_of(SHORT, LONG), "reconstruction")
+    loss = token_loss(model, batch_of(SHORT, LONG), "reconstruction")
     assert model.shown == [[START, CAT, END, PAD, PAD], [START, DOG, CAT, CAT, END]]
     # All ten positions: two of padding with 1/2, eight tokens with 1/8.
-    assert float(loss) == pytest.approx(2 * math.log(2) + 8 * math.log(8))
-    assert (int(num_correct), int(num_tokens)) == (2, 10)
+    assert float(loss.objective.detach()) == float(loss.cross_entropy)
+    assert float(loss.cross_entropy) == pytest.approx(2 * math.log(2) + 8 * math.log(8))
+    assert (int(loss.num_correct), int(loss.num_tokens)) == (2, 10)
 
 
 def test_a_loss_is_summed_over_tokens_so_that_batches_add_up():
@@ -95,46 +105,59 @@ def test_scoring_turns_dropout_off_and_back_on():
     assert not model.training
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return dataset_of(CAPTIONS, tmp_path_factory.mktemp("objective"), tiny_tokenizer())
+def torch_loss(model, batch, label_smoothing=0.0):
+    """PyTorch's own loss of a batch: padding ignored by its index."""
+    logits = model(batch.features, batch.lengths, batch.tokens[:, :-1])
+    targets = batch.tokens[:, 1:].masked_fill(~batch.token_mask[:, 1:], -100)
+    return nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="sum", label_smoothing=label_smoothing
+    )
 
 
-def captions_in(batches, tokenizer):
-    return [
-        tokenizer.decode(row[mask][1:-1].tolist())
-        for batch in batches
-        for row, mask in zip(batch.tokens, batch.token_mask, strict=True)
-    ]
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.7])
+def test_label_smoothing_is_torchs_and_the_loss_told_of_is_without_it(label_smoothing):
+    model, batch = tiny_model(feature_size=2, vocab_size=5), batch_of(SHORT, LONG)
+    loss = token_loss(model, batch, "next_token", label_smoothing=label_smoothing)
+    torch.testing.assert_close(loss.objective, torch_loss(model, batch, label_smoothing))
+    torch.testing.assert_close(loss.cross_entropy, torch_loss(model, batch).detach())
+    assert (loss.objective.requires_grad, loss.cross_entropy.requires_grad) == (True, False)
 
 
-def test_batches_hold_every_caption_once_in_order(dataset):
-    batches = list(iterate_batches(dataset, 4, pad_id=PAD, pad_to=None))
-    assert [len(batch.tokens) for batch in batches] == [4, 2]
-    assert captions_in(batches, tiny_tokenizer()) == list(CAPTIONS.values())
+def test_gradients_are_those_of_the_plain_loss():
+    model, batch = tiny_model(feature_size=2, vocab_size=5), batch_of(SHORT, LONG)
+    parameters = list(model.parameters())
+    found = torch.autograd.grad(token_loss(model, batch, "next_token").objective, parameters)
+    wanted = torch.autograd.grad(torch_loss(model, batch), parameters)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
 
 
-def test_a_generator_shuffles_the_same_way_each_time_and_another_way_the_next_epoch(dataset):
-    tokenizer = tiny_tokenizer()
-
-    def two_epochs():
-        generator = torch.Generator().manual_seed(0)
-        return [
-            captions_in(
-                iterate_batches(dataset, 4, pad_id=PAD, pad_to=None, generator=generator),
-                tokenizer,
-            )
-            for _ in range(2)
-        ]
-
-    first, second = two_epochs()
-    assert sorted(first) == sorted(second) == sorted(CAPTIONS.values())
-    assert first != second
-    assert first != list(CAPTIONS.values())
-    assert two_epochs() == [first, second]
+def test_a_word_that_is_replaced_is_the_models_own_after_the_true_words_before():
+    model = Told(favourite=DOG)
+    replaced = torch.tensor([[False, True, True, False], [False, False, True, True]])
+    loss = token_loss(model, batch_of(SHORT, LONG), "next_token", replaced=replaced)
+    assert model.shown == [[START, DOG, DOG, PAD], [START, DOG, DOG, DOG]]
+    # What is to be predicted stays: CAT END | DOG CAT CAT END, DOG with 1/2 and others with 1/8.
+    assert float(loss.cross_entropy) == pytest.approx(math.log(2) + 5 * math.log(8))
 
 
-def test_batches_are_filled_up_to_a_wanted_length(dataset):
-    for batch in iterate_batches(dataset, 4, pad_id=PAD, pad_to=20):
-        assert batch.tokens.shape[1] == batch.token_mask.shape[1] == 20
-        assert (batch.tokens[~batch.token_mask] == PAD).all()
+def test_replacing_nothing_changes_nothing():
+    model, batch = tiny_model(feature_size=2, vocab_size=5), batch_of(SHORT, LONG)
+    with_none = token_loss(model, batch, "next_token")
+    nothing = token_loss(model, batch, "next_token", replaced=torch.zeros(2, 4, dtype=torch.bool))
+    assert torch.equal(with_none.objective, nothing.objective)
+
+
+def test_the_models_own_words_are_its_likeliest_and_no_gradient_goes_through_them():
+    model, batch = tiny_model(feature_size=2, vocab_size=5), batch_of(LONG)
+    replaced = torch.tensor([[False, True, True, True]])
+    said = model(batch.features, batch.lengths, batch.tokens[:, :-1]).argmax(dim=-1)  # (1, 4)
+    shown = torch.cat([batch.tokens[:, :1], said[:, :-1]], dim=1)
+    logits = model(batch.features, batch.lengths, shown)
+    wanted = nn.functional.cross_entropy(logits[0], batch.tokens[0, 1:], reduction="sum")
+    loss = token_loss(model, batch, "next_token", replaced=replaced)
+    torch.testing.assert_close(loss.objective, wanted)
+    parameters = list(model.parameters())
+    found = torch.autograd.grad(loss.objective, parameters)
+    for one, other in zip(found, torch.autograd.grad(wanted, parameters), strict=True):
+        torch.testing.assert_close(one, other)

@@ -67,6 +67,8 @@ def test_every_family_has_a_caption_for_every_gif(captioner, gif_paths):
         assert one.caption
         assert (one.num_frames, one.duration_ms) == (gif.num_frames, sum(gif.durations_ms))
         assert set(one.sampled_frames) <= set(range(gif.num_frames))
+        starts_ms = [sum(gif.durations_ms[:index]) for index in one.sampled_frames]
+        assert list(one.sampled_times_ms) == starts_ms
         assert [list(row) for row in one.to_json()["alternatives"]] == [["caption", "score"]]
 
 
@@ -213,6 +215,17 @@ def test_no_run_of_tokens_is_repeated_if_none_may_be(captioners, gif_paths):
         assert len(ids) > 10
         assert len(found.words) > 1
         assert len(set(ids)) == len(ids)
+
+
+def test_every_family_runs_in_the_precision_of_a_gpu(folders, family, gif_paths, monkeypatch):
+    monkeypatch.setattr(
+        "gifdesc.vision_language_loading._dtype_on", lambda _: torch.bfloat16
+    )  # a CPU computes in it too, if slowly
+    captioner = VisionLanguageCaptioner.from_pretrained(folders[family], device="cpu")
+    assert {one.dtype for one in captioner._loaded.model.parameters()} == {torch.bfloat16}
+    for found in captioner.caption_many(gif_paths[:3], BEAMS):
+        assert found.error is None
+        assert found.caption
 
 
 def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(tmp_path):

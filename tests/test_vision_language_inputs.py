@@ -87,6 +87,19 @@ def test_a_video_whose_template_knows_only_pictures_is_a_grid(models):
         processor.chat_template = template
 
 
+def test_a_template_that_lies_with_the_tokenizer_is_found(models):
+    processor = models["qwen2-vl"].processor
+    template, processor.chat_template = processor.chat_template, None
+    processor.tokenizer.chat_template = template
+    try:
+        assert type(form_of(models, "qwen2-vl")) is VideoChat
+        processor.chat_template = None
+        processor.tokenizer.chat_template = "{{ messages[0]['role'] }}:"  # knows no pictures
+        assert type(form_of(models, "qwen2-vl")) is GridStart
+    finally:
+        processor.chat_template = template
+
+
 # Times
 
 

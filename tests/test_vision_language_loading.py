@@ -11,6 +11,7 @@ from transformers.utils import logging as transformers_logging
 import tiny_vlms
 from gifdesc.errors import CheckpointError, HubError
 from gifdesc.vision_language_loading import (
+    _dtype_on,
     check_can_caption,
     load_vision_language_model,
     quiet_transformers,
@@ -49,6 +50,36 @@ def test_every_family_is_loaded_as_it_was_saved(tmp_path, family):
     found = {one.numpy().tobytes() for one in loaded.model.state_dict().values()}
     assert len(saved) > 10
     assert {one.numpy().tobytes() for one in saved.values()} <= found
+
+
+def test_weights_that_are_used_twice_are_saved_once_and_not_missed(tmp_path, monkeypatch):
+    plain = tiny_vlms._qwen_config
+
+    def tied(tokenizer):
+        config = plain(tokenizer)
+        config["text_config"]["tie_word_embeddings"] = True
+        return {**config, "tie_word_embeddings": True}
+
+    monkeypatch.setattr(tiny_vlms, "_qwen_config", tied)
+    folder = tiny_vlms.write_qwen2_vl(tmp_path)
+    saved = huggingface_hub.serialization.load_state_dict_from_file(folder / "model.safetensors")
+    assert not any("lm_head" in name for name in saved)
+    model = load(folder).model
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_bfloat16", "dtype"),
+    [
+        ("cpu", True, torch.float32),
+        ("mps", True, torch.float32),
+        ("cuda", True, torch.bfloat16),
+        ("cuda", False, torch.float16),
+    ],
+)
+def test_the_device_decides_on_the_precision(monkeypatch, kind, has_bfloat16, dtype):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
+    assert _dtype_on(torch.device(kind)) == dtype
 
 
 def test_weights_of_before_safetensors_are_read(folder):

@@ -44,7 +44,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran short, on a GPU or on the CPU."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         # The CPU's allocator has no error class of its own.
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.extractor import FeatureExtractor
@@ -27,9 +25,8 @@ from gifdesc.features import (
 from gifdesc.files import reason, remove_leftovers
 from gifdesc.inputs import GifInput
 from gifdesc.loader import Loaded, Task, load_gifs
+from gifdesc.locking import locked
 from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
-
-LOCK_NAME = ".lock"
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 """Why one feature file cannot be written while others can: its path is taken, or too long."""
@@ -92,7 +89,7 @@ def extract(
             or it cannot be written.
     """
     try:
-        with _locked(features_dir):
+        with locked(features_dir):
             claim_folder(features_dir, extractor.recipe)
             remove_leftovers(features_dir)
             run = _Run(features_dir, extractor, Manifest(features_dir))
@@ -106,32 +103,29 @@ def extract(
         ) from error
 
 
-def count_undone(inputs: Sequence[GifInput], features_dir: Path) -> int:
-    """Inputs that the folder's manifest does not know; what is known is mostly skipped.
+def look_ahead(
+    inputs: Iterator[GifInput], features_dir: Path, enough: int, *, force: bool = False
+) -> tuple[int, Iterator[GifInput]]:
+    """How many inputs are to be done, counted up to `enough`, so that a long list begins at once.
+
+    Inputs that the folder's manifest knows do not count, unless all is redone (`force`): they are
+    mostly skipped.
+
+    Returns:
+        The number, and all the inputs, those that were looked at included.
 
     Raises:
         FeatureError: the manifest is damaged.
     """
-    known = Manifest(features_dir).entries
-    return sum(one.source not in known for one in inputs)
-
-
-@contextmanager
-def _locked(features_dir: Path) -> Iterator[None]:
-    """Keep other runs out; a killed run's lock is released by the operating system."""
-    features_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(features_dir / LOCK_NAME)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise FeatureError(
-            f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
-            "another folder with --output"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    known = {} if force else Manifest(features_dir).entries
+    seen: list[GifInput] = []
+    num_undone = 0
+    for one in inputs:
+        seen.append(one)
+        num_undone += one.source not in known
+        if num_undone == enough:
+            break
+    return num_undone, chain(seen, inputs)
 
 
 class _Run:
@@ -170,6 +164,7 @@ class _Run:
         in_flight: _Group | None = None
         gathered: list[tuple[GifInput, SampledGif]] = []
         num_frames = 0
+        enough = 1  # the first GIF goes alone, so that a wrong start shows at once
         for task, loaded in loaded_gifs:
             if loaded is None:
                 entry = self.manifest.entries[task.one.source]
@@ -179,7 +174,8 @@ class _Run:
             else:
                 gathered.append((task.one, loaded))
                 num_frames += len(loaded.digests)
-            if num_frames >= self._extractor.batch_frames:
+            if num_frames >= min(enough, self._extractor.batch_frames):
+                enough = 2 * num_frames
                 group = self._submit(gathered)
                 gathered, num_frames = [], 0
                 yield from self._finish(in_flight)

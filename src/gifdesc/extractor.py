@@ -5,28 +5,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from gifdesc import __version__
 from gifdesc.backbone import Backbone, load_backbone
 from gifdesc.config import Encoding, FeatureRecipe, Precision, Sampling
-from gifdesc.device import is_out_of_memory, resolve_device
-from gifdesc.errors import CheckpointError, GifdescError
+from gifdesc.device import resolve_device
+from gifdesc.errors import CheckpointError
+from gifdesc.frame_batches import FrameBatches
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.runtime import FrameEncoder, RuntimeName, make_encoder
 from gifdesc.sampled import SampledGif, sample_source
 from gifdesc.sources import GifSource
-
-log = logging.getLogger(__name__)
-
-_Frame = npt.NDArray[np.uint8]
-_Vectors = npt.NDArray[np.float32]
 
 
 class FeatureExtractor:
@@ -35,9 +29,16 @@ class FeatureExtractor:
     def __init__(self, backbone: Backbone, recipe: FeatureRecipe, encoder: FrameEncoder) -> None:
         self.recipe = recipe
         self.transform = backbone.transform
-        self.batch_frames = encoder.batch_frames
-        self._encoder = encoder
-        self._said_out_of_memory = False
+        self._batches = FrameBatches(encoder)
+
+    @property
+    def batch_frames(self) -> int:
+        """Frames that go through the network at once."""
+        return self._batches.batch_frames
+
+    @batch_frames.setter
+    def batch_frames(self, number: int) -> None:
+        self._batches.batch_frames = number
 
     @classmethod
     def create(
@@ -122,7 +123,9 @@ class FeatureExtractor:
         return sample_source(source, self.recipe, self.transform)
 
     def encode(self, gifs: Sequence[SampledGif]) -> list[npt.NDArray[np.float32]]:
-        """Feature vectors of several GIFs' frames, each distinct frame computed once.
+        """Feature vectors of several GIFs' frames.
+
+        A frame equal to another one, here or lately, is computed once.
 
         Returns:
             float32 (T, 2048) per GIF, the positional encoding added if the recipe has one.
@@ -131,71 +134,28 @@ class FeatureExtractor:
 
     def submit(self, gifs: Sequence[SampledGif]) -> Callable[[], list[npt.NDArray[np.float32]]]:
         """Start what `encode` does; the call that is returned waits for the features."""
-        rows: dict[bytes, int] = {}
-        pixels: list[npt.NDArray[np.uint8]] = []
-        for gif in gifs:
-            for digest, frame in zip(gif.digests, gif.pixels, strict=True):
-                if digest not in rows:
-                    rows[digest] = len(pixels)
-                    pixels.append(frame)
-        waits = self._submit_batches(pixels)
+        wait = self._batches.submit(
+            {
+                digest: frame
+                for gif in gifs
+                for digest, frame in zip(gif.digests, gif.pixels, strict=True)
+            }
+        )
 
         def finish() -> list[npt.NDArray[np.float32]]:
-            vectors = np.concatenate([wait() for wait in waits])
-            return [self._finish(gif, rows, vectors) for gif in gifs]
-
-        return finish if gifs else list
-
-    def cancel(self) -> None:
-        """Drop what was submitted: nobody waits for it any more."""
-        self._encoder.cancel()
-
-    def _submit_batches(self, pixels: Sequence[_Frame]) -> list[Callable[[], _Vectors]]:
-        waits = []
-        first = 0
-        while first < len(pixels):
-            batch = pixels[first : first + self.batch_frames]
-            first += len(batch)
-            waits.append(self._submit_batch(batch))
-        return waits
-
-    def _submit_batch(self, batch: Sequence[_Frame]) -> Callable[[], _Vectors]:
-        """Start one batch; where memory runs out, now or while it computes, smaller ones."""
-        try:
-            # Stacked as they lie in memory, channels last, which the network reads as they are.
-            stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
-            wait = self._encoder.submit(stacked.transpose(0, 3, 1, 2))
-        except (RuntimeError, MemoryError) as error:
-            self._shrink(len(batch), error)
-            waits = self._submit_batches(batch)
-            return lambda: np.concatenate([one() for one in waits])
-
-        def finish() -> _Vectors:
-            try:
-                return wait()
-            except (RuntimeError, MemoryError) as error:
-                self._shrink(len(batch), error)
-            return np.concatenate([one() for one in self._submit_batches(batch)])
+            vectors = wait()
+            return [self._finish(gif, vectors) for gif in gifs]
 
         return finish
 
-    def _shrink(self, num_frames: int, error: Exception) -> None:
-        """Go on with batches of fewer frames than those for which there was no memory."""
-        if not is_out_of_memory(error):
-            raise error
-        if num_frames == 1:
-            raise GifdescError("not even one frame fits into the memory") from error
-        if not self._said_out_of_memory:
-            log.warning("the device is out of memory: going on with smaller batches")
-            self._said_out_of_memory = True
-        while self.batch_frames >= num_frames:
-            self.batch_frames //= 2
-        torch.cuda.empty_cache()
+    def cancel(self) -> None:
+        """Drop what was submitted: nobody waits for it any more."""
+        self._batches.cancel()
 
     def _finish(
-        self, gif: SampledGif, rows: dict[bytes, int], vectors: npt.NDArray[np.float32]
+        self, gif: SampledGif, vectors: dict[bytes, npt.NDArray[np.float32]]
     ) -> npt.NDArray[np.float32]:
-        features = vectors[[rows[gif.digests[position]] for position in gif.order]]
+        features = np.stack([vectors[gif.digests[position]] for position in gif.order])
         if self.recipe.encoding == "sinusoidal":
             features = features + sinusoidal_encoding(*features.shape)
         return features

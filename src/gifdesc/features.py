@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import asdict, dataclass, fields
+import os
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ _MAX_NAME_BYTES = 255
 Status = Literal["ok", "truncated", "failed"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestEntry:
     """What became of one GIF: a line of manifest.jsonl.
 
@@ -58,7 +59,7 @@ class ManifestEntry:
 
     def to_json(self) -> dict[str, Any]:
         """The entry as a JSON object."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _ENTRY_KEYS}
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> ManifestEntry:
@@ -67,14 +68,17 @@ class ManifestEntry:
         Raises:
             ValueError: `source` or `status` is missing.
         """
-        known = {one.name for one in fields(cls)}
-        if not {"source", "status"} <= set(row):
+        if "source" not in row or "status" not in row:
             raise ValueError("an entry needs source and status")
-        kept = {key: value for key, value in row.items() if key in known}
+        kept = {key: value for key, value in row.items() if key in _ENTRY_KEYS}
         for name in ("sampled_frames", "sampled_times_ms"):
             if kept.get(name) is not None:
                 kept[name] = tuple(kept[name])
         return cls(**kept)
+
+
+_ENTRY_KEYS = {one.name: None for one in fields(ManifestEntry)}
+"""A dict for its order and quick look-up: a manifest may have 100,000 entries."""
 
 
 def features_name(source: str) -> str:
@@ -184,7 +188,7 @@ class Manifest:
         try:
             rows = read_json_lines(self._path) if self._path.exists() else []
             # The next line must not be joined to one that a killed run left without its end.
-            self._is_cut = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
+            self._is_cut = _is_cut(self._path)
             for row in rows:
                 entry = ManifestEntry.from_json(row)
                 self.entries[entry.source] = entry
@@ -192,17 +196,31 @@ class Manifest:
             raise FeatureError(
                 f"{self._path}: damaged ({error}); remove it to extract all anew"
             ) from error
+        sources = [row["source"] for row in rows]
+        self._is_compact = not self._is_cut and sources == sorted(set(sources))
 
     def add(self, entry: ManifestEntry) -> None:
         """Append one entry, in one write, so that a killed run leaves whole lines."""
         if self._is_cut:
             self.compact()
-            self._is_cut = False
         with self._path.open("ab") as file:
             file.write(json_line(entry.to_json()).encode())
         self.entries[entry.source] = entry
+        self._is_compact = False
 
     def compact(self) -> None:
-        """Rewrite the file with one line per GIF, sorted by source."""
-        rows = [self.entries[source].to_json() for source in sorted(self.entries)]
+        """Rewrite the file with one line per GIF, sorted by source, unless that is what it is."""
+        if self._is_compact and self._path.exists():
+            return
+        rows = (self.entries[source].to_json() for source in sorted(self.entries))
         write_json_lines(self._path, rows)
+        self._is_cut, self._is_compact = False, True
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether a file that is there and not empty ends within a line."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,17 +40,40 @@ def find_gifs(arguments: Sequence[Path]) -> Iterator[GifInput]:
     """
     root = _common_folder(arguments)
     for argument in arguments:
+        source = _relative(argument, root)
         if _is_folder(argument):
+            prefix = "" if str(_absolute(argument)) == root else f"{source}/"
             found = False
-            for path, error in _walk(argument):
+            for path, below, error in _walk(argument, ""):
                 found = True
-                yield GifInput(path, _relative(path, root), error)
+                yield GifInput(path, prefix + below if below else source, error)
             if not found:
-                yield GifInput(argument, _relative(argument, root), "no GIF in this folder")
+                yield GifInput(argument, source, "no GIF in this folder")
         elif os.path.exists(argument):  # noqa: PTH110 - as in _is_folder
-            yield GifInput(argument, _relative(argument, root))
+            yield GifInput(argument, source)
         else:
-            yield GifInput(argument, _relative(argument, root), "no such file or folder")
+            yield GifInput(argument, source, "no such file or folder")
+
+
+class BackgroundCount:
+    """Counts what `find_gifs` gives, in a thread, while work on the first GIFs goes on."""
+
+    def __init__(self, arguments: Sequence[Path]) -> None:
+        """Nothing is counted before somebody asks."""
+        self._arguments = arguments
+        self._thread: threading.Thread | None = None
+        self._total: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """The number, None as long as it is not known; asked for once, the counting begins."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._count, name="gifdesc-count", daemon=True)
+            self._thread.start()
+        return self._total
+
+    def _count(self) -> None:
+        self._total = sum(1 for _ in find_gifs(self._arguments))
 
 
 def read_path_list(lines: Iterable[str]) -> list[Path]:
@@ -57,19 +81,32 @@ def read_path_list(lines: Iterable[str]) -> list[Path]:
     return [Path(line.rstrip("\r\n")) for line in lines if line.strip()]
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """The GIFs under a folder, depth first in name order, and the folders that cannot be read."""
+def _walk(folder: Path, below: str) -> Iterator[tuple[Path, str, str | None]]:
+    """The GIFs under a folder, depth first in name order, and the folders that cannot be read.
+
+    A folder may hold 100,000 files: no more is asked of the file system than their names and
+    kinds, and no path is taken apart.
+
+    Args:
+        folder: to look in.
+        below: its path under the folder where the walk began, with a slash at its end.
+
+    Yields:
+        A path, the same under the folder where the walk began, and what is wrong with it.
+    """
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        yield folder, f"cannot be read: {reason(error)}"
+        yield folder, below.removesuffix("/"), f"cannot be read: {reason(error)}"
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
-        elif entry.name.lower().endswith(GIF_SUFFIX) and not _is_folder(entry.path):
-            yield Path(entry.path), None
+            yield from _walk(Path(entry.path), f"{below}{entry.name}/")
+        elif entry.name.lower().endswith(GIF_SUFFIX) and not (
+            entry.is_symlink() and _is_folder(entry.path)
+        ):
+            yield Path(entry.path), below + entry.name, None
 
 
 def _common_folder(arguments: Sequence[Path]) -> str:

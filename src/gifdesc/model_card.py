@@ -38,7 +38,7 @@ tags:
 - gif
 - image-captioning
 - video-captioning
-# license: yours to choose; until a line here names one, nobody but you may use the model
+# license: yours to choose, such as mit; none is stated until a line here names one
 ---
 """
 

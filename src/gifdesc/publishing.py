@@ -50,8 +50,9 @@ def save_model(
         checkpoint.confidence_threshold,
     )
     for file_name in (HISTORY_NAME, SCORES_NAME):
-        if origin is not None and (origin / file_name).is_file():
-            write_text(folder / file_name, (origin / file_name).read_text(encoding="utf-8"))
+        # An evaluation that failed leaves an empty file behind.
+        if origin is not None and (text := _read(origin / file_name)):
+            write_text(folder / file_name, text)
     write_text(folder / CARD_NAME, card)
 
 
@@ -76,3 +77,7 @@ def push_model(
         save_model(checkpoint, Path(folder), origin=origin, name=name, data=data, scores=scores)
         message = f"Upload a GIF captioner made with gifdesc {__version__}"
         return upload(Path(folder), name, private=private, message=message)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -16,8 +16,9 @@ from gifdesc.runtime_torch import Pixels, TorchEncoder, Vectors
 
 RuntimeName = Literal["auto", "torch", "openvino"]
 
-OPENVINO_MIN_GIFS = 64
-"""GIFs from which on OpenVINO is taken to repay its start: a rule of thumb."""
+OPENVINO_MIN_GIFS = 8
+"""GIFs from which on OpenVINO is taken: it starts some 0.7 s later than PyTorch and then saves
+about 0.15 s a GIF (2 cores, docs/benchmarks.md)."""
 
 
 class FrameEncoder(Protocol):

@@ -82,8 +82,8 @@ class Validator:
         self._cider = CiderD(DocumentFrequencies.of(references))
         self._references = references[world.rank :: world.size]
 
-    def __call__(self, model: CaptionModel) -> Validation:
-        """Score the model as it is now."""
+    def __call__(self, model: CaptionModel) -> Validation | None:
+        """Score the model as it is now; None where no file of the split can be used."""
         config = self._config
         pad_to = config.max_tokens if config.objective == "reconstruction" else None
         batches = iterate_batches(
@@ -99,6 +99,8 @@ class Validator:
             sums = sums.to(self._device)  # where the processes' sums are made
             self._world.sum_([sums])
         loss, num_correct, num_tokens, reward, num_captioned = sums.tolist()
+        if not num_tokens:
+            return None
         return Validation(
             loss=loss / num_tokens,
             token_accuracy=num_correct / num_tokens,

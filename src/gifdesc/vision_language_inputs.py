@@ -71,12 +71,15 @@ def choose_form(model: Any, processor: Any, prompt: str | None = None) -> InputF
     num_frames = getattr(model.config, "num_image_with_embedding", None)
     if num_frames:
         return FrameStack(processor, int(num_frames))
-    if getattr(processor, "chat_template", None):
-        if getattr(processor, "video_processor", None) is not None and _template_shows(
-            processor, "video"
-        ):
+    if getattr(processor, "chat_template", None) is None:
+        # Older repositories keep it with the tokenizer.
+        processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+    if processor.chat_template:
+        has_videos = getattr(processor, "video_processor", None) is not None
+        if has_videos and _template_shows(processor, "video"):
             return VideoChat(processor, prompt)
-        return GridChat(processor, prompt)
+        if _template_shows(processor, "image"):
+            return GridChat(processor, prompt)
     return GridStart(processor, str(model.config.model_type), prompt)
 
 

@@ -182,7 +182,9 @@ def _load_model(folder: Path, name: str, dtype: torch.dtype) -> Any:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    if missing := sorted(found["missing_keys"]):
+    # Buffers, such as the numbers of positions, are computed and not always in the file.
+    parameters = {parameter_name for parameter_name, _ in model.named_parameters()}
+    if missing := sorted(parameters & set(found["missing_keys"])):
         raise CheckpointError(
             f"{name}: lacks {len(missing)} of the weights that describing pictures takes, "
             f"{missing[0]} for one: it is a model for something else, or not whole"

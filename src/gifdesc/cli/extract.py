@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
-from gifdesc.cli.inputs import gif_inputs
+from gifdesc.cli.inputs import input_paths
 from gifdesc.cli.options import Debug, Device, Json
 from gifdesc.config import Precision, Sampling
 
@@ -75,15 +75,18 @@ def extract(
 ) -> None:
     """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
     with speaking_plainly(debug=debug, json=json):
-        inputs = list(gif_inputs(paths))
+        listed = input_paths(paths)
         from gifdesc.backbone import UNTRAINED
         from gifdesc.cli.progress import ExtractionProgress
         from gifdesc.device import resolve_device
-        from gifdesc.extraction import count_undone
         from gifdesc.extraction import extract as run
+        from gifdesc.extraction import look_ahead
         from gifdesc.extractor import FeatureExtractor
+        from gifdesc.inputs import BackgroundCount, find_gifs
         from gifdesc.loader import default_num_workers
+        from gifdesc.runtime import OPENVINO_MIN_GIFS
 
+        num_undone, inputs = look_ahead(find_gifs(listed), output, OPENVINO_MIN_GIFS, force=force)
         extractor = FeatureExtractor.create(
             weights=weights,
             num_frames=num_frames,
@@ -92,7 +95,7 @@ def extract(
             device=device,
             precision=precision,
             runtime=runtime,
-            num_gifs=count_undone(inputs, output),
+            num_gifs=num_undone,
         )
         if batch_frames is not None:
             extractor.batch_frames = batch_frames
@@ -102,7 +105,7 @@ def extract(
             warn("ResNet50 is untrained (random weights): its features know nothing of the world")
         counts: Counter[str] = Counter()
         failures: list[dict[str, Any]] = []
-        with ExtractionProgress(talk, len(inputs)) as progress:
+        with ExtractionProgress(talk, BackgroundCount(listed)) as progress:
             events = run(
                 inputs,
                 output,

@@ -17,6 +17,15 @@ def gif_inputs(arguments: Sequence[str]) -> Iterator[GifInput]:
     Raises:
         UsageError: stdin was to give a list and gave none.
     """
+    return find_gifs(input_paths(arguments))
+
+
+def input_paths(arguments: Sequence[str]) -> list[Path]:
+    """The files and folders that the arguments name, those on stdin in place of `-`.
+
+    Raises:
+        UsageError: stdin was to give a list and gave none.
+    """
     paths: list[Path] = []
     for argument in arguments:
         if argument != "-":
@@ -26,4 +35,4 @@ def gif_inputs(arguments: Sequence[str]) -> Iterator[GifInput]:
         if not listed:
             raise UsageError("-: no path came on stdin")
         paths += listed
-    return find_gifs(paths)
+    return paths

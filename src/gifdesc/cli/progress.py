@@ -18,6 +18,7 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from gifdesc.extraction import ExtractionEvent
+    from gifdesc.inputs import BackgroundCount
     from gifdesc.training_data import TrainingData
     from gifdesc.training_results import EpochResult, StepResult
 
@@ -58,7 +59,7 @@ class Talk:
 class ExtractionProgress(Talk):
     """GIFs done, failed and skipped, frames per second, time left."""
 
-    def __init__(self, console: Console, num_gifs: int) -> None:
+    def __init__(self, console: Console, count: BackgroundCount) -> None:
         columns = (
             BarColumn(),
             MofNCompleteColumn(),
@@ -66,8 +67,8 @@ class ExtractionProgress(Talk):
             TimeRemainingColumn(),
         )
         super().__init__(console, Progress(*columns, console=console, transient=True))
-        self._task = self.progress.add_task("", total=num_gifs)
-        self._num_gifs = num_gifs
+        self._task = self.progress.add_task("", total=None)
+        self._count = count
         self._num_done = 0
         self._counts: Counter[str] = Counter()
         self._num_frames = 0
@@ -84,9 +85,13 @@ class ExtractionProgress(Talk):
             f"{self._counts['failed']} failed, {self._counts['skipped']} done before, "
             f"{self._num_frames / seconds:.0f} frames/s"
         )
-        self.progress.update(self._task, completed=self._num_done, description=text)
-        left_seconds = seconds / self._num_done * (self._num_gifs - self._num_done)
-        self.line(f"{self._num_done}/{self._num_gifs} GIFs, {text}, {left_seconds:.0f} s left")
+        total = self._count.total
+        self.progress.update(self._task, completed=self._num_done, total=total, description=text)
+        if total is None:  # still being counted
+            self.line(f"{self._num_done} GIFs, {text}")
+        else:
+            left_seconds = seconds / self._num_done * max(0, total - self._num_done)
+            self.line(f"{self._num_done}/{total} GIFs, {text}, {left_seconds:.0f} s left")
 
 
 class TrainingProgress(Talk):

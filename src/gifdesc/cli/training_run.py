@@ -45,6 +45,7 @@ def run_training(
     _say_data(data, features_dir)
     if data.recipe is not None and data.recipe.weights == UNTRAINED:
         warn("the features come from an untrained ResNet50 (random weights)")
+    num_said = len(data.problems)
     num_epochs = 0
 
     def on_epoch(result: EpochResult) -> None:
@@ -76,6 +77,8 @@ def run_training(
                 on_epoch=on_epoch,
             )
         finally:
+            for problem in data.problems[num_said:]:  # of files that were read only now
+                warn(problem)
             if num_epochs and is_main:
                 plot_history(read_json_lines(model_dir / HISTORY_NAME), model_dir / "training.png")
     if not is_main:
