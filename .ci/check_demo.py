@@ -16,3 +16,6 @@ if exact < 0.90 or exact < 3 * blind:
     sys.exit("the demo falls short: exact match of 0.90 and 3 times the blind control are promised")
 if not (folder / "captions.png").stat().st_size:
     sys.exit("the demo drew no picture")
+page = (folder / "report.html").read_text(encoding="utf-8")
+if page.count("data:image/webp") != scores["num_examples"]:
+    sys.exit("the demo's page does not show every held-out GIF")

@@ -41,7 +41,7 @@ def test_the_configuration_decides_what_is_loaded(model_dir, vlm_dir, tmp_path):
 def test_what_a_user_should_know_of_a_model_is_said(tmp_path, model_dir, vlm_dir):
     [sentence] = load_captioner(model_dir, device="cpu").warnings
     assert "untrained ResNet50" in sentence
-    training = TrainingConfig(objective="reconstruction")
+    training = TrainingConfig(objective="reconstruction", best_by="loss")
     folder = write_model(tmp_path / "report", recipe=tiny_recipe(), training=training)
     assert "its captions mean nothing" in load_captioner(folder, device="cpu").warnings[1]
     assert load_captioner(vlm_dir, device="cpu").warnings == ()

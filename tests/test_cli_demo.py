@@ -86,6 +86,10 @@ def test_the_demo_ends_with_scores_captions_of_held_out_gifs_and_a_picture(small
     with Image.open(folder / "captions.png") as picture:
         assert picture.width > 100
     assert str(folder / "captions.png") in done.err
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/webp") == len(held_out)
+    assert all(name in page for name in held_out)
+    assert f"for a browser -> {folder / 'report.html'}" in done.err
 
 
 def test_the_demo_leaves_what_the_commands_make(small_demo):

@@ -114,7 +114,7 @@ def test_a_captioner_of_ones_own_learns_a_big_ones_words(gifs, vlm_dir, monkeypa
         for name, value in ALL_FOR_TRAINING.items()
         for word in (f"--{name.replace('_', '-')}", value)
     ]
-    size = ("--epochs", 60, "--lr", 0.01, "--hidden-size", 32)
+    size = ("--epochs", 150, "--lr", 0.02, "--hidden-size", 32)
     trained = run_here("train", *fractions, *size, "--json")
     assert trained.code == 0, trained.err
     assert json.loads(trained.out)["without_description"] == 0

@@ -59,7 +59,7 @@ def test_without_json_the_scores_are_a_table_with_the_blind_control(world, model
     rows = done.out.splitlines()
     assert any("blind" in row and "score" in row for row in rows)
     assert max(map(len, rows)) <= 80
-    for name in ("interval", "near-", "most-", "gain"):
+    for name in ("interval", "nearest", "most-", "gain"):
         assert any(name in row for row in rows[:5])
     for name in ("bleu_4", "cider", "exact_match", "loss", "token_accuracy"):
         assert any(name in row for row in rows)

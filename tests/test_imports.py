@@ -42,14 +42,14 @@ FLOORS = [
     | {"explanation", "inspection", "resampling", "sampled", "scorer", "self_critical"}
     | {"validation"},
     {"explained", "extractor", "loader", "phases", "scored", "vision_language"},
-    {"captioner", "evaluation", "extraction", "fitting"},
+    {"captioner", "evaluation", "evaluation_report", "extraction", "fitting"},
     {"captioners", "model_evaluation", "training_run"},
     {"describing", "training"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
-    {"cli.caption", "cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
-    | {"cli.score_table", "cli.training_run"},
-    {"cli.check", "cli.describe", "cli.evaluate", "cli.train"},
+    {"cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
+    | {"cli.page_progress", "cli.score_table", "cli.training_run"},
+    {"cli.caption", "cli.check", "cli.describe", "cli.evaluate", "cli.train"},
     {"cli"},
     {"__main__"},
 ]

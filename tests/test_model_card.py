@@ -99,7 +99,9 @@ def test_data_scores_and_training_are_stated():
 
 
 def test_a_model_of_the_reports_loss_says_what_its_captions_are_worth():
-    card = model_card(checkpoint_of(tiny_recipe(), objective="reconstruction"), name="x")
+    card = model_card(
+        checkpoint_of(tiny_recipe(), objective="reconstruction", best_by="loss"), name="x"
+    )
     assert "its captions mean nothing" in card
 
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from gifdesc.read_ahead import grouped_ahead
+from gifdesc.read_ahead import grouped_ahead, mapped_ahead
 
 
 def in_groups(items, sizes, work=lambda item: item, num_ahead=4):
@@ -98,3 +98,29 @@ def test_leaving_early_ends_the_thread():
         if thread.name == "gifdesc-read-ahead":
             thread.join(timeout=60)
     assert threading.active_count() == before
+
+
+def test_what_is_mapped_ahead_keeps_its_order_and_takes_no_more_than_it_needs():
+    taken = []
+
+    def items():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    found = mapped_ahead(lambda number: number * number, items(), num_threads=2)
+    assert [next(found), next(found)] == [0, 1]
+    assert len(taken) <= 7
+    assert list(found) == [number * number for number in range(2, 50)]
+
+
+def test_what_work_raises_is_raised_when_its_turn_comes():
+    def work(number):
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    found = mapped_ahead(work, range(10), num_threads=2)
+    assert [next(found) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(found)

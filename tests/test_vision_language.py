@@ -67,6 +67,8 @@ def test_every_family_has_a_caption_for_every_gif(captioner, gif_paths):
         assert one.caption
         assert (one.num_frames, one.duration_ms) == (gif.num_frames, sum(gif.durations_ms))
         assert set(one.sampled_frames) <= set(range(gif.num_frames))
+        starts_ms = [sum(gif.durations_ms[:index]) for index in one.sampled_frames]
+        assert list(one.sampled_times_ms) == starts_ms
         assert [list(row) for row in one.to_json()["alternatives"]] == [["caption", "score"]]
 
 

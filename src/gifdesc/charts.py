@@ -211,7 +211,7 @@ def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], the
     axes.set_yticks(places, [_short(metric_label(row.metric)) for row in rows])
     top = max(number for row in rows for number in _numbers(row))
     axes.set(xlim=(0, 1.05 * max(top, 0.05)), ylim=(len(rows) - 0.5, -0.6))
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=9)  # room for a mark at 0
     axes.spines["left"].set_visible(False)
     axes.grid(axis="both")
     axes.set_axisbelow(True)

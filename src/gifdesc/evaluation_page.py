@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.charts import ScoreRow, describe_history, describe_scores, history_svg, scores_svg
-from gifdesc.filmstrips import Filmstrip, GifFolder
+from gifdesc.filmstrips import NUM_THREADS, Filmstrip, GifFolder
 from gifdesc.gif import Indices
 from gifdesc.looking import SpokenWord
-from gifdesc.pages import data_uri, write_page
+from gifdesc.pages import check_page_path, data_uri, write_page
+from gifdesc.read_ahead import mapped_ahead
 from gifdesc.style import DARK, LIGHT, Theme
 
 MAX_EXAMPLES = 1000
@@ -68,6 +69,19 @@ class EvaluationPage:
     sort_by: str | None = None
 
 
+@dataclass(frozen=True)
+class WrittenPage:
+    """What is on a page.
+
+    Attributes:
+        num_examples: GIFs that it shows.
+        num_without_frames: of these, how many have no filmstrip.
+    """
+
+    num_examples: int
+    num_without_frames: int
+
+
 def write_evaluation_page(
     page: EvaluationPage,
     path: Path,
@@ -76,7 +90,7 @@ def write_evaluation_page(
     indices_of: Callable[[str], Indices] = lambda _: None,
     max_examples: int = MAX_EXAMPLES,
     on_example: Callable[[int, int], None] | None = None,
-) -> None:
+) -> WrittenPage:
     """Write the page: one file that opens offline.
 
     Args:
@@ -89,18 +103,17 @@ def write_evaluation_page(
         max_examples: how many are shown at most.
         on_example: told the number of filmstrips made, and of all, after each.
 
+    Returns:
+        What is on it.
+
     Raises:
-        GifdescError: the file cannot be written.
+        GifdescError: the file cannot be written; said before a GIF is read.
     """
+    check_page_path(path)
     sort_by = page.sort_by or _default_order(page.examples)
     examples = worst_first(page.examples, sort_by)[:max_examples]
     if gifs is not None:
-        for place, example in enumerate(examples):
-            if example.filmstrip is None and example.missing is None:
-                film, missing = gifs.filmstrip(example.name, indices_of(example.name))
-                examples[place] = replace(example, filmstrip=film, missing=missing)
-            if on_example is not None:
-                on_example(place + 1, len(examples))
+        examples = _with_filmstrips(examples, gifs, indices_of, on_example)
     has_numbers = any(row.value is not None and math.isfinite(row.value) for row in page.rows)
     write_page(
         path,
@@ -120,6 +133,27 @@ def write_evaluation_page(
         history_chart=_pictures(history_svg, page.history) if page.history else None,
         history_words=describe_history(page.history),
     )
+    return WrittenPage(len(examples), sum(one.filmstrip is None for one in examples))
+
+
+def _with_filmstrips(
+    examples: Sequence[PageExample],
+    gifs: GifFolder,
+    indices_of: Callable[[str], Indices],
+    on_example: Callable[[int, int], None] | None,
+) -> list[PageExample]:
+    def read(example: PageExample) -> PageExample:
+        if example.filmstrip is not None or example.missing is not None:
+            return example
+        film, missing = gifs.filmstrip(example.name, indices_of(example.name))
+        return replace(example, filmstrip=film, missing=missing)
+
+    found = []
+    for example in mapped_ahead(read, examples, num_threads=NUM_THREADS):
+        found.append(example)
+        if on_example is not None:
+            on_example(len(found), len(examples))
+    return found
 
 
 def worst_first(examples: Sequence[PageExample], metric: str | None) -> list[PageExample]:

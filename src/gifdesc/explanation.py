@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from PIL import Image
 
 from gifdesc.attention_picture import attention_picture, stacked
 from gifdesc.errors import GifdescError, UsageError
-from gifdesc.filmstrips import Filmstrip, read_filmstrip, read_small
+from gifdesc.filmstrips import NUM_THREADS, Filmstrip, read_filmstrip, read_small
 from gifdesc.looking import SpokenWord
 from gifdesc.pages import write_page
 from gifdesc.pictures import save_picture
+from gifdesc.read_ahead import mapped_ahead
 
 MAX_ON_PAGE = 500
 """GIFs that a page explains at most."""
@@ -54,6 +55,8 @@ class GivenCaption(Protocol):
         """Why there is no caption."""
 
 
+_Item = TypeVar("_Item")
+
 Source = Callable[[GivenCaption], Path | bytes]
 """Where the bytes of a caption's GIF are."""
 
@@ -79,7 +82,7 @@ def check_explanation_path(path: Path) -> None:
     Raises:
         UsageError: its ending is neither a page's nor a picture's.
     """
-    if path.suffix.lower() not in (*_PAGES, ".png"):
+    if not is_page(path) and path.suffix.lower() != ".png":
         raise UsageError(f"{path}: an explanation is a .html page or a .png picture")
 
 
@@ -88,16 +91,20 @@ def write_explanation(
     path: Path,
     *,
     source: Source = lambda caption: Path(caption.path),
+    num_captions: int | None = None,
+    on_gif: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a page (`.html`) or a picture (`.png`) of what each word looked at.
 
     A GIF that is gone or broken by now is said in its place on a page, and left out of a
-    picture. GIFs are read one at a time.
+    picture.
 
     Args:
         captions: in the order in which they are shown.
         path: where it goes.
         source: the path or bytes of a caption's GIF: its `path` by default.
+        num_captions: how many there were in all, where these are the first of more.
+        on_gif: told the number of GIFs read, and of all that are shown, after each.
 
     Raises:
         UsageError: the path has another ending.
@@ -105,29 +112,39 @@ def write_explanation(
             picture would hold none.
     """
     check_explanation_path(path)
-    if path.suffix.lower() in _PAGES:
-        _write_page(captions, path, source)
+    if is_page(path):
+        shown = captions[:MAX_ON_PAGE]
+        write_page(
+            path,
+            "explanation.html.j2",
+            title=f"What the caption{'' if len(captions) == 1 else 's'} looked at",
+            skip_to="captions",
+            explained=_counted(_explained(shown, source), len(shown), on_gif),
+            num_shown=len(shown),
+            num_captions=num_captions or len(captions),
+        )
     else:
-        save_picture(_picture(captions, path, source), path)
+        save_picture(_picture(captions, path, source, on_gif), path)
 
 
-def _write_page(captions: Sequence[GivenCaption], path: Path, source: Source) -> None:
-    write_page(
-        path,
-        "explanation.html.j2",
-        title="What the captions looked at" if len(captions) != 1 else "What the caption looked at",
-        skip_to="captions",
-        explained=_explained(captions[:MAX_ON_PAGE], source),
-        num_shown=min(len(captions), MAX_ON_PAGE),
-        num_captions=len(captions),
-    )
+def is_page(path: Path) -> bool:
+    """The name is a page's, and not a picture's."""
+    return path.suffix.lower() in _PAGES
+
+
+def _counted(
+    items: Iterable[_Item], num_items: int, on_item: Callable[[int, int], None] | None
+) -> Iterator[_Item]:
+    for num_done, item in enumerate(items, start=1):
+        if on_item is not None:
+            on_item(num_done, num_items)
+        yield item
 
 
 def _explained(captions: Sequence[GivenCaption], source: Source) -> Iterator[_Explained]:
-    for one in captions:
+    def read(one: GivenCaption) -> _Explained:
         if one.error is not None:
-            yield _Explained(one, None, one.error)
-            continue
+            return _Explained(one, None, one.error)
         try:
             film = read_filmstrip(
                 source(one),
@@ -138,12 +155,18 @@ def _explained(captions: Sequence[GivenCaption], source: Source) -> Iterator[_Ex
                 max_bytes=_MAX_BYTES,
             )
         except GifdescError as error:
-            yield _Explained(one, None, str(error).removeprefix(f"{one.path}: "))
-        else:
-            yield _Explained(one, film, None)
+            return _Explained(one, None, str(error).removeprefix(f"{one.path}: "))
+        return _Explained(one, film, None)
+
+    return mapped_ahead(read, captions, num_threads=NUM_THREADS)
 
 
-def _picture(captions: Sequence[GivenCaption], path: Path, source: Source) -> Image.Image:
+def _picture(
+    captions: Sequence[GivenCaption],
+    path: Path,
+    source: Source,
+    on_gif: Callable[[int, int], None] | None,
+) -> Image.Image:
     usable = [one for one in captions if one.error is None]
     if len(usable) > MAX_IN_PICTURE:
         raise GifdescError(
@@ -152,7 +175,7 @@ def _picture(captions: Sequence[GivenCaption], path: Path, source: Source) -> Im
         )
     pictures = []
     problem = "no GIF has a caption"
-    for one in usable:
+    for one in _counted(usable, len(usable), on_gif):
         try:
             gif = read_small(
                 source(one), tuple(one.sampled_frames), _PICTURE_FRAME_HEIGHT, name=one.path

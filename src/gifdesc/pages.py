@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from gifdesc import __version__
 from gifdesc.errors import GifdescError
-from gifdesc.files import reason, replacing
+from gifdesc.files import check_replaceable, reason, replacing
 from gifdesc.looking import attends, describe_look, moment, probability, seconds
 from gifdesc.style import DARK, LIGHT, baseline_label, metric_label
 
@@ -52,7 +52,23 @@ def write_page(path: Path, template: str, **content: Any) -> None:
         with replacing(path) as aside:
             stream.dump(str(aside), encoding="utf-8")
     except OSError as error:
-        raise GifdescError(f"{path}: the page cannot be written ({reason(error)})") from error
+        raise _unwritable(path, error) from error
+
+
+def check_page_path(path: Path) -> None:
+    """Make sure, before long work, that a page can be written there; its folder is made.
+
+    Raises:
+        GifdescError: it cannot.
+    """
+    try:
+        check_replaceable(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> GifdescError:
+    return GifdescError(f"{path}: the page cannot be written ({reason(error)})")
 
 
 def data_uri(content: bytes | str, kind: str) -> Markup:

@@ -1,10 +1,12 @@
-"""Work done ahead in a thread, handed on in order and in groups."""
+"""Work done ahead in threads, handed on in order."""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -113,3 +115,29 @@ def grouped_ahead(
                 return
     finally:
         reader.stop()
+
+
+def mapped_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], *, num_threads: int
+) -> Iterator[Result]:
+    """Do some work on each item in threads; at most twice as many results as threads wait.
+
+    Args:
+        work: done in a thread; what it raises is raised when its turn comes.
+        items: what to work on; taken where the results are taken.
+        num_threads: items worked on at once.
+
+    Yields:
+        The results in the items' order.
+    """
+    executor = ThreadPoolExecutor(num_threads, thread_name_prefix="gifdesc-ahead")
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(executor.submit(work, item))
+            if len(waiting) > 2 * num_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -193,6 +193,7 @@ def _to_caption(one: _ReadGif, captions: Sequence[GeneratedCaption]) -> Caption:
         num_frames=one.gif.num_frames,
         duration_ms=one.clip.duration_ms,
         sampled_frames=one.gif.indices,
+        sampled_times_ms=one.clip.times_ms,
         words=captions[0].words,
         note=one.gif.truncated or one.gif.note,
     )

@@ -13,13 +13,14 @@ import typer
 from typer.core import TyperCommand
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
-from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, warn
+from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, talk, warn
 from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed
 from gifdesc.config import DecodingConfig
 
 if TYPE_CHECKING:
     from gifdesc.caption_formats import FormatName
     from gifdesc.captioners import GifCaptioner
+    from gifdesc.explained import Explained
 
 FORMATS = ("text", "json", "tsv", "csv")
 
@@ -192,14 +193,14 @@ def caption(
             decoding(DecodingConfig())
         except ValueError as error:
             raise typer.BadParameter(str(error).replace("_", "-")) from None
+        explained = None
         if explain is not None:
-            from gifdesc.explanation import check_explanation_path
+            from gifdesc.explained import Explained
 
-            check_explanation_path(explain)
+            explained = Explained(explain)
         from gifdesc.caption_formats import to_line
         from gifdesc.caption_inputs import caption_inputs
         from gifdesc.caption_output import CaptionFile, StdoutSink
-        from gifdesc.explained import Explained
         from gifdesc.sidecars import Sidecars
 
         stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
@@ -211,7 +212,6 @@ def caption(
         if output is not None:
             file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
             inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
-        explained = None if explain is None else Explained(explain)
         num_failed = num_done = 0
         if (first := next(inputs, None)) is not None:
             captioner = _load(model, device, weights, prompt)
@@ -239,13 +239,12 @@ def caption(
                         explained.take(result)
             if sidecars is not None:
                 num_failed += sidecars.num_failed
-            if explained is not None:
-                explained.write()
-                say(f"what the captions looked at -> {explain}")
         if file is not None:
             before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
             failed = f", {num_failed} failed" if num_failed else ""
             say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
+        if explain is not None and explained is not None:
+            _write_explanation(explained, explain)
         if num_failed:
             raise typer.Exit(EXIT_FAILED)
 
@@ -258,6 +257,19 @@ def _load(model: str, device: str, weights: str | None, prompt: str | None) -> G
     for sentence in captioner.warnings:
         warn(sentence)
     return captioner
+
+
+def _write_explanation(explained: Explained, path: Path) -> None:
+    from gifdesc.cli.page_progress import PageProgress
+
+    if not explained.num_captions:
+        warn(f"{path}: not written, for there is no caption to explain")
+        return
+    with PageProgress(talk) as progress:
+        sentences = explained.write(progress.advance)
+    for sentence in sentences:
+        warn(sentence)
+    say(f"what {counted(explained.num_shown, 'caption')} looked at -> {path}")
 
 
 def _is_many(paths: list[str]) -> bool:

@@ -53,11 +53,13 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     if not shown:
         say("no GIF is held out of so few: draw more with --num-gifs")
         return
-    _run(context, "evaluate", *data, *where)
+    page = str(folder / "report.html")
+    _run(context, "evaluate", *data, "--html", page, "--gifs", gifs, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
     picture_path = folder / "captions.png"
     _draw_picture(shown, folder, picture_path, device)
     say(f"the same as a picture -> {picture_path}")
+    say(f"all held-out GIFs with their captions and scores, for a browser -> {page}")
 
 
 def _run(context: typer.Context, *arguments: str) -> None:

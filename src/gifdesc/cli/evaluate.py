@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, counted, print_json, say, speaking_plainly, warn
+from gifdesc.cli.console import EXIT_FAILED, counted, print_json, say, speaking_plainly, talk, warn
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -23,6 +23,7 @@ from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
 
 if TYPE_CHECKING:
+    from gifdesc.evaluation_report import EvaluationReport, Subject
     from gifdesc.scored import Evaluation
 
 
@@ -69,6 +70,23 @@ def evaluate(
             help="Write each GIF's captions and scores there, one JSON object a line.",
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write a page there: the scores, and every caption beside its GIF, worst first.",
+        ),
+    ] = None,
+    gifs: Annotated[
+        Path | None,
+        typer.Option(
+            "--gifs",
+            metavar="DIR",
+            help="With --html: where the GIFs lie.",
+            show_default="./gifs, if it is there",
+        ),
+    ] = None,
     meteor: Annotated[
         bool,
         typer.Option(
@@ -89,6 +107,13 @@ def evaluate(
     with speaking_plainly(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
+        if gifs is not None and html is None:
+            raise typer.BadParameter("--gifs says what --html shows; give both")
+        report = None
+        if html is not None:
+            from gifdesc.evaluation_report import EvaluationReport
+
+            report = EvaluationReport(html, gifs)
         problems: list[str] = []
         if predictions is not None and references is not None:
             result = _evaluate_predictions(predictions, references, against, meteor=meteor)
@@ -121,11 +146,27 @@ def evaluate(
             print_json(result.to_json())
         else:
             print_scores(result)
-        if per_example is not None:
-            from gifdesc.scored import write_per_example
+        with speaking_plainly(debug=debug):  # the one object that --json promises is out
+            if per_example is not None:
+                from gifdesc.scored import write_per_example
 
-            write_per_example(per_example, result.captions)
-            say(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
+                write_per_example(per_example, result.captions)
+                say(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
+            if html is not None and report is not None:
+                from gifdesc.evaluation_report import Subject
+
+                name = None if against is None else against.stem
+                if predictions is not None:
+                    subject = Subject(name=predictions.name, against=name)
+                else:
+                    subject = Subject(
+                        name=str(model),
+                        split=split,
+                        model_dir=model,
+                        features_dir=features,
+                        against=name,
+                    )
+                _write_report(report, html, result, subject)
         if problems:
             raise typer.Exit(EXIT_FAILED)
 
@@ -143,3 +184,18 @@ def _evaluate_predictions(
         against=None if against is None else read_predictions(against, people),
         meteor=meteor,
     )
+
+
+def _write_report(
+    report: EvaluationReport, path: Path, result: Evaluation, subject: Subject
+) -> None:
+    from gifdesc.cli.page_progress import PageProgress
+
+    with PageProgress(talk) as progress:
+        written = report.write(result, subject, progress.advance)
+    worst = "the worst " if written.num_examples < result.num_examples else ""
+    say(f"wrote a page of {worst}{counted(written.num_examples, 'GIF')} -> {path}")
+    if not report.shows_gifs:
+        warn("the page shows captions without GIFs; name the GIFs' folder with --gifs")
+    elif written.num_without_frames:
+        warn(f"{counted(written.num_without_frames, 'GIF')} cannot be shown; the page says why")

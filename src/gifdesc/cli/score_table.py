@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gifdesc.scored import Evaluation
 
 _CHANCE = 0.05
-_COLUMNS = {"blind": "blind", "nearest": "near-\nest", "most-common": "most-\ncommon"}
+_COLUMNS = {"blind": "blind", "nearest": "nearest", "most-common": "most-\ncommon"}
 """Baseline -> its heading, in which it may be broken."""
 
 
