@@ -1,13 +1,15 @@
 """Which model and fusion captions best, on GIFs and combinations that it never saw.
 
-    python benchmarks/models.py [--num-gifs 432] [--seeds 3] [--epochs 20] [--work FOLDER]
+    python benchmarks/models.py [--num-gifs 500] [--seeds 3] [--epochs 20] [--work FOLDER]
     python benchmarks/models.py --only attention,mean
 
-Draws the demo's world (4 colours x 3 shapes x 6 events), extracts its features with the untrained
-ResNet50, and keeps a sixth of the 72 combinations out of training altogether: GIFs of these are
-scored apart, as `unseen`. Of the other GIFs a fifth is held out, as `seen`. Every model is trained
-by its preset's own recipe, for the same number of epochs; `report` for next-token prediction, for
-otherwise it cannot caption. A rerun with `--work` draws and extracts nothing anew.
+Draws GIFs that each show two scenes of the demo's world, one after the other ("a red ball grows,
+then a blue grid fades to white"), samples 32 frames of each and extracts their features with the
+untrained ResNet50. Of the 72 scenes (4 colours x 3 shapes x 6 events) an eighth is kept out of
+training altogether: GIFs that show one of these are scored apart, as `unseen`. Of the other GIFs a
+fifth is held out, as `seen`. Every model is trained by its preset's own recipe, for the same number
+of epochs; `report` for next-token prediction, for otherwise it cannot caption. A rerun with
+`--work` draws and extracts nothing anew.
 
 Prints a row per model: medians over the seeds, with the lowest and highest CIDEr.
 """
@@ -25,7 +27,17 @@ import torch
 
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import ModelConfig, TrainingConfig
-from gifdesc.demo import COLOURS, EVENTS, SCENES, SHAPES, draw_world, gif_name, scene_of
+from gifdesc.demo import (
+    COLOURS,
+    EVENTS,
+    SCENES,
+    SHAPES,
+    Scene,
+    draw_frames,
+    gif_name,
+    scene_of,
+    take_of,
+)
 from gifdesc.extraction import extract
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.inputs import find_gifs
@@ -59,38 +71,60 @@ def variants() -> dict[str, Variant]:
     }
 
 
-def unseen_scenes() -> set[str]:
-    """Descriptions of 12 of the 72 scenes; every colour, shape and event stays in the rest."""
+def unseen_scenes() -> set[Scene]:
+    """9 of the 72 scenes; every colour, shape and event stays in the rest."""
     order = list(SCENES)
     Random("unseen").shuffle(order)
-    chosen = order[: len(SCENES) // 6]
-    rest = order[len(chosen) :]
+    num_unseen = len(SCENES) // 8
+    rest = order[num_unseen:]
     assert {scene.colour for scene in rest} == set(COLOURS)
     assert {scene.shape for scene in rest} == set(SHAPES)
     assert {scene.event for scene in rest} == set(EVENTS)
-    return {scene.description for scene in chosen}
+    return set(order[:num_unseen])
+
+
+def scenes_of(index: int) -> tuple[Scene, Scene]:
+    """What GIF `index` shows, in order."""
+    first, second = (scene_of(2 * index + i, seed=WORLD_SEED) for i in range(2))
+    return first, second
+
+
+def draw_gif(index: int, folder: Path) -> None:
+    """Write a GIF and its description."""
+    first, second = scenes_of(index)
+    frames = draw_frames(first, take_of(2 * index, seed=WORLD_SEED))
+    frames += draw_frames(second, take_of(2 * index + 1, seed=WORLD_SEED))
+    # Not optimised: Pillow would merge the frames in which nothing moves.
+    frames[0].save(
+        folder / "gifs" / f"{gif_name(index)}.gif",
+        save_all=True,
+        append_images=frames[1:],
+        duration=80,
+        optimize=False,
+    )
+    text = f"{first.description}, then {second.description}\n"
+    (folder / "descriptions" / f"{gif_name(index)}.txt").write_text(text)
 
 
 def make_world(folder: Path, num_gifs: int) -> None:
     """GIFs, descriptions, features and split lists."""
-    draw_world(folder, num_gifs=num_gifs, seed=WORLD_SEED)
-    inputs = list(find_gifs([folder / "gifs"]))
-    extractor = FeatureExtractor.create(weights="random", device="cpu")
-    for _ in extract(inputs, folder / "features", extractor):
+    for name in ("gifs", "descriptions", "unseen"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for index in range(num_gifs):
+        draw_gif(index, folder)
+    extractor = FeatureExtractor.create(weights="random", num_frames=32, device="cpu")
+    for _ in extract(list(find_gifs([folder / "gifs"])), folder / "features", extractor):
         pass
     unseen = unseen_scenes()
-    lists: dict[str, list[str]] = {"train": [], "val": [], "test": [], "unseen": []}
+    lists: dict[str, list[str]] = {"train": [], "val": [], "test": [], "unseen/test": []}
     for index in range(num_gifs):
-        name = gif_name(index)
         draw = Random(f"split {index}").random()
         split = "train" if draw >= 0.3 else "val" if draw < 0.1 else "test"
-        if scene_of(index, seed=WORLD_SEED).description in unseen:
-            split = "unseen"
-        lists[split].append(name)
+        if unseen & set(scenes_of(index)):
+            split = "unseen/test"
+        lists[split].append(gif_name(index))
     for split, names in lists.items():
-        path = folder / split / "test.txt" if split == "unseen" else folder / f"{split}.txt"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(f"{name}\n" for name in names))
+        (folder / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
     (folder / "unseen" / "train.txt").write_text("")
 
 
@@ -123,7 +157,7 @@ def run(
 def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--num-gifs", type=int, default=432)
+    parser.add_argument("--num-gifs", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)

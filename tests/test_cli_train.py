@@ -161,7 +161,7 @@ def test_an_interrupted_run_says_how_far_it_came_and_goes_on(
             os.kill(os.getpid(), number)
         return token_loss(*arguments, **named)
 
-    monkeypatch.setattr("gifdesc.fitting.token_loss", interrupted)
+    monkeypatch.setattr("gifdesc.phases.token_loss", interrupted)
     stopped = train(world, model_dir, *options)
     assert (stopped.code, stopped.out) == (128 + number, "")
     assert len(calls) == step_index

@@ -55,7 +55,12 @@ def learnt(world, tmp_path_factory):
     """A model that knows the captions of `world` by heart, and all examples."""
     folder = tmp_path_factory.mktemp("learnt")
     config = TrainingConfig(
-        epochs=60, learning_rate=2e-2, batch_size=4, val_fraction=0.0, test_fraction=0.0
+        epochs=60,
+        learning_rate=2e-2,
+        batch_size=4,
+        label_smoothing=0.0,
+        val_fraction=0.0,
+        test_fraction=0.0,
     )
     data = prepare_data(world.features_dir, world.descriptions_dir, config)
     train(data, folder, TINY, config, CPU)

@@ -290,7 +290,7 @@ def test_a_model_folder_that_cannot_be_written_is_named(world, tmp_path):
 
 def test_one_single_example_is_enough(tmp_path):
     world = write_world(tmp_path / "world", {"only": "a red ball grows"})
-    config = TrainingConfig(epochs=30, learning_rate=2e-2)
+    config = replace(SHORT, epochs=60, learning_rate=2e-2, schedule="constant")
     summary = run(world, tmp_path / "model", config)
     assert said(tmp_path / "model", summary.data.splits["train"]) == {"only": "a red ball grows"}
 
@@ -312,7 +312,7 @@ def spy_on_batches(monkeypatch):
         seen.append((batch.tokens.shape[1], num_tokens / len(batch.tokens), per_token))
         return loss
 
-    monkeypatch.setattr("gifdesc.fitting.token_loss", spy)
+    monkeypatch.setattr("gifdesc.phases.token_loss", spy)
     return seen
 
 

@@ -49,18 +49,21 @@ class NoDanglingEnd:
 
     def __init__(self, end_id: int, endings: Endings) -> None:
         self._end_id = end_id
-        self._by_length: dict[int, list[tuple[int, ...]]] = {}
-        for ending in endings:
-            self._by_length.setdefault(len(ending), []).append(ending)
+        lengths = sorted({len(ending) for ending in endings})
+        self._by_length = {
+            length: torch.tensor([one for one in endings if len(one) == length])  # (M, length)
+            for length in lengths
+        }
 
     def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
         """Rule out the end token where the caption would dangle."""
         for length, endings in self._by_length.items():
             if tokens.shape[1] < length:
-                continue
+                break
+            if endings.device != tokens.device:
+                endings = self._by_length[length] = endings.to(tokens.device)
             tail = tokens[:, tokens.shape[1] - length :]  # (N, length)
-            wanted = torch.tensor(endings, device=tokens.device)  # (M, length)
-            dangles = (tail[:, None] == wanted).all(dim=2).any(dim=1)  # (N,)
+            dangles = (tail[:, None] == endings).all(dim=2).any(dim=1)  # (N,)
             log_probs[:, self._end_id].masked_fill_(dangles, float("-inf"))
 
 

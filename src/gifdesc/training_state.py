@@ -78,6 +78,8 @@ def read_progress(path: Path) -> Progress:
     try:
         with safe_open(path, framework="pt") as file:
             row = json.loads((file.metadata() or {})["progress"])
+        if not isinstance(row, dict):
+            raise ValueError("no JSON object")
         version = row.pop("format_version")
         if version > STATE_VERSION:
             raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc to resume it")
