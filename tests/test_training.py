@@ -87,6 +87,15 @@ def test_the_callers_random_numbers_are_left_alone(world, tmp_path):
     assert str(before[2]) == str(after[2])
 
 
+def test_a_gpu_that_does_not_compute_is_not_touched(world, tmp_path, monkeypatch):
+    def touched(*_):
+        raise AssertionError("a GPU was asked for its random numbers")
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
+    monkeypatch.setattr("torch.cuda.get_rng_state", touched)
+    run(world, tmp_path, replace(SHORT, epochs=1))
+
+
 def test_the_models_sizes_and_statistics_come_from_the_training_split(world, tmp_path):
     config = TrainingConfig(epochs=1, val_fraction=0.2, test_fraction=0.2, seed=3)
     summary = run(world, tmp_path, config, replace(TINY, feature_size=5, vocab_size=5))

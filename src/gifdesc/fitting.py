@@ -47,6 +47,18 @@ class EpochSums:
         return self.loss / max(1.0, self.num_tokens)
 
 
+def not_finite(what: str) -> TrainingError:
+    """The error that says so, with the likely causes.
+
+    Args:
+        what: the numbers and their verb.
+    """
+    return TrainingError(
+        f"{what} not finite; a lower --lr usually helps, --precision float32 where numbers "
+        "overflow, and `gifdesc extract --force` if the features themselves are extreme"
+    )
+
+
 class EpochLoop:
     """One epoch, step by step, from any of its batches on.
 
@@ -114,11 +126,7 @@ class EpochLoop:
         for offset, (row, (_, num_examples)) in enumerate(zip(rows, self._unseen, strict=True)):
             loss, num_correct, num_tokens = row
             if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss of step {first + offset} (epoch {self._epoch}) is not finite; a "
-                    "lower --lr usually helps, --precision float32 where numbers overflow, and "
-                    "`gifdesc extract --force` if the features themselves are extreme"
-                )
+                raise not_finite(f"the loss of step {first + offset} (epoch {self._epoch}) is")
             self.sums.loss += loss
             self.sums.num_correct += num_correct
             self.sums.num_tokens += num_tokens

@@ -12,45 +12,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
-from gifdesc.config import Precision
 from gifdesc.device import cpu_streams
-from gifdesc.errors import UsageError
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from gifdesc.runtime_torch import CPU_STREAM_FRAMES, Pixels, Vectors, fold_batch_norm
 
 if TYPE_CHECKING:
     from openvino import Model, Node
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
 
 class OpenVinoEncoder:
-    """ResNet50 by OpenVINO; in float32 equal to PyTorch to 1e-4 of the features' scale.
+    """ResNet50 by OpenVINO in float32: equal to PyTorch to 1e-4 of the features' scale.
 
     Args:
         network: torchvision's ResNet50 without its head, in evaluation mode.
-        precision: `float32`, or `bfloat16` where the CPU computes in it.
-
-    Raises:
-        UsageError: the CPU does not compute in that precision.
     """
 
-    def __init__(self, network: nn.Module, precision: Precision = "float32") -> None:
+    def __init__(self, network: nn.Module) -> None:
         import openvino
 
-        core = openvino.Core()
-        if precision not in _HINTS or (
-            precision == "bfloat16" and "BF16" not in core.get_property("CPU", _CAPABILITIES)
-        ):
-            raise UsageError(f"--precision {precision}: not what this CPU computes in; use float32")
         self._num_streams, num_threads = cpu_streams()
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": str(self._num_streams),
             "INFERENCE_NUM_THREADS": str(self._num_streams * num_threads),
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": "f32",
         }
-        self._compiled = core.compile_model(resnet50_graph(network), "CPU", settings)
+        self._compiled = openvino.Core().compile_model(resnet50_graph(network), "CPU", settings)
         self._requests: list[openvino.InferRequest] = []
         self.batch_frames = CPU_STREAM_FRAMES * self._num_streams
 
@@ -77,9 +64,6 @@ class OpenVinoEncoder:
         """Drop what was submitted and is not done."""
         for request in self._requests:
             request.cancel()
-
-
-_CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
 
 
 def resnet50_graph(network: nn.Module) -> Model:

@@ -79,7 +79,7 @@ def train(
     if progress is not None:
         check_same_run(progress, start)
         start = replace(progress, model=start.model, training=start.training)
-    with _seeded(config.seed):
+    with _seeded(config.seed, device):
         model = CaptionModel(model_config)
         if model_config.standardise and progress is None:
             statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
@@ -119,8 +119,9 @@ def _sha256_of(data: TrainingData) -> str:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Random numbers of this seed within, the caller's own generator untouched after."""
-    with torch.random.fork_rng():
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers of this seed within, the caller's own generators untouched after."""
+    # Only the device that computes: asking the other GPUs takes memory on each.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

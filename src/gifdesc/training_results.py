@@ -86,7 +86,7 @@ class TrainingSummary:
         losses = [one.train_loss for one in self.history if one.train_loss is not None]
         return {
             "model": str(self.model_dir),
-            "epochs": self.history[-1].epoch,
+            "epochs": len(self.history),
             "best_epoch": best.epoch,
             "train_loss": losses[-1],
             "val_loss": best.val_loss,

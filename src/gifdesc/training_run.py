@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
 from gifdesc.files import reason, write_json_lines
-from gifdesc.fitting import EpochLoop, EpochSums
+from gifdesc.fitting import EpochLoop, EpochSums, not_finite
 from gifdesc.interruption import Interrupted, StopRequest
 from gifdesc.model import CaptionModel
 from gifdesc.optimisation import make_optimizer
@@ -98,8 +99,7 @@ class TrainingRun:
                 data.splits["val"], tokenizer, config, data.store, device, world
             )
         self._optimizer = make_optimizer(model, config)
-        self._is_new = not start.history and not start.sums
-        if not self._is_new:
+        if start.history or start.sums:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
         self._saved_seconds = time.monotonic()
 
@@ -155,7 +155,10 @@ class TrainingRun:
         return bool(patience) and num_epochs_since_best(self.history) >= patience
 
     def _finish_epoch(self, epoch: int, loop: EpochLoop) -> EpochResult:
+        self._check_weights(epoch)
         val = self._validator(self._model) if self._validator else None
+        if val is not None and not math.isfinite(val.loss):
+            raise not_finite(f"the validation loss of epoch {epoch} is")
         is_rewarded = self._phase.name == SelfCriticalPhase.name
         scores = {
             "val_loss": val.loss if val else None,
@@ -175,23 +178,30 @@ class TrainingRun:
             is_best=is_better(scores, self.history, self._config.best_by),
         )
         self.history.append(asdict(result))
-        with self._writing():
-            last_dir = self._model_dir / LAST_NAME
-            self._save_checkpoint(last_dir)
-            if self._is_new and len(self.history) == 1:
-                # The tokenizer of this run must never stand beside the weights of another.
-                (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
-            if result.is_best:
-                self._save_checkpoint(self._model_dir)
-            write_json_lines(self._model_dir / HISTORY_NAME, self.history)
+        if self._world.is_main:
+            self._save_epoch(is_best=result.is_best)
         self._save_state(epoch + 1, EpochSums())
         return result
 
+    def _save_epoch(self, *, is_best: bool) -> None:
+        with self._writing():
+            self._save_checkpoint(self._model_dir / LAST_NAME)
+            if len(self.history) == 1:
+                # The tokenizer of this run must never stand beside the weights of another.
+                (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
+            if is_best:
+                self._save_checkpoint(self._model_dir)
+            write_json_lines(self._model_dir / HISTORY_NAME, self.history)
+
     def _save_checkpoint(self, folder: Path, threshold: float | None = None) -> None:
-        if self._world.is_main:
-            save_checkpoint(
-                folder, self._model, self._tokenizer, self._data.recipe, self._config, threshold
-            )
+        save_checkpoint(
+            folder, self._model, self._tokenizer, self._data.recipe, self._config, threshold
+        )
+
+    def _check_weights(self, epoch: int) -> None:
+        """Keep the last good checkpoint where a finite loss had a gradient that was not."""
+        if not all(bool(one.isfinite().all()) for one in self._model.parameters()):
+            raise not_finite(f"the weights in epoch {epoch} are")
 
     def _save_state(self, epoch: int, sums: EpochSums) -> None:
         self._saved_seconds = time.monotonic()
@@ -215,6 +225,7 @@ class TrainingRun:
             is_asked = is_time and self._world.any(is_asked, self._device)
         if is_asked or time.monotonic() - self._saved_seconds > _SAVE_SECONDS:
             loop.look()
+            self._check_weights(epoch)
             self._save_state(epoch, loop.sums)
         if is_asked:
             done = f"{loop.sums.num_batches} of {self._phase.num_batches} steps of epoch {epoch}"
@@ -227,8 +238,6 @@ class TrainingRun:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
-            if self._world.is_main:
-                self._model_dir.mkdir(parents=True, exist_ok=True)
             yield
         except OSError as error:
             raise TrainingError(f"{self._model_dir}: cannot be written: {reason(error)}") from error
