@@ -7,7 +7,8 @@ round: (b) gifdesc, and (c) ResNet50's forward pass alone on the same distinct f
 memory, in the fastest of several ways. Each round also runs (a), the plain loop that everybody
 writes, on its share of the GIFs, so that all rounds together run it once on all. Untrained
 weights: the arithmetic is the same. Frames per second count distinct sampled frames. About 5
-minutes on 2 idle cores; what else the machine does meanwhile is printed as its load.
+minutes on 2 idle cores. What else the machine does shows in its load, printed beside each time, and
+in the ratio of processor times, which it changes little.
 """
 
 from __future__ import annotations
@@ -112,11 +113,11 @@ def ways_forward(
     return ways
 
 
-def seconds_of(run: Callable[[], None]) -> float:
-    """Wall-clock time of one run."""
-    start = time.perf_counter()
+def seconds_of(run: Callable[[], None]) -> tuple[float, float]:
+    """Wall-clock and processor time of one run."""
+    start, start_cpu = time.perf_counter(), time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - start_cpu
 
 
 def fastest(
@@ -128,7 +129,7 @@ def fastest(
         way(pixels[:8])
     for _ in range(2):
         for name, way in ways.items():
-            timed[name] = min(timed[name], seconds_of(partial(way, pixels)))
+            timed[name] = min(timed[name], seconds_of(partial(way, pixels))[0])
     name = min(timed, key=timed.__getitem__)
     return name, ways[name]
 
@@ -144,26 +145,32 @@ def measure(bench: Bench, rounds: int) -> None:
         runs[f"(b) gifdesc, {runtime}"] = partial(gifdesc_extract, bench, encoder)
         runs[f"(c) forward, {runtime}"] = partial(way, bench.pixels)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in runs}
     plain_seconds = 0.0
     for number in range(rounds):
         share = bench.inputs[number::rounds]
-        plain_seconds += seconds_of(partial(plain_loop, share, bench.backbone.network))
+        plain_seconds += seconds_of(partial(plain_loop, share, bench.backbone.network))[0]
         for name, run in runs.items():
-            seconds[name].append(seconds_of(run))
+            wall, cpu = seconds_of(run)
+            seconds[name].append(wall)
+            cpu_seconds[name].append(cpu)
             load = os.getloadavg()[0]
-            print(f"{name}: {seconds[name][-1]:.1f} s, load {load:.1f}", file=sys.stderr)
+            print(f"{name}: {wall:.1f} s, processor {cpu:.1f} s, load {load:.1f}", file=sys.stderr)
     medians = {"(a) plain loop": plain_seconds}
     medians |= {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         print(f"{name:24} {median:7.2f} s  {len(bench.pixels) / median:6.1f} frames/s")
     for runtime in runtimes:
-        ours, alone = (seconds[f"{one}, {runtime}"] for one in ("(b) gifdesc", "(c) forward"))
-        ratios = [c / b for b, c in zip(ours, alone, strict=True)]
+        ours, alone = f"(b) gifdesc, {runtime}", f"(c) forward, {runtime}"
+        ratios, cpu_ratios = (
+            [c / b for b, c in zip(times[ours], times[alone], strict=True)]
+            for times in (seconds, cpu_seconds)
+        )
         shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-        to_plain = plain_seconds / statistics.median(ours)
         print(
-            f"{runtime}: {statistics.median(ratios):.3f} of the forward pass ({shown}), "
-            f"{to_plain:.2f} x the loop"
+            f"{runtime}: {statistics.median(ratios):.3f} of the forward pass ({shown}), by "
+            f"processor time {statistics.median(cpu_ratios):.3f}; "
+            f"{plain_seconds / medians[ours]:.2f} x the loop"
         )
 
 
