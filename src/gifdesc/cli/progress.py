@@ -115,8 +115,9 @@ class TrainingProgress(Talk):
 
     def step(self, result: StepResult) -> None:
         """Show a finished optimizer step."""
+        score = f"reward {result.reward:.3f}" if result.loss is None else f"loss {result.loss:.3f}"
         text = (
-            f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.3f}  "
+            f"epoch {result.epoch}/{self._epochs}  {score}  "
             f"{result.examples_per_second:.0f} pairs/s"
         )
         done = (result.epoch - 1) * self._num_pairs + result.num_examples
