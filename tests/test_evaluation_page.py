@@ -110,6 +110,13 @@ def test_the_page_holds_scores_curves_and_examples(tmp_path, gifs):
     assert places == sorted(places)
 
 
+def test_the_numbers_of_the_curves_have_cider_where_there_is_one(tmp_path):
+    text = write(tmp_path, history=[*HISTORY, {"epoch": 4, "val_cider": 0.625}]).read_text()
+    assert '<th scope="col">validation CIDEr</th>' in text
+    assert "<td>0.625</td>" in text
+    assert "validation CIDEr" not in write(tmp_path, history=HISTORY).read_text()
+
+
 def test_alt_texts_are_the_captions(tmp_path, gifs):
     text = write(tmp_path, gifs=gifs).read_text(encoding="utf-8")
     alts = re.findall(r'<img src="data:image/webp[^>]*alt="([^"]*)"', text)

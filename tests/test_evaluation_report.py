@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from gifdesc.evaluation_report import (
 from gifdesc.features import Manifest, ManifestEntry
 from gifdesc.files import write_json
 from gifdesc.generation import Word
+from gifdesc.resampling import Difference
 from gifdesc.scored import Captioned
 from helpers import draw_gif
 
@@ -67,8 +69,25 @@ def test_another_system_is_a_baseline_and_a_sentence():
     page = page_of(result, Subject(name="mine.jsonl", against="theirs"))
     [row] = [row for row in page.rows if row.metric == "bleu_1"]
     assert row.baselines["theirs"] == result.against["bleu_1"].score
-    [sentence] = [note for note in page.notes if note.startswith("Compared with theirs: ")]
-    assert f"BLEU-1 {result.against['bleu_1'].difference:+.3f} (p " in sentence
+    assert any(note.startswith("Difference to theirs: ") for note in page.notes)
+
+
+def test_a_difference_is_said_with_how_sure_it_is():
+    found = {
+        "bleu_1": Difference(0.2, 0.1, (0.05, 0.15), 0.01),
+        "rouge_l": Difference(0.2, -0.02, (-0.1, 0.1), 0.4),
+        "cider": Difference(0.2, 0.3, (0.1, 0.5), 0.049),
+    }
+    clear = dict.fromkeys(found, found["cider"])
+    for against, sentence in (
+        (found, "BLEU-1 +0.100, CIDEr +0.300: hardly by chance (p < 0.05); "),
+        (clear, "BLEU-1 +0.300, ROUGE-L +0.300, CIDEr +0.300: hardly by chance (p < 0.05)."),
+    ):
+        result = replace(evaluated(), against=against)
+        assert f"Difference to the other system: {sentence}" in " ".join(page_of(result).notes)
+    assert "ROUGE-L -0.020: may be chance." in " ".join(
+        page_of(replace(evaluated(), against=found)).notes
+    )
 
 
 def test_few_gifs_are_sorted_by_a_score_that_means_something():

@@ -24,13 +24,8 @@ from gifdesc.resnet import ResNet50, initialise
 UNTRAINED = "random"
 _RANDOM_SEED = 0
 
-_TORCHVISION_URLS = {
-    "imagenet1k-v1": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
-    "imagenet1k-v2": "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
-}
-"""Where torchvision's ResNet50_Weights lie; a file's name carries how its SHA-256 begins."""
-
-WEIGHT_NAMES = (*_TORCHVISION_URLS, UNTRAINED)
+_TORCHVISION_WEIGHTS = {"imagenet1k-v1": "IMAGENET1K_V1", "imagenet1k-v2": "IMAGENET1K_V2"}
+WEIGHT_NAMES = (*_TORCHVISION_WEIGHTS, UNTRAINED)
 
 _RESIZE_SIZES = {"imagenet1k-v1": 256, "imagenet1k-v2": 232}
 """Shorter side in pixels before the crop, from torchvision's ResNet50_Weights.*.transforms()."""
@@ -79,7 +74,7 @@ def load_backbone(weights: str) -> Backbone:
             initialise(network)
         digest = hashlib.sha256(save(dict(network.state_dict()))).hexdigest()
     else:
-        if weights in _TORCHVISION_URLS:
+        if weights in _TORCHVISION_WEIGHTS:
             path = _download(weights)
         elif (path := Path(weights)).is_file():
             pass
@@ -101,7 +96,9 @@ def load_backbone(weights: str) -> Backbone:
 
 def _download(weights: str) -> Path:
     """The file of torchvision for a weight set, from its cache or from the network."""
-    url = _TORCHVISION_URLS[weights]
+    from torchvision.models import ResNet50_Weights
+
+    url: str = ResNet50_Weights[_TORCHVISION_WEIGHTS[weights]].url
     cache_dir = Path(torch.hub.get_dir()) / "checkpoints"
     path = cache_dir / url.rsplit("/", 1)[-1]
     if path.is_file():

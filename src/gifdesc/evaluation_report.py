@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gifdesc.features import Manifest, read_recipe
 from gifdesc.files import read_json_lines
 from gifdesc.filmstrips import GifFolder
 from gifdesc.gif import Indices
+from gifdesc.resampling import Difference
 from gifdesc.sampling import sampler
 from gifdesc.scored import Evaluation, ScoredCaption
 from gifdesc.scorer import EXACT_MATCH
@@ -32,8 +33,8 @@ DEFAULT_GIFS_DIR = Path("gifs")
 _HISTORY_NAME = "history.jsonl"
 _CURVES = ("train_loss", "val_loss", "val_token_accuracy", "val_cider")
 _OF_EXAMPLES = ("cider", "meteor", "rouge_l", "bleu_4", "bleu_1")
-_NEEDS_NO_WORD = ("loss", "nearest", "most-common", "in_training")  # what only a model has
-_CHANCE = 0.05
+_ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")
+_CHANCE = 0.05  # a p-value below it is called clear
 
 FramesOf = Callable[[str], Indices]
 """A GIF's name to the frames that its features describe, None where nobody knows."""
@@ -218,22 +219,24 @@ def _notes(result: Evaluation, subject: Subject) -> list[str]:
     rows = set(result.metrics)
     told = {**result.warnings, **{k: v for k, v in result.notes.items() if k not in rows}}
     if result.loss is None:
-        told = {name: note for name, note in told.items() if name not in _NEEDS_NO_WORD}
+        told = {name: note for name, note in told.items() if name not in _ONLY_OF_MODELS}
     notes = [f"{_label(name)}: {note}." for name, note in told.items()]
     if result.against is not None:
-        notes.append(_comparison(result, _other_name(subject)))
+        notes.append(_comparison(result.against, _other_name(subject)))
     return notes
 
 
-def _comparison(result: Evaluation, other: str) -> str:
-    parts = [
-        f"{metric_label(name)} {one.difference:+.3f} (p {one.p_value:.3f})"
-        for name, one in (result.against or {}).items()
-    ]
-    return (
-        f"Compared with {other}: {', '.join(parts)}. "
-        f"A difference with p of {_CHANCE} or more may be chance."
-    )
+def _comparison(differences: Mapping[str, Difference], other: str) -> str:
+    parts = []
+    for is_clear, label in ((True, f"hardly by chance (p < {_CHANCE})"), (False, "may be chance")):
+        listed = [
+            f"{metric_label(name)} {one.difference:+.3f}"
+            for name, one in differences.items()
+            if (one.p_value < _CHANCE) == is_clear
+        ]
+        if listed:
+            parts.append(f"{', '.join(listed)}: {label}")
+    return f"Difference to {other}: {'; '.join(parts)}."
 
 
 def _other_name(subject: Subject) -> str:

@@ -66,7 +66,7 @@ def make_encoder(
 
     Raises:
         UsageError: OpenVINO is asked for and not installed, or on another device than the CPU;
-            or less than float32 on the CPU, which was not measured to be worth it.
+            or less than float32 on the CPU, where it costs too much agreement (docs/benchmarks.md).
     """
     if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
         raise UsageError("--runtime openvino: computes on the CPU in float32 only; use torch")

@@ -12,45 +12,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
-from gifdesc.config import Precision
 from gifdesc.device import cpu_streams
-from gifdesc.errors import UsageError
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from gifdesc.runtime_torch import CPU_STREAM_FRAMES, Pixels, Vectors, fold_batch_norm
 
 if TYPE_CHECKING:
     from openvino import Model, Node
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
 
 class OpenVinoEncoder:
-    """ResNet50 by OpenVINO; in float32 equal to PyTorch to 1e-4 of the features' scale.
+    """ResNet50 by OpenVINO in float32: equal to PyTorch to 1e-4 of the features' scale.
 
     Args:
         network: torchvision's ResNet50 without its head, in evaluation mode.
-        precision: `float32`, or `bfloat16` where the CPU computes in it.
-
-    Raises:
-        UsageError: the CPU does not compute in that precision.
     """
 
-    def __init__(self, network: nn.Module, precision: Precision = "float32") -> None:
+    def __init__(self, network: nn.Module) -> None:
         import openvino
 
-        core = openvino.Core()
-        if precision not in _HINTS or (
-            precision == "bfloat16" and "BF16" not in core.get_property("CPU", _CAPABILITIES)
-        ):
-            raise UsageError(f"--precision {precision}: not what this CPU computes in; use float32")
         self._num_streams, num_threads = cpu_streams()
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": str(self._num_streams),
             "INFERENCE_NUM_THREADS": str(self._num_streams * num_threads),
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": "f32",
         }
-        self._compiled = core.compile_model(resnet50_graph(network), "CPU", settings)
+        self._compiled = openvino.Core().compile_model(resnet50_graph(network), "CPU", settings)
         self._requests: list[openvino.InferRequest] = []
         self.batch_frames = CPU_STREAM_FRAMES * self._num_streams
 
@@ -79,11 +66,8 @@ class OpenVinoEncoder:
             request.cancel()
 
 
-_CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
-
-
 def resnet50_graph(network: nn.Module) -> Model:
-    """The graph of torchvision's ResNet50 without its head, for uint8 (N, h, w, 3).
+    """The graph of torchvision's ResNet50 without its head, for uint8 (N, 224, 224, 3).
 
     Batch-norm is folded into the convolutions. The layers and their order are those of
     `torchvision.models.resnet.ResNet` and `Bottleneck` (He et al. 2016, arXiv:1512.03385,
@@ -110,7 +94,7 @@ def resnet50_graph(network: nn.Module) -> Model:
             frames = convolve(frames, block.downsample[0])
         return ops.relu(ops.add(convolved, frames))
 
-    pixels = ops.parameter([-1, -1, -1, 3], np.uint8, name="pixels")
+    pixels = ops.parameter([-1, 224, 224, 3], np.uint8, name="pixels")
     mean, std = (255 * np.array(one, np.float32) for one in (IMAGENET_MEAN, IMAGENET_STD))
     frames = ops.divide(ops.subtract(ops.convert(pixels, "f32"), mean), std)
     frames = ops.transpose(frames, np.array([0, 3, 1, 2]))

@@ -25,8 +25,9 @@ def print_scores(result: Evaluation) -> None:
     if result.against is not None:
         console.print(_against_table(result))
     console.print(_diversity_line(result), markup=False)
-    for name, note in result.notes.items():
-        console.print(f"{name}: {note}", markup=False)
+    for note in dict.fromkeys(result.notes.values()):
+        names = [name for name, one in result.notes.items() if one == note]
+        console.print(f"{', '.join(names)}: {note}", markup=False)
 
 
 def _scores_table(result: Evaluation) -> Table:
