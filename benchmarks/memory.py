@@ -38,6 +38,9 @@ class EmptyEncoder:
         """Zeros for every frame."""
         return lambda: np.zeros((len(pixels), 2048), np.float32)
 
+    def cancel(self) -> None:
+        """Nothing is under way."""
+
 
 def resident_bytes() -> int:
     """Resident memory of this process."""

@@ -40,7 +40,7 @@ def test_without_a_terminal_lines_say_how_far_extraction_is(lines):
         progress.advance(ExtractionEvent(entries[1], Path("b")))
         progress.advance(ExtractionEvent(entries[2], Path("c"), skipped=True))
     first, second, third = lines.getvalue().splitlines()
-    assert first.startswith("1 GIF, 0 failed, 0 done before, ")
+    assert first.startswith("1 done, 0 failed, 0 done before, ")
     assert second.startswith("2/3 GIFs, 1 failed, 0 done before, ")
     assert third.startswith("3/3 GIFs, 1 failed, 1 done before, ")
     assert third.endswith(" frames/s, 0 s left")

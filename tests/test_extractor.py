@@ -3,6 +3,7 @@
 import gc
 import logging
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -354,6 +355,17 @@ def test_a_recipe_makes_the_same_features_again(tmp_path):
     made = FeatureExtractor.create(weights="random", num_frames=4, sampling="time", device="cpu")
     again = FeatureExtractor.for_recipe(made.recipe, device="cpu")
     assert again.recipe == made.recipe
+    first, second = (one.encode([one.sample(path)])[0] for one in (made, again))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_a_recipe_of_a_gpu_serves_on_a_cpu(tmp_path):
+    path = draw_gif(tmp_path / "a.gif", 5)
+    made = FeatureExtractor.create(weights="random", device="cpu")
+    recipe = replace(made.recipe, precision="bfloat16")
+    again = FeatureExtractor.for_recipe(recipe, device="cpu")
+    assert again.recipe == recipe
     first, second = (one.encode([one.sample(path)])[0] for one in (made, again))
     np.testing.assert_array_equal(first, second)
 

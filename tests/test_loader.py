@@ -107,9 +107,13 @@ def test_a_file_that_kills_its_worker_costs_only_itself(gifs, tmp_path):
     assert "killed the process" in str(results[2][1])
 
 
-def test_on_a_cpu_one_thread_reads_and_on_a_gpu_the_cores_do():
-    assert default_num_workers("cpu") == 0
-    assert 1 <= default_num_workers("cuda") <= 16
+@pytest.mark.parametrize(
+    ("num_cores", "on_cpu", "on_cuda"), [(1, 0, 1), (2, 0, 2), (16, 0, 16), (64, 3, 16)]
+)
+def test_on_a_cpu_few_read_and_on_a_gpu_the_cores_do(monkeypatch, num_cores, on_cpu, on_cuda):
+    monkeypatch.setattr(os, "cpu_count", lambda: num_cores)
+    assert default_num_workers("cpu") == on_cpu
+    assert default_num_workers("cuda") == on_cuda
 
 
 def test_zero_workers_are_a_thread_of_this_process():

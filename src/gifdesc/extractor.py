@@ -115,7 +115,9 @@ class FeatureExtractor:
                 f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted "
                 f"{recipe.weights_sha256[:12]}...); name the right file with --weights"
             )
-        encoder = make_encoder(backbone.network, torch_device, precision=recipe.precision)
+        # A GPU's 16-bit features are near enough to float32: a CPU has nothing else to offer.
+        precision = "float32" if torch_device.type == "cpu" else recipe.precision
+        encoder = make_encoder(backbone.network, torch_device, precision=precision)
         return cls(backbone, recipe, encoder)
 
     def sample(self, source: GifSource) -> SampledGif:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gifdesc.errors import TrainingError
 from gifdesc.model import CaptionModel
-from gifdesc.phases import Phase
+from gifdesc.phases import Phase, SelfCriticalPhase
 from gifdesc.trainer import Trainer
 from gifdesc.training_results import StepResult
 
@@ -132,7 +132,16 @@ class EpochLoop:
             self.sums.num_tokens += num_tokens
             self.sums.num_examples += num_examples
             rate = self.sums.num_examples / max(1e-9, self.sums.seconds)
-            step_loss = loss / max(1.0, num_tokens)
-            on_step(StepResult(self._epoch, self.sums.num_examples, step_loss, rate))
+            mean = loss / max(1.0, num_tokens)
+            is_rewarded = self._phase.name == SelfCriticalPhase.name
+            on_step(
+                StepResult(
+                    epoch=self._epoch,
+                    num_examples=self.sums.num_examples,
+                    loss=None if is_rewarded else mean,
+                    reward=-mean if is_rewarded else None,
+                    examples_per_second=rate,
+                )
+            )
         self._unseen.clear()
         self._looked_seconds = time.perf_counter()

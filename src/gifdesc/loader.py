@@ -32,6 +32,10 @@ _AHEAD_PER_WORKER = 8
 _NICENESS = 10
 """Decoding fills the gaps that the network leaves and never keeps it waiting for a core."""
 
+_CORES_PER_READER = 20
+"""Cores that compute on a CPU for each that decodes, at which decoding keeps ahead: ResNet50 takes
+about 100 ms of a core for a frame, a frame's share of decoding 2.3 ms (docs/benchmarks.md)."""
+
 Loaded = SampledGif | GifdescError | None
 """A sampled GIF, why there is none, or None for a file that is what it was."""
 
@@ -49,9 +53,10 @@ def default_num_workers(device_type: str) -> int:
 
     Args:
         device_type: `cpu`, `cuda` or `mps`. On a CPU the network itself takes all cores, and one
-            thread decodes many times faster than it computes.
+            thread decodes some 40 times faster than one core computes.
     """
-    return 0 if device_type == "cpu" else min(16, os.cpu_count() or 1)
+    num_cores = os.cpu_count() or 1
+    return num_cores // _CORES_PER_READER if device_type == "cpu" else min(16, num_cores)
 
 
 def load_gifs(

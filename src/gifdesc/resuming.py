@@ -103,6 +103,8 @@ def choose_configs(
     settings = dict(training_options)
     if settings.get("objective") == "reconstruction":
         settings.setdefault("best_by", "loss")  # such a model has no captions to score
+    if settings.get("optimizer") == "adam":
+        settings.setdefault("weight_decay", 0.0)  # Adam has none
     return replace(model, **changes), replace(training, **settings)
 
 
@@ -125,14 +127,38 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
         )
     for was, is_now in ((before, now), (stored.training, wanted.training)):
         if name := _difference(was, is_now):
+            if name == "splits_sha256":
+                raise TrainingError(
+                    "--resume: the run was begun with other split lists, or with none; give its "
+                    "own with --splits, or start anew with --force"
+                )
             raise TrainingError(
                 f"--resume: the run was begun with {name} {was.get(name)}, not {is_now[name]}; "
                 "leave that option out, or start anew with --force"
             )
     if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
-            "--resume: the GIFs or descriptions are not those that the run was begun with; "
-            "start anew with --force"
+            "--resume: the features, GIFs or descriptions are not those that the run was begun "
+            "with; start anew with --force"
+        )
+    _check_epochs(stored, now=wanted.training["epochs"])
+
+
+def _check_epochs(stored: Progress, *, now: int) -> None:
+    """Cross-entropy may go on for longer, until self-critical training has begun."""
+    before = stored.training["epochs"]
+    if now == before:
+        return
+    num_begun = stored.epoch if stored.sums else stored.epoch - 1
+    if num_begun > before:
+        raise TrainingError(
+            f"--resume: self-critical training has begun after epoch {before}, so there is no way "
+            f"to --epochs {now}; leave that option out, or start anew with --force"
+        )
+    if now < num_begun:
+        raise TrainingError(
+            f"--resume: {num_begun} epochs of cross-entropy are done or under way, more than "
+            f"--epochs {now}; ask for as many or more, or start anew with --force"
         )
 
 

@@ -67,7 +67,7 @@ class OpenVinoEncoder:
 
 
 def resnet50_graph(network: nn.Module) -> Model:
-    """The graph of torchvision's ResNet50 without its head, for uint8 (N, h, w, 3).
+    """The graph of torchvision's ResNet50 without its head, for uint8 (N, 224, 224, 3).
 
     Batch-norm is folded into the convolutions. The layers and their order are those of
     `torchvision.models.resnet.ResNet` and `Bottleneck` (He et al. 2016, arXiv:1512.03385,
@@ -94,7 +94,7 @@ def resnet50_graph(network: nn.Module) -> Model:
             frames = convolve(frames, block.downsample[0])
         return ops.relu(ops.add(convolved, frames))
 
-    pixels = ops.parameter([-1, -1, -1, 3], np.uint8, name="pixels")
+    pixels = ops.parameter([-1, 224, 224, 3], np.uint8, name="pixels")
     mean, std = (255 * np.array(one, np.float32) for one in (IMAGENET_MEAN, IMAGENET_STD))
     frames = ops.divide(ops.subtract(ops.convert(pixels, "f32"), mean), std)
     frames = ops.transpose(frames, np.array([0, 3, 1, 2]))

@@ -109,8 +109,11 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
 
 
 def _sha256_of(data: TrainingData) -> str:
-    """What tells data apart: the names and captions of what is trained and validated on."""
-    digest = hashlib.sha256()
+    """What tells data apart: the features' recipe, the names and captions of both splits."""
+    recipe = {} if data.recipe is None else to_json(data.recipe)
+    # As when recipes are compared, weights count by their hash and the version not at all.
+    told = {key: recipe[key] for key in recipe if key not in ("weights", "gifdesc_version")}
+    digest = hashlib.sha256(json.dumps(told).encode())
     for split in ("train", "val"):
         for example in data.splits[split]:
             row = json.dumps([split, example.name, example.captions])

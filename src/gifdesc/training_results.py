@@ -52,13 +52,15 @@ class StepResult:
     Attributes:
         epoch: counted from 1.
         num_examples: examples trained on in this epoch so far.
-        loss: of this batch, per token in nats; in self-critical training the mean reward, negated.
+        loss: of this batch, per token in nats; None in self-critical training.
+        reward: mean CIDEr-D of the captions sampled for this batch; None but in that phase.
         examples_per_second: in this epoch so far.
     """
 
     epoch: int
     num_examples: int
-    loss: float
+    loss: float | None
+    reward: float | None
     examples_per_second: float
 
 

@@ -16,8 +16,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gifdesc.cli.console import counted
-
 if TYPE_CHECKING:
     from gifdesc.extraction import ExtractionEvent
     from gifdesc.inputs import BackgroundCount
@@ -90,7 +88,7 @@ class ExtractionProgress(Talk):
         total = self._count.total
         self.progress.update(self._task, completed=self._num_done, total=total, description=text)
         if total is None:  # still being counted
-            self.line(f"{counted(self._num_done, 'GIF')}, {text}")
+            self.line(f"{self._num_done} done, {text}")
         else:
             left_seconds = seconds / self._num_done * max(0, total - self._num_done)
             self.line(f"{self._num_done}/{total} GIFs, {text}, {left_seconds:.0f} s left")
@@ -115,8 +113,9 @@ class TrainingProgress(Talk):
 
     def step(self, result: StepResult) -> None:
         """Show a finished optimizer step."""
+        score = f"reward {result.reward:.3f}" if result.loss is None else f"loss {result.loss:.3f}"
         text = (
-            f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.3f}  "
+            f"epoch {result.epoch}/{self._epochs}  {score}  "
             f"{result.examples_per_second:.0f} pairs/s"
         )
         done = (result.epoch - 1) * self._num_pairs + result.num_examples
