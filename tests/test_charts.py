@@ -43,10 +43,12 @@ def test_any_history_can_be_drawn(tmp_path, rows):
         image.load()
 
 
-def test_accuracy_has_a_panel_only_where_it_is_known(tmp_path):
+@pytest.mark.parametrize("score", ["val_token_accuracy", "val_cider"])
+def test_a_score_has_a_panel_only_where_it_is_known(tmp_path, score):
     widths = []
-    for name, accuracy in (("with", 0.5), ("without", None)):
-        plot_history(history(2, val_token_accuracy=accuracy), tmp_path / f"{name}.png")
+    for name, value in (("with", 0.5), ("without", None)):
+        rows = history(2, **{"val_token_accuracy": None, score: value})
+        plot_history(rows, tmp_path / f"{name}.png")
         with Image.open(tmp_path / f"{name}.png") as image:
             widths.append(image.width)
     assert widths[0] > 1.5 * widths[1]
