@@ -44,11 +44,12 @@ class ScoreRow:
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves of a training run as a PNG: the loss and, where known, token accuracy.
+    """Draw the curves of a training run as a PNG: loss and, where known, token accuracy and CIDEr.
 
     Args:
         history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
-            nats per token; `val_token_accuracy`, 0 to 1. What is missing, None or not finite
+            nats per token; `val_token_accuracy`, 0 to 1; `val_cider` and, of captions sampled in
+            self-critical training, `train_reward`, 0 to 10. What is missing, None or not finite
             leaves a gap.
         path: Where the picture goes.
 
@@ -154,6 +155,8 @@ _CURVE_LABELS = {
     "train_loss": "training loss",
     "val_loss": "validation loss",
     "val_token_accuracy": "validation token accuracy",
+    "train_reward": "CIDEr of sampled captions",
+    "val_cider": "validation CIDEr",
 }
 
 
@@ -167,9 +170,16 @@ def _history_figure(
     epochs = [row["epoch"] for row in history]
     loss = {"training": _column(history, "train_loss"), "validation": _column(history, "val_loss")}
     accuracy = {"validation": _column(history, "val_token_accuracy")}
-    panels = [("loss (nats per token)", loss, None), ("token accuracy", accuracy, 1.02)]
-    if not any(map(math.isfinite, accuracy["validation"])):
-        panels.pop()
+    cider = {
+        "training": _column(history, "train_reward"),
+        "validation": _column(history, "val_cider"),
+    }
+    panels: list[tuple[str, dict[str, list[float]], float | None]] = [
+        ("loss (nats per token)", loss, None)
+    ]
+    for label, curves, top in (("token accuracy", accuracy, 1.02), ("CIDEr", cider, None)):
+        if any(math.isfinite(value) for values in curves.values() for value in values):
+            panels.append((label, curves, top))
     styles: dict[str, dict[str, Any]] = {
         "training": {"color": theme.accent, "linestyle": "--", "marker": "o", "markersize": 4},
         "validation": {"color": theme.second, "linestyle": "-", "marker": "s", "markersize": 4},
