@@ -43,15 +43,23 @@ def test_any_history_can_be_drawn(tmp_path, rows):
         image.load()
 
 
-@pytest.mark.parametrize("score", ["val_token_accuracy", "val_cider"])
-def test_a_score_has_a_panel_only_where_it_is_known(tmp_path, score):
-    widths = []
-    for name, value in (("with", 0.5), ("without", None)):
-        rows = history(2, **{"val_token_accuracy": None, score: value})
-        plot_history(rows, tmp_path / f"{name}.png")
-        with Image.open(tmp_path / f"{name}.png") as image:
-            widths.append(image.width)
-    assert widths[0] > 1.5 * widths[1]
+@pytest.mark.parametrize(
+    ("scores", "num_panels"),
+    [
+        ({"val_token_accuracy": None}, 1),
+        ({"val_token_accuracy": 0.5}, 2),
+        ({"val_token_accuracy": None, "val_cider": 2.5}, 2),
+        ({"val_token_accuracy": None, "val_cider": None, "train_reward": 1.5}, 2),
+        ({"val_token_accuracy": 0.5, "val_cider": 2.5}, 3),
+    ],
+)
+def test_accuracy_and_cider_have_panels_only_where_they_are_known(tmp_path, scores, num_panels):
+    plot_history(history(2, **scores), tmp_path / "training.png")
+    plot_history(history(2, val_token_accuracy=None), tmp_path / "narrow.png")
+    with Image.open(tmp_path / "training.png") as image, Image.open(tmp_path / "narrow.png") as one:
+        assert num_panels - 0.5 < image.width / one.width <= num_panels
+    drawn = history_svg(history(2, **scores))
+    assert ("CIDEr" in drawn) == ("val_cider" in scores)
 
 
 def test_a_history_needs_an_epoch(tmp_path):
@@ -170,4 +178,9 @@ def test_charts_are_put_into_words():
     assert describe_history(rows) == (
         "2 epochs: training loss from 2.000 to 1.000, validation loss from 2.500 to 2.500, "
         "validation token accuracy from 0.500 to 0.500."
+    )
+    rows = [{"epoch": 1, "val_cider": 1.0}, {"epoch": 2, "val_cider": 2.0, "train_reward": 3.0}]
+    assert describe_history(rows) == (
+        "2 epochs: CIDEr of sampled captions from 3.000 to 3.000, "
+        "validation CIDEr from 1.000 to 2.000."
     )

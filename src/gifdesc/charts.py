@@ -44,12 +44,13 @@ class ScoreRow:
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves of a training run as a PNG: the loss, and the validation scores if known.
+    """Draw the curves of a training run as a PNG: loss and, where known, token accuracy and CIDEr.
 
     Args:
         history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
-            nats per token; `val_cider`, 0 to 10; `val_token_accuracy`, 0 to 1. What is missing,
-            None or not finite leaves a gap.
+            nats per token; `val_token_accuracy`, 0 to 1; `val_cider` and, of captions sampled in
+            self-critical training, `train_reward`, 0 to 10. What is missing, None or not finite
+            leaves a gap.
         path: Where the picture goes.
 
     Raises:
@@ -153,8 +154,9 @@ def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
 _CURVE_LABELS = {
     "train_loss": "training loss",
     "val_loss": "validation loss",
-    "val_cider": "validation CIDEr",
     "val_token_accuracy": "validation token accuracy",
+    "train_reward": "CIDEr of sampled captions",
+    "val_cider": "validation CIDEr",
 }
 
 
@@ -167,21 +169,22 @@ def _history_figure(
 
     epochs = [row["epoch"] for row in history]
     loss = {"training": _column(history, "train_loss"), "validation": _column(history, "val_loss")}
+    accuracy = {"validation": _column(history, "val_token_accuracy")}
+    cider = {
+        "training": _column(history, "train_reward"),
+        "validation": _column(history, "val_cider"),
+    }
     panels: list[tuple[str, dict[str, list[float]], float | None]] = [
         ("loss (nats per token)", loss, None)
     ]
-    for label, key, top in (
-        ("CIDEr", "val_cider", None),
-        ("token accuracy", "val_token_accuracy", 1.02),
-    ):
-        values = _column(history, key)
-        if any(map(math.isfinite, values)):
-            panels.append((label, {"validation": values}, top))
+    for label, curves, top in (("token accuracy", accuracy, 1.02), ("CIDEr", cider, None)):
+        if any(math.isfinite(value) for values in curves.values() for value in values):
+            panels.append((label, curves, top))
     styles: dict[str, dict[str, Any]] = {
         "training": {"color": theme.accent, "linestyle": "--", "marker": "o", "markersize": 4},
         "validation": {"color": theme.second, "linestyle": "-", "marker": "s", "markersize": 4},
     }
-    size = (4.0, 2.9 * len(panels)) if is_narrow else (1.2 + 4.2 * len(panels), 3.6)
+    size = (4.0, 2.9 * len(panels)) if is_narrow else (1.2 + 4.8 * len(panels), 3.8)
     figure = _figure(*size)
     every = 1 + len(history) // 25  # markers that touch hide the line's style
     for position, (label, curves, top) in enumerate(panels, start=1):
