@@ -336,6 +336,11 @@ def test_one_single_example_can_be_rewarded(tmp_path, model_dir):
     assert "epoch 3/3  train reward 0.0000" in done.err
 
 
+def test_a_single_epoch_is_one(world, model_dir):
+    done = train(world, model_dir, *ALL, "--epochs", 1)
+    assert f"trained 1 epoch, best is 1 -> {model_dir}" in done.err
+
+
 def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
     split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
     done = train(world, model_dir, *split, "--scst-epochs", 1)

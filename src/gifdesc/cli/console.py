@@ -118,7 +118,7 @@ def be_quiet() -> None:
 
 
 def _print_json_error(sentence: str, json: bool) -> None:
-    if json:
+    if json and not talk.quiet:
         with suppress(OSError):  # stdout may be what failed
             print_json({"error": sentence})
 
