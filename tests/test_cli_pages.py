@@ -160,7 +160,7 @@ def test_captions_are_explained_on_a_page(model_dir, tmp_path):
     assert done.code == 1
     rows = [json.loads(line) for line in done.out.splitlines()]
     assert [row["path"] for row in rows] == list(map(str, (gifs[0], bad, gifs[1])))
-    assert f"what 3 captions looked at -> {path}" in done.err.splitlines()
+    assert f"explained 3 GIFs -> {path}" in done.err.splitlines()
     with browser_with(path) as page:
         articles = page.locator("article")
         assert articles.count() == 3

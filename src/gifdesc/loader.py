@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -30,7 +30,7 @@ _AHEAD_PER_WORKER = 8
 """GIFs that a worker may be ahead: enough to hide a slow one, little enough to stay small."""
 
 _NICENESS = 10
-"""Decoding fills the gaps that the network leaves and never keeps it waiting for a core."""
+"""Of worker processes: they never keep the thread that feeds the GPU waiting for a core."""
 
 _CORES_PER_READER = 20
 """Cores that compute on a CPU for each that decodes, at which decoding keeps ahead: ResNet50 takes
@@ -119,7 +119,7 @@ class _closing:  # noqa: N801 - reads as contextlib.closing, with an executor's 
 
 def _executor(num_workers: int) -> Executor:
     if num_workers == 0:
-        return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_be_modest)
+        return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_keep_to_one_core)
     processes = ProcessPoolExecutor(
         num_workers, mp_context=get_context("spawn"), initializer=_start_process
     )
@@ -160,15 +160,12 @@ def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loade
 
 
 def _start_process() -> None:
-    """A worker is one of many, and leaves Ctrl-C to its parent."""
+    """A worker is one of many: it keeps to one core, never before its parent, who has Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _be_modest()
+    _keep_to_one_core()
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
 
 
-def _be_modest() -> None:
-    """Keep to one core, at a lower priority: of this thread (Linux) or process (elsewhere)."""
+def _keep_to_one_core() -> None:
     torch.set_num_threads(1)  # of this thread; the network's have their own numbers
-    set_priority: Callable[[int, int, int], None] | None = getattr(os, "setpriority", None)
-    is_main = threading.current_thread() is threading.main_thread()
-    if set_priority is not None and (is_main or os.uname().sysname == "Linux"):
-        set_priority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

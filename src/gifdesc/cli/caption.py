@@ -269,7 +269,7 @@ def _write_explanation(explained: Explained, path: Path) -> None:
         sentences = explained.write(progress.advance)
     for sentence in sentences:
         warn(sentence)
-    say(f"what {counted(explained.num_shown, 'caption')} looked at -> {path}")
+    say(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")
 
 
 def _is_many(paths: list[str]) -> bool:
