@@ -6,11 +6,13 @@ import errno
 import io
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 import typer
 
+from builders import process_environment
 from gifdesc.cli.console import print_json, say, speaking_plainly, warn
 from gifdesc.errors import GifdescError, UsageError
 
@@ -93,3 +95,27 @@ def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
         print_json({"ok": 1})
     assert caught.value.exit_code == 1
     assert capsys.readouterr().err == "error: stdout is closed: the JSON cannot be written\n"
+
+
+LOGGED = """
+import logging
+from gifdesc.cli.console import be_quiet, speaking_plainly
+long = "memory runs short " * 20
+with speaking_plainly(debug=False):
+    logging.getLogger("gifdesc.trainer").warning("%s [b]%d[/b]", long, 2)
+    logging.getLogger("gifdesc.trainer").info("of no concern")
+    be_quiet()
+    logging.getLogger("gifdesc.trainer").warning("said by another process")
+"""
+
+
+def test_what_the_core_logs_is_a_warning_like_any_other():
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGED],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "warning: " + "memory runs short " * 20 + " [b]2[/b]\n"

@@ -2,12 +2,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from builders import CAPTIONS, FEATURE_SIZE, run_here, tiny_recipe, write_world
+from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, tiny_recipe, write_world
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.objective import token_loss
 
@@ -255,3 +258,201 @@ def test_a_tokenizer_that_cannot_be_had_is_one_sentence(world, model_dir, monkey
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith("error: --tokenizer no-such/tokenizer-anywhere: ")
     assert "use --tokenizer corpus" in done.error
+
+
+def test_what_a_run_is_begun_with_need_not_be_said_again(world, model_dir):
+    settings = ("--fusion", "gate", "--lr", 0.004, "--seed", 3, "--dropout", 0.1, *ALL)
+    assert train(world, model_dir, *settings).code == 0
+    options = (*world.options, "--model", model_dir, "--epochs", 3, "--resume", "--json")
+    done = run_here("train", *options)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["epochs"] == 3
+    assert "epoch 3/3  train loss" in done.err
+    assert "epoch 2/3" not in done.err
+    checkpoint = load_checkpoint(model_dir)
+    assert (checkpoint.model.config.fusion, checkpoint.training.seed) == ("gate", 3)
+    assert checkpoint.training.val_fraction == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--lr", 0.5), "the run was begun with learning_rate"),
+        (("--fusion", "gate"), "the run was begun with fusion attention, not gate"),
+        (("--preset", "mean"), "the run was begun with "),
+        (("--hidden-size", 10), "the run was begun with projection_size 8, not 10"),
+        (("--epochs", 1), "2 epochs of cross-entropy are done"),
+    ],
+)
+def test_another_run_is_not_resumed_and_nothing_is_changed(world, model_dir, arguments, named):
+    train(world, model_dir, *ALL)
+    before = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()}
+    done = train(world, model_dir, *ALL, *arguments, "--resume")
+    assert (done.code, done.out) == (1, "")
+    assert named in done.error
+    assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
+
+
+def test_resuming_where_there_is_nothing_begins(world, model_dir):
+    assert train(world, model_dir, *ALL, "--resume").code == 0
+    load_checkpoint(model_dir)
+
+
+def test_resuming_and_replacing_exclude_each_other(world, model_dir):
+    train(world, model_dir, *ALL)
+    done = train(world, model_dir, *ALL, "--resume", "--force")
+    assert (done.code, done.out) == (2, "")
+    assert "choose one" in " ".join(done.err.split())
+
+
+def test_a_run_that_is_finished_says_so_when_resumed(world, model_dir):
+    train(world, model_dir, *ALL)
+    done = train(world, model_dir, *ALL, "--resume")
+    assert done.code == 0
+    assert f"trained 2 epochs, best is 2 -> {model_dir}" in done.err
+
+
+def test_captions_beyond_the_limit_are_counted_and_said(world, model_dir):
+    for name in "ab":
+        (world.descriptions_dir / f"{name}.txt").write_text("ball " * 200 + "\n")
+    done = train(world, model_dir, *ALL, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["num_cut_captions"] == 2
+    assert done.warnings.count("2 captions longer than 128 tokens: cut there") == 1
+
+
+def test_captions_that_are_all_the_same_can_be_learnt(tmp_path, model_dir):
+    same = write_world(tmp_path / "same", dict.fromkeys("abcdefghijkl", "a red ball"))
+    done = train(same, model_dir, "--scst-epochs", 1, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["val_cider"] in (None, 0)
+    load_checkpoint(model_dir)
+
+
+def test_one_single_example_can_be_rewarded(tmp_path, model_dir):
+    one = write_world(tmp_path / "one", {"only": "a red ball grows"})
+    done = train(one, model_dir, "--scst-epochs", 1)
+    assert done.code == 0, done.err
+    assert "epoch 3/3  train reward 0.0000" in done.err
+
+
+def test_a_single_epoch_is_one(world, model_dir):
+    done = train(world, model_dir, *ALL, "--epochs", 1)
+    assert f"trained 1 epoch, best is 1 -> {model_dir}" in done.err
+
+
+def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
+    split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
+    done = train(world, model_dir, *split, "--scst-epochs", 1)
+    assert done.code == 0, done.err
+    first, second, third = (line for line in done.err.splitlines() if line.startswith("epoch "))
+    for line in (first, second):
+        assert "train loss " in line
+    assert "train reward " in third
+    for line in (first, second, third):
+        assert "val loss " in line
+        assert "val CIDEr " in line
+        assert "pairs/s" in line
+    assert first.endswith("best")
+
+
+@pytest.mark.parametrize("preset", ["attention", "mean"])
+@pytest.mark.parametrize("fusion", ["add", "concat", "gate", "attention"])
+def test_presets_and_fusions_go_together(world, model_dir, preset, fusion):
+    shape = ("--preset", preset, "--fusion", fusion, "--decoder", "gru", "--hidden-size", 12)
+    done = train(world, model_dir, *shape, "--epochs", 1, *ALL)
+    assert done.code == 0, done.err
+    model = load_checkpoint(model_dir).model.config
+    assert (model.fusion, model.decoder, model.hidden_size) == (fusion, "gru", 12)
+
+
+def test_every_setting_of_the_training_reaches_the_run(world, model_dir):
+    settings = {
+        "--optimizer": ("optimizer", "adam"),
+        "--schedule": ("schedule", "constant"),
+        "--warmup": ("warmup_fraction", 0.5),
+        "--label-smoothing": ("label_smoothing", 0.25),
+        "--scheduled-sampling": ("scheduled_sampling", 0.5),
+        "--best-by": ("best_by", "loss"),
+        "--patience": ("patience", 3),
+        "--precision": ("precision", "float32"),
+        "--scst-epochs": ("scst_epochs", 1),
+        "--objective": ("objective", "next_token"),
+    }
+    options = [one for name, (_, value) in settings.items() for one in (name, value)]
+    done = train(world, model_dir, *options, "--dropout", 0.125, *ALL)
+    assert done.code == 0, done.err
+    checkpoint = load_checkpoint(model_dir)
+    found = {name: getattr(checkpoint.training, name) for name, _ in settings.values()}
+    assert found == dict(settings.values())
+    assert checkpoint.training.weight_decay == 0  # Adam's
+    assert checkpoint.model.config.dropout == 0.125
+
+
+def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    done = train(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
+    assert done.code == 0, done.err
+    [events] = (tmp_path / "runs").iterdir()
+    assert events.name.startswith("events.out.tfevents")
+    assert b"train_loss" in events.read_bytes()
+
+
+def test_without_tensorboard_one_sentence_says_what_to_install(
+    world, model_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    done = train(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
+    assert (done.code, done.out) == (2, "")
+    assert "pip install 'gifdesc[tensorboard]'" in done.error
+    assert not model_dir.exists()
+
+
+def test_memory_that_runs_short_is_said_once_and_changes_nothing(
+    world, model_dir, monkeypatch, caplog
+):
+    most = []
+
+    def exhausted(model, batch, *arguments, **named):
+        if len(batch.tokens) > 3:
+            most.append(len(batch.tokens))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return token_loss(model, batch, *arguments, **named)
+
+    options = (*ALL, "--dropout", 0.3, "--json")
+    whole = json.loads(train(world, model_dir, *options).out)
+    monkeypatch.setattr("gifdesc.phases.token_loss", exhausted)
+    done = train(world, model_dir, *options, "--force")
+    assert done.code == 0, done.err
+    assert most == [6]
+    said = [record.getMessage() for record in caplog.records]  # pytest takes the log for itself
+    assert said == ["out of memory: each batch is now computed in 2 parts, with the same result"]
+    assert json.loads(done.out)["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, code):
+    options = ("--epochs", 4000, "--schedule", "constant", "--warmup", 0, *ALL)
+    arguments = [str(a) for a in ("train", *world.options, "--model", model_dir, *SMALL, *options)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gifdesc", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+    )
+    try:
+        while "epoch 2/" not in (line := process.stderr.readline()):
+            assert line, "it ended by itself"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    assert err.count("go on with --resume") == 1
+    num_epochs = len((model_dir / "history.jsonl").read_text().splitlines())
+    longer = ("--epochs", num_epochs + 1, *options[2:], "--resume")
+    done = train(world, model_dir, *longer, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["epochs"] == num_epochs + 1

@@ -166,11 +166,13 @@ def test_after_sigterm_the_processes_go_on_together(world, tmp_path):
 
 
 def test_an_error_is_told_by_one_process(world, tmp_path):
-    options = ("--descriptions", tmp_path / "nowhere")
-    done = run_together(world, tmp_path / "model", *options)
+    state_path = tmp_path / "last" / "state.safetensors"
+    state_path.parent.mkdir()
+    state_path.write_bytes(b"damaged")
+    done = run_together(world, tmp_path, "--resume", "--json")
     assert done.returncode == 1
     assert done.stderr.count("error: ") == 1
-    assert not (tmp_path / "model").exists()
+    assert list(json.loads(done.stdout)) == ["error"]
 
 
 def test_without_torchrun_a_process_is_alone(monkeypatch):
@@ -216,15 +218,47 @@ with joined_world(torch.device("cpu")) as (world, device):
 """
 
 
-def test_sums_and_claims_go_over_all_processes(tmp_path):
-    (tmp_path / "sums.py").write_text(SUMS)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *("--nproc-per-node", "2", str(tmp_path / "sums.py")),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=process_environment(), check=False
+def run_script(folder, script):
+    """Run a script in two processes."""
+    (folder / "script.py").write_text(script)
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", str(folder / "script.py")),
+        ],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
     )
+
+
+def test_sums_and_claims_go_over_all_processes(tmp_path):
+    done = run_script(tmp_path, SUMS)
     assert done.stdout.strip() == (
         "[[[3.0, 3.0], [3.0, 3.0]], [0.0, 11.0, 22.0]] [True, False] 2"
     ), done.stderr
+
+
+DEAD = """
+import os, signal, sys
+import torch
+from gifdesc.distributed import joined_world
+from gifdesc.errors import TrainingError
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would be faster
+with joined_world(torch.device("cpu")) as (world, device):
+    world.any(True, device)
+    if not world.is_main:
+        os._exit(9)
+    for ask in (lambda: world.sum_([torch.ones(2)]), lambda: world.any(True, device)):
+        try:
+            ask()
+        except TrainingError as error:
+            print(error)
+"""
+
+
+def test_where_another_process_has_died_one_sentence_says_so(tmp_path):
+    done = run_script(tmp_path, DEAD)
+    sentence = "another process of this run has ended; see what it said, and go on with --resume"
+    assert done.stdout.splitlines() == [sentence] * 2, done.stderr

@@ -18,12 +18,23 @@ MODULE_LINES = 300
 # The package itself stands apart: its version is everybody's, its lazy names are the top's.
 FLOORS = [
     # nothing below
-    {"bert_files", "confidence", "config", "distributed", "errors", "files", "findings"}
+    {"bert_files", "confidence", "config", "errors", "files", "findings"}
     | {"frame_grid", "function_words", "gif_sniff", "interruption", "looking"}
     | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
     | {"preprocessing", "read_ahead", "resnet", "seeding", "style"},
-    {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "dropout", "fusion"}
-    | {"gif_limits", "hub", "inputs", "locking", "metrics.java", "metrics.rules", "npy"}
+    {"alt_text", "backbone", "charts", "demo", "descriptions", "device"}
+    | {
+        "distributed",
+        "dropout",
+        "fusion",
+        "gif_limits",
+        "hub",
+        "inputs",
+        "locking",
+        "metrics.java",
+        "metrics.rules",
+        "npy",
+    }
     | {"optimisation", "pages", "presets", "sampling", "sidecars", "token_filters"}
     | {"training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}

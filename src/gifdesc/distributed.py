@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from gifdesc.errors import TrainingError
+
 
 @dataclass(frozen=True)
 class World:
@@ -34,23 +36,42 @@ class World:
         return self.rank == 0
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over the processes; all are of one type."""
+        """Replace each tensor by its sum over the processes; all are of one type.
+
+        Raises:
+            TrainingError: another process has ended.
+        """
         if self.size == 1 or not tensors:
             return
         # One message instead of many: the processes wait for each other once.
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(flat)
+        _sum(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
     def any(self, claim: bool, device: torch.device) -> bool:
-        """Whether the claim is true in any process."""
+        """Whether the claim is true in any process.
+
+        Raises:
+            TrainingError: another process has ended.
+        """
         if self.size == 1:
             return claim
         votes = torch.tensor(float(claim), device=device)
-        dist.all_reduce(votes)
+        _sum(votes)
         return bool(votes > 0)
+
+
+def _sum(tensor: Tensor) -> None:
+    try:
+        dist.all_reduce(tensor)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # all that the back ends say of a connection that is gone
+        raise TrainingError(
+            "another process of this run has ended; see what it said, and go on with --resume"
+        ) from error
 
 
 @contextmanager

@@ -46,6 +46,11 @@ class EpochSums:
         """Loss per token."""
         return self.loss / max(1.0, self.num_tokens)
 
+    @property
+    def mean_reward(self) -> float:
+        """Reward per caption, where `loss` is of rewards."""
+        return 0.0 - self.mean_loss  # and not -0.0 where there is none
+
 
 def not_finite(what: str) -> TrainingError:
     """The error that says so, with the likely causes.
@@ -139,7 +144,7 @@ class EpochLoop:
                     epoch=self._epoch,
                     num_examples=self.sums.num_examples,
                     loss=None if is_rewarded else mean,
-                    reward=-mean if is_rewarded else None,
+                    reward=0.0 - mean if is_rewarded else None,
                     examples_per_second=rate,
                 )
             )

@@ -168,7 +168,7 @@ class TrainingRun:
             epoch=epoch,
             phase="self_critical" if is_rewarded else "cross_entropy",
             train_loss=None if is_rewarded else loop.sums.mean_loss,
-            train_reward=-loop.sums.mean_loss if is_rewarded else None,
+            train_reward=loop.sums.mean_reward if is_rewarded else None,
             val_loss=val.loss if val else None,
             val_token_accuracy=val.token_accuracy if val else None,
             val_cider=val.cider if val else None,

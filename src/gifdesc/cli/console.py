@@ -13,7 +13,6 @@ from typing import IO, Any, cast
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 
 from gifdesc.errors import GifdescError, UsageError
 
@@ -97,9 +96,16 @@ def _stop(error: BaseException, code: int, debug: bool, json: bool) -> None:
     raise typer.Exit(code) from None
 
 
+class _TalkHandler(logging.Handler):
+    """Log messages in the form of this module's own: `warning: ...`, in one line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        talk.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
+
+
 def _set_up_logging(debug: bool) -> None:
-    handler = RichHandler(console=talk, show_time=False, show_path=False, markup=False)
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_TalkHandler()])
     if not debug:
         warnings.simplefilter("ignore")
         for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
@@ -112,7 +118,7 @@ def be_quiet() -> None:
 
 
 def _print_json_error(sentence: str, json: bool) -> None:
-    if json:
+    if json and not talk.quiet:
         with suppress(OSError):  # stdout may be what failed
             print_json({"error": sentence})
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, speaking_plainly
+from gifdesc.cli.console import EXIT_FAILED, be_quiet, print_json, speaking_plainly
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -159,8 +159,11 @@ def train(
     """Train a captioner on extracted features. Options left out come from the preset."""
     with speaking_plainly(debug=debug, json=json):
         from gifdesc.cli.training_run import run_training
+        from gifdesc.distributed import is_talking
         from gifdesc.resuming import choose_configs
 
+        if not is_talking():
+            be_quiet()
         if preset is not None and preset not in PRESETS:
             raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
         if resume and force:

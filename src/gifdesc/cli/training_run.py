@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gifdesc.backbone import UNTRAINED
 from gifdesc.charts import plot_history
-from gifdesc.cli.console import be_quiet, counted, list_some, say, talk, warn
+from gifdesc.cli.console import counted, list_some, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import ModelConfig, TrainingConfig
 from gifdesc.curve_log import CurveLog
@@ -38,8 +38,6 @@ def run_training(
         What `--json` prints; None in all but one of the processes that train together.
     """
     is_main = is_talking()
-    if not is_main:
-        be_quiet()
     device = resolve_device(device_name)
     data = prepare_data(features_dir, descriptions_path, config, splits_dir)
     _say_data(data, features_dir)
@@ -87,7 +85,8 @@ def run_training(
         cut = counted(summary.num_cut, "caption")
         warn(f"{cut} longer than {config.max_tokens} tokens: cut there")
     result = summary.to_json()
-    say(f"trained {result['epochs']} epochs, best is {result['best_epoch']} -> {model_dir}")
+    epochs = counted(result["epochs"], "epoch")
+    say(f"trained {epochs}, best is {result['best_epoch']} -> {model_dir}")
     return summary
 
 
