@@ -18,25 +18,14 @@ MODULE_LINES = 300
 # The package itself stands apart: its version is everybody's, its lazy names are the top's.
 FLOORS = [
     # nothing below
-    {"bert_files", "confidence", "config", "errors", "files", "findings"}
-    | {"frame_grid", "function_words", "gif_sniff", "interruption", "looking"}
-    | {"metrics.characters", "metrics.conversation", "metrics.lexicon", "positional"}
-    | {"preprocessing", "read_ahead", "resnet", "seeding", "style"},
-    {"alt_text", "backbone", "charts", "demo", "descriptions", "device"}
-    | {
-        "distributed",
-        "dropout",
-        "fusion",
-        "gif_limits",
-        "hub",
-        "inputs",
-        "locking",
-        "metrics.java",
-        "metrics.rules",
-        "npy",
-    }
-    | {"optimisation", "pages", "presets", "sampling", "sidecars", "token_filters"}
-    | {"training_state"},
+    {"bert_files", "confidence", "config", "errors", "files", "findings", "frame_grid"}
+    | {"function_words", "gif_sniff", "interruption", "looking", "metrics.characters"}
+    | {"metrics.conversation", "metrics.lexicon", "positional", "preprocessing", "read_ahead"}
+    | {"resnet", "seeding", "style"},
+    {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "distributed"}
+    | {"dropout", "fusion", "gif_limits", "hub", "inputs", "locking", "metrics.java"}
+    | {"metrics.rules", "npy", "optimisation", "pages", "presets", "sampling", "sidecars"}
+    | {"token_filters", "training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
     | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "runtime_torch"}
     | {"tokenizer", "vision_language_inputs"},
