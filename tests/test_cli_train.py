@@ -348,11 +348,12 @@ def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
     first, second, third = (line for line in done.err.splitlines() if line.startswith("epoch "))
     for line in (first, second):
         assert "train loss " in line
+        assert " pairs/s" in line
     assert "train reward " in third
+    assert " GIFs/s" in third
     for line in (first, second, third):
         assert "val loss " in line
         assert "val CIDEr " in line
-        assert "pairs/s" in line
     assert first.endswith("best")
 
 

@@ -17,9 +17,9 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
+    from gifdesc.config import TrainingConfig
     from gifdesc.extraction import ExtractionEvent
     from gifdesc.inputs import BackgroundCount
-    from gifdesc.training_data import TrainingData
     from gifdesc.training_results import EpochResult, StepResult
 
 _LINE_INTERVAL_SECONDS = 10.0
@@ -95,37 +95,47 @@ class ExtractionProgress(Talk):
 
 
 class TrainingProgress(Talk):
-    """Examples of the epoch, loss, and a line for every epoch that ends."""
+    """Examples of the epoch, loss, and a line for every epoch that ends.
 
-    def __init__(self, console: Console, epochs: int, data: TrainingData) -> None:
+    Args:
+        console: where to.
+        config: the run.
+        num_pairs: examples of an epoch.
+        num_gifs: examples of an epoch of self-critical training.
+    """
+
+    def __init__(
+        self, console: Console, config: TrainingConfig, *, num_pairs: int, num_gifs: int
+    ) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("pairs"),
             TimeRemainingColumn(),
         )
         super().__init__(console, Progress(*columns, console=console, transient=True))
-        num_pairs = sum(len(example.captions) for example in data.splits["train"])
-        self._epochs = epochs
+        self._first_epochs = config.epochs
+        self._epochs = config.epochs + config.scst_epochs
         self._num_pairs = num_pairs
-        self._task = self.progress.add_task("training", total=epochs * num_pairs)
+        self._num_gifs = num_gifs
+        total = self._num_before(self._epochs + 1)
+        self._task = self.progress.add_task("training", total=total)
+        self._has_begun = False
 
     def step(self, result: StepResult) -> None:
         """Show a finished optimizer step."""
         score = f"reward {result.reward:.3f}" if result.loss is None else f"loss {result.loss:.3f}"
-        text = (
-            f"epoch {result.epoch}/{self._epochs}  {score}  "
-            f"{result.examples_per_second:.0f} pairs/s"
-        )
-        done = (result.epoch - 1) * self._num_pairs + result.num_examples
+        speed = self._speed(result.epoch, result.examples_per_second)
+        text = f"epoch {result.epoch}/{self._epochs}  {score}  {speed}"
+        done = self._num_before(result.epoch) + result.num_examples
+        if not self._has_begun:  # what an earlier run did says nothing of this one's speed
+            self._has_begun = True
+            self.progress.reset(self._task)
         self.progress.update(self._task, completed=done, description=text)
-        left_seconds = (self._epochs * self._num_pairs - done) / max(
-            1e-9, result.examples_per_second
-        )
-        self.line(
-            f"{text}  {result.num_examples}/{self._num_pairs} pairs, {left_seconds:.0f} s left"
-        )
+        left = self._num_before(self._epochs + 1) - done
+        left_seconds = left / max(1e-9, result.examples_per_second)
+        of_epoch = f"{result.num_examples}/{self._num_of(result.epoch)} {self._unit(result.epoch)}"
+        self.line(f"{text}  {of_epoch}, {left_seconds:.0f} s left")
 
     def epoch(self, result: EpochResult) -> None:
         """Show a finished epoch."""
@@ -138,7 +148,21 @@ class TrainingProgress(Talk):
         ):
             if value is not None:
                 parts.append(f"{name} {value:.4f}")
-        parts.append(f"{result.examples_per_second:.0f} pairs/s")
+        parts.append(self._speed(result.epoch, result.examples_per_second))
         if result.is_best and result.val_loss is not None:
             parts.append("best")
         self.console.print("  ".join(parts), markup=False)
+
+    def _num_before(self, epoch: int) -> int:
+        """Examples of all epochs before one."""
+        num_first = min(epoch - 1, self._first_epochs)
+        return num_first * self._num_pairs + (epoch - 1 - num_first) * self._num_gifs
+
+    def _num_of(self, epoch: int) -> int:
+        return self._num_before(epoch + 1) - self._num_before(epoch)
+
+    def _unit(self, epoch: int) -> str:
+        return "pairs" if epoch <= self._first_epochs else "GIFs"
+
+    def _speed(self, epoch: int, rate: float) -> str:
+        return f"{rate:.{0 if rate >= 1 else 1}f} {self._unit(epoch)}/s"

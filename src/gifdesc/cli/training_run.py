@@ -43,6 +43,8 @@ def run_training(
     _say_data(data, features_dir)
     if data.recipe is not None and data.recipe.weights == UNTRAINED:
         warn("the features come from an untrained ResNet50 (random weights)")
+    examples = data.splits["train"]
+    num_pairs = sum(len(example.captions) for example in examples)
     num_said = len(data.problems)
     num_epochs = 0
 
@@ -59,7 +61,7 @@ def run_training(
         if tensorboard_dir is not None and is_main:
             curves = stack.enter_context(CurveLog(tensorboard_dir))
         progress = stack.enter_context(
-            TrainingProgress(talk, config.epochs + config.scst_epochs, data)
+            TrainingProgress(talk, config, num_pairs=num_pairs, num_gifs=len(examples))
         )
         try:
             summary = train(
