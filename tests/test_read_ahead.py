@@ -1,7 +1,10 @@
 import itertools
+import subprocess
+import sys
 import threading
 
 import pytest
+from builders import process_environment
 
 from gifdesc.read_ahead import grouped_ahead, mapped_ahead
 
@@ -98,6 +101,28 @@ def test_leaving_early_ends_the_thread():
         if thread.name == "gifdesc-read-ahead":
             thread.join(timeout=60)
     assert threading.active_count() == before
+
+
+ENDING_EARLY = """
+import itertools
+import torch
+from gifdesc.read_ahead import grouped_ahead
+
+def work(item):
+    frames = torch.rand(8, 3, 64, 64)
+    for _ in range(20):
+        torch.nn.functional.interpolate(frames, size=(50, 50), mode="bilinear", antialias=True)
+
+groups = grouped_ahead(itertools.count(), work, itertools.repeat(2), num_ahead=2)
+next(groups)
+"""
+
+
+def test_a_process_that_ends_while_work_is_done_ahead_ends_well():
+    """PyTorch in a daemon thread aborts a process that is shutting down."""
+    command = [sys.executable, "-c", ENDING_EARLY]
+    done = subprocess.run(command, capture_output=True, text=True, env=process_environment())
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_mapped_ahead_keeps_its_order_and_takes_no_more_than_it_needs():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections import deque
@@ -36,7 +37,9 @@ class _Reader(Generic[Item, Result]):
         self._work = work
         self._stopped = threading.Event()
         self._working = threading.Lock()
-        # A daemon: a source that never ends, such as an open pipe, must not keep the process.
+        # A daemon: a source that never ends, such as an open pipe, must not keep the process. But
+        # a process that ends while a library's own code runs in a daemon thread is aborted.
+        atexit.register(self.stop)
         threading.Thread(target=self._run, name="gifdesc-read-ahead", daemon=True).start()
 
     def stop(self) -> None:
@@ -44,6 +47,7 @@ class _Reader(Generic[Item, Result]):
         self._stopped.set()
         with self._working:
             pass
+        atexit.unregister(self.stop)
 
     def _run(self) -> None:
         try:
