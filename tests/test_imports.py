@@ -27,15 +27,15 @@ FLOORS = [
     | {"metrics.rules", "npy", "optimisation", "pages", "presets", "sampling", "sidecars"}
     | {"token_filters", "training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
-    | {"metrics.tokenizer", "model", "model_folder", "pictures", "predictions", "runtime_torch"}
-    | {"tokenizer", "vision_language_inputs"},
-    {"attention_picture", "checkpoint", "decoding", "feature_store", "gif_lzw"}
-    | {"metrics.captions", "pairing", "runtime_openvino", "vision_language_loading"},
-    {"baselines", "dataset", "decoding_sampling", "feature_statistics", "gif_canvas"}
-    | {"metrics.metric", "model_card", "resuming", "runtime", "splits"},
+    | {"incremental", "metrics.tokenizer", "model_folder", "pictures", "predictions"}
+    | {"runtime_torch", "tokenizer", "vision_language_inputs"},
+    {"attention_picture", "decoding", "feature_store", "gif_lzw", "metrics.captions", "model"}
+    | {"pairing", "runtime_openvino", "vision_language_loading"},
+    {"baselines", "checkpoint", "dataset", "decoding_sampling", "feature_statistics"}
+    | {"gif_canvas", "metrics.metric", "runtime", "splits"},
     {"batching", "frame_batches", "generation", "gif_foreign", "metrics.bleu", "metrics.cider"}
-    | {"metrics.meteor", "metrics.rouge", "objective", "publishing", "training_data"},
-    {"caption_result", "gif", "metrics.scoring", "trainer", "training_results"}
+    | {"metrics.meteor", "metrics.rouge", "model_card", "objective", "resuming", "training_data"},
+    {"caption_result", "gif", "metrics.scoring", "publishing", "trainer", "training_results"}
     | {"vision_language_generation"},
     {"caption_formats", "curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
     {"caption_inputs", "caption_output", "consensus", "diversity", "evaluation_page"}

@@ -204,7 +204,7 @@ def test_selected_states_go_on_as_the_originals_do(decoder):
     model = model_of({"decoder": decoder})
     state = model.start(model.encode(frames(), LENGTHS))
     _, state, _ = model.step(TOKENS[:, 0], state)
-    index = torch.tensor([2, 0, 0])
+    index = torch.tensor([0, 0, 1, 1, 2, 2])
     chosen, _, chosen_weights = model.step(TOKENS[index, 1], state.select(index))
     logits, _, weights = model.step(TOKENS[:, 1], state)
     torch.testing.assert_close(chosen, logits[index])

@@ -4,8 +4,8 @@ import sys
 import threading
 
 import pytest
-from builders import process_environment
 
+from builders import process_environment
 from gifdesc.read_ahead import grouped_ahead, mapped_ahead
 
 

@@ -121,7 +121,7 @@ CHANCES = [0.4, 0.3, 0.1, 0.2]  # of start, end and two words; the start is neve
 
 def draw(num_examples, num_samples, seed=0):
     seeds = example_seeds(seed, 1, range(num_examples), "samples")
-    memory = Memory(torch.zeros(num_examples * num_samples, 1))
+    memory = Memory(torch.zeros(num_examples, 1))
     return sample(Told(CHANCES), memory, Words(), seeds, num_samples)
 
 
@@ -147,7 +147,7 @@ def test_what_is_said_goes_up_to_the_end_token():
 
 def test_a_caption_that_never_ends_is_cut():
     model = Told([0.5, 1e-30, 0.5])
-    tokens, said = sample(model, Memory(torch.zeros(2, 1)), Words(), [7], 2)
+    tokens, said = sample(model, Memory(torch.zeros(1, 1)), Words(), [7], 2)
     assert tokens.shape == (2, MAX_TOKENS + 1)
     assert said.all()
     assert (tokens[:, 1:] == 2).all()
@@ -157,7 +157,7 @@ def test_samples_belong_to_examples_and_differ_among_them():
     tokens, said = draw(6, 4)
     alone, alone_said = sample(
         Told(CHANCES),
-        Memory(torch.zeros(4, 1)),
+        Memory(torch.zeros(1, 1)),
         Words(),
         example_seeds(0, 1, [2], "samples"),
         4,

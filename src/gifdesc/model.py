@@ -1,13 +1,13 @@
 """The caption model: frames in, the next token's distribution out.
 
 `encode` looks at the frames, `start` and `step` say one token at a time, `forward` says whole
-captions at once. `step` and `forward` run the same code, so they agree.
+captions at once; the two agree to float tolerance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from gifdesc.config import ModelConfig
 from gifdesc.dropout import ExampleDropout
 from gifdesc.fusion import FUSIONS, Memory
+from gifdesc.incremental import Speaker, make_speaker
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -29,14 +30,21 @@ Hidden = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class DecoderState:
-    """What a decoder remembers between two tokens."""
+    """What a decoder remembers between two tokens.
 
-    memory: Memory
+    Attributes:
+        num_gifs: B.
+        speaker: says the next token about each of the B GIFs.
+        hidden: of N = B * K captions, grouped by GIF.
+    """
+
+    num_gifs: int
+    speaker: Speaker
     hidden: Hidden
 
     def select(self, index: Tensor) -> DecoderState:
-        """The states of the examples at `index` (N,), which may repeat."""
-        return DecoderState(self.memory.select(index), tuple(h[index] for h in self.hidden))
+        """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
+        return DecoderState(self.num_gifs, self.speaker, tuple(h[index] for h in self.hidden))
 
 
 class CaptionModel(nn.Module):
@@ -120,30 +128,28 @@ class CaptionModel(nn.Module):
         return Memory(frames=frames, mask=mask, summary=summary)
 
     def start(self, memory: Memory) -> DecoderState:
-        """The state before the first token."""
-        if self.decoder is None:
-            return DecoderState(memory, ())
-        hidden = torch.tanh(self.start_hidden(memory.summary))  # (B, H)
-        if isinstance(self.decoder, nn.LSTM):
-            return DecoderState(memory, (hidden, torch.zeros_like(hidden)))
-        return DecoderState(memory, (hidden,))
+        """The state before the first token, for one caption of each GIF."""
+        speaker = make_speaker(self.fusion, self.output, memory)
+        return DecoderState(len(memory.mask), speaker, self._first_hidden(memory))
 
     def step(
         self, tokens: Tensor, state: DecoderState
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """Say one more token.
+        """Say one more token, without dropout.
 
         Args:
-            tokens: int (B,), the tokens said last.
+            tokens: int (N,), the tokens said last.
             state: from `start` or the `step` before.
 
         Returns:
-            Logits of the next token (B, V), the state after, and the weights over the frames
-            (B, T) where the model attends.
+            Logits of the next token (N, V), the state after, and the weights over the frames
+            (N, T) where the model attends.
         """
-        joined, state, weights = self._decode(tokens[:, None], state)
-        logits = self.output(joined[:, 0])
-        return logits, state, None if weights is None else weights[:, 0]
+        said, hidden = self._say(self.embedding(tokens[:, None]), state.hidden)  # (N, 1, S)
+        logits, weights = state.speaker(said.view(state.num_gifs, -1, said.shape[-1]))
+        if weights is not None:
+            weights = weights.flatten(0, 1)
+        return logits.flatten(0, 1), replace(state, hidden=hidden), weights
 
     def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         """Logits (B, L, V) of the token that follows each of `tokens` (B, L)."""
@@ -152,17 +158,25 @@ class CaptionModel(nn.Module):
 
     def decode(self, tokens: Tensor, memory: Memory) -> Tensor:
         """What `output` makes logits of, (B, L, H), for whole captions `tokens` (B, L)."""
-        return self._decode(tokens, self.start(memory))[0]
+        embedded = self.dropout(self.embedding(tokens))  # (B, L, E)
+        said, _ = self._say(embedded, self._first_hidden(memory))
+        joined, _ = self.fusion(said, memory)
+        dropped: Tensor = self.dropout(joined)
+        return dropped
 
-    def _decode(
-        self, tokens: Tensor, state: DecoderState
-    ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        said = self.dropout(self.embedding(tokens))  # (B, L, E)
-        hidden = state.hidden
-        if self.decoder is not None:
-            first = tuple(h[None].contiguous() for h in hidden)  # (1, B, H)
-            is_lstm = isinstance(self.decoder, nn.LSTM)
-            said, last = self.decoder(said, first if is_lstm else first[0])  # (B, L, H)
-            hidden = tuple(h[0] for h in (last if is_lstm else (last,)))
-        joined, weights = self.fusion(said, state.memory)  # (B, L, H), (B, L, T)
-        return self.dropout(joined), DecoderState(state.memory, hidden), weights
+    def _first_hidden(self, memory: Memory) -> Hidden:
+        if self.decoder is None:
+            return ()
+        hidden = torch.tanh(self.start_hidden(memory.summary))  # (B, H)
+        if isinstance(self.decoder, nn.LSTM):
+            return (hidden, torch.zeros_like(hidden))
+        return (hidden,)
+
+    def _say(self, embedded: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+        """The decoder over embedded tokens (B, L, E): (B, L, S), and its state after."""
+        if self.decoder is None:
+            return embedded, hidden
+        first = tuple(h[None].contiguous() for h in hidden)  # (1, B, H)
+        is_lstm = isinstance(self.decoder, nn.LSTM)
+        said, last = self.decoder(embedded, first if is_lstm else first[0])
+        return said, tuple(h[0] for h in (last if is_lstm else (last,)))

@@ -78,9 +78,8 @@ def self_critical_loss(
     """
     model.dropout.eval()
     memory = model.encode(batch.features, batch.lengths)
-    rows = torch.arange(len(batch.features), device=batch.features.device)
-    memory = memory.select(rows.repeat_interleave(num_samples))  # (B * K, ...)
     tokens, said = sample(model, memory, tokenizer, seeds, num_samples)  # (N, L + 1), (N, L)
+    memory = memory.select(_repeated(num_samples, len(seeds)).to(tokens.device))  # (N, ...)
     spoken = [
         row[:length].tolist()
         for row, length in zip(tokens[:, 1:].cpu(), said.sum(dim=1).tolist(), strict=True)
@@ -117,18 +116,19 @@ def sample(
 
     Args:
         model: without dropout.
-        memory: of N = B * K captions.
+        memory: of B examples.
         tokenizer: the model's.
         seeds: B, one for each example.
         num_samples: K.
 
     Returns:
-        Tokens (N, L + 1) from the start token on, and which of the L that follow it are said,
-        bool (N, L): those up to the end token.
+        Tokens (N, L + 1) from the start token on, N = B * K grouped by example, and which of the
+        L that follow it are said, bool (N, L): those up to the end token.
     """
     device = memory.frames.device
     draws = torch.cat([_uniform(seed, num_samples) for seed in seeds]).to(device)  # (N, MAX)
-    state = model.start(memory)
+    rows = _repeated(num_samples, len(seeds)).to(device)
+    state = model.start(memory).select(rows)
     tokens = torch.full((len(draws), 1), tokenizer.start_id, device=device)
     is_open = torch.ones(len(draws), dtype=torch.bool, device=device)
     said = []
@@ -149,6 +149,11 @@ def _log_probs(logits: Tensor, tokenizer: CaptionTokenizer) -> Tensor:
     banned = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     banned[list(tokenizer.banned_ids)] = True
     return logits.float().masked_fill(banned, float("-inf")).log_softmax(dim=-1)
+
+
+def _repeated(num_samples: int, num_examples: int) -> Tensor:
+    """The examples' numbers, each as often as there are samples of it."""
+    return torch.arange(num_examples).repeat_interleave(num_samples)
 
 
 def _uniform(seed: int, num_samples: int) -> Tensor:
