@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,8 +82,6 @@ def test_a_consumer_that_stops_leaves_no_thread_behind(gifs):
     results = load_gifs(tasks_of(gifs), RECIPE, TRANSFORM)
     next(results)
     results.close()
-    import threading
-
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("gifdesc-loader")]
 
@@ -105,6 +104,41 @@ def test_a_file_that_kills_its_worker_costs_only_itself(gifs, tmp_path):
     outcomes = [isinstance(loaded, SampledGif) for _, loaded in results]
     assert outcomes == [True, True, False, True, True]
     assert "killed the process" in str(results[2][1])
+
+
+def manager_threads() -> list[threading.Thread]:
+    """The threads that look after worker processes, which end when these are dead."""
+    kind = "_ExecutorManagerThread"
+    return [thread for thread in threading.enumerate() if type(thread).__name__ == kind]
+
+
+def test_workers_that_die_while_nobody_asks_cost_only_the_deadly_files(gifs, tmp_path, monkeypatch):
+    submitted = []
+    submit = loader._Readers.submit
+
+    def watched(readers, task):
+        submitted.append(task.one.path)
+        return submit(readers, task)
+
+    monkeypatch.setattr(loader._Readers, "submit", watched)
+    deadly = [draw_gif(tmp_path / f"deadly-{n}.gif", 2, size=(12 + n, 13)) for n in range(2)]
+    paths = [*gifs[:2], *deadly, *gifs[2:]]
+    assert len(paths) > loader._AHEAD_PER_WORKER + 2
+    transform = DeadlyTransform(resize_size=8, image_size=8)
+    outcomes = {}
+    for task, loaded in load_gifs(tasks_of(paths), RECIPE, transform, num_workers=1):
+        outcomes[task.one.path] = loaded
+        if len(outcomes) == 1:
+            for thread in manager_threads():
+                thread.join()
+    assert list(outcomes) == paths
+    for path, loaded in outcomes.items():
+        if path in deadly:
+            assert str(loaded) == f"{path}: reading it killed the process that did"
+        else:
+            assert isinstance(loaded, SampledGif)
+    # What had been read before its worker died was not read again.
+    assert [submitted.count(path) for path in paths[:2]] == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -81,15 +81,10 @@ def load_gifs(
     window = _AHEAD_PER_WORKER * max(1, num_workers)
     waiting: deque[tuple[Task, Future[Loaded]]] = deque()
     rest = iter(tasks)
-    with ExitStack() as stack:
-        executor = stack.enter_context(_closing(_executor(num_workers)))
-
-        def submit(task: Task) -> Future[Loaded]:
-            return executor.submit(_load, task, recipe, transform)
-
+    with closing(_Readers(num_workers, recipe, transform)) as readers:
         while True:
             while len(waiting) < window and (task := next(rest, None)) is not None:
-                waiting.append((task, submit(task)))
+                waiting.append((task, readers.submit(task)))
             if not waiting:
                 return
             task, future = waiting.popleft()
@@ -99,22 +94,45 @@ def load_gifs(
                 # Somebody's file killed a worker, and with it all that was under way. Each is
                 # tried alone, so that the culprit takes only itself along.
                 loaded = _load_alone(task, recipe, transform)
-                executor = stack.enter_context(_closing(_executor(num_workers)))
-                waiting = deque((other, submit(other)) for other, _ in waiting)
+                readers.renew()
+                waiting = deque(
+                    (other, readers.submit(other) if _is_lost(begun) else begun)
+                    for other, begun in waiting
+                )
             yield task, loaded
 
 
-class _closing:  # noqa: N801 - reads as contextlib.closing, with an executor's own way to close
-    """Shuts an executor down at once: what is still queued is dropped."""
+class _Readers:
+    """Workers that read GIFs."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, num_workers: int, recipe: FeatureRecipe, transform: FrameTransform) -> None:
+        self._num_workers = num_workers
+        self._recipe = recipe
+        self._transform = transform
+        self._executor = _executor(num_workers)
 
-    def __enter__(self) -> Executor:
-        return self._executor
+    def submit(self, task: Task) -> Future[Loaded]:
+        """Begin a task; where the workers are dead, this is told by the future as well."""
+        try:
+            return self._executor.submit(_load, task, self._recipe, self._transform)
+        except BrokenExecutor as error:
+            lost: Future[Loaded] = Future()
+            lost.set_exception(error)
+            return lost
 
-    def __exit__(self, *_: object) -> None:
+    def renew(self) -> None:
+        """Take new workers in place of dead ones."""
+        self.close()
+        self._executor = _executor(self._num_workers)
+
+    def close(self) -> None:
+        """End the workers; what is still queued is dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _is_lost(begun: Future[Loaded]) -> bool:
+    """Whether a task that was begun gave no result, its workers being dead."""
+    return not begun.done() or begun.cancelled() or begun.exception() is not None
 
 
 def _executor(num_workers: int) -> Executor:
@@ -143,9 +161,9 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
-    with _closing(_executor(1)) as executor:
+    with closing(_Readers(1, recipe, transform)) as reader:
         try:
-            return executor.submit(_load, task, recipe, transform).result()
+            return reader.submit(task).result()
         except BrokenExecutor:
             return GifError(f"{task.one.path}: reading it killed the process that did")
 
