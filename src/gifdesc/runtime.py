@@ -38,7 +38,7 @@ class FrameEncoder(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Drop what was submitted and has not begun; nobody waits for it any more."""
+        """Drop what was submitted and has not begun; waiting for it gives a `CancelledError`."""
         ...
 
 

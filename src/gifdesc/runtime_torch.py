@@ -69,6 +69,7 @@ class TorchEncoder:
         """Drop what was submitted and has not begun."""
         for future in self._begun:
             future.cancel()
+        self._begun.clear()
 
     @torch.inference_mode()
     def _submit_cuda(self, pixels: Pixels) -> Callable[[], Vectors]:
