@@ -4,15 +4,18 @@ import tracemalloc
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gifdesc import gif_inspection, gif_source
 from gifdesc.descriptions import read_descriptions
 from gifdesc.errors import UsageError
+from gifdesc.features import write_features
 from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Kind
 from gifdesc.inputs import find_gifs
 from gifdesc.inspection import inspect_gifs
+from gifdesc.pairing import pair
 from helpers import draw_broken_gif, draw_gif, truncate
 
 
@@ -254,6 +257,41 @@ def test_gifs_and_descriptions_that_miss_each_other(tmp_path):
             ("texts/t.tsv", "ghost: there is no such GIF"),
         ],
     }
+
+
+def test_a_bare_name_counts_where_training_takes_it(tmp_path):
+    gifs, texts = tmp_path / "gifs", describe(tmp_path / "texts", x_txt="it grows slowly")
+    draw_gif(gifs / "a" / "x.gif", 2)
+    assert found(gifs, texts) == {}
+    draw_gif(gifs / "b" / "x.gif", 3)
+    doubt = "; that of x does not say which of several GIFs it means"
+    assert found(gifs, texts) == {
+        "missing_description": [
+            (f"gifs/{name}.gif", f"no description of {name}{doubt}") for name in ("a/x", "b/x")
+        ],
+        "orphan_description": [("texts/x.txt", "x: several GIFs have this name")],
+    }
+    describe(texts / "a", x_txt="it shrinks slowly")
+    assert [path for path, _ in found(gifs, texts)["missing_description"]] == ["gifs/b/x.gif"]
+
+
+def test_what_training_pairs_is_what_is_not_missing(tmp_path):
+    gifs, texts = tmp_path / "gifs", describe(tmp_path / "texts", x_txt="it grows", y_txt="it is")
+    for number, name in enumerate(("a/x", "b/x", "c/y", "d/z"), start=2):
+        draw_gif(gifs / f"{name}.gif", number)
+        write_features(tmp_path / "features" / f"{name}.gif.npy", np.ones((1, 2), np.float32))
+    pairing = pair(tmp_path / "features", read_descriptions(texts))
+    missing = [path for path, _ in found(gifs, texts)["missing_description"]]
+    assert missing == [f"gifs/{name}.gif" for name in pairing.without_description]
+    orphans = [detail.partition(":")[0] for _, detail in found(gifs, texts)["orphan_description"]]
+    assert orphans == pairing.without_features
+
+
+def test_a_broken_gif_leaves_its_bare_name_to_the_other(tmp_path):
+    gifs, texts = tmp_path / "gifs", describe(tmp_path / "texts", x_txt="it grows slowly")
+    draw_broken_gif(gifs / "a" / "x.gif")
+    draw_gif(gifs / "b" / "x.gif", 3)
+    assert list(found(gifs, texts)) == ["unreadable"]
 
 
 def test_a_broken_gif_is_still_the_gif_of_its_description(tmp_path):
