@@ -33,8 +33,8 @@ _NICENESS = 10
 """Of worker processes: they never keep the thread that feeds the GPU waiting for a core."""
 
 _CORES_PER_READER = 20
-"""Cores that compute on a CPU for each that decodes, at which decoding keeps ahead: ResNet50 takes
-about 100 ms of a core for a frame, a frame's share of decoding 2.3 ms (docs/benchmarks.md)."""
+"""Cores that compute on a CPU for each that decodes: a frame keeps a core many times longer in
+ResNet50 than in decoding."""
 
 Loaded = SampledGif | GifdescError | None
 """A sampled GIF, why there is none, or None for a file that is what it was."""
@@ -53,7 +53,7 @@ def default_num_workers(device_type: str) -> int:
 
     Args:
         device_type: `cpu`, `cuda` or `mps`. On a CPU the network itself takes all cores, and one
-            thread decodes some 40 times faster than one core computes.
+            thread decodes many times faster than one core computes.
     """
     num_cores = os.cpu_count() or 1
     return num_cores // _CORES_PER_READER if device_type == "cpu" else min(16, num_cores)
