@@ -94,3 +94,72 @@ def test_normalisation_makes_imagenets_mean_zero_and_deviation_one():
     std = 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
     torch.testing.assert_close(network(mean), torch.zeros(1, 3, 1, 1))
     torch.testing.assert_close(network(mean + std), torch.ones(1, 3, 1, 1))
+
+
+class FakeStream:
+    """A CUDA stream that notes who waits for whom; what it is given is done at once."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name = name
+        self._log = log
+
+    def wait_stream(self, other: FakeStream) -> None:
+        """Note it."""
+        self._log.append(f"{self.name} waits for {other.name}")
+
+    def record_event(self) -> FakeStream:
+        """An event, which is the stream itself."""
+        self._log.append(f"{self.name} done")
+        return self
+
+    def synchronize(self) -> None:
+        """Note it."""
+        self._log.append("the caller waits")
+
+    def __enter__(self) -> None:
+        self._log.append(f"on {self.name}:")
+
+    def __exit__(self, *_: object) -> None:
+        self._log.append(f"off {self.name}")
+
+
+def test_copies_run_beside_the_network_and_each_step_waits_for_the_one_before(pixels, monkeypatch):
+    """The order of the CUDA path, on a CPU with streams that only take notes."""
+    log: list[str] = []
+
+    class Network(torch.nn.Module):
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            log.append("forward")
+            return frames.mean(dim=(2, 3))
+
+    empty = torch.empty
+    encoder = TorchEncoder(Network(), CPU)
+    computing, encoder._copying_in, encoder._copying_out = (
+        FakeStream(name, log) for name in ("compute", "in", "out")
+    )
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: computing)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
+    monkeypatch.setattr(torch, "empty", lambda shape, **_: empty(shape))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda frames: frames)
+    monkeypatch.setattr(
+        torch.Tensor,
+        "record_stream",
+        lambda tensor, stream: log.append(f"{tensor.dtype} kept for {stream.name}"),
+    )
+    wait = encoder._submit_cuda(pixels)
+    assert log == [
+        *("on in:", "off in", "compute waits for in", "torch.uint8 kept for compute"),
+        "forward",
+        *("out waits for compute", "on out:", "off out", "torch.float32 kept for out", "out done"),
+    ]
+    np.testing.assert_array_equal(wait(), encoder.submit(pixels)())
+    assert log[10:] == ["the caller waits", *["forward"] * min(encoder._num_streams, len(pixels))]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+def test_a_gpu_gives_the_plain_features_whatever_else_is_under_way(random_network):
+    pixels = draw_pixels(24)
+    encoder = TorchEncoder(random_network, torch.device("cuda"))
+    waits = [encoder.submit(pixels[first : first + 4]) for first in range(0, 24, 4)]
+    features = np.concatenate([wait() for wait in waits])
+    assert difference_of_scale(features, plain_vectors(random_network, pixels)) < 1e-3
