@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from builders import process_environment
 from gifdesc import loader
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import GifdescError
@@ -155,6 +158,42 @@ def test_zero_workers_are_a_thread_of_this_process():
     assert isinstance(executor, ThreadPoolExecutor)
     assert executor.submit(os.getpid).result() == os.getpid()
     executor.shutdown()
+
+
+HOLD_WORKERS = """
+import sys
+from gifdesc import loader
+if __name__ == "__main__":
+    executor = loader._executor(1)
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_run_leaves_no_worker_process_behind(tmp_path):
+    script = tmp_path / "hold.py"
+    script.write_text(HOLD_WORKERS)
+    pipe = subprocess.PIPE
+    environment = process_environment()
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        # A worker has the same pipe for its stdout: it ends when the last one has ended.
+        assert process.communicate(timeout=60)[0] == b""
+
+
+def test_a_gif_for_which_there_is_no_memory_costs_only_itself(gifs, monkeypatch):
+    def sample(path, *arguments, **options):
+        if path == gifs[1]:
+            raise MemoryError
+        return sample_gif(path, *arguments, **options)
+
+    monkeypatch.setattr(loader, "sample_gif", sample)
+    results = [loaded for _, loaded in load_gifs(tasks_of(gifs[:3]), RECIPE, TRANSFORM)]
+    assert [isinstance(loaded, SampledGif) for loaded in results] == [True, False, True]
+    assert str(results[1]) == f"{gifs[1]}: there is not enough memory to read it"
 
 
 def test_a_worker_process_leaves_an_interrupt_to_its_parent():

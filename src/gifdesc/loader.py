@@ -16,7 +16,7 @@ from concurrent.futures import (
 )
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 import torch
 
@@ -175,14 +175,24 @@ def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loade
         return sample_gif(task.one.path, recipe, transform, known=task.known)
     except GifdescError as error:
         return error
+    except MemoryError:
+        return GifdescError(f"{task.one.path}: there is not enough memory to read it")
 
 
 def _start_process() -> None:
     """A worker is one of many: it keeps to one core, never before its parent, who has Ctrl-C."""
+    threading.Thread(target=_end_with_parent, name="gifdesc-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _keep_to_one_core()
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed sends no word: its workers would wait for work for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _keep_to_one_core() -> None:
