@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from gifdesc.animation_chunks import frame_delays_ms
+from gifdesc.animation_chunks import end_behind_whole_chunk, frame_delays_ms
 
 DELAYS_MS = [20, 110, 3000, 40, 40, 250]
 
@@ -67,3 +67,13 @@ def test_a_frame_count_that_lies_costs_no_more_than_asked_for():
     place = data.index(b"stts") + 4 + 8
     data[place : place + 4] = b"\xff\xff\xff\xff"
     assert frame_delays_ms(bytes(data), "AVIF", 1000) == [20] * 1000
+
+
+def test_a_webp_that_breaks_off_is_ended_behind_its_last_whole_chunk():
+    data = animation_bytes("WEBP")
+    assert end_behind_whole_chunk(data) is data
+    for size in range(12, len(data)):
+        cut = end_behind_whole_chunk(data[:size])
+        assert len(cut) == 8 + int.from_bytes(cut[4:8], "little") <= size
+        assert data.startswith(cut[8:], 8)
+        assert end_behind_whole_chunk(cut) is cut

@@ -174,6 +174,16 @@ def test_a_webp_with_a_damaged_frame_gives_the_frames_before_it():
         read_gif(data, [3])
 
 
+@pytest.mark.parametrize("num_bytes", [1, 30, 60])
+def test_a_webp_that_breaks_off_gives_its_whole_frames(num_bytes):
+    data = animation_bytes("WEBP", [R, G, B])
+    info = scan_gif(data[:-num_bytes])
+    assert 1 <= info.num_frames < 3
+    assert info.truncated == f"it ends inside frame {info.num_frames + 1}"
+    frames = read_gif(data[:-num_bytes]).frames
+    np.testing.assert_array_equal(frames, read_gif(data).frames[: info.num_frames])
+
+
 def test_an_apng_that_breaks_off_is_seen_without_decoding(drawn):
     data = animation_bytes("PNG", [R, G, B])
     info = scan_gif(data[:-20])

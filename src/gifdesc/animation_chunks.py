@@ -55,16 +55,34 @@ def _png_delays_ms(data: bytes) -> Iterator[int]:
         yield delay_ms
 
 
-def _webp_delays_ms(data: bytes) -> Iterator[int]:
-    """By the ANMF chunks (RFC 9649, section 2.7.1.1)."""
+def end_behind_whole_chunk(data: bytes) -> bytes:
+    """A WebP that breaks off, made to end behind its last whole chunk; a whole one as it is.
+
+    libwebp reads no animation whose header promises more than there is.
+    """
+    if 8 + int.from_bytes(data[4:8], "little") <= len(data):
+        return data
+    *_, end = [_RIFF_HEADER_BYTES, *(stop for _, _, stop in _riff_chunks(data))]
+    return data[:4] + (end - 8).to_bytes(4, "little") + data[8:end]
+
+
+def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks that are whole: their type, and where their content begins and ends."""
     position = _RIFF_HEADER_BYTES
     while position + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, position)
-        if position + 8 + length > len(data):
+        end = position + 8 + length + length % 2
+        if end > len(data):
             return
-        if kind == b"ANMF" and length >= 16:
-            yield int.from_bytes(data[position + 8 + 12 : position + 8 + 15], "little")
-        position += 8 + length + length % 2
+        yield kind, position + 8, end
+        position = end
+
+
+def _webp_delays_ms(data: bytes) -> Iterator[int]:
+    """By the ANMF chunks (RFC 9649, section 2.7.1.1)."""
+    for kind, start, end in _riff_chunks(data):
+        if kind == b"ANMF" and end - start >= 16:
+            yield int.from_bytes(data[start + 12 : start + 15], "little")
 
 
 def _avif_delays_ms(data: bytes) -> Iterator[int]:

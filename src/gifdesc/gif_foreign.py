@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from gifdesc.animation_chunks import frame_delays_ms
+from gifdesc.animation_chunks import end_behind_whole_chunk, frame_delays_ms
 from gifdesc.errors import GifError
 from gifdesc.gif_canvas import BrokenFrameError, Frame
 from gifdesc.gif_limits import MAX_FOREIGN_PIXELS, MAX_FRAMES, check_canvas
@@ -72,7 +72,8 @@ class ForeignImages:
             raise GifError(f"{name}: not a GIF, nor any picture that is known")
         if kind not in _FORMATS:
             raise GifError(f"{name}: not a GIF (it starts like {kind})")
-        self._data = data
+        self._data = end_behind_whole_chunk(data) if kind == "a WebP" else data
+        self._is_cut = self._data is not data
         self._name = name
         self._kind = kind
         self._format = _FORMATS[kind]
@@ -107,6 +108,8 @@ class ForeignImages:
         if self._format == "PNG" and 0 < len(delays_ms) < num_frames:
             self.damage = f"frame {len(delays_ms) + 1} is damaged"
             num_frames = len(delays_ms)
+        if self.damage is None and self._is_cut:
+            self.damage = f"it ends inside frame {num_frames + 1}"
         return (*delays_ms, *[0] * num_frames)[:num_frames]
 
     def frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
