@@ -23,7 +23,7 @@ from gifdesc.features import read_features
 from gifdesc.files import write_json
 from gifdesc.generation import generate
 from gifdesc.model import CaptionModel
-from gifdesc.preprocessing import FrameTransform
+from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
 from gifdesc.tokenizer import CaptionTokenizer
 
 CPU = torch.device("cpu")
@@ -149,6 +149,26 @@ class ColourGrid(nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(N, 3, h, w) -> (N, 48)."""
         return nn.functional.adaptive_avg_pool2d(pixels, 4).flatten(1)
+
+
+def draw_pixels(num_frames: int = 3) -> np.ndarray:
+    """Noise as a network takes it: uint8 (num_frames, 3, 224, 224)."""
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (num_frames, 3, 224, 224), dtype=np.uint8)
+
+
+def plain_vectors(network: nn.Module, pixels: np.ndarray) -> np.ndarray:
+    """One frame at a time, nothing folded, normalised as torchvision writes it."""
+    mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    with torch.no_grad():
+        rows = [network(((torch.from_numpy(p) / 255 - mean) / std)[None])[0] for p in pixels]
+    return torch.stack(rows).numpy()
+
+
+def difference_of_scale(one: np.ndarray, other: np.ndarray) -> float:
+    """The greatest difference as a share of the greatest number."""
+    return float(np.abs(one - other).max() / np.abs(other).max())
 
 
 def use_tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,3 +249,15 @@ def test_debug_shows_the_traceback(gifs, output):
     assert "not a recipe of this gifdesc" in extract(gifs, output=output).error
     with pytest.raises(Exception, match="not a recipe of this gifdesc"):
         extract(gifs, "--debug", output=output)
+
+
+def test_names_that_a_terminal_would_obey_are_escaped_in_warnings(tmp_path, output):
+    for name in (b"li\nne.gif", b"esc\x1b[31m.gif", b"caf\xe9.gif", b"[b]old.gif"):
+        draw_broken_gif(tmp_path / "gifs" / os.fsdecode(name))
+    done = extract(tmp_path / "gifs", output=output)
+    assert [line.partition(": ")[0].rpartition("/")[2] for line in done.warnings[1:]] == [
+        "[b]old.gif",
+        r"caf\xe9.gif",
+        r"esc\x1b[31m.gif",
+        r"li\nne.gif",
+    ]

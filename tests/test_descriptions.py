@@ -69,7 +69,7 @@ def test_a_text_file_is_named_like_its_gif_with_or_without_its_suffix(tmp_path, 
 def test_the_reports_names_meet(tmp_path):
     (tmp_path / "description_7.txt").write_text("a cat jumps")
     descriptions = read_descriptions(tmp_path)
-    assert descriptions.find(gif_key("gif_7_features_with_pe.npy")) == "gif_7"
+    assert descriptions.match([gif_key("gif_7_features_with_pe.npy")]) == ["gif_7"]
     assert descriptions.captions["gif_7"] == ["a cat jumps"]
 
 
@@ -228,8 +228,12 @@ def test_no_description_at_all_is_refused(tmp_path):
 
 def test_a_gif_is_found_by_its_path_and_else_by_its_bare_name():
     descriptions = Descriptions({"x/jump": ["in x"], "jump": ["anywhere"]})
-    assert descriptions.find("x/jump") == "x/jump"
-    assert descriptions.find("y/jump") == "jump"
-    assert descriptions.find("jump") == "jump"
-    assert descriptions.find("y/cry") is None
-    assert Descriptions({"x/jump": ["in x"]}).find("jump") is None
+    assert descriptions.match(["x/jump", "y/cry"]) == ["x/jump", None]
+    assert descriptions.match(["y/jump"]) == descriptions.match(["jump"]) == ["jump"]
+    assert Descriptions({"x/jump": ["in x"]}).match(["jump"]) == [None]
+
+
+def test_a_bare_name_that_several_gifs_have_describes_none_of_them():
+    descriptions = Descriptions({"x/jump": ["in x"], "jump": ["anywhere"]})
+    assert descriptions.match(["x/jump", "y/jump"]) == ["x/jump", None]
+    assert descriptions.match(["jump", "y/jump"]) == ["jump", None]

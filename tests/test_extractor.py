@@ -1,8 +1,5 @@
 """From one GIF to its features: against a plain path, frame by frame, and with a small network."""
 
-import gc
-import logging
-import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +8,15 @@ import torch
 from PIL import Image
 
 from gifdesc import extractor as extractor_module
-from gifdesc import frame_batches
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
-from gifdesc.errors import CheckpointError, GifdescError, GifError, UsageError
+from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.extractor import FeatureExtractor, extract_features
 from gifdesc.gif import read_gif
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
 from gifdesc.runtime_torch import TorchEncoder
-from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
+from helpers import COLOURS, draw_gif, truncate
 
 SMALL = FrameTransform(resize_size=10, image_size=8)
 CPU = torch.device("cpu")
@@ -161,34 +157,6 @@ def test_equal_frames_are_computed_once_within_a_gif_and_across_gifs(watched, tm
     assert_close_to_scale(features[1], plain_features(second, Pooling(), SMALL, [0, 1, 2]))
 
 
-def test_frames_computed_lately_are_at_hand_and_older_ones_are_not(watched, tmp_path, monkeypatch):
-    monkeypatch.setattr(frame_batches, "MAX_RECENT_FRAMES", 4)
-    extractor = make_extractor(watched, encoding="none")
-    paths = [
-        draw_gif(tmp_path / f"{number}.gif", COLOURS[first:last])
-        for number, (first, last) in enumerate([(0, 3), (2, 5), (4, 6), (0, 3)])
-    ]
-    waits = [extractor.submit([extractor.sample(path)]) for path in paths]
-    assert watched.batches == [3, 2, 1, 2]  # of 0, 1, 2 the last is still known
-    for path, wait in zip(paths, waits, strict=True):
-        [features] = wait()
-        wanted = plain_features(path, Pooling(), SMALL, list(range(len(features))))
-        assert_close_to_scale(features, wanted)
-
-
-def test_pixels_are_let_go_when_their_vectors_are_there(watched, tmp_path):
-    extractor = make_extractor(watched)
-    sampled = extractor.sample(draw_gif(tmp_path / "a.gif", 3))
-    array = sampled.pixels  # others are views of the array that holds the memory
-    while array.base is not None:
-        array = array.base
-    pixels = weakref.ref(array)
-    extractor.encode([sampled])
-    del sampled, array
-    gc.collect()
-    assert pixels() is None
-
-
 def test_the_same_bytes_in_another_shape_are_another_frame(watched, tmp_path):
     wide, high = (12, 3), (3, 12)
     first = draw_gif(tmp_path / "a.gif", [COLOURS[0]], size=wide)
@@ -226,16 +194,6 @@ def test_the_position_is_added_or_not(watched, tmp_path, num_frames):
 # What a GIF brings with it
 
 
-def test_a_sampled_gif_says_what_its_file_is(watched, tmp_path):
-    path = draw_gif(tmp_path / "a.gif", 3, durations_ms=[50, 70, 200])
-    sampled = make_extractor(watched).sample(path)
-    assert sampled.durations_ms == (50, 70, 200)
-    assert sampled.identity.size_bytes == path.stat().st_size
-    assert (sampled.truncated, sampled.note) == (None, None)
-    assert sampled.pixels.shape == (3, 3, 8, 8)
-    assert sampled.pixels.dtype == np.uint8
-
-
 def test_the_good_beginning_of_a_truncated_gif_is_used(watched, tmp_path):
     path = draw_gif(tmp_path / "a.gif", 6)
     extractor = make_extractor(watched, encoding="none")
@@ -244,83 +202,6 @@ def test_the_good_beginning_of_a_truncated_gif_is_used(watched, tmp_path):
     assert sampled.truncated
     assert len(sampled.durations_ms) == 5
     np.testing.assert_allclose(extractor.encode([sampled])[0], whole[:5], atol=1e-6)
-
-
-def test_what_gives_no_frame_is_refused(watched, tmp_path):
-    with pytest.raises(GifError, match=r"a\.gif: "):
-        make_extractor(watched).sample(draw_broken_gif(tmp_path / "a.gif"))
-
-
-class OutOfMemory(Watched):
-    """A device with room for so many frames."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self.room = room
-
-    def submit(self, pixels: np.ndarray):
-        """Compute one batch that fits."""
-        if len(pixels) > self.room:
-            raise torch.OutOfMemoryError("out of memory")
-        return super().submit(pixels)
-
-
-def test_where_the_device_is_out_of_memory_batches_shrink(tmp_path, caplog):
-    encoder = OutOfMemory(room=20)
-    extractor = make_extractor(encoder, num_frames=40, encoding="none")
-    path = draw_gif(tmp_path / "a.gif", 40)
-    with caplog.at_level(logging.WARNING):
-        features = extractor.encode([extractor.sample(path)])[0]
-    assert encoder.batches == [16, 16, 8]
-    assert_close_to_scale(features, plain_features(path, Pooling(), SMALL, list(range(40))))
-    assert [record.message for record in caplog.records] == [
-        "the device is out of memory: going on with smaller batches"
-    ]
-
-
-class OutOfMemoryLater(OutOfMemory):
-    """A device that says only when the result is asked for that there was no room."""
-
-    def submit(self, pixels: np.ndarray):
-        """Compute one batch, if it fits."""
-        if len(pixels) <= self.room:
-            return super().submit(pixels)
-
-        def fail() -> np.ndarray:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-
-        return fail
-
-
-def test_where_memory_runs_out_while_batches_compute_they_shrink_as_well(tmp_path, caplog):
-    encoder = OutOfMemoryLater(room=20)
-    extractor = make_extractor(encoder, num_frames=100, encoding="none")
-    path = draw_gif(tmp_path / "a.gif", 100)
-    with caplog.at_level(logging.WARNING):
-        features = extractor.encode([extractor.sample(path)])[0]
-    assert_close_to_scale(features, plain_features(path, Pooling(), SMALL, list(range(100))))
-    assert extractor.batch_frames == 16
-    assert max(encoder.batches) <= 16
-    assert len(caplog.records) == 1
-
-
-def test_another_failure_of_the_network_is_not_taken_for_want_of_memory(tmp_path):
-    encoder = Watched()
-    extractor = make_extractor(encoder)
-    sampled = extractor.sample(draw_gif(tmp_path / "a.gif"))
-
-    def fail() -> np.ndarray:
-        raise RuntimeError("shapes do not fit")
-
-    encoder.submit = lambda _: fail
-    with pytest.raises(RuntimeError, match="shapes do not fit"):
-        extractor.encode([sampled])
-
-
-def test_without_room_for_one_frame_it_says_so(tmp_path):
-    extractor = make_extractor(OutOfMemory(room=0))
-    with pytest.raises(GifdescError, match="not even one frame"):
-        extractor.encode([extractor.sample(draw_gif(tmp_path / "a.gif"))])
 
 
 # Made from options and from recipes

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from builders import process_environment
 from gifdesc import loader
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import GifdescError
@@ -81,8 +85,6 @@ def test_a_consumer_that_stops_leaves_no_thread_behind(gifs):
     results = load_gifs(tasks_of(gifs), RECIPE, TRANSFORM)
     next(results)
     results.close()
-    import threading
-
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("gifdesc-loader")]
 
@@ -107,6 +109,41 @@ def test_a_file_that_kills_its_worker_costs_only_itself(gifs, tmp_path):
     assert "killed the process" in str(results[2][1])
 
 
+def manager_threads() -> list[threading.Thread]:
+    """The threads that look after worker processes, which end when these are dead."""
+    kind = "_ExecutorManagerThread"
+    return [thread for thread in threading.enumerate() if type(thread).__name__ == kind]
+
+
+def test_workers_that_die_while_nobody_asks_cost_only_the_deadly_files(gifs, tmp_path, monkeypatch):
+    submitted = []
+    submit = loader._Readers.submit
+
+    def watched(readers, task):
+        submitted.append(task.one.path)
+        return submit(readers, task)
+
+    monkeypatch.setattr(loader._Readers, "submit", watched)
+    deadly = [draw_gif(tmp_path / f"deadly-{n}.gif", 2, size=(12 + n, 13)) for n in range(2)]
+    paths = [*gifs[:2], *deadly, *gifs[2:]]
+    assert len(paths) > loader._AHEAD_PER_WORKER + 2
+    transform = DeadlyTransform(resize_size=8, image_size=8)
+    outcomes = {}
+    for task, loaded in load_gifs(tasks_of(paths), RECIPE, transform, num_workers=1):
+        outcomes[task.one.path] = loaded
+        if len(outcomes) == 1:
+            for thread in manager_threads():
+                thread.join()
+    assert list(outcomes) == paths
+    for path, loaded in outcomes.items():
+        if path in deadly:
+            assert str(loaded) == f"{path}: reading it killed the process that did"
+        else:
+            assert isinstance(loaded, SampledGif)
+    # What had been read before its worker died was not read again.
+    assert [submitted.count(path) for path in paths[:2]] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("num_cores", "on_cpu", "on_cuda"), [(1, 0, 1), (2, 0, 2), (16, 0, 16), (64, 3, 16)]
 )
@@ -121,6 +158,42 @@ def test_zero_workers_are_a_thread_of_this_process():
     assert isinstance(executor, ThreadPoolExecutor)
     assert executor.submit(os.getpid).result() == os.getpid()
     executor.shutdown()
+
+
+HOLD_WORKERS = """
+import sys
+from gifdesc import loader
+if __name__ == "__main__":
+    executor = loader._executor(1)
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_run_leaves_no_worker_process_behind(tmp_path):
+    script = tmp_path / "hold.py"
+    script.write_text(HOLD_WORKERS)
+    pipe = subprocess.PIPE
+    environment = process_environment()
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        # A worker has the same pipe for its stdout: it ends when the last one has ended.
+        assert process.communicate(timeout=60)[0] == b""
+
+
+def test_a_gif_for_which_there_is_no_memory_costs_only_itself(gifs, monkeypatch):
+    def sample(path, *arguments, **options):
+        if path == gifs[1]:
+            raise MemoryError
+        return sample_gif(path, *arguments, **options)
+
+    monkeypatch.setattr(loader, "sample_gif", sample)
+    results = [loaded for _, loaded in load_gifs(tasks_of(gifs[:3]), RECIPE, TRANSFORM)]
+    assert [isinstance(loaded, SampledGif) for loaded in results] == [True, False, True]
+    assert str(results[1]) == f"{gifs[1]}: there is not enough memory to read it"
 
 
 def test_a_worker_process_leaves_an_interrupt_to_its_parent():

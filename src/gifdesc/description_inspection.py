@@ -14,12 +14,13 @@ from gifdesc.descriptions import (
     TEXT_SUFFIX,
     Descriptions,
     Row,
+    bare_name,
     gif_key,
     json_rows,
     table_rows,
 )
 from gifdesc.errors import UsageError
-from gifdesc.files import reason
+from gifdesc.files import find_files, reason
 from gifdesc.findings import MIN_WORDS, DescriptionKind, Finding
 from gifdesc.inputs import GifInput
 
@@ -44,7 +45,7 @@ class _Caption:
 
 
 class DescriptionInspector:
-    """The descriptions that a run would use, and the GIFs that have asked for theirs."""
+    """The descriptions that a run would use, and the GIFs that there are."""
 
     def __init__(self, path: Path) -> None:
         """Read a folder of description files, or one file, as `read_descriptions` does.
@@ -56,32 +57,47 @@ class DescriptionInspector:
             raise UsageError(f"{path}: no such file or folder; name it with --descriptions")
         self._captions: list[_Caption] = []
         self._findings: list[Finding] = []
-        self._used_keys: set[str] = set()
+        self._gifs: list[GifInput] = []
+        self._broken_gifs: list[GifInput] = []
         self._known = Descriptions()
         for file_path, name in _description_files(path):
             self._read(file_path, name)
         for caption in self._captions:
             self._known.add(caption.key, [caption.text])
 
-    def inspect_gif(self, gif: GifInput) -> list[Finding]:
-        """Whether a GIF has a description; it is remembered as one that there is."""
-        name = gif_key(gif.source)
-        key = self._known.find(name)
-        if key is None:
-            detail = f"no description of {name}"
-            return [Finding(path=gif.path, kind="missing_description", detail=detail)]
-        self._used_keys.add(key)
-        return []
+    def add_gif(self, gif: GifInput, *, is_readable: bool) -> None:
+        """Remember a GIF that there is; only one that can be read will be trained on."""
+        (self._gifs if is_readable else self._broken_gifs).append(gif)
 
     def findings(self) -> Iterator[Finding]:
-        """What is found about the descriptions, once every GIF was looked at."""
+        """What is found about the descriptions and those that lack, once every GIF was added."""
+        # Whose a bare name is is decided among those that training will see.
+        pairs = [*self._match(self._gifs)]
+        for gif in self._broken_gifs:
+            pairs += self._match([gif])
+        yield from (self._missing(gif) for gif, key in pairs if key is None)
         yield from self._findings
         yield from _short(self._captions)
         yield from _duplicates(self._captions)
+        bare_names = {bare_name(gif_key(gif.source)) for gif in self._gifs}
+        used_keys = {key for _, key in pairs}
         orphans = {(caption.path, caption.key): caption for caption in self._captions}
         for caption in orphans.values():
-            if caption.key not in self._used_keys:
-                yield caption.finding("orphan_description", "there is no such GIF")
+            if caption.key not in used_keys:
+                is_shared = caption.key in bare_names
+                detail = "several GIFs have this name" if is_shared else "there is no such GIF"
+                yield caption.finding("orphan_description", detail)
+
+    def _match(self, gifs: list[GifInput]) -> Iterator[tuple[GifInput, str | None]]:
+        keys = self._known.match([gif_key(gif.source) for gif in gifs])
+        return zip(gifs, keys, strict=True)
+
+    def _missing(self, gif: GifInput) -> Finding:
+        name = gif_key(gif.source)
+        detail = f"no description of {name}"
+        if (bare := bare_name(name)) in self._known.captions:
+            detail += f"; that of {bare} does not say which of several GIFs it means"
+        return Finding(path=gif.path, kind="missing_description", detail=detail)
 
     def _read(self, path: Path, name: str) -> None:
         """Keep a file's captions, and what is found about its lines."""
@@ -117,13 +133,10 @@ class DescriptionInspector:
 
 def _description_files(path: Path) -> Iterator[tuple[Path, str]]:
     """The files that `read_descriptions` reads, and the GIF's name that a text file's own gives."""
-    wanted = (TEXT_SUFFIX, *TABLE_SUFFIXES)
-    root, paths = path.parent, [path]
-    if path.is_dir():
-        root = path
-        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in wanted and p.is_file())
-    for file_path in paths:
-        yield file_path, file_path.relative_to(root).with_suffix("").as_posix()
+    names = find_files(path, (TEXT_SUFFIX, *TABLE_SUFFIXES)) if path.is_dir() else [path.name]
+    root = path if path.is_dir() else path.parent
+    for name in names:
+        yield root / name, name.removesuffix(Path(name).suffix)
 
 
 def _rows(path: Path, text: str, name: str) -> Iterator[tuple[int, Row]]:

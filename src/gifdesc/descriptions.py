@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlparse
@@ -43,15 +44,19 @@ class Descriptions:
         if kept := [caption for caption in cleaned if caption]:
             self.captions.setdefault(key, []).extend(kept)
 
-    def find(self, key: str, *, is_unique: bool = True) -> str | None:
-        """The key under which a GIF's captions stand: its path, else its bare name.
+    def match(self, keys: Sequence[str]) -> list[str | None]:
+        """For each GIF the key under which its captions stand: its path, else its bare name.
 
-        TGIF's tables name a GIF by URL, so they know only its bare name.
+        TGIF's tables name a GIF by URL, so they know only its bare name. A bare name that several
+        GIFs have describes none of them.
 
         Args:
-            key: the GIF's.
-            is_unique: no other GIF has its bare name; otherwise only the path counts.
+            keys: of all the GIFs that there are.
         """
+        num_bare = Counter(map(bare_name, keys))
+        return [self._find(key, is_unique=num_bare[bare_name(key)] == 1) for key in keys]
+
+    def _find(self, key: str, *, is_unique: bool) -> str | None:
         if key in self.captions or not is_unique:
             return key if key in self.captions else None
         bare = bare_name(key)

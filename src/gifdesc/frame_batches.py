@@ -52,11 +52,20 @@ class FrameBatches:
         places = {digest: self._recent[digest] for digest in frames}
         while len(self._recent) > MAX_RECENT_FRAMES:
             del self._recent[next(iter(self._recent))]
-        return lambda: {digest: vectors()[row] for digest, (vectors, row) in places.items()}
+
+        def finish() -> dict[bytes, _Vectors]:
+            try:
+                return {digest: vectors()[row] for digest, (vectors, row) in places.items()}
+            except BaseException:
+                self._recent.clear()  # a later GIF must not wait for what never comes
+                raise
+
+        return finish
 
     def cancel(self) -> None:
-        """Drop what was submitted: nobody waits for it any more."""
+        """Drop what was submitted: nobody waits for it any more. Other frames may follow."""
         self._encoder.cancel()
+        self._recent.clear()
 
     def _submit_batches(self, frames: Sequence[_Frame]) -> list[Callable[[], _Vectors]]:
         waits = []

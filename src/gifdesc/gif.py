@@ -143,7 +143,7 @@ def read_gif(
 
 
 def scan_gif(source: Path | str | bytes, *, name: str | None = None) -> GifInfo:
-    """What a GIF file holds, without decoding its pixels.
+    """What a GIF file holds, without decoding its pixels (of a PNG, the first frame's are).
 
     Args:
         source: The file's path, or its bytes.

@@ -64,12 +64,8 @@ class ImageBlock:
 
     def fills(self, canvas_width: int, canvas_height: int) -> bool:
         """Whether the rectangle covers the whole canvas."""
-        return (
-            self.left == 0
-            and self.top == 0
-            and self.width >= canvas_width
-            and self.height >= canvas_height
-        )
+        is_large = self.width >= canvas_width and self.height >= canvas_height
+        return is_large and self.left == self.top == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

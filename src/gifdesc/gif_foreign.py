@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
+from gifdesc.animation_chunks import end_behind_whole_chunk, frame_delays_ms
 from gifdesc.errors import GifError
-from gifdesc.gif_canvas import Frame
-from gifdesc.gif_limits import MAX_FRAMES, check_canvas
+from gifdesc.gif_canvas import BrokenFrameError, Frame
+from gifdesc.gif_limits import MAX_FOREIGN_PIXELS, MAX_FRAMES, check_canvas
 from gifdesc.gif_sniff import describe_beginning
 
 _FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
@@ -41,6 +42,10 @@ _PILLOW_ERRORS = (
 """What Pillow's readers raise on damaged files."""
 
 
+_SIDEWAYS = (5, 6, 7, 8)
+"""Orientations that exchange width and height (Exif 2.32, section 4.6.4, tag 274)."""
+
+
 class ForeignImages:
     """A picture or an animation that is no GIF.
 
@@ -53,44 +58,59 @@ class ForeignImages:
     """
 
     def __init__(self, data: bytes, name: str) -> None:
-        """Look at every frame once, for the delays and to see which can be decoded.
+        """Read what the file says of its frames; of a PNG the first is decoded, no others are.
 
         Args:
             data: The whole file.
             name: What an error message calls the file.
 
         Raises:
-            GifError: It is no picture, or gives no frame.
+            GifError: It is no picture, gives no frame, or is too large.
         """
         kind = describe_beginning(data)
         if kind is None:
             raise GifError(f"{name}: not a GIF, nor any picture that is known")
         if kind not in _FORMATS:
             raise GifError(f"{name}: not a GIF (it starts like {kind})")
-        self._data = data
+        self._data = end_behind_whole_chunk(data) if kind == "a WebP" else data
+        self._is_cut = self._data is not data
+        self._name = name
+        self._kind = kind
         self._format = _FORMATS[kind]
         self.damage: str | None = None
-        durations_ms: list[int] = []
         try:
             with self._opened() as picture, _bombs_are_errors():
                 check_canvas(*picture.size, name)
-                num_frames = _num_frames(picture)
-                if num_frames > MAX_FRAMES:
-                    self.damage = f"it holds more than {MAX_FRAMES} images"
-                for index in range(min(num_frames, MAX_FRAMES)):
-                    picture.seek(index)
-                    self.height, self.width, _ = _over_white(picture).shape
-                    durations_ms.append(round(picture.info.get("duration") or 0))
+                # An APNG may begin with a picture for those that show no animations.
+                self._first_index = int(getattr(picture, "default_image", False))
+                num_frames = _num_frames(picture) - self._first_index
+                self._is_turned, self.width, self.height = _turned_size(picture)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise GifError(f"{name}: too large ({kind} of more than 89 megapixels)") from error
         except _PILLOW_ERRORS as error:
-            if not durations_ms:
-                raise GifError(f"{name}: not a GIF but {kind}, and damaged") from error
-            self.damage = f"frame {len(durations_ms) + 1} is damaged"
-        self.durations_ms = tuple(durations_ms)
-        kind = "an APNG" if kind == "a PNG" and num_frames > 1 else kind
+            raise self._nothing_usable() from error
+        self.durations_ms = self._read_durations(num_frames)
+        kind = "an APNG" if kind == "a PNG" and num_frames + self._first_index > 1 else kind
         has_gif_name = name.lower().endswith(".gif")
         self.note = f"{kind} under a .gif name" if has_gif_name else f"{kind}, not a GIF"
+
+    def _read_durations(self, num_frames: int) -> tuple[int, ...]:
+        """The delays of the frames that can be used; notes why there are no more."""
+        pixels = max(1, self.width * self.height)
+        max_frames = max(1, min(MAX_FRAMES, MAX_FOREIGN_PIXELS // pixels))
+        if num_frames > max_frames:
+            limit = f"{MAX_FRAMES} images"
+            if max_frames < MAX_FRAMES:
+                limit = f"{MAX_FOREIGN_PIXELS // 10**6} megapixels in all"
+            self.damage = f"it holds more than {limit}"
+            num_frames = max_frames
+        delays_ms = frame_delays_ms(self._data, self._format, num_frames)
+        if self._format == "PNG" and 0 < len(delays_ms) < num_frames:
+            self.damage = f"frame {len(delays_ms) + 1} is damaged"
+            num_frames = len(delays_ms)
+        if self.damage is None and self._is_cut:
+            self.damage = f"it ends inside frame {num_frames + 1}"
+        return (*delays_ms, *[0] * num_frames)[:num_frames]
 
     def frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
         """Decode frames.
@@ -100,16 +120,38 @@ class ForeignImages:
 
         Yields:
             For each, uint8 (height, width, 3): RGB over white.
+
+        Raises:
+            BrokenFrameError: A frame that is needed for this is damaged.
         """
         with self._opened() as picture:
             for index in wanted:
-                with _bombs_are_errors():
-                    picture.seek(index)
-                    frame = _over_white(picture)
+                try:
+                    with _bombs_are_errors():
+                        picture.seek(index + self._first_index)
+                        frame = _over_white(picture, is_turned=self._is_turned)
+                except _PILLOW_ERRORS as error:
+                    raise BrokenFrameError(f"frame {index}: {error}") from error
                 yield frame
 
     def cut(self) -> None:
-        """Nothing to do: damage was looked for at the start."""
+        """Keep the frames before the first damaged one.
+
+        Raises:
+            GifError: There is none.
+        """
+        num_good = 0
+        try:
+            for _ in self.frames(range(len(self.durations_ms))):
+                num_good += 1
+        except BrokenFrameError as error:
+            if num_good == 0:
+                raise self._nothing_usable() from error
+            self.durations_ms = self.durations_ms[:num_good]
+            self.damage = f"frame {num_good + 1} is damaged"
+
+    def _nothing_usable(self) -> GifError:
+        return GifError(f"{self._name}: not a GIF but {self._kind}, and damaged")
 
     def _opened(self) -> Image.Image:
         with _bombs_are_errors():
@@ -132,9 +174,21 @@ def _num_frames(picture: Image.Image) -> int:
     return int(getattr(picture, "n_frames", 1))
 
 
-def _over_white(picture: Image.Image) -> Frame:
+def _turned_size(picture: Image.Image) -> tuple[bool, int, int]:
+    """Whether the EXIF data wants the picture turned or mirrored; its width and height then."""
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, struct.error, TypeError):  # EXIF data that is none counts for nothing
+        orientation = 1
+    width, height = picture.size
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    return orientation != 1, width, height
+
+
+def _over_white(picture: Image.Image, *, is_turned: bool) -> Frame:
     """RGB over white, turned as the EXIF data says: uint8 (height, width, 3)."""
-    turned = ImageOps.exif_transpose(picture)
+    turned = ImageOps.exif_transpose(picture) if is_turned else picture
     if turned.has_transparency_data:
         white = Image.new("RGBA", turned.size, "white")
         turned = Image.alpha_composite(white, turned.convert("RGBA"))

@@ -12,6 +12,10 @@ MAX_FRAMES = 100_000
 """Of a file with more frames, these are used: nearly three hours at 10 frames a second, and some
 30 MB to remember where they lie."""
 
+MAX_FOREIGN_PIXELS = 1_000_000_000
+"""Of a WebP, APNG or AVIF whose frames hold more pixels together, only the first are used. Pillow
+draws every one of its frames, whole, up to the last that is wanted."""
+
 MAX_FRAMES_BYTES = 2 << 30
 """The frames that one call returns may not take more memory than this."""
 

@@ -20,7 +20,7 @@ class Inspection:
     Attributes:
         is_gif: whether a file among the GIFs was looked at; not for an argument that gave no
             file, nor for descriptions.
-        findings: about it, perhaps none.
+        findings: perhaps none.
     """
 
     is_gif: bool
@@ -37,7 +37,8 @@ def inspect_gifs(
         descriptions_path: a folder of descriptions or one file, None to look at GIFs only.
 
     Yields:
-        An inspection for each input, then one for all that is found about the descriptions.
+        An inspection for each input, then one for all that is found about the descriptions, those
+        that are missing included: whose a bare name is shows when all GIFs are known.
 
     Raises:
         UsageError: there is no such descriptions path.
@@ -56,7 +57,8 @@ def inspect_gifs(
             continue
         findings = gifs.inspect(gif.path)
         if descriptions is not None:
-            findings += descriptions.inspect_gif(gif)
+            is_readable = all(one.kind != "unreadable" for one in findings)
+            descriptions.add_gif(gif, is_readable=is_readable)
         yield Inspection(is_gif=True, findings=findings)
     if descriptions is not None:
         yield Inspection(is_gif=False, findings=list(descriptions.findings()))

@@ -14,9 +14,9 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 import torch
 
@@ -33,8 +33,8 @@ _NICENESS = 10
 """Of worker processes: they never keep the thread that feeds the GPU waiting for a core."""
 
 _CORES_PER_READER = 20
-"""Cores that compute on a CPU for each that decodes, at which decoding keeps ahead: ResNet50 takes
-about 100 ms of a core for a frame, a frame's share of decoding 2.3 ms (docs/benchmarks.md)."""
+"""Cores that compute on a CPU for each that decodes: a frame keeps a core many times longer in
+ResNet50 than in decoding."""
 
 Loaded = SampledGif | GifdescError | None
 """A sampled GIF, why there is none, or None for a file that is what it was."""
@@ -53,7 +53,7 @@ def default_num_workers(device_type: str) -> int:
 
     Args:
         device_type: `cpu`, `cuda` or `mps`. On a CPU the network itself takes all cores, and one
-            thread decodes some 40 times faster than one core computes.
+            thread decodes many times faster than one core computes.
     """
     num_cores = os.cpu_count() or 1
     return num_cores // _CORES_PER_READER if device_type == "cpu" else min(16, num_cores)
@@ -81,15 +81,10 @@ def load_gifs(
     window = _AHEAD_PER_WORKER * max(1, num_workers)
     waiting: deque[tuple[Task, Future[Loaded]]] = deque()
     rest = iter(tasks)
-    with ExitStack() as stack:
-        executor = stack.enter_context(_closing(_executor(num_workers)))
-
-        def submit(task: Task) -> Future[Loaded]:
-            return executor.submit(_load, task, recipe, transform)
-
+    with closing(_Readers(num_workers, recipe, transform)) as readers:
         while True:
             while len(waiting) < window and (task := next(rest, None)) is not None:
-                waiting.append((task, submit(task)))
+                waiting.append((task, readers.submit(task)))
             if not waiting:
                 return
             task, future = waiting.popleft()
@@ -99,22 +94,45 @@ def load_gifs(
                 # Somebody's file killed a worker, and with it all that was under way. Each is
                 # tried alone, so that the culprit takes only itself along.
                 loaded = _load_alone(task, recipe, transform)
-                executor = stack.enter_context(_closing(_executor(num_workers)))
-                waiting = deque((other, submit(other)) for other, _ in waiting)
+                readers.renew()
+                waiting = deque(
+                    (other, readers.submit(other) if _is_lost(begun) else begun)
+                    for other, begun in waiting
+                )
             yield task, loaded
 
 
-class _closing:  # noqa: N801 - reads as contextlib.closing, with an executor's own way to close
-    """Shuts an executor down at once: what is still queued is dropped."""
+class _Readers:
+    """Workers that read GIFs."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, num_workers: int, recipe: FeatureRecipe, transform: FrameTransform) -> None:
+        self._num_workers = num_workers
+        self._recipe = recipe
+        self._transform = transform
+        self._executor = _executor(num_workers)
 
-    def __enter__(self) -> Executor:
-        return self._executor
+    def submit(self, task: Task) -> Future[Loaded]:
+        """Begin a task; where the workers are dead, this is told by the future as well."""
+        try:
+            return self._executor.submit(_load, task, self._recipe, self._transform)
+        except BrokenExecutor as error:
+            lost: Future[Loaded] = Future()
+            lost.set_exception(error)
+            return lost
 
-    def __exit__(self, *_: object) -> None:
+    def renew(self) -> None:
+        """Take new workers in place of dead ones."""
+        self.close()
+        self._executor = _executor(self._num_workers)
+
+    def close(self) -> None:
+        """End the workers; what is still queued is dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _is_lost(begun: Future[Loaded]) -> bool:
+    """Whether a task that was begun gave no result, its workers being dead."""
+    return not begun.done() or begun.cancelled() or begun.exception() is not None
 
 
 def _executor(num_workers: int) -> Executor:
@@ -143,9 +161,9 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
-    with _closing(_executor(1)) as executor:
+    with closing(_Readers(1, recipe, transform)) as reader:
         try:
-            return executor.submit(_load, task, recipe, transform).result()
+            return reader.submit(task).result()
         except BrokenExecutor:
             return GifError(f"{task.one.path}: reading it killed the process that did")
 
@@ -157,14 +175,24 @@ def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loade
         return sample_gif(task.one.path, recipe, transform, known=task.known)
     except GifdescError as error:
         return error
+    except MemoryError:
+        return GifdescError(f"{task.one.path}: there is not enough memory to read it")
 
 
 def _start_process() -> None:
     """A worker is one of many: it keeps to one core, never before its parent, who has Ctrl-C."""
+    threading.Thread(target=_end_with_parent, name="gifdesc-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _keep_to_one_core()
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed sends no word: its workers would wait for work for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _keep_to_one_core() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gifdesc.descriptions import Descriptions, bare_name, gif_key
+from gifdesc.descriptions import Descriptions, gif_key
 from gifdesc.errors import FeatureError
 from gifdesc.features import FEATURES_SUFFIX, Manifest
 from gifdesc.files import find_files, reason
@@ -57,9 +57,8 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     examples, without_description, used = [], [], set()
     features = find_files(features_dir, (FEATURES_SUFFIX,))
     names = [gif_key(sources.get(one, one)) for one in features]
-    num_bare = Counter(bare_name(name) for name in names)
-    for one, name in zip(features, names, strict=True):
-        key = descriptions.find(name, is_unique=num_bare[bare_name(name)] == 1)
+    keys = descriptions.match(names)
+    for one, name, key in zip(features, names, keys, strict=True):
         if key is None:
             without_description.append(name)
         else:

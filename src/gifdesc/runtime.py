@@ -17,8 +17,8 @@ from gifdesc.runtime_torch import Pixels, TorchEncoder, Vectors
 RuntimeName = Literal["auto", "torch", "openvino"]
 
 OPENVINO_MIN_GIFS = 8
-"""GIFs from which on OpenVINO is taken: it starts some 0.7 s later than PyTorch and then saves
-about 0.15 s a GIF (2 cores, docs/benchmarks.md)."""
+"""GIFs from which on OpenVINO is taken: it starts later than PyTorch and then saves a part of the
+time of each GIF."""
 
 
 class FrameEncoder(Protocol):
@@ -38,7 +38,7 @@ class FrameEncoder(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Drop what was submitted and has not begun; nobody waits for it any more."""
+        """Drop what was submitted and has not begun; waiting for it gives a `CancelledError`."""
         ...
 
 
@@ -66,7 +66,7 @@ def make_encoder(
 
     Raises:
         UsageError: OpenVINO is asked for and not installed, or on another device than the CPU;
-            or less than float32 on the CPU, where it costs too much agreement (docs/benchmarks.md).
+            or less than float32 on the CPU, whose features agree to 1e-4 of their scale.
     """
     if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
         raise UsageError("--runtime openvino: computes on the CPU in float32 only; use torch")

@@ -7,6 +7,7 @@ ten times as long.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,8 +54,14 @@ class OpenVinoEncoder:
         def wait() -> Vectors:
             rows = []
             for request in requests:
-                request.wait()
-                self._requests.remove(request)
+                try:
+                    request.wait()
+                except RuntimeError as error:
+                    if request in self._requests:
+                        raise
+                    raise CancelledError from error
+                if request in self._requests:
+                    self._requests.remove(request)
                 rows.append(np.array(request.get_output_tensor().data, dtype=np.float32))
             return np.concatenate(rows)
 
@@ -62,7 +69,8 @@ class OpenVinoEncoder:
 
     def cancel(self) -> None:
         """Drop what was submitted and is not done."""
-        for request in self._requests:
+        requests, self._requests = self._requests, []
+        for request in requests:
             request.cancel()
 
 

@@ -26,10 +26,10 @@ CPU_STREAM_FRAMES = 16
 class TorchEncoder:
     """ResNet50 by PyTorch.
 
-    Batch-norm is folded, the layout channels-last. On CUDA the caller's work overlaps with the
-    network's, and the arithmetic is autocast's where the precision says so. On a CPU a batch is
-    shared out among streams, each with threads of its own: threads that compute one layer
-    together wait for each other after each, and longer where something else needs a core.
+    Batch-norm is folded, the layout channels-last. On CUDA the caller's work and the copies overlap
+    with the network's, and the arithmetic is autocast's where the precision says so. On a CPU a
+    batch is shared out among streams, each with threads of its own: threads that compute one
+    layer together wait for each other after each, and longer where something else needs a core.
 
     Args:
         network: normalised float frames (N, 3, h, w) -> (N, 2048), in evaluation mode.
@@ -54,6 +54,10 @@ class TorchEncoder:
             self._num_streams, "gifdesc-stream", initializer=start_stream
         )
         self._begun: list[Future[Vectors]] = []
+        if device.type == "cuda":
+            # Two: the next batch must not queue behind results that are still computed.
+            self._copying_in = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._copying_out = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.batch_frames = 256 if device.type == "cuda" else CPU_STREAM_FRAMES * self._num_streams
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
@@ -69,15 +73,27 @@ class TorchEncoder:
         """Drop what was submitted and has not begun."""
         for future in self._begun:
             future.cancel()
+        self._begun.clear()
 
     @torch.inference_mode()
     def _submit_cuda(self, pixels: Pixels) -> Callable[[], Vectors]:
-        frames = torch.from_numpy(pixels).pin_memory()
-        device_vectors = self._forward(frames.to(self._device, non_blocking=True))
+        """Copy in, compute, copy out: each on a stream of its own, beside other batches'.
+
+        What one stream allocates and another uses is recorded there, so that its memory is not
+        given away before (PyTorch's CUDA semantics, on memory and streams).
+        """
+        computing = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(self._copying_in):
+            frames = torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
+        computing.wait_stream(self._copying_in)
+        frames.record_stream(computing)
+        device_vectors = self._forward(frames)
         host_vectors = torch.empty(device_vectors.shape, pin_memory=True)
-        host_vectors.copy_(device_vectors, non_blocking=True)
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        done.record()
+        self._copying_out.wait_stream(computing)
+        with torch.cuda.stream(self._copying_out):
+            host_vectors.copy_(device_vectors, non_blocking=True)
+        device_vectors.record_stream(self._copying_out)
+        done = self._copying_out.record_event()
 
         def wait() -> Vectors:
             done.synchronize()

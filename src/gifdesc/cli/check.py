@@ -11,7 +11,15 @@ from typing import Annotated
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, print_line, say, speaking_plainly, talk
+from gifdesc.cli.console import (
+    EXIT_FAILED,
+    print_json,
+    print_line,
+    printable,
+    say,
+    speaking_plainly,
+    talk,
+)
 from gifdesc.cli.inputs import gif_inputs
 from gifdesc.cli.options import Debug, Json
 from gifdesc.errors import UsageError
@@ -104,7 +112,7 @@ def _print_table(findings: list[Finding]) -> None:
     if is_terminal():
         _print_rich_table(findings)
         return
-    rows = [(_printable(str(one.path)), one.kind, _printable(one.detail)) for one in findings]
+    rows = [(printable(str(one.path)), one.kind, printable(one.detail)) for one in findings]
     path_width = min(_MAX_PATH_WIDTH, max(len(path) for path, _, _ in rows))
     kind_width = max(len(kind) for _, kind, _ in rows)
     for path, kind, detail in rows:
@@ -129,7 +137,7 @@ def _print_rich_table(findings: list[Finding]) -> None:
     for kind in KINDS:
         rows = [finding for finding in findings if finding.kind == kind]
         for row in rows[:MAX_ROWS_PER_KIND]:
-            path, detail = _printable(str(row.path)), _printable(row.detail)
+            path, detail = printable(str(row.path)), printable(row.detail)
             table.add_row(Text(path), Text(kind, style="bold yellow"), Text(detail))
         if num_more := len(rows[MAX_ROWS_PER_KIND:]):
             more = f"and {num_more} more: --list {kind}"
@@ -140,14 +148,3 @@ def _print_rich_table(findings: list[Finding]) -> None:
     with console.capture() as capture:
         console.print(table)
     print_line(capture.get().strip("\n"))
-
-
-def _printable(text: str) -> str:
-    """Text on one line without control codes; bytes that are not UTF-8 are escaped."""
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that os.fsdecode could not decode
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")

@@ -92,7 +92,7 @@ def _stop(error: BaseException, code: int, debug: bool, json: bool) -> None:
     _print_json_error(sentence, json)
     if debug:
         raise error
-    talk.print(f"error: {sentence}", markup=False)
+    talk.print(f"error: {printable(sentence)}", markup=False)
     raise typer.Exit(code) from None
 
 
@@ -129,8 +129,19 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """One warning to stderr."""
-    talk.print(f"warning: {text}", markup=False)
+    """One warning to stderr, on one line whatever names it holds."""
+    talk.print(f"warning: {printable(text)}", markup=False)
+
+
+def printable(text: str) -> str:
+    """Text on one line without control codes; bytes that are not UTF-8 are escaped."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that os.fsdecode could not decode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def print_json(data: dict[str, Any]) -> None:

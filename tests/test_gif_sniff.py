@@ -1,0 +1,34 @@
+"""What a file that is no picture is said to be."""
+
+import pytest
+
+from gifdesc.errors import GifError
+from gifdesc.gif import read_gif
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"<!DOCTYPE html><html>", "an HTML page"),
+        (b"\xef\xbb\xbf\n <HTML>", "an HTML page"),
+        (b"<?xml version='1.0'?><svg/>", "an SVG"),
+        (b"404 Not Found", "text"),
+        ("ein Bild für dich".encode() * 100, "text"),
+        (b'{"error": 404}', "JSON"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"\0\0\0\x18ftypmp42", "an MP4 video"),
+        (b"GIF90a\1\0\1\0", "a GIF of an unknown version"),
+        (b"\0" * 2000, "nothing but zero bytes"),
+    ],
+)
+def test_what_is_no_picture_is_named(tmp_path, data, what):
+    path = tmp_path / "clip.gif"
+    path.write_bytes(data)
+    with pytest.raises(GifError) as raised:
+        read_gif(path)
+    assert str(raised.value) == f"{path}: not a GIF (it starts like {what})"
+
+
+def test_unknown_bytes():
+    with pytest.raises(GifError, match="not a GIF, nor any picture"):
+        read_gif(b"\x91\x02\xf3\x99" * 9)
