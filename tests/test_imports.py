@@ -22,10 +22,10 @@ FLOORS = [
     | {"function_words", "gif_sniff", "interruption", "looking", "metrics.characters"}
     | {"metrics.conversation", "metrics.lexicon", "positional", "preprocessing", "read_ahead"}
     | {"resnet", "seeding", "style"},
-    {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "distributed"}
+    {"alt_text", "backbone", "charts", "curves", "demo", "descriptions", "device", "distributed"}
     | {"dropout", "fusion", "gif_limits", "hub", "inputs", "locking", "metrics.java"}
     | {"metrics.rules", "npy", "optimisation", "pages", "presets", "sampling", "sidecars"}
-    | {"token_filters", "training_state"},
+    | {"token_filters", "training_history", "training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
     | {"incremental", "metrics.tokenizer", "model_folder", "pictures", "predictions"}
     | {"runtime_torch", "tokenizer", "vision_language_inputs"},

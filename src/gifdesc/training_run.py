@@ -28,6 +28,7 @@ from gifdesc.resuming import LAST_NAME
 from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.trainer import Trainer
 from gifdesc.training_data import TrainingData
+from gifdesc.training_history import HISTORY_NAME
 from gifdesc.training_results import (
     EpochResult,
     StepResult,
@@ -36,8 +37,6 @@ from gifdesc.training_results import (
 )
 from gifdesc.training_state import STATE_NAME, Progress, load_state, save_state
 from gifdesc.validation import Validator
-
-HISTORY_NAME = "history.jsonl"
 
 _SAVE_SECONDS = 600.0
 """An epoch that takes long is saved this often: what a crash can cost."""
