@@ -21,7 +21,7 @@ FLOORS = [
     {"bert_files", "confidence", "config", "errors", "files", "findings", "frame_grid"}
     | {"function_words", "gif_sniff", "interruption", "looking", "metrics.characters"}
     | {"metrics.conversation", "metrics.lexicon", "positional", "preprocessing", "read_ahead"}
-    | {"resnet", "seeding", "style"},
+    | {"resnet", "scenes", "seeding", "style"},
     {"alt_text", "backbone", "charts", "curves", "demo", "descriptions", "device", "distributed"}
     | {"dropout", "fusion", "gif_limits", "hub", "inputs", "locking", "metrics.java"}
     | {"metrics.rules", "npy", "optimisation", "pages", "presets", "sampling", "sidecars"}
