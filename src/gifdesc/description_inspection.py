@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.descriptions import (
-    TABLE_SUFFIXES,
-    TEXT_SUFFIX,
     Descriptions,
     Row,
+    description_files,
     gif_key,
     json_rows,
     table_rows,
@@ -58,7 +57,7 @@ class DescriptionInspector:
         self._findings: list[Finding] = []
         self._used_keys: set[str] = set()
         self._known = Descriptions()
-        for file_path, name in _description_files(path):
+        for file_path, name in description_files(path):
             self._read(file_path, name)
         for caption in self._captions:
             self._known.add(caption.key, [caption.text])
@@ -113,17 +112,6 @@ class DescriptionInspector:
 
     def _find(self, path: Path, kind: DescriptionKind, detail: str) -> None:
         self._findings.append(Finding(path=path, kind=kind, detail=detail))
-
-
-def _description_files(path: Path) -> Iterator[tuple[Path, str]]:
-    """The files that `read_descriptions` reads, and the GIF's name that a text file's own gives."""
-    wanted = (TEXT_SUFFIX, *TABLE_SUFFIXES)
-    root, paths = path.parent, [path]
-    if path.is_dir():
-        root = path
-        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in wanted and p.is_file())
-    for file_path in paths:
-        yield file_path, file_path.relative_to(root).with_suffix("").as_posix()
 
 
 def _rows(path: Path, text: str, name: str) -> Iterator[tuple[int, Row]]:

@@ -19,12 +19,12 @@ from gifdesc.evaluation_page import (
 from gifdesc.features import Manifest, read_recipe
 from gifdesc.filmstrips import GifFolder
 from gifdesc.gif import Indices
+from gifdesc.model_folder import read_history
 from gifdesc.resampling import Difference
 from gifdesc.sampling import sampler
 from gifdesc.scored import Evaluation, ScoredCaption
 from gifdesc.scorer import EXACT_MATCH
 from gifdesc.style import baseline_label, metric_label
-from gifdesc.training_history import read_history
 
 DEFAULT_GIFS_DIR = Path("gifs")
 """Where GIFs are looked for where nothing is said."""

@@ -11,8 +11,8 @@ from typing import Any
 from gifdesc import __version__
 from gifdesc.backbone import UNTRAINED
 from gifdesc.checkpoint import Checkpoint
+from gifdesc.model_folder import read_history
 from gifdesc.style import metric_label
-from gifdesc.training_history import read_history
 
 CARD_NAME = "README.md"
 SCORES_NAME = "evaluation.json"

@@ -22,13 +22,13 @@ from gifdesc.files import reason, write_json_lines
 from gifdesc.fitting import EpochLoop, EpochSums, not_finite
 from gifdesc.interruption import Interrupted, StopRequest
 from gifdesc.model import CaptionModel
+from gifdesc.model_folder import HISTORY_NAME
 from gifdesc.optimisation import make_optimizer
 from gifdesc.phases import Phase, SelfCriticalPhase
 from gifdesc.resuming import LAST_NAME
 from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.trainer import Trainer
 from gifdesc.training_data import TrainingData
-from gifdesc.training_history import HISTORY_NAME
 from gifdesc.training_results import (
     EpochResult,
     StepResult,

@@ -14,9 +14,9 @@ from gifdesc.curves import plot_history
 from gifdesc.device import resolve_device
 from gifdesc.distributed import is_talking, joined_world
 from gifdesc.files import read_json_lines
+from gifdesc.model_folder import HISTORY_NAME
 from gifdesc.training import train
 from gifdesc.training_data import TrainingData, prepare_data
-from gifdesc.training_history import HISTORY_NAME
 from gifdesc.training_results import EpochResult, TrainingSummary
 
 
