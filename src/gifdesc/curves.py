@@ -124,7 +124,10 @@ def _history_figure(
         for name, values in curves.items():
             if any(map(math.isfinite, values)):
                 axes.plot(epochs, values, label=name, markevery=every, **styles[name])
-                axes.legend()
+                # Above the panel, for within it hides a curve that runs along the top.
+                axes.legend(
+                    loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.0
+                )
         axes.set(xlabel="epoch", ylabel=label, ylim=(0, top))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y")

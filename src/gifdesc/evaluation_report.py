@@ -189,7 +189,7 @@ def _facts(result: Evaluation) -> dict[str, str]:
         "words a caption": f"{varied.mean_length:.1f}",
     }
     if varied.in_training is not None:
-        facts["of them in the training set"] = f"{100 * varied.in_training:.0f} %"
+        facts["captions in the training set"] = f"{100 * varied.in_training:.0f} %"
     for name in ("loss", "perplexity", "token_accuracy"):
         if (value := getattr(result, name)) is not None:
             facts[metric_label(name)] = f"{value:.3f}"
