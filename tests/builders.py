@@ -41,6 +41,14 @@ CAPTIONS = {
 }
 """Names of GIFs and what is said of them."""
 
+SCORES = {
+    "num_examples": 12,
+    "metrics": {"bleu_1": 0.5, "bleu_4": 0.25, "meteor": None, "rouge_l": 0.625, "cider": 1.5},
+    "blind": {"bleu_1": 0.125, "bleu_4": 0.0, "meteor": None, "rouge_l": 0.1, "cider": 0.2},
+    "exact_match": 0.75,
+}
+"""What `gifdesc evaluate --json` says of some model, in part."""
+
 FEATURE_SIZE = 48
 """Numbers per frame of the stand-in for ResNet50, and of `random_features`."""
 

@@ -6,14 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from gifdesc.cli import app
 from gifdesc.cli.check import MAX_ROWS_PER_KIND
-from gifdesc.cli.check_progress import CheckProgress
-from gifdesc.findings import GIF_KINDS, KINDS, Finding
-from gifdesc.inspection import Inspection
+from gifdesc.findings import GIF_KINDS, KINDS
 from helpers import draw_broken_gif, draw_gif, truncate
 
 
@@ -163,17 +160,6 @@ def test_a_terminal_is_shown_a_table_cut_short(tmp_path, monkeypatch):
     assert ["00", "[b].gif", "still", "one", "frame"] in lines
     assert sum(line[-3:] == ["still", "one", "frame"] for line in lines) == MAX_ROWS_PER_KIND
     assert lines[-1] == ["and", "2", "more:", "--list", "still", "still"]
-
-
-def test_progress_is_a_line_now_and_then_without_a_terminal(monkeypatch, capsys):
-    clock = iter([0.0, 5.0, 11.0, 12.0])
-    monkeypatch.setattr("gifdesc.cli.progress.time.monotonic", lambda: next(clock, 12.0))
-    finding = Finding(path="a", kind="still", detail="one frame")
-    with CheckProgress(Console(stderr=True, force_terminal=False)) as progress:
-        for findings in ([], [finding], []):
-            progress.advance(Inspection(is_gif=True, findings=findings))
-    assert progress.num_gifs == 3
-    assert capsys.readouterr().err == "2 GIFs checked, findings: 1\n"
 
 
 def test_nothing_heavy_is_imported(tmp_path):

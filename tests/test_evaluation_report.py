@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import pytest
@@ -8,13 +7,7 @@ from gifdesc.charts import ScoreRow
 from gifdesc.config import to_json
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation import ModelSide, evaluate_captions, evaluate_predictions
-from gifdesc.evaluation_report import (
-    EvaluationReport,
-    Subject,
-    evaluation_page,
-    known_frames,
-    read_history,
-)
+from gifdesc.evaluation_report import EvaluationReport, Subject, evaluation_page, known_frames
 from gifdesc.features import Manifest, ManifestEntry
 from gifdesc.files import write_json
 from gifdesc.generation import Word
@@ -140,19 +133,6 @@ def test_frames_are_the_manifests_then_the_recipes(features_dir):
     write_json(features_dir / "recipe.json", to_json(tiny_recipe(num_frames=2)))
     assert known_frames(features_dir)("cats/a") == (1, 3)
     assert known_frames(features_dir)("b")([100] * 8) == [2, 6]
-
-
-@pytest.mark.parametrize("content", [None, "no json\nx\n", '{"epoch": "one"}\n', "[1]\n{}\n"])
-def test_curves_that_cannot_be_read_are_left_out(tmp_path, content):
-    if content is not None:
-        (tmp_path / "history.jsonl").write_text(content)
-    assert read_history(tmp_path) == []
-
-
-def test_curves_keep_the_numbers_alone(tmp_path):
-    row = {"epoch": 1, "train_loss": None, "val_loss": 2.5, "val_cider": "x", "seconds": 3}
-    (tmp_path / "history.jsonl").write_text(json.dumps(row) + "\n")
-    assert read_history(tmp_path) == [{"epoch": 1, "val_loss": 2.5}]
 
 
 def test_the_gifs_lie_where_they_lie_by_default(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 import json
 import os
 import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 from gifdesc.errors import MeteorError
 from gifdesc.metrics import ScoreTable, tokenize_examples
-from gifdesc.metrics.conversation import Conversation, ConversationError
 from gifdesc.metrics.java import meteor_command
 from gifdesc.metrics.meteor import meteor, running_meteor
 
@@ -179,47 +177,8 @@ def test_a_java_that_hangs_is_given_up(use_java, monkeypatch, source):
         score_one(times=5000)  # more than a pipe holds
 
 
-@pytest.mark.usefixtures("use_java")
-def test_without_java_it_is_a_reason():
-    with pytest.raises(MeteorError, match="needs Java: install a JRE"):
-        score_one()
-
-
 def test_a_java_that_is_no_program_is_a_reason(use_java, tmp_path):
     use_java("")
     (tmp_path / "java").write_bytes(b"\x7fELF damage")
     with pytest.raises(MeteorError, match="java cannot be started: "):
         score_one()
-
-
-def test_java_home_is_looked_at(use_java, tmp_path, monkeypatch):
-    use_java(ANSWERS)
-    (tmp_path / "home" / "bin").mkdir(parents=True)
-    shutil.move(tmp_path / "java", tmp_path / "home" / "bin" / "java")
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
-    assert score_one() == pytest.approx(1)
-
-
-def test_without_the_extra_it_is_a_reason(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(MeteorError, match=r"pip install 'gifdesc\[meteor\]'"):
-        score_one()
-
-
-def test_an_extra_without_its_jar_is_a_reason(monkeypatch, tmp_path):
-    class Package:
-        submodule_search_locations = (str(tmp_path),)
-
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: Package)
-    with pytest.raises(MeteorError, match=r"without its meteor-1\.5\.jar"):
-        score_one()
-
-
-def test_a_conversation_keeps_the_order(use_java, tmp_path):
-    use_java("for line in sys.stdin: print(line.strip().upper(), flush=True)")
-    with Conversation([str(tmp_path / "java")]) as program:
-        words = [f"word{i}" for i in range(20_000)]
-        replies = program.ask(words, len(words), timeout_seconds=20)
-        assert list(replies) == [word.upper() for word in words]
-        with pytest.raises(ConversationError, match=r"no answer for 0\.2 seconds"):
-            list(program.ask([], 1, timeout_seconds=0.2))

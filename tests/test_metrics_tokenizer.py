@@ -71,14 +71,6 @@ def test_gives_the_toolkits_tokens(caption: str, tokens: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line_break",
-    ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"],
-)
-def test_line_breaks_count_as_spaces(line_break: str) -> None:
-    assert tokenize(f"a dog{line_break}runs") == "a dog runs"
-
-
-@pytest.mark.parametrize(
     ("following", "tokens"), [("The man", "plan b"), ("the man", "plan b."), ("", "plan b.")]
 )
 def test_a_last_letter_depends_on_the_next_caption(following: str, tokens: str) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from gifdesc.errors import CheckpointError
-from gifdesc.model_folder import kind_of, locate, read_config
+from gifdesc.files import write_json_lines
+from gifdesc.model_folder import HISTORY_NAME, kind_of, locate, read_config, read_history
 
 
 def test_a_folder_is_taken_as_it_is_and_before_the_hub(tmp_path, monkeypatch):
@@ -54,3 +55,21 @@ def test_a_damaged_configuration_is_named(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"config\.json: damaged"):
         read_config(tmp_path)
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path):
+    rows = [{"epoch": 1, "train_loss": None, "is_best": False}, {"epoch": 2, "val_loss": 2.5}]
+    write_json_lines(tmp_path / HISTORY_NAME, rows)
+    assert read_history(tmp_path) == rows
+
+
+@pytest.mark.parametrize("content", [None, b"no json\nx\n", b"[1]\n{}\n", b"\xff\n{}\n"])
+def test_a_history_that_cannot_be_read_has_no_rows(tmp_path, content):
+    if content is not None:
+        (tmp_path / HISTORY_NAME).write_bytes(content)
+    assert read_history(tmp_path) == []
+
+
+def test_a_line_that_a_killed_run_cut_off_is_left_out(tmp_path):
+    (tmp_path / HISTORY_NAME).write_text('{"epoch": 1}\n{"epo', encoding="utf-8")
+    assert read_history(tmp_path) == [{"epoch": 1}]

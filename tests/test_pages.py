@@ -60,7 +60,7 @@ def test_a_picture_inside_a_page_is_its_bytes():
 
 def empty_page(path):
     content = {"title": "A <title>", "skip_to": "captions", "num_shown": 0, "num_captions": 0}
-    write_page(path, "explanation.html.j2", explained=[], **content)
+    write_page(path, "explanation.html.j2", {"explained": [], **content})
     return path
 
 
@@ -88,7 +88,9 @@ def test_a_page_that_fails_midway_leaves_nothing(tmp_path):
 
     content = {"title": "", "skip_to": "captions", "num_shown": 1, "num_captions": 1}
     with pytest.raises(LookupError):
-        write_page(tmp_path / "p.html", "explanation.html.j2", explained=explained(), **content)
+        write_page(
+            tmp_path / "p.html", "explanation.html.j2", {"explained": explained(), **content}
+        )
     assert list(tmp_path.iterdir()) == []
 
 

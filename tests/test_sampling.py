@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gifdesc.sampling import sampler, step_indices, time_indices, uniform_indices
+from gifdesc.sampling import sampler, start_times_ms, step_indices, time_indices, uniform_indices
 
 BY_INDEX = [uniform_indices, step_indices]
 num_frames_strategy = st.integers(0, 3000)
@@ -162,3 +162,14 @@ def test_a_sampler_by_name(sampling, wanted):
 def test_an_unknown_sampler_names_the_known():
     with pytest.raises(ValueError, match="one of uniform, step, time, not 'random'"):
         sampler("random", 3)
+
+
+def test_a_frame_comes_on_screen_when_those_before_it_are_done():
+    assert start_times_ms([100, 0, 250, 70], [0, 1, 2, 3]) == (0, 100, 100, 350)
+    assert start_times_ms([100, 0, 250, 70], [3, 0, 0]) == (350, 0, 0)
+    assert start_times_ms([], []) == ()
+
+
+def test_a_frame_that_is_not_there_has_no_time():
+    with pytest.raises(IndexError):
+        start_times_ms([100, 50], [2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from gifdesc.model_folder import locate
 from gifdesc.publishing import HUB_FILES, push_model, save_model
 from gifdesc.read_ahead import grouped_ahead
 from gifdesc.sampled import SampledGif
+from gifdesc.sampling import start_times_ms
 from gifdesc.sources import GifSource, source_name
 
 _BATCH_GIFS = 8
@@ -232,8 +233,7 @@ def _to_caption(
     path: str, gif: SampledGif, captions: list[GeneratedCaption], threshold: float | None
 ) -> Caption:
     best = captions[0]
-    starts_ms = [0, *accumulate(gif.durations_ms)]
-    times_ms = tuple(starts_ms[index] for index in gif.sampled_frames)
+    times_ms = start_times_ms(gif.durations_ms, gif.sampled_frames)
     return Caption(
         path=path,
         caption=best.caption,
@@ -241,7 +241,7 @@ def _to_caption(
         low_confidence=is_low(best.score, threshold),
         alternatives=tuple(captions),
         num_frames=len(gif.durations_ms),
-        duration_ms=starts_ms[-1],
+        duration_ms=sum(gif.durations_ms),
         sampled_frames=gif.sampled_frames,
         sampled_times_ms=times_ms,
         words=tuple(replace(word, time_ms=_moment_ms(word, times_ms)) for word in best.words),

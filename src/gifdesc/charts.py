@@ -1,26 +1,29 @@
-"""Charts: the curves of a training run, and scores with their intervals and baselines."""
+"""The chart of an evaluation: scores with their intervals and baselines."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gifdesc.errors import GifdescError
-from gifdesc.files import reason, replacing
-from gifdesc.style import LIGHT, Theme, baseline_label, drawing, metric_label
+from gifdesc.style import (
+    LIGHT,
+    Theme,
+    baseline_label,
+    drawing,
+    empty_figure,
+    metric_label,
+    svg_of,
+    value_or_gap,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _OWN_AXIS = "cider"  # reaches 10 where every other score ends at 1
 _MARKERS = ("x", "D", "^", "s", "v", "P")
-_DPI = 120
 _LONGEST_LABEL = 24  # characters
 
 
@@ -41,49 +44,6 @@ class ScoreRow:
     interval: tuple[float, float] | None = None
     baselines: Mapping[str, float | None] = field(default_factory=dict)
     note: str | None = None
-
-
-def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves of a training run as a PNG: loss and, where known, token accuracy and CIDEr.
-
-    Args:
-        history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
-            nats per token; `val_token_accuracy`, 0 to 1; `val_cider` and, of captions sampled in
-            self-critical training, `train_reward`, 0 to 10. What is missing, None or not finite
-            leaves a gap.
-        path: Where the picture goes.
-
-    Raises:
-        GifdescError: the file cannot be written.
-        ValueError: there is no epoch.
-    """
-    with drawing(LIGHT):
-        figure = _history_figure(history, LIGHT, is_narrow=False)
-        # Without the library's version in the file, equal curves give equal bytes.
-        options: dict[str, Any] = {"metadata": {"Software": None}, "facecolor": LIGHT.paper}
-        try:
-            with replacing(path) as aside:
-                figure.savefig(aside, format="png", **options)
-        except OSError as error:
-            problem = f"{path}: the picture cannot be written ({reason(error)})"
-            raise GifdescError(problem) from error
-
-
-def history_svg(
-    history: Sequence[Mapping[str, Any]], theme: Theme = LIGHT, *, is_narrow: bool = False
-) -> str:
-    """The same curves as an SVG document.
-
-    Args:
-        history: see `plot_history`.
-        theme: its colours; the ground shows through.
-        is_narrow: for a telephone: the panels stand under one another.
-
-    Raises:
-        ValueError: there is no epoch.
-    """
-    with drawing(theme):
-        return _svg(_history_figure(history, theme, is_narrow=is_narrow))
 
 
 def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: bool = False) -> str:
@@ -109,7 +69,7 @@ def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: boo
         num_columns = 2 if is_narrow else 4
         num_legend_lines = math.ceil((1 + len(names)) / num_columns)
         height = 0.3 * len(shown) + 0.62 * len(panels) + 0.25 * num_legend_lines
-        figure = _figure((4.0 if is_narrow else 8.2), height)
+        figure = empty_figure((4.0 if is_narrow else 8.2), height)
         ratios = [len(panel) + 0.6 for panel in panels]
         grid = figure.add_gridspec(len(panels), 1, height_ratios=ratios)
         for place, panel in enumerate(panels):
@@ -123,7 +83,7 @@ def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: boo
             ncols=num_columns,
             fontsize=9,
         )
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def describe_scores(rows: Sequence[ScoreRow]) -> str:
@@ -141,77 +101,18 @@ def describe_scores(rows: Sequence[ScoreRow]) -> str:
     return ". ".join(sentences) + "."
 
 
-def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
-    """The curves of `history_svg` in words: where each begins and ends."""
-    parts = []
-    for key, label in _CURVE_LABELS.items():
-        values = [value for value in _column(history, key) if math.isfinite(value)]
-        if values:
-            parts.append(f"{label} from {values[0]:.3f} to {values[-1]:.3f}")
-    return f"{len(history)} epochs: {', '.join(parts) or 'no numbers'}."
-
-
-_CURVE_LABELS = {
-    "train_loss": "training loss",
-    "val_loss": "validation loss",
-    "val_token_accuracy": "validation token accuracy",
-    "train_reward": "CIDEr of sampled captions",
-    "val_cider": "validation CIDEr",
-}
-
-
-def _history_figure(
-    history: Sequence[Mapping[str, Any]], theme: Theme, *, is_narrow: bool
-) -> Figure:
-    if not history:
-        raise ValueError("a training history without epochs cannot be drawn")
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = [row["epoch"] for row in history]
-    loss = {"training": _column(history, "train_loss"), "validation": _column(history, "val_loss")}
-    accuracy = {"validation": _column(history, "val_token_accuracy")}
-    cider = {
-        "training": _column(history, "train_reward"),
-        "validation": _column(history, "val_cider"),
-    }
-    panels: list[tuple[str, dict[str, list[float]], float | None]] = [
-        ("loss (nats per token)", loss, None)
-    ]
-    for label, curves, top in (("token accuracy", accuracy, 1.02), ("CIDEr", cider, None)):
-        if any(math.isfinite(value) for values in curves.values() for value in values):
-            panels.append((label, curves, top))
-    styles: dict[str, dict[str, Any]] = {
-        "training": {"color": theme.accent, "linestyle": "--", "marker": "o", "markersize": 4},
-        "validation": {"color": theme.second, "linestyle": "-", "marker": "s", "markersize": 4},
-    }
-    size = (4.0, 2.9 * len(panels)) if is_narrow else (1.2 + 4.8 * len(panels), 3.8)
-    figure = _figure(*size)
-    every = 1 + len(history) // 25  # markers that touch hide the line's style
-    for position, (label, curves, top) in enumerate(panels, start=1):
-        shape = (len(panels), 1) if is_narrow else (1, len(panels))
-        axes = figure.add_subplot(*shape, position)
-        for name, values in curves.items():
-            if any(map(math.isfinite, values)):
-                axes.plot(epochs, values, label=name, markevery=every, **styles[name])
-                axes.legend()
-        axes.set(xlabel="epoch", ylabel=label, ylim=(0, top))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(axis="y")
-    return figure
-
-
 def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], theme: Theme) -> None:
     places = range(len(rows))
     colours = (theme.second, theme.third, theme.pale_ink)
     looks = zip(cycle(_MARKERS), cycle(colours), strict=True)
     for name, (marker, colour) in zip(names, looks, strict=False):
-        values = [_number(row.baselines.get(name)) for row in rows]
+        values = [value_or_gap(row.baselines.get(name)) for row in rows]
         label = _short(baseline_label(name))
         hollow: dict[str, Any] = {} if marker == "x" else {"markerfacecolor": "none"}
         axes.plot(
             values, places, marker, color=colour, label=label, markersize=6, clip_on=False, **hollow
         )
-    values = [_number(row.value) for row in rows]
+    values = [value_or_gap(row.value) for row in rows]
     known = [(place, row) for place, row in enumerate(rows) if row.interval is not None]
     for place, row in known:
         low, high = row.interval or (math.nan, math.nan)
@@ -230,33 +131,6 @@ def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], the
 def _short(label: str) -> str:
     """A label that leaves room for what it names, even on a telephone."""
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A canvas of that many inches, without pyplot, which would keep every figure in memory."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=_DPI)
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=metadata)
-    text = buffer.getvalue().decode("utf-8")
-    return text[text.index("<svg") :]
-
-
-def _column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
-    return [_number(row.get(key)) for row in history]
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _numbers(row: ScoreRow) -> list[float]:

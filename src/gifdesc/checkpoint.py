@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from gifdesc import __version__
 from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.errors import CheckpointError, UsageError
-from gifdesc.files import replacing, write_json
+from gifdesc.files import write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
 from gifdesc.model_folder import kind_of, read_config
+from gifdesc.tensor_files import save_tensors
 from gifdesc.tokenizer import CaptionTokenizer
 
 FORMAT_VERSION = 2
@@ -76,21 +75,7 @@ def save_checkpoint(
 
 def save_weights(path: Path, model: CaptionModel) -> None:
     """Write a model's weights and feature statistics as safetensors."""
-    state = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
-    }
-    with _as_os_error(path), replacing(path) as temporary_path:
-        # One entry, no more: several come out in any order, and the bytes would differ.
-        save_file(state, temporary_path, {"format_version": str(FORMAT_VERSION)})
-
-
-@contextmanager
-def _as_os_error(path: Path) -> Iterator[None]:
-    """Safetensors reports a full disk in its own manner."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise OSError(f"{path}: {error}") from error
+    save_tensors(path, model.state_dict(), {"format_version": str(FORMAT_VERSION)})
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

@@ -16,7 +16,7 @@ def confidence_threshold(scores: Sequence[float]) -> float | None:
     It is the k-th lowest of n scores with k = floor(LOW_SHARE * (n + 1)). For a GIF drawn like
     those n, the chance to score below it is then at most LOW_SHARE, whatever the scores'
     distribution (conformal prediction: Vovk et al. 2005, Algorithmic Learning in a Random World;
-    Angelopoulos & Bates 2021, arXiv:2107.07511, section 1.1).
+    Angelopoulos & Bates 2021, arXiv:2107.07511): any rank among the n + 1 is equally likely.
 
     Args:
         scores: of one caption per validation GIF, mean log-probability per token, searched for

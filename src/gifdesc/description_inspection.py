@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.descriptions import (
-    TABLE_SUFFIXES,
-    TEXT_SUFFIX,
     Descriptions,
     Row,
     bare_name,
+    description_files,
     gif_key,
     json_rows,
     table_rows,
 )
 from gifdesc.errors import UsageError
-from gifdesc.files import find_files, reason
+from gifdesc.files import reason
 from gifdesc.findings import MIN_WORDS, DescriptionKind, Finding
 from gifdesc.inputs import GifInput
 
@@ -60,7 +59,7 @@ class DescriptionInspector:
         self._gifs: list[GifInput] = []
         self._broken_gifs: list[GifInput] = []
         self._known = Descriptions()
-        for file_path, name in _description_files(path):
+        for file_path, name in description_files(path):
             self._read(file_path, name)
         for caption in self._captions:
             self._known.add(caption.key, [caption.text])
@@ -129,14 +128,6 @@ class DescriptionInspector:
 
     def _find(self, path: Path, kind: DescriptionKind, detail: str) -> None:
         self._findings.append(Finding(path=path, kind=kind, detail=detail))
-
-
-def _description_files(path: Path) -> Iterator[tuple[Path, str]]:
-    """The files that `read_descriptions` reads, and the GIF's name that a text file's own gives."""
-    names = find_files(path, (TEXT_SUFFIX, *TABLE_SUFFIXES)) if path.is_dir() else [path.name]
-    root = path if path.is_dir() else path.parent
-    for name in names:
-        yield root / name, name.removesuffix(Path(name).suffix)
 
 
 def _rows(path: Path, text: str, name: str) -> Iterator[tuple[int, Row]]:

@@ -83,6 +83,19 @@ def bare_name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
+def description_files(path: Path) -> list[tuple[Path, str]]:
+    """The files of a folder of descriptions, sorted, or the one file that the path is.
+
+    Returns:
+        Each file with its path under the folder, without its ending: of a text file, the name of
+        the GIF that it describes.
+    """
+    root, names = path.parent, [path.name]
+    if path.is_dir():
+        root, names = path, find_files(path, (TEXT_SUFFIX, *TABLE_SUFFIXES))
+    return [(root / name, PurePosixPath(name).with_suffix("").as_posix()) for name in names]
+
+
 def read_descriptions(path: Path) -> Descriptions:
     """Read a folder of `.txt`, `.tsv` and `.jsonl` files, or one such file.
 
@@ -93,15 +106,10 @@ def read_descriptions(path: Path) -> Descriptions:
     Raises:
         DescriptionError: there is no such path, or it holds no description at all.
     """
-    if path.is_dir():
-        root, names = path, find_files(path, (TEXT_SUFFIX, *TABLE_SUFFIXES))
-    elif path.is_file():
-        root, names = path.parent, [path.name]
-    else:
+    if not path.is_dir() and not path.is_file():
         raise DescriptionError(f"{path}: no such file or folder; name it with --descriptions")
     descriptions = Descriptions()
-    for name in names:
-        one = root / name
+    for one, name in description_files(path):
         try:
             _read_file(one, name, descriptions)
         except OSError as error:
@@ -117,7 +125,7 @@ def read_descriptions(path: Path) -> Descriptions:
 
 
 def _read_file(path: Path, name: str, descriptions: Descriptions) -> None:
-    """Read a file; `name` is its path under the folder of descriptions."""
+    """Read a file; `name` is what `description_files` says of it."""
     text = path.read_bytes().decode("utf-8-sig")
     suffix = path.suffix.lower()
     if suffix == ".tsv":
@@ -125,7 +133,7 @@ def _read_file(path: Path, name: str, descriptions: Descriptions) -> None:
     elif suffix == ".jsonl":
         rows = json_rows(text)
     else:
-        key = gif_key(name[: -len(suffix)] if suffix else name)
+        key = gif_key(name)
         if not text.strip():
             descriptions.problems.append(f"{path}: empty")
         descriptions.add(key, text.splitlines())

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gifdesc.charts import ScoreRow, describe_history, describe_scores, history_svg, scores_svg
+from gifdesc.charts import ScoreRow, describe_scores, scores_svg
+from gifdesc.curves import describe_history, history_svg
 from gifdesc.filmstrips import NUM_THREADS, Filmstrip, GifFolder
 from gifdesc.gif import Indices
 from gifdesc.looking import SpokenWord
@@ -55,7 +56,7 @@ class EvaluationPage:
         examples: in any order.
         facts: names and values that stand beneath the heading.
         notes: what a reader must know, a sentence each.
-        history: the rows of `history.jsonl`, see `charts.plot_history`.
+        history: the rows of `history.jsonl`, see `curves.plot_history`.
         sort_by: the metric of `PageExample.scores` that tells what is worst; None for CIDEr,
             or whichever there is.
     """
@@ -118,21 +119,24 @@ def write_evaluation_page(
     write_page(
         path,
         "evaluation.html.j2",
-        title=page.title,
-        skip_to="captions",
-        page=page,
-        examples=examples,
-        num_left_out=len(page.examples) - len(examples),
-        sort_by=sort_by,
-        metrics=list(dict.fromkeys(name for one in page.examples for name in one.scores)),
-        any_words=any(one.words for one in examples),
-        has_intervals=any(row.interval is not None for row in page.rows),
-        baselines=list(dict.fromkeys(name for row in page.rows for name in row.baselines)),
-        scores_chart=_pictures(scores_svg, page.rows) if has_numbers else None,
-        scores_words=describe_scores(page.rows),
-        has_cider=any(row.get("val_cider") is not None for row in page.history),
-        history_chart=_pictures(history_svg, page.history) if page.history else None,
-        history_words=describe_history(page.history),
+        {
+            "title": page.title,
+            "skip_to": "captions",
+            "page": page,
+            "examples": examples,
+            "num_left_out": len(page.examples) - len(examples),
+            "sort_by": sort_by,
+            "metrics": list(dict.fromkeys(name for one in page.examples for name in one.scores)),
+            "any_words": any(one.words for one in examples),
+            "has_intervals": any(row.interval is not None for row in page.rows),
+            "baselines": list(dict.fromkeys(name for row in page.rows for name in row.baselines)),
+            "scores_chart": _pictures(scores_svg, page.rows) if has_numbers else None,
+            "scores_words": describe_scores(page.rows),
+            "has_cider": any(row.get("val_cider") is not None for row in page.history),
+            "has_reward": any(row.get("train_reward") is not None for row in page.history),
+            "history_chart": _pictures(history_svg, page.history) if page.history else None,
+            "history_words": describe_history(page.history),
+        },
     )
     return WrittenPage(len(examples), sum(one.filmstrip is None for one in examples))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gifdesc.charts import ScoreRow
+from gifdesc.curves import drawable
 from gifdesc.descriptions import gif_key
 from gifdesc.errors import UsageError
 from gifdesc.evaluation_page import (
@@ -18,9 +17,9 @@ from gifdesc.evaluation_page import (
     write_evaluation_page,
 )
 from gifdesc.features import Manifest, read_recipe
-from gifdesc.files import read_json_lines
 from gifdesc.filmstrips import GifFolder
 from gifdesc.gif import Indices
+from gifdesc.model_folder import read_history
 from gifdesc.resampling import Difference
 from gifdesc.sampling import sampler
 from gifdesc.scored import Evaluation, ScoredCaption
@@ -30,8 +29,6 @@ from gifdesc.style import baseline_label, metric_label
 DEFAULT_GIFS_DIR = Path("gifs")
 """Where GIFs are looked for where nothing is said."""
 
-_HISTORY_NAME = "history.jsonl"
-_CURVES = ("train_loss", "val_loss", "val_token_accuracy", "val_cider")
 _OF_EXAMPLES = ("cider", "meteor", "rouge_l", "bleu_4", "bleu_1")
 _ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")
 _CHANCE = 0.05  # a p-value below it is called clear
@@ -133,7 +130,7 @@ def evaluation_page(
         examples=examples,
         facts=_facts(result),
         notes=notes,
-        history=[] if subject.model_dir is None else read_history(subject.model_dir),
+        history=[] if subject.model_dir is None else drawable(read_history(subject.model_dir)),
         # Among few GIFs CIDEr hardly weighs words; of one GIF it is always 0.
         sort_by="rouge_l" if "cider" in result.warnings else "cider",
     )
@@ -155,22 +152,6 @@ def known_frames(features_dir: Path | None) -> FramesOf:
         if entry.sampled_frames
     }
     return lambda name: sampled.get(gif_key(name), by_recipe)
-
-
-def read_history(model_dir: Path) -> list[dict[str, Any]]:
-    """The curves in a model folder, a row per epoch; none where there are none to be read."""
-    try:
-        rows = read_json_lines(model_dir / _HISTORY_NAME)
-    except (OSError, ValueError):
-        return []
-    return [
-        {
-            "epoch": row["epoch"],
-            **{name: row[name] for name in _CURVES if _is_number(row.get(name))},
-        }
-        for row in rows
-        if _is_number(row.get("epoch"))
-    ]
 
 
 def _example(one: ScoredCaption, *, is_known: bool) -> PageExample:
@@ -208,7 +189,7 @@ def _facts(result: Evaluation) -> dict[str, str]:
         "words a caption": f"{varied.mean_length:.1f}",
     }
     if varied.in_training is not None:
-        facts["of them in the training set"] = f"{100 * varied.in_training:.0f} %"
+        facts["captions in the training set"] = f"{100 * varied.in_training:.0f} %"
     for name in ("loss", "perplexity", "token_accuracy"):
         if (value := getattr(result, name)) is not None:
             facts[metric_label(name)] = f"{value:.3f}"
@@ -246,7 +227,3 @@ def _other_name(subject: Subject) -> str:
 def _label(name: str) -> str:
     label = metric_label(name)
     return baseline_label(name) if label == name else label
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

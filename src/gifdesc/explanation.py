@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -18,6 +17,7 @@ from gifdesc.looking import SpokenWord
 from gifdesc.pages import write_page
 from gifdesc.pictures import save_picture
 from gifdesc.read_ahead import mapped_ahead
+from gifdesc.sampling import start_times_ms
 
 MAX_ON_PAGE = 500
 """GIFs that a page explains at most."""
@@ -117,11 +117,13 @@ def write_explanation(
         write_page(
             path,
             "explanation.html.j2",
-            title=f"What the caption{'' if len(captions) == 1 else 's'} looked at",
-            skip_to="captions",
-            explained=_counted(_explained(shown, source), len(shown), on_gif),
-            num_shown=len(shown),
-            num_captions=num_captions or len(captions),
+            {
+                "title": f"What the caption{'' if len(captions) == 1 else 's'} looked at",
+                "skip_to": "captions",
+                "explained": _counted(_explained(shown, source), len(shown), on_gif),
+                "num_shown": len(shown),
+                "num_captions": num_captions or len(captions),
+            },
         )
     else:
         save_picture(_picture(captions, path, source, on_gif), path)
@@ -183,8 +185,7 @@ def _picture(
         except GifdescError as error:
             problem = str(error)
             continue
-        starts_ms = [0, *accumulate(gif.durations_ms)]
-        times_ms = [starts_ms[index] for index in gif.indices]
+        times_ms = start_times_ms(gif.durations_ms, gif.indices)
         pictures.append(attention_picture(gif.frames, one.caption or "", one.words, times_ms))
     if not pictures:
         raise GifdescError(f"{path}: nothing to explain: {problem}")

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from gifdesc.inputs import GifInput
 from gifdesc.loader import Loaded, Task, load_gifs
 from gifdesc.locking import locked
 from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
+from gifdesc.sampling import start_times_ms
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 """Why one feature file cannot be written while others can: its path is taken, or too long."""
@@ -228,7 +229,6 @@ class _Run:
 
 
 def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
-    starts_ms = [0, *accumulate(sampled.durations_ms)]
     return ManifestEntry(
         source=one.source,
         status="truncated" if sampled.truncated else "ok",
@@ -237,8 +237,8 @@ def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
         size_bytes=sampled.identity.size_bytes,
         sha256=sampled.identity.sha256,
         num_frames=len(sampled.durations_ms),
-        duration_ms=starts_ms[-1],
+        duration_ms=sum(sampled.durations_ms),
         sampled_frames=sampled.sampled_frames,
-        sampled_times_ms=tuple(starts_ms[i] for i in sampled.sampled_frames),
+        sampled_times_ms=start_times_ms(sampled.durations_ms, sampled.sampled_frames),
         features=name,
     )

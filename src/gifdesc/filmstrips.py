@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,7 +15,7 @@ from gifdesc.errors import GifdescError, GifError
 from gifdesc.gif import Gif, Indices, read_gif
 from gifdesc.inputs import find_gifs
 from gifdesc.pictures import Frames, fit_frame
-from gifdesc.sampling import sampler
+from gifdesc.sampling import sampler, start_times_ms
 
 NUM_FRAMES = 16
 """Frames of a filmstrip where nothing says how many."""
@@ -88,16 +87,15 @@ def read_filmstrip(
     gif = read_small(source, indices, frame_height, name=name)
     cells = gif.frames
     num_columns = min(len(cells), num_columns or len(cells))
-    starts_ms = [0, *accumulate(gif.durations_ms)]
     return Filmstrip(
         image=_webp(_sheet(cells, num_columns), max_bytes),
         num_columns=num_columns,
         cell_width=cells.shape[2],
         cell_height=cells.shape[1],
         frames=gif.indices,
-        times_ms=tuple(starts_ms[index] for index in gif.indices),
+        times_ms=start_times_ms(gif.durations_ms, gif.indices),
         num_frames=gif.num_frames,
-        duration_ms=starts_ms[-1],
+        duration_ms=sum(gif.durations_ms),
         note=gif.truncated or gif.note,
     )
 

@@ -14,8 +14,9 @@ DANGLING_WORDS = (
 """Articles, possessives, conjunctions, prepositions, auxiliaries, and the marks that join.
 
 After them something must follow (Huddleston & Pullum 2002, The Cambridge Grammar of the English
-Language, chapters 5, 7 and 15). Words that end a sentence as particles or pronouns are not
-among them: a man looks up, a cat jumps in, drives by, throws it, kisses her, eats some.
+Language, on determiners, prepositions and coordination). Words that end a sentence as particles or
+pronouns are not among them: a man looks up, a cat jumps in, drives by, throws it, kisses her, eats
+some.
 """
 
 ENGLISH_WORDS = ("the", "and", "with")

@@ -11,24 +11,14 @@ from typing import Any
 from gifdesc import __version__
 from gifdesc.backbone import UNTRAINED
 from gifdesc.checkpoint import Checkpoint
-from gifdesc.files import read_json_lines
+from gifdesc.model_folder import read_history
+from gifdesc.style import metric_label
 
 CARD_NAME = "README.md"
 SCORES_NAME = "evaluation.json"
 """Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
 
-HISTORY_NAME = "history.jsonl"
-
-_METRICS = {
-    "bleu_1": "BLEU-1",
-    "bleu_2": "BLEU-2",
-    "bleu_3": "BLEU-3",
-    "bleu_4": "BLEU-4",
-    "meteor": "METEOR",
-    "rouge_l": "ROUGE-L",
-    "cider": "CIDEr",
-    "exact_match": "exact match",
-}
+_METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "exact_match")
 
 _FRONT_MATTER = """---
 library_name: gifdesc
@@ -115,7 +105,7 @@ def folder_card(
     if folder is not None and scores is None:
         scores = _read_scores(folder / SCORES_NAME)
     if own is None:
-        history = [] if folder is None else _read_history(folder / HISTORY_NAME)
+        history = [] if folder is None else read_history(folder)
         return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
     own = _refilled(own, "use", _USE.format(name=name))
     if data is not None:
@@ -186,9 +176,11 @@ def _scores(scores: Mapping[str, Any] | None) -> str:
     blind = scores.get("blind") if isinstance(scores.get("blind"), Mapping) else {}
     found = {**metrics, "exact_match": scores.get("exact_match")}
     rows = ["| metric | the model | blind control |", "| --- | --- | --- |"]
-    for key, label in _METRICS.items():
+    for key in _METRICS:
         if isinstance(found.get(key), (int, float)):
-            rows.append(f"| {label} | {found[key]:.3f} | {_number((blind or {}).get(key))} |")
+            rows.append(
+                f"| {metric_label(key)} | {found[key]:.3f} | {_number((blind or {}).get(key))} |"
+            )
     return (
         f"On {scores.get('num_examples')} held-out GIFs. The blind control captions each GIF from "
         "another one's features; the difference is what looking at the GIF contributes.\n\n"
@@ -213,10 +205,3 @@ def _read_scores(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     return scores if isinstance(scores, dict) else None
-
-
-def _read_history(path: Path) -> list[dict[str, Any]]:
-    try:
-        return read_json_lines(path)
-    except (OSError, ValueError):
-        return []

@@ -1,4 +1,4 @@
-"""A model's folder, wherever it lies, and whose model it is: gifdesc's own or transformers'."""
+"""A model's folder, wherever it lies: whose model it is, and how it was trained."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import CheckpointError
+from gifdesc.files import read_json_lines
 from gifdesc.hub import fetch, is_hub_name
 
 CONFIG_NAME = "config.json"
+HISTORY_NAME = "history.jsonl"
 
 ModelKind = Literal["gifdesc", "transformers"]
 
@@ -57,3 +59,14 @@ def kind_of(config: dict[str, Any]) -> ModelKind | None:
     if "format_version" in config:
         return "gifdesc"
     return "transformers" if isinstance(config.get("model_type"), str) else None
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a model folder's history, one per epoch; none where there are none to be read.
+
+    A card or a page is complete without them, so a file that is missing or damaged is no error.
+    """
+    try:
+        return read_json_lines(folder / HISTORY_NAME)
+    except (OSError, ValueError):
+        return []

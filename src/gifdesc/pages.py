@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from gifdesc.style import DARK, LIGHT, baseline_label, metric_label
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def write_page(path: Path, template: str, **content: Any) -> None:
+def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     """Fill a template and write the page: one file that needs no other and no network.
 
     Whatever is not marked as HTML is escaped. A policy in the page lets a browser run the
@@ -31,7 +32,7 @@ def write_page(path: Path, template: str, **content: Any) -> None:
     Args:
         path: where the page goes.
         template: its name in `templates/`.
-        content: what the template names.
+        content: what the template names, by those names.
 
     Raises:
         GifdescError: the file cannot be written.
@@ -46,7 +47,7 @@ def write_page(path: Path, template: str, **content: Any) -> None:
         "dark": DARK,
         "version": __version__,
     }
-    stream = _environment().get_template(template).stream(**common, **content)
+    stream = _environment().get_template(template).stream({**common, **content})
     stream.enable_buffering(64)
     try:
         with replacing(path) as aside:

@@ -84,6 +84,20 @@ def time_indices(durations_ms: Sequence[int], num_samples: int) -> list[int]:
     return [bisect_right(ends, (2 * i + 1) * total_ms) for i in range(num_samples)]
 
 
+def start_times_ms(durations_ms: Sequence[int], indices: Sequence[int]) -> tuple[int, ...]:
+    """When each of some frames comes on screen, in milliseconds from the beginning.
+
+    Args:
+        durations_ms: display time of each frame of the GIF in milliseconds.
+        indices: which frames, in any order.
+
+    Raises:
+        IndexError: there is no such frame.
+    """
+    starts_ms = [0, *accumulate(durations_ms)][: len(durations_ms)]
+    return tuple(starts_ms[index] for index in indices)
+
+
 def sampler(sampling: Sampling, num_samples: int) -> Callable[[Sequence[int]], list[int]]:
     """The function from a GIF's frame durations (ms) to the sampled indices.
 

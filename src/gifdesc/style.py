@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DPI = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +108,28 @@ def drawing(theme: Theme) -> Iterator[None]:
     }
     with matplotlib.rc_context(settings):
         yield
+
+
+def empty_figure(width: float, height: float) -> Figure:
+    """A canvas of that many inches, without pyplot, which would keep every figure in memory."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI)
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def svg_of(figure: Figure) -> str:
+    """A figure as an SVG document, of the same bytes whenever it is drawn alike."""
+    buffer = io.BytesIO()
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=metadata)
+    text = buffer.getvalue().decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+def value_or_gap(value: float | None) -> float:
+    """A number to draw; one that is not known is not a number, where matplotlib leaves a gap."""
+    return math.nan if value is None else float(value)

@@ -24,7 +24,6 @@ from gifdesc.training_results import (
     StepResult,
     TrainingSummary,
 )
-from gifdesc.training_run import HISTORY_NAME as HISTORY_NAME
 from gifdesc.training_run import TrainingRun
 from gifdesc.training_state import Progress
 

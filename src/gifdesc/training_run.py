@@ -22,6 +22,7 @@ from gifdesc.files import reason, write_json_lines
 from gifdesc.fitting import EpochLoop, EpochSums, not_finite
 from gifdesc.interruption import Interrupted, StopRequest
 from gifdesc.model import CaptionModel
+from gifdesc.model_folder import HISTORY_NAME
 from gifdesc.optimisation import make_optimizer
 from gifdesc.phases import Phase, SelfCriticalPhase
 from gifdesc.resuming import LAST_NAME
@@ -36,8 +37,6 @@ from gifdesc.training_results import (
 )
 from gifdesc.training_state import STATE_NAME, Progress, load_state, save_state
 from gifdesc.validation import Validator
-
-HISTORY_NAME = "history.jsonl"
 
 _SAVE_SECONDS = 600.0
 """An epoch that takes long is saved this often: what a crash can cost."""

@@ -14,11 +14,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gifdesc.errors import CheckpointError
-from gifdesc.files import replacing
+from gifdesc.tensor_files import save_tensors
 
 STATE_NAME = "state.safetensors"
 STATE_VERSION = 1
@@ -57,16 +56,7 @@ def save_state(
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
     row = {"format_version": STATE_VERSION, **vars(progress)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary_path:
-        try:
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-                temporary_path,
-                {"progress": json.dumps(row)},
-            )
-        except SafetensorError as error:  # safetensors reports a full disk in its own manner
-            raise OSError(f"{path}: {error}") from error
+    save_tensors(path, tensors, {"progress": json.dumps(row)})
 
 
 def read_progress(path: Path) -> Progress:

@@ -16,6 +16,7 @@ from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.frame_grid import fit_frame
 from gifdesc.generation import GeneratedCaption
 from gifdesc.gif import Gif
+from gifdesc.sampling import start_times_ms
 from gifdesc.sources import GifSource, read_source, source_name
 from gifdesc.vision_language_generation import generate_captions
 from gifdesc.vision_language_inputs import Clip, choose_form
@@ -175,11 +176,8 @@ def _batches(
 
 
 def _to_clip(gif: Gif) -> Clip:
-    starts_ms = [0]
-    for duration_ms in gif.durations_ms:
-        starts_ms.append(starts_ms[-1] + duration_ms)
-    times_ms = tuple(starts_ms[index] for index in gif.indices)
-    return Clip(frames=gif.frames, times_ms=times_ms, duration_ms=starts_ms[-1])
+    times_ms = start_times_ms(gif.durations_ms, gif.indices)
+    return Clip(frames=gif.frames, times_ms=times_ms, duration_ms=sum(gif.durations_ms))
 
 
 def _to_caption(one: _ReadGif, captions: Sequence[GeneratedCaption]) -> Caption:

@@ -5,7 +5,7 @@ Each form says how many frames it wants and makes the model's inputs of several 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,15 +99,17 @@ class VideoChat:
         if len(clips[0].frames) == 1:
             question = self._prompt or STILL_QUESTION
             pictures = [[clip.frames[0]] for clip in clips]
-            return _chat(self._processor, "image", question, len(clips), images=pictures)
+            return _chat(self._processor, "image", question, len(clips), {"images": pictures})
         return _chat(
             self._processor,
             "video",
             self._prompt or QUESTION,
             len(clips),
-            videos=[clip.frames for clip in clips],
-            video_metadata=[_video_metadata(clip) for clip in clips],
-            do_sample_frames=False,
+            {
+                "videos": [clip.frames for clip in clips],
+                "video_metadata": [_video_metadata(clip) for clip in clips],
+                "do_sample_frames": False,
+            },
         )
 
 
@@ -131,7 +133,7 @@ class GridChat:
             introduction = GRID_INTRODUCTION.format(num_frames=num_frames)
             question = f"{introduction} {self._prompt or QUESTION}"
         pictures = [[frame_grid(clip.frames)] for clip in clips]
-        return _chat(self._processor, "image", question, len(clips), images=pictures)
+        return _chat(self._processor, "image", question, len(clips), {"images": pictures})
 
 
 class GridStart:
@@ -206,9 +208,9 @@ def _video_metadata(clip: Clip) -> dict[str, Any]:
 
 
 def _chat(
-    processor: Any, media: str, question: str, num_clips: int, **inputs: Any
+    processor: Any, media: str, question: str, num_clips: int, shown: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The inputs of one question about each picture or video."""
+    """The inputs of one question about each picture or video; `shown`: what the processor takes."""
     text = _render(processor, [{"type": media}, {"type": "text", "text": question}])
     tokenizer = processor.tokenizer
     if tokenizer.pad_token is None:
@@ -221,7 +223,7 @@ def _chat(
             padding=True,
             padding_side="left",
             return_tensors="pt",
-            **inputs,
+            **shown,
         )
     )
 

@@ -98,7 +98,7 @@ def _number(value: float | None) -> str:
 
 
 def _difference(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"
+    return "-" if value is None else f"{round(value, 3) + 0.0:+.3f}"  # + 0.0: no -0.000
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

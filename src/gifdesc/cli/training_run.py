@@ -6,15 +6,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gifdesc.backbone import UNTRAINED
-from gifdesc.charts import plot_history
 from gifdesc.cli.console import counted, list_some, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import ModelConfig, TrainingConfig
 from gifdesc.curve_log import CurveLog
+from gifdesc.curves import plot_history
 from gifdesc.device import resolve_device
 from gifdesc.distributed import is_talking, joined_world
 from gifdesc.files import read_json_lines
-from gifdesc.training import HISTORY_NAME, train
+from gifdesc.model_folder import HISTORY_NAME
+from gifdesc.training import train
 from gifdesc.training_data import TrainingData, prepare_data
 from gifdesc.training_results import EpochResult, TrainingSummary
 

@@ -1,0 +1,32 @@
+"""Tensors written as safetensors, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gifdesc.files import replacing
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors under a temporary name and rename the file into place; its folder is made.
+
+    Args:
+        path: where they go.
+        tensors: by name, on any device.
+        metadata: what the file says of itself. One entry, no more: several come out in any order,
+            and equal tensors would not give equal bytes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary_path:
+        try:
+            save_file(whole, temporary_path, dict(metadata))
+        except SafetensorError as error:  # it reports a full disk in its own manner
+            raise OSError(f"{path}: {error}") from error
