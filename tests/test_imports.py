@@ -25,7 +25,7 @@ FLOORS = [
     {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "distributed"}
     | {"dropout", "fusion", "gif_limits", "hub", "inputs", "locking", "metrics.java"}
     | {"metrics.rules", "npy", "optimisation", "pages", "presets", "sampling", "sidecars"}
-    | {"token_filters", "training_state"},
+    | {"standard_output", "token_filters", "training_state"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
     | {"incremental", "metrics.tokenizer", "model_folder", "pictures", "predictions"}
     | {"runtime_torch", "tokenizer", "vision_language_inputs"},

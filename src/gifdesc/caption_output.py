@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Self
 from gifdesc.caption_formats import FormatName, done_paths, header, whole_length
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.files import reason
+from gifdesc.standard_output import write_standard_output
 
 
 class StdoutSink:
@@ -38,25 +38,9 @@ class StdoutSink:
 
         Raises:
             BrokenPipeError: nobody reads any more.
-            GifdescError: it cannot be written, as on a full disk.
+            GifdescError: it is closed, or cannot be written, as on a full disk.
         """
-        try:
-            self._write(line)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # Python would try what is left over once more when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise GifdescError(f"standard output: cannot be written: {reason(error)}") from error
-
-    def _write(self, line: str) -> None:
-        encoding = sys.stdout.encoding or "utf-8"
-        try:
-            data = line.encode(encoding, "surrogateescape")
-        except UnicodeEncodeError:
-            data = line.encode(encoding, "replace")
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+        write_standard_output(line)
 
 
 class CaptionFile:
