@@ -44,10 +44,16 @@ FLOORS = [
     {"explained", "extractor", "loader", "phases", "scored", "vision_language"},
     {"captioner", "evaluation", "evaluation_report", "extraction", "fitting"},
     {"captioners", "model_evaluation", "training_run"},
-    {"describing", "training"},
+    {"caption_run", "describing", "training"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
-    {"cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
+    {
+        "cli.caption_arguments",
+        "cli.check_progress",
+        "cli.demo",
+        "cli.describe_progress",
+        "cli.extract",
+    }
     | {"cli.page_progress", "cli.score_table", "cli.training_run"},
     {"cli.caption", "cli.check", "cli.describe", "cli.evaluate", "cli.train"},
     {"cli"},

@@ -57,6 +57,13 @@ def as_input(source: GifSource | CaptionInput) -> CaptionInput:
     return CaptionInput(source_name(source), source)
 
 
+def may_be_many(arguments: Sequence[str]) -> bool:
+    """Whether arguments may stand for several GIFs, so that a caption needs its path."""
+    [argument, *others] = arguments
+    path = Path(argument)
+    return bool(others) or argument == STDIN_LIST or not path.exists() or path.is_dir()
+
+
 def caption_inputs(
     arguments: Sequence[str], stdin: BinaryIO, *, is_null_separated: bool = False
 ) -> Iterator[CaptionInput]:
