@@ -63,3 +63,17 @@ def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
             run.go(Parrot(), inputs(), DecodingConfig())
     assert (tmp_path / "out").read_text() == "a\tthis is a\n"
     assert run.num_done == 1
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/3", "/proc/self/fd/0"])
+def test_a_stream_has_no_sidecar_whatever_lies_behind_it(tmp_path, monkeypatch, name):
+    """After `caption /dev/stdin < x.gif` the stream's name is that of a file."""
+    monkeypatch.setattr("gifdesc.sidecars.Path.is_file", lambda _: True)
+    written = []
+    monkeypatch.setattr("gifdesc.sidecars.write_text", lambda path, _: written.append(path))
+    with CaptionFile(tmp_path / "out", "tsv") as sink:
+        run, said = run_of(sink, sidecars=Sidecars(overwrite=True))
+        go(run, CaptionInput(name), CaptionInput(name), CaptionInput("x.gif"))
+    assert [str(path) for path in written] == ["x.txt"]
+    assert sum("no .txt beside it" in one for one in said) == 1
+    assert run.num_failed == 0

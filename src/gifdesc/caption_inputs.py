@@ -50,6 +50,11 @@ class CaptionInput:
         return reason.removeprefix("these bytes: ")
 
 
+def is_stream(name: str) -> bool:
+    """Whether a name stands for bytes as they come, and no file that lies in a folder."""
+    return _STREAM.fullmatch(name) is not None
+
+
 def as_input(source: GifSource | CaptionInput) -> CaptionInput:
     """A source under the name that its results bear."""
     if isinstance(source, CaptionInput):
@@ -104,7 +109,7 @@ def caption_inputs(
 
 def _expand(name: str, pipes: dict[str, CaptionInput]) -> Iterator[CaptionInput]:
     """One path: a file, a folder's GIFs, or a pipe's bytes (given again, the same)."""
-    if _STREAM.fullmatch(name):
+    if is_stream(name):
         if name not in pipes:
             pipes[name] = _read_pipe(name)
         yield pipes[name]

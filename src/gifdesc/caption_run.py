@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gifdesc.caption_formats import FormatName, Shorten, to_line
-from gifdesc.caption_inputs import CaptionInput
+from gifdesc.caption_inputs import CaptionInput, is_stream
 from gifdesc.caption_output import CaptionSink
 from gifdesc.caption_result import Caption
 from gifdesc.captioners import GifCaptioner
@@ -40,6 +40,7 @@ class CaptionRun:
     explained: Explained | None = None
     num_done: int = 0
     num_failed: int = 0
+    _streams: set[str] = field(default_factory=set)
 
     def go(
         self, captioner: GifCaptioner, inputs: Iterable[CaptionInput], config: DecodingConfig
@@ -67,8 +68,16 @@ class CaptionRun:
         if line:
             self.sink.write(line)
         if self.sidecars is not None and result.caption is not None:
-            text = self.shorten(result.caption) if self.shorten else result.caption
-            if problem := self.sidecars.take(result.path, text):
-                self.warn(problem)
+            self._write_sidecar(self.sidecars, result.path, result.caption)
         if self.explained is not None:
             self.explained.take(result)
+
+    def _write_sidecar(self, sidecars: Sidecars, path: str, caption: str) -> None:
+        if is_stream(path):
+            if path not in self._streams:  # given again, it is the same GIF
+                self._streams.add(path)
+                self.warn(f"{path}: came through a stream, so there is no .txt beside it")
+            return
+        text = self.shorten(caption) if self.shorten else caption
+        if problem := sidecars.take(path, text):
+            self.warn(problem)
