@@ -19,7 +19,7 @@ from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import replacing, write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
-from gifdesc.model_folder import kind_of, read_config
+from gifdesc.model_folder import SCORES_NAME, kind_of, read_config
 from gifdesc.tokenizer import CaptionTokenizer
 
 FORMAT_VERSION = 2
@@ -57,6 +57,8 @@ def save_checkpoint(
 ) -> None:
     """Write a model folder; the weights come last, so that a folder with weights is whole.
 
+    What was measured of the weights before (evaluation.json) goes with them.
+
     Raises:
         OSError: the folder cannot be written.
     """
@@ -71,6 +73,7 @@ def save_checkpoint(
         "confidence_threshold": confidence_threshold,
     }
     write_json(folder / CONFIG_NAME, config)
+    (folder / SCORES_NAME).unlink(missing_ok=True)
     save_weights(folder / WEIGHTS_NAME, model)
 
 
