@@ -44,7 +44,7 @@ FLOORS = [
     {"explained", "extractor", "loader", "phases", "scored", "vision_language"},
     {"captioner", "evaluation", "evaluation_report", "extraction", "fitting"},
     {"captioners", "model_evaluation", "training_run"},
-    {"caption_run", "describing", "training"},
+    {"caption_run", "demo_results", "describing", "training"},
     # the command line, above everything else
     {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
     {
