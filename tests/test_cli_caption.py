@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,8 @@ def test_an_empty_list_on_stdin_is_wrong_usage(model_dir):
 )
 def test_wrong_usage_is_exit_code_2(arguments, tmp_path):
     done = run_here("caption", *arguments, "--model", tmp_path)
-    assert (done.code, done.out) == (2, "")
+    assert done.code == 2
+    assert set(json.loads(done.out or "{}")) == ({"error"} if "--json" in arguments else set())
     assert done.err
     assert "Traceback" not in done.err
 
@@ -181,6 +183,34 @@ def test_a_device_that_is_not_there_is_exit_code_2(gifs, model_dir, device, monk
     done = caption(gifs, "--device", device, model_dir=model_dir)
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith(f"error: --device {device}: ")
+
+
+@pytest.mark.parametrize("asked", [("--json",), ("--format", "json")])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("--model", "nowhere"), 1), (("--device", "abacus"), 2), (("--beam", 2), 2)],
+)
+def test_with_json_a_run_that_cannot_begin_is_one_object(gifs, asked, arguments, code):
+    done = run_here("caption", gifs, *asked, *arguments, "--num-captions", 3)
+    assert done.code == code
+    [row] = rows_of(done)
+    assert set(row) == {"error"}
+    assert row["error"] in " ".join(done.err.replace("│", " ").split())
+
+
+def test_with_json_a_run_that_breaks_off_leaves_whole_lines_only(gifs, model_dir, monkeypatch):
+    real = gifdesc.Captioner.caption_many
+
+    def run_dry(captioner, *rest):
+        yield from islice(real(captioner, *rest), 1)
+        raise MemoryError
+
+    monkeypatch.setattr(gifdesc.Captioner, "caption_many", run_dry)
+    done = caption(gifs, "--json", model_dir=model_dir)
+    assert done.code == 1
+    [row] = rows_of(done)
+    assert row["caption"]
+    assert done.error.startswith("error: out of memory")
 
 
 def test_a_model_of_unknown_features_is_one_sentence(gifs, tmp_path):

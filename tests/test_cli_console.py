@@ -10,10 +10,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import typer
 
 from builders import process_environment
-from gifdesc.cli.console import print_json, say, speaking_plainly, warn
+from gifdesc.cli.console import print_json, print_line, say, speaking_plainly, warn
 from gifdesc.errors import GifdescError, UsageError
 
 
@@ -94,7 +95,63 @@ def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
     with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
         print_json({"ok": 1})
     assert caught.value.exit_code == 1
-    assert capsys.readouterr().err == "error: stdout is closed: the JSON cannot be written\n"
+    said = "error: standard output: closed, so the result cannot be written\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_line_without_stdout_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        print_line("a caption")
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err.startswith("error: standard output: closed")
+
+
+def test_a_defect_is_one_sentence_and_not_a_traceback(capsys):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+        raise AttributeError("no\nsuch thing")
+    out, err = capsys.readouterr()
+    assert caught.value.exit_code == 1
+    said = "AttributeError: no such thing (this is a defect of gifdesc; --debug shows where)"
+    assert err == f"error: {said}\n"
+    assert json.loads(out) == {"error": said}
+
+
+@pytest.mark.parametrize(
+    ("error", "start"),
+    [
+        (MemoryError(), "out of memory: end other programs"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes"), "out of memory: "),
+        (torch.OutOfMemoryError("CUDA out of memory."), "the GPU is out of memory: "),
+    ],
+)
+def test_out_of_memory_is_one_sentence_with_its_remedy(capsys, error, start):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        raise error
+    assert caught.value.exit_code == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {start}")
+
+
+@pytest.mark.parametrize("end", [typer.Exit(3), typer.Abort()])
+def test_an_end_that_is_meant_is_no_error(capsys, end):
+    with pytest.raises(type(end)) as caught, speaking_plainly(debug=True, json=True):
+        raise end
+    assert caught.value is end
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UsageError("--device tpu: not a device"), 2), (GifdescError("x: gone"), 1), (KeyError(), 1)],
+)
+def test_with_debug_the_traceback_has_the_same_exit_code(capsys, error, code):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=True):
+        raise error
+    assert caught.value.exit_code == code
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("Traceback")
+    assert last.startswith(f"error: {str(error) or 'KeyError'}")
 
 
 LOGGED = """

@@ -163,3 +163,9 @@ def test_a_model_that_cannot_be_used_is_one_sentence(gifs, kind, tmp_path):
     assert (done.code, done.out) == (1, "")
     assert done.error.startswith(f"error: {name}: ")
     assert len(done.err.splitlines()) == 1
+
+
+def test_with_json_a_run_that_cannot_begin_is_one_object(gifs):
+    done = run_here("describe", gifs, "--model", "nowhere", "--json")
+    assert done.code == 1
+    assert json.loads(done.out) == {"error": done.error.removeprefix("error: ")}

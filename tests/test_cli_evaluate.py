@@ -1,10 +1,19 @@
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from builders import CAPTIONS, run_here, tiny_recipe, write_model, write_world
+from builders import (
+    CAPTIONS,
+    process_environment,
+    run_here,
+    tiny_recipe,
+    write_model,
+    write_world,
+)
 
 SHORT = ("--beam", 2, "--max-length", 6, "--no-meteor")  # Java takes seconds to start
 TRAIN = ("--split", "train")
@@ -275,3 +284,26 @@ def test_a_prediction_without_references_is_named(people, tmp_path):
         f"error: {mine}: no id in common with the references, which may be of another data set: "
         "no references for stranger"
     )
+
+
+def test_a_reader_of_the_table_that_is_gone_is_no_failure(people, tmp_path):
+    """As in `gifdesc evaluate ... | head -1`."""
+    rows = [{"id": name, "caption": caption} for name, caption in CAPTIONS.items()]
+    mine = write_lines(tmp_path / "mine.jsonl", rows)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "gifdesc", "evaluate", "--no-meteor"),
+            *("--predictions", mine, "--references", people),
+        ],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    os.close(write_end)
+    assert done.returncode == 0
+    assert "roken pipe" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from builders import CPU, random_features, tiny_model, tiny_tokenizer
+from gifdesc import generation
 from gifdesc.config import DecodingConfig
+from gifdesc.errors import GifdescError
 from gifdesc.generation import dangling_endings, generate
 from gifdesc.hypotheses import Hypothesis
 from gifdesc.tokenizer import CaptionTokenizer
@@ -227,3 +229,49 @@ def test_the_number_of_threads_is_as_it_was(tokenizer):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+class _Short:
+    """A search for which there is only memory for so many GIFs; it keeps the sizes asked for."""
+
+    def __init__(self, room, monkeypatch):
+        self.asked = []
+        real = generation.beam_search
+
+        def search(*arguments, num_examples, **options):
+            self.asked.append(num_examples)
+            if num_examples > room:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return real(*arguments, num_examples=num_examples, **options)
+
+        monkeypatch.setattr(generation, "beam_search", search)
+
+
+def test_out_of_memory_halves_the_batch_and_is_said_once(tokenizer, monkeypatch, caplog):
+    model = model_for(tokenizer)
+    many = [random_features(3, seed=seed) for seed in range(7)]
+    wanted = [found.caption for [found] in say(model, tokenizer, many, max_tokens=8)]
+    short = _Short(2, monkeypatch)
+    found = say(model, tokenizer, many, max_tokens=8)
+    assert [one.caption for [one] in found] == wanted
+    assert short.asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    say(model, tokenizer, many, max_tokens=8)
+    assert short.asked[9:] == [1] * 7, "what does not fit is not tried again"
+    assert [record.message for record in caplog.records] == [
+        "out of memory: going on with fewer GIFs captioned at once"
+    ]
+
+
+def test_memory_for_not_even_one_gif_is_one_sentence(tokenizer, monkeypatch):
+    _Short(0, monkeypatch)
+    with pytest.raises(GifdescError, match="not enough memory to caption one GIF"):
+        say(model_for(tokenizer), tokenizer)
+
+
+def test_another_failure_of_the_search_is_no_lack_of_memory(tokenizer, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(generation, "beam_search", fail)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        say(model_for(tokenizer), tokenizer)

@@ -26,7 +26,7 @@ FLOORS = [
     {"alt_text", "backbone", "charts", "curves", "demo", "descriptions", "device"}
     | {"distributed", "dropout", "fusion", "gif_limits", "hub", "inputs", "locking"}
     | {"metrics.java", "metrics.rules", "npy", "optimisation", "pages", "presets", "sampling"}
-    | {"sidecars", "tensor_files", "token_filters"},
+    | {"sidecars", "standard_output", "tensor_files", "token_filters"},
     {"description_inspection", "features", "gif_blocks", "gif_source", "hypotheses"}
     | {"incremental", "metrics.tokenizer", "model_folder", "pictures", "predictions"}
     | {"runtime_torch", "tokenizer", "training_state", "vision_language_inputs"},
@@ -45,9 +45,9 @@ FLOORS = [
     {"explained", "extractor", "loader", "phases", "scored", "vision_language"},
     {"captioner", "evaluation", "evaluation_report", "extraction", "fitting"},
     {"captioners", "model_evaluation", "training_run"},
-    {"describing", "training"},
+    {"caption_run", "demo_results", "describing", "training"},
     # the command line, above everything else
-    {"cli.console", "cli.inputs", "cli.options", "cli.progress"},
+    {"cli.caption_arguments", "cli.console", "cli.inputs", "cli.options", "cli.progress"},
     {"cli.check_progress", "cli.demo", "cli.describe_progress", "cli.extract"}
     | {"cli.page_progress", "cli.score_table", "cli.training_run"},
     {"cli.caption", "cli.check", "cli.describe", "cli.evaluate", "cli.train"},

@@ -5,8 +5,18 @@ import json
 import huggingface_hub
 import pytest
 
-from builders import SCORES, tiny_recipe, use_tiny_backbone, write_model
+from builders import (
+    SCORES,
+    TINY,
+    tiny_model,
+    tiny_recipe,
+    tiny_tokenizer,
+    use_tiny_backbone,
+    write_model,
+)
 from gifdesc.captioner import Captioner
+from gifdesc.checkpoint import save_checkpoint
+from gifdesc.config import TrainingConfig
 from gifdesc.errors import HubError
 from gifdesc.files import write_json, write_json_lines
 from helpers import draw_gif
@@ -68,6 +78,36 @@ def test_a_card_of_ones_own_is_not_touched(model_dir, tmp_path):
     write_json(model_dir / "evaluation.json", SCORES)
     Captioner.from_pretrained(model_dir).save_pretrained(tmp_path / "copy", data="New.")
     assert (tmp_path / "copy" / "README.md").read_text() == "# Mine\n"
+
+
+def test_a_best_epoch_without_a_loss_is_stated_without_one(model_dir, tmp_path):
+    """As after `train --scst-epochs N --val-fraction 0`."""
+    row = {"epoch": 9, "train_loss": None, "val_loss": None, "is_best": True}
+    write_json_lines(model_dir / "history.jsonl", [row])
+    Captioner.from_pretrained(model_dir).save_pretrained(tmp_path / "copy")
+    assert "- best epoch 9\n" in (tmp_path / "copy" / "README.md").read_text()
+
+
+def test_scores_and_training_of_the_weights_before_do_not_stay(model_dir):
+    write_json(model_dir / "evaluation.json", SCORES)
+    Captioner.from_pretrained(model_dir).save_pretrained(model_dir)
+    card = (model_dir / "README.md").read_text()
+    assert "| CIDEr | 1.500 |" in card
+    assert (model_dir / "evaluation.json").is_file(), "saved onto itself, it is the same model"
+    (model_dir / "evaluation.json").unlink()
+    Captioner.from_pretrained(model_dir).save_pretrained(model_dir)
+    assert (model_dir / "README.md").read_text() == card, "nor are scores of these weights lost"
+
+    write_json(model_dir / "evaluation.json", SCORES)
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(seed=1, config=TINY, vocab_size=tokenizer.vocab_size)
+    save_checkpoint(model_dir, model, tokenizer, tiny_recipe(), TrainingConfig(seed=77))
+    assert not (model_dir / "evaluation.json").exists()
+    Captioner.from_pretrained(model_dir).save_pretrained(model_dir)
+    card = (model_dir / "README.md").read_text()
+    assert "CIDEr" not in card
+    assert "Not known." in card
+    assert "seed 77" in card
 
 
 class FakeHub:

@@ -158,3 +158,13 @@ def test_the_search_is_the_configurations_and_not_the_models_own(llava, monkeypa
     generate_captions(llava, inputs, DecodingConfig(sample=True, temperature=0.5, top_p=0.9))
     assert (asked["do_sample"], asked["num_beams"], asked["top_k"]) == (True, 1, 0)
     assert (asked["temperature"], asked["top_p"]) == (0.5, 0.9)
+
+
+def test_drawn_captions_come_best_first_and_each_once(llava):
+    config = DecodingConfig(sample=True, num_captions=8, num_beams=8, max_tokens=1, top_p=0.05)
+    [found] = generate_captions(llava, inputs_of(llava), config)
+    texts = [one.caption for one in found]
+    assert 1 < len(texts) < 8, "with so few tokens to draw from, some come twice"
+    assert len(set(texts)) == len(texts)
+    scores = [one.score for one in found]
+    assert scores == sorted(scores, reverse=True)

@@ -5,6 +5,7 @@ import torch
 import tiny_vlms
 from gifdesc.frame_grid import frame_grid
 from gifdesc.vision_language_inputs import (
+    GRID_INTRODUCTION,
     GRID_START,
     QUESTION,
     STILL_QUESTION,
@@ -202,3 +203,29 @@ def test_the_start_that_a_template_writes_is_not_doubled(models):
     tokenizer = models["smolvlm2"].processor.tokenizer
     ids = form_of(models, "smolvlm2").prepare([clip_of(2)])["input_ids"][0]
     assert int((ids == tokenizer.bos_token_id).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("model_type", "prompt", "num_frames", "asked"),
+    [
+        ("unheard-of", None, 4, f"{GRID_INTRODUCTION.format(num_frames=4)} {QUESTION}"),
+        ("unheard-of", "Why?", 4, f"{GRID_INTRODUCTION.format(num_frames=4)} Why?"),
+        ("unheard-of", None, 1, STILL_QUESTION),
+        ("unheard-of", "Why?", 1, "Why?"),
+        ("blip", None, 4, GRID_START),
+        ("blip", "a cat", 4, "a cat"),
+        ("paligemma", None, 4, "caption en"),
+        ("florence2", None, 1, "<CAPTION>"),
+    ],
+)
+def test_what_a_family_without_a_chat_template_is_asked_of_a_grid(
+    model_type, prompt, num_frames, asked
+):
+    given = {}
+
+    def processor(**inputs):
+        given.update(inputs)
+        return {}
+
+    GridStart(processor, model_type, prompt).prepare([clip_of(num_frames)])
+    assert given["text"] == [asked]

@@ -50,11 +50,23 @@ class CaptionInput:
         return reason.removeprefix("these bytes: ")
 
 
+def is_stream(name: str) -> bool:
+    """Whether a name stands for bytes as they come, and no file that lies in a folder."""
+    return _STREAM.fullmatch(name) is not None
+
+
 def as_input(source: GifSource | CaptionInput) -> CaptionInput:
     """A source under the name that its results bear."""
     if isinstance(source, CaptionInput):
         return source
     return CaptionInput(source_name(source), source)
+
+
+def may_be_many(arguments: Sequence[str]) -> bool:
+    """Whether arguments may stand for several GIFs, so that a caption needs its path."""
+    [argument, *others] = arguments
+    path = Path(argument)
+    return bool(others) or argument == STDIN_LIST or not path.exists() or path.is_dir()
 
 
 def caption_inputs(
@@ -97,7 +109,7 @@ def caption_inputs(
 
 def _expand(name: str, pipes: dict[str, CaptionInput]) -> Iterator[CaptionInput]:
     """One path: a file, a folder's GIFs, or a pipe's bytes (given again, the same)."""
-    if _STREAM.fullmatch(name):
+    if is_stream(name):
         if name not in pipes:
             pipes[name] = _read_pipe(name)
         yield pipes[name]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections import Counter
 from contextlib import suppress
+from io import FileIO
+from os import fstat
+from os.path import samestat
 from pathlib import Path
 from typing import Self
 
 from gifdesc.caption_formats import FormatName, done_paths, header, whole_length
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.files import reason
+from gifdesc.standard_output import write_standard_output
 
 
 class StdoutSink:
@@ -26,53 +29,41 @@ class StdoutSink:
         self._format_name: FormatName = format_name
 
     def __enter__(self) -> Self:
-        if names := header(self._format_name):
-            self.write(names)
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def begin(self) -> None:
+        """Write what stands before the first line; raises as `write`."""
+        if names := header(self._format_name):
+            self.write(names)
 
     def write(self, line: str) -> None:
         """Write a line and flush.
 
         Raises:
             BrokenPipeError: nobody reads any more.
-            GifdescError: it cannot be written, as on a full disk.
+            GifdescError: it is closed, or cannot be written, as on a full disk.
         """
-        try:
-            self._write(line)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # Python would try what is left over once more when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise GifdescError(f"standard output: cannot be written: {reason(error)}") from error
-
-    def _write(self, line: str) -> None:
-        encoding = sys.stdout.encoding or "utf-8"
-        try:
-            data = line.encode(encoding, "surrogateescape")
-        except UnicodeEncodeError:
-            data = line.encode(encoding, "replace")
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+        write_standard_output(line)
 
 
 class CaptionFile:
     """A file of captions that is appended to and holds whole lines only; a context manager.
 
     Args:
-        path: the file; its folder is made when it is entered, and nothing is written before.
+        path: the file, opened and locked when it is entered (its folder is made then); what is
+            in it stays until `begin`. A new file into which nothing came is removed again.
         format_name: of its lines.
         skip_done: go on with a file that is there. Without it, a file that holds something is
             refused, unless `overwrite` allows to write it anew.
         overwrite: start anew.
 
-    Raises:
+    Raises, when it is entered:
         UsageError: the file holds something, and nothing was said of it.
-        GifdescError: it cannot be read, or holds lines of another format; when it is entered: it
-            cannot be written.
+        GifdescError: it cannot be read or written, holds lines of another format, or another run
+            is writing it.
     """
 
     def __init__(
@@ -86,41 +77,46 @@ class CaptionFile:
         self._path = path
         self._format_name: FormatName = format_name
         self._done: Counter[str] = Counter()
+        self._skip_done = skip_done
+        self._overwrite = overwrite
+        self._is_new = False
         self._whole_bytes = 0
         self.num_done = 0
-        try:
-            has_content = path.is_file() and path.stat().st_size > 0
-            if has_content and skip_done:
-                self._whole_bytes = self._read_done()
-        except OSError as error:
-            raise GifdescError(f"--output {path}: cannot be read: {reason(error)}") from error
-        if has_content and not (skip_done or overwrite):
-            raise UsageError(
-                f"--output {path}: there already; go on with it by --skip-done, or write it anew "
-                "by --force"
-            )
 
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("ab", buffering=0)
-            self._lock()
+            self._file = self._open()
+        except OSError as error:
+            raise GifdescError(
+                f"--output {self._path}: cannot be written: {reason(error)}"
+            ) from error
+        try:
+            # Under the lock: what is read here is what will be gone on with.
+            self._look()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            if self._is_new and self._path.is_file() and not self._path.stat().st_size:
+                self._path.unlink()
+        self._file.close()
+
+    def begin(self) -> None:
+        """Cut away what will not be gone on with; raises as `write`."""
+        try:
             if self._path.is_file():
                 self._file.truncate(self._whole_bytes)
         except OSError as error:
             raise GifdescError(
                 f"--output {self._path}: cannot be written: {reason(error)}"
             ) from error
+        self._is_new = False
         if not self._whole_bytes and (names := header(self._format_name)):
-            try:
-                self.write(names)
-            except GifdescError:
-                self._file.close()
-                raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+            self.write(names)
 
     def take_done(self, name: str) -> bool:
         """Whether the file held a line for this input; each line stands for one input only."""
@@ -150,6 +146,40 @@ class CaptionFile:
                 "whole, and --skip-done goes on with it"
             ) from error
 
+    def _open(self) -> FileIO:
+        """The file, open and locked.
+
+        Raises:
+            GifdescError: another run is writing it.
+            OSError: it cannot be written.
+        """
+        while True:
+            self._is_new = not self._path.exists()
+            file = self._path.open("ab", buffering=0)
+            try:
+                self._lock(file)
+                # The run that held the lock before may have removed the file.
+                if not self._path.is_file() or samestat(fstat(file.fileno()), self._path.stat()):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
+    def _look(self) -> None:
+        """See what is there, and whether it may be gone on with or overwritten."""
+        try:
+            has_content = self._path.is_file() and self._path.stat().st_size > 0
+            if has_content and self._skip_done:
+                self._whole_bytes = self._read_done()
+        except OSError as error:
+            raise GifdescError(f"--output {self._path}: cannot be read: {reason(error)}") from error
+        if has_content and not (self._skip_done or self._overwrite):
+            raise UsageError(
+                f"--output {self._path}: there already; go on with it by --skip-done, or write it "
+                "anew by --force"
+            )
+
     def _read_done(self) -> int:
         """Count the lines that are there; the length of the whole ones in bytes."""
         data = self._path.read_bytes()
@@ -164,7 +194,7 @@ class CaptionFile:
             ) from error
         return whole
 
-    def _lock(self) -> None:
+    def _lock(self, file: FileIO) -> None:
         """Keep a second run out, where the system can (it has `fcntl`: all but Windows).
 
         Raises:
@@ -173,9 +203,12 @@ class CaptionFile:
         with suppress(ImportError):
             fcntl = importlib.import_module("fcntl")
             try:
-                fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._file.close()
                 raise GifdescError(f"--output {self._path}: another run is writing it") from None
             except OSError:
                 return  # a file system without locks
+
+
+CaptionSink = StdoutSink | CaptionFile
+"""Takes lines: a context manager, to be begun once when the first line is about to come."""

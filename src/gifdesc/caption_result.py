@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,3 +76,13 @@ class Caption:
 def _rounded(number: float | None) -> float | None:
     """To 6 decimals: what is beyond them depends on which GIFs share a batch."""
     return None if number is None else round(number, 6)
+
+
+def moment_ms(word: Word, times_ms: Sequence[int]) -> int | None:
+    """When the frame that a word looked at most comes on screen; of equals, the first.
+
+    Not the mean time by weight: between two moments that a word looks at, there may be nothing.
+    """
+    if not word.frame_weights:
+        return None
+    return times_ms[word.frame_weights.index(max(word.frame_weights))]

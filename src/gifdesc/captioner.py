@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from gifdesc.backbone import UNTRAINED
 from gifdesc.caption_inputs import CaptionInput, as_input
-from gifdesc.caption_result import Caption
+from gifdesc.caption_result import Caption, moment_ms
 from gifdesc.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.confidence import is_low
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.extractor import FeatureExtractor
-from gifdesc.generation import GeneratedCaption, Word, generate
+from gifdesc.generation import GeneratedCaption, generate
 from gifdesc.model_folder import locate
 from gifdesc.publishing import HUB_FILES, push_model, save_model
 from gifdesc.read_ahead import grouped_ahead
@@ -124,10 +124,9 @@ class Captioner:
         Raises:
             GifError: the file gives no frame.
         """
-        sampled = self._extractor.sample(source)
-        return self._caption_sampled([(source_name(source), sampled)], config or DecodingConfig())[
-            0
-        ]
+        named = (source_name(source), self._extractor.sample(source))
+        [caption] = self._caption_sampled([named], config or DecodingConfig())
+        return caption
 
     def caption_many(
         self,
@@ -244,16 +243,6 @@ def _to_caption(
         duration_ms=sum(gif.durations_ms),
         sampled_frames=gif.sampled_frames,
         sampled_times_ms=times_ms,
-        words=tuple(replace(word, time_ms=_moment_ms(word, times_ms)) for word in best.words),
+        words=tuple(replace(word, time_ms=moment_ms(word, times_ms)) for word in best.words),
         note=gif.truncated or gif.note,
     )
-
-
-def _moment_ms(word: Word, times_ms: Sequence[int]) -> int | None:
-    """When the frame that a word looked at most comes on screen; of equals, the first.
-
-    Not the mean time by weight: between two moments that a word looks at, there may be nothing.
-    """
-    if not word.frame_weights:
-        return None
-    return times_ms[word.frame_weights.index(max(word.frame_weights))]

@@ -17,7 +17,7 @@ from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
-from gifdesc.model_folder import kind_of, read_config
+from gifdesc.model_folder import SCORES_NAME, kind_of, read_config
 from gifdesc.tensor_files import save_tensors
 from gifdesc.tokenizer import CaptionTokenizer
 
@@ -56,6 +56,8 @@ def save_checkpoint(
 ) -> None:
     """Write a model folder; the weights come last, so that a folder with weights is whole.
 
+    What was measured of the weights before (evaluation.json) goes with them.
+
     Raises:
         OSError: the folder cannot be written.
     """
@@ -70,6 +72,7 @@ def save_checkpoint(
         "confidence_threshold": confidence_threshold,
     }
     write_json(folder / CONFIG_NAME, config)
+    (folder / SCORES_NAME).unlink(missing_ok=True)
     save_weights(folder / WEIGHTS_NAME, model)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,8 @@ from gifdesc.config import MAX_TOKENS, DecodingConfig
 from gifdesc.dataset import pad_features
 from gifdesc.decoding import beam_search
 from gifdesc.decoding_sampling import sample_captions
-from gifdesc.device import on_one_thread
+from gifdesc.device import is_out_of_memory, on_one_thread
+from gifdesc.errors import GifdescError
 from gifdesc.function_words import DANGLING_WORDS, ENGLISH_WORDS
 from gifdesc.hypotheses import Hypothesis
 from gifdesc.model import CaptionModel
@@ -25,6 +28,11 @@ _SMALL_ROWS = 64
 """Open captions up to which a step is faster on one CPU thread wherever cores are shared: 5 beams
 of a vocabulary of 4,000 take half a millisecond on one, and tens of them where two must wait for
 each other."""
+
+log = logging.getLogger(__name__)
+
+_max_gifs: WeakKeyDictionary[CaptionModel, int] = WeakKeyDictionary()
+"""GIFs that a model captions at once, where memory has run short for more."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,46 @@ def generate(
         device: where the model lies.
 
     Returns:
-        Per GIF 1 to `config.num_captions` captions.
+        Per GIF 1 to `config.num_captions` captions. Where memory runs short fewer GIFs are
+        captioned at once, now and from then on by this model, which is said once.
+
+    Raises:
+        GifdescError: memory does not even suffice for one GIF.
     """
-    if not features:
-        return []
+    captions: list[list[GeneratedCaption]] = []
+    while left := features[len(captions) :]:
+        batch = left[: _max_gifs.get(model, len(left))]
+        try:
+            captions += _generate(model, tokenizer, batch, config, device)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler, whose traceback holds on to the tensors.
+        _shrink(model, len(batch), device)
+    return captions
+
+
+def _shrink(model: CaptionModel, num_gifs: int, device: torch.device) -> None:
+    """Caption half as many GIFs at once as those for which there was no memory."""
+    if num_gifs == 1:
+        raise GifdescError(
+            "not enough memory to caption one GIF; choose a smaller --beam or another --device"
+        )
+    if model not in _max_gifs:
+        log.warning("out of memory: going on with fewer GIFs captioned at once")
+    _max_gifs[model] = num_gifs // 2
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _generate(
+    model: CaptionModel,
+    tokenizer: CaptionTokenizer,
+    features: Sequence[npt.NDArray[np.float32]],
+    config: DecodingConfig,
+    device: torch.device,
+) -> list[list[GeneratedCaption]]:
     padded, lengths = pad_features([torch.from_numpy(one) for one in features])
     decode = sample_captions if config.sample else beam_search
     num_rows = len(features) * (config.num_captions if config.sample else config.num_beams)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -11,12 +12,11 @@ from typing import Any
 from gifdesc import __version__
 from gifdesc.backbone import UNTRAINED
 from gifdesc.checkpoint import Checkpoint
+from gifdesc.model_folder import SCORES_NAME as SCORES_NAME
 from gifdesc.model_folder import read_history
 from gifdesc.style import metric_label
 
 CARD_NAME = "README.md"
-SCORES_NAME = "evaluation.json"
-"""Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
 
 _METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "exact_match")
 
@@ -71,11 +71,10 @@ def model_card(
         f"# {name}",
         f"Describes animated GIFs in a sentence. Made with gifdesc {__version__}.",
         _block("use", _USE.format(name=name)),
-        "## Features\n\n" + _features(checkpoint),
+        "## Features\n\n" + _block("features", _features(checkpoint)),
         "## Data\n\n" + _block("data", data or _NO_DATA),
-        f"The vocabulary has {checkpoint.tokenizer.vocab_size} tokens.",
-        "## Training\n\n" + _training(checkpoint, history or []),
-        "## Scores\n\n" + _block("scores", _scores(scores)),
+        "## Training\n\n" + _block("training", _training(checkpoint, history or [])),
+        "## Scores\n\n" + _block("scores", _scores(checkpoint, scores)),
         "## Licence\n\nNot stated yet: add `license:` to the block at the top of this file.",
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
@@ -104,13 +103,17 @@ def folder_card(
     own = None if folder is None else _read(folder / CARD_NAME)
     if folder is not None and scores is None:
         scores = _read_scores(folder / SCORES_NAME)
+    history = [] if folder is None else read_history(folder)
     if own is None:
-        history = [] if folder is None else read_history(folder)
         return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
     own = _refilled(own, "use", _USE.format(name=name))
+    own = _refilled(own, "features", _features(checkpoint))
+    own = _refilled(own, "training", _training(checkpoint, history))
     if data is not None:
         own = _refilled(own, "data", data)
-    return own if scores is None else _refilled(own, "scores", _scores(scores))
+    if scores is None and _weights_mark(checkpoint) in own:
+        return own
+    return _refilled(own, "scores", _scores(checkpoint, scores))
 
 
 def _block(key: str, text: str) -> str:
@@ -151,7 +154,7 @@ def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
     lines = [
         f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
         f"- encoder `{config.encoder}`, decoder `{config.decoder}`, fusion `{config.fusion}`, "
-        f"{num_parameters:,} parameters",
+        f"{num_parameters:,} parameters, a vocabulary of {checkpoint.tokenizer.vocab_size} tokens",
         f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
         f"{training.batch_size}",
         f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "
@@ -161,13 +164,23 @@ def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
         loss = best[-1].get("val_loss")
         of = "training" if loss is None else "validation"
         loss = best[-1].get("train_loss") if loss is None else loss
-        lines.append(f"- best epoch {best[-1].get('epoch')}, {of} loss {loss:.4f} nats per token")
+        # Self-critical training has no loss of its own.
+        loss = "" if loss is None else f", {of} loss {loss:.4f} nats per token"
+        lines.append(f"- best epoch {best[-1].get('epoch')}{loss}")
     if training.objective == "reconstruction":
         lines.append("- trained to repeat what it is shown: **its captions mean nothing**")
     return "\n".join(lines)
 
 
-def _scores(scores: Mapping[str, Any] | None) -> str:
+def _weights_mark(checkpoint: Checkpoint) -> str:
+    """Says, unseen by readers, of which weights the scores are: new ones make them void."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(checkpoint.model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return f"<!-- of the weights {digest.hexdigest()[:16]} -->"
+
+
+def _scores(checkpoint: Checkpoint, scores: Mapping[str, Any] | None) -> str:
     metrics = scores.get("metrics") if scores else None
     if not scores or not isinstance(metrics, Mapping):
         return (
@@ -184,7 +197,7 @@ def _scores(scores: Mapping[str, Any] | None) -> str:
     return (
         f"On {scores.get('num_examples')} held-out GIFs. The blind control captions each GIF from "
         "another one's features; the difference is what looking at the GIF contributes.\n\n"
-        + "\n".join(rows)
+        + "\n".join([*rows, "", _weights_mark(checkpoint)])
     )
 
 

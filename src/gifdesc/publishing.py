@@ -42,6 +42,12 @@ def save_model(
     """
     name = name or folder.resolve().name
     card = folder_card(checkpoint, origin, name=name, data=data, scores=scores)
+    # Read before anything is written: the two folders may be one.
+    beside = {
+        file_name: _read(origin / file_name)
+        for file_name in (HISTORY_NAME, SCORES_NAME)
+        if origin is not None
+    }
     save_checkpoint(
         folder,
         checkpoint.model,
@@ -50,9 +56,8 @@ def save_model(
         checkpoint.training,
         checkpoint.confidence_threshold,
     )
-    for file_name in (HISTORY_NAME, SCORES_NAME):
-        # An evaluation that failed leaves an empty file behind.
-        if origin is not None and (text := _read(origin / file_name)):
+    for file_name, text in beside.items():
+        if text:  # an evaluation that failed leaves an empty file behind
             write_text(folder / file_name, text)
     write_text(folder / CARD_NAME, card)
 

@@ -58,10 +58,20 @@ def generate_captions(
     replies = _replies(output, _end_ids(loaded))
     tokenizer = loaded.processor.tokenizer
     found = [_to_caption(tokenizer, reply, config) for reply in replies]
-    return [
+    groups = [
         [one for one in found[first : first + config.num_captions] if one.caption]
         for first in range(0, len(found), config.num_captions)
     ]
+    # What is drawn comes in no order, and may come twice.
+    return [_ranked(group) for group in groups] if config.sample else groups
+
+
+def _ranked(captions: Sequence[GeneratedCaption]) -> list[GeneratedCaption]:
+    """Different captions, the best first; of equal texts, the likelier."""
+    best: dict[str, GeneratedCaption] = {}
+    for one in sorted(captions, key=lambda one: one.score, reverse=True):
+        best.setdefault(one.caption, one)
+    return list(best.values())
 
 
 def _search_options(config: DecodingConfig) -> dict[str, Any]:

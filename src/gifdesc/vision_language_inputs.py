@@ -127,17 +127,17 @@ class GridChat:
     def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
         """Inputs of one picture each."""
         num_frames = len(clips[0].frames)
-        if num_frames == 1:
-            question = self._prompt or STILL_QUESTION
-        else:
-            introduction = GRID_INTRODUCTION.format(num_frames=num_frames)
-            question = f"{introduction} {self._prompt or QUESTION}"
+        question = _question(num_frames, self._prompt)
         pictures = [[frame_grid(clip.frames)] for clip in clips]
         return _chat(self._processor, "image", question, len(clips), {"images": pictures})
 
 
 class GridStart:
-    """Frames as one picture, and a beginning or a task's name, for models that do not chat."""
+    """Frames as one picture, and a beginning or a task's name, for models that do not chat.
+
+    A beginning says that it is a grid, and so does the question to a family that is not known. A
+    task's name cannot: the models that take one were trained on those very words, and on no others.
+    """
 
     def __init__(self, processor: Any, model_type: str, prompt: str | None) -> None:
         self._processor = processor
@@ -160,13 +160,11 @@ class GridStart:
         return dict(self._processor(images=pictures, text=[text] * len(clips), return_tensors="pt"))
 
     def _text(self, num_frames: int) -> str | None:
-        if self._prompt is not None:
-            return self._prompt
         if self._model_type in _GOES_ON_WRITING:
-            return GRID_START if num_frames > 1 else None
+            return self._prompt or (GRID_START if num_frames > 1 else None)
         if self._model_type in _TASK_PROMPTS:
-            return _TASK_PROMPTS[self._model_type]
-        return QUESTION if num_frames > 1 else STILL_QUESTION
+            return self._prompt or _TASK_PROMPTS[self._model_type]
+        return _question(num_frames, self._prompt)
 
 
 class FrameStack:
@@ -188,6 +186,13 @@ class FrameStack:
         pictures = [frame for clip in clips for frame in clip.frames]
         pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
         return {"pixel_values": pixels.unflatten(0, (len(clips), self._num_frames))}
+
+
+def _question(num_frames: int, prompt: str | None) -> str:
+    """What is asked of a picture: it is said to be a grid where it is one."""
+    if num_frames == 1:
+        return prompt or STILL_QUESTION
+    return f"{GRID_INTRODUCTION.format(num_frames=num_frames)} {prompt or QUESTION}"
 
 
 def _video_metadata(clip: Clip) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from gifdesc import __version__
-from gifdesc.cli.caption import CaptionCommand, caption
+from gifdesc.cli.caption import caption
+from gifdesc.cli.caption_arguments import CaptionCommand
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe

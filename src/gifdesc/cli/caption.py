@@ -7,12 +7,12 @@ import sys
 from functools import partial
 from itertools import chain, filterfalse
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from typer.core import TyperCommand
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
+from gifdesc.cli.caption_arguments import FORMATS, check_format
 from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, talk, warn
 from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed
 from gifdesc.config import DecodingConfig
@@ -21,35 +21,6 @@ if TYPE_CHECKING:
     from gifdesc.caption_formats import FormatName
     from gifdesc.captioners import GifCaptioner
     from gifdesc.explained import Explained
-
-FORMATS = ("text", "json", "tsv", "csv")
-
-
-class CaptionCommand(TyperCommand):
-    """Lets `--alt-text` go without its number."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give `--alt-text` its number, from the argument after it or the default."""
-        return super().parse_args(ctx, _with_alt_text_length(args))
-
-
-def _with_alt_text_length(arguments: list[str]) -> list[str]:
-    """`--alt-text 80` as `--alt-text=80`, and `--alt-text x.gif` as `--alt-text=125 x.gif`."""
-    if "--alt-text" not in arguments:
-        return arguments
-    place = arguments.index("--alt-text")
-    if "--" in arguments[:place]:
-        return arguments
-    number, *rest = arguments[place + 1 :] or [""]
-    if number.isdecimal():
-        return [*arguments[:place], f"--alt-text={number}", *rest]
-    return [*arguments[:place], f"--alt-text={DEFAULT_CHARACTERS}", *arguments[place + 1 :]]
-
-
-def _format(value: str) -> str:
-    if value not in FORMATS:
-        raise typer.BadParameter(f"one of {', '.join(FORMATS)}, not {value}")
-    return value
 
 
 def caption(
@@ -68,7 +39,7 @@ def caption(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            callback=_format,
+            callback=check_format,
             help=f"{', '.join(FORMATS[:-1])} or csv.",
         ),
     ] = "text",
@@ -166,7 +137,8 @@ def caption(
     debug: Debug = False,
 ) -> None:
     """Write a caption for every GIF, in input order, each as soon as it is there."""
-    with speaking_plainly(debug=debug):
+    chosen = cast("FormatName", "json" if json else format_name)
+    with speaking_plainly(debug=debug, json=json or format_name == "json"):
         if json and format_name not in ("text", "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
@@ -198,53 +170,47 @@ def caption(
             from gifdesc.explained import Explained
 
             explained = Explained(explain)
-        from gifdesc.caption_formats import to_line
-        from gifdesc.caption_inputs import caption_inputs
+        from gifdesc.caption_inputs import caption_inputs, may_be_many
         from gifdesc.caption_output import CaptionFile, StdoutSink
-        from gifdesc.sidecars import Sidecars
 
         stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
         inputs = caption_inputs(paths, stdin, is_null_separated=null)
         # What is wrong with stdin is said before the model is loaded.
         inputs = chain([next(inputs)], inputs)
-        chosen = cast("FormatName", "json" if json else format_name)
         file = None
         if output is not None:
             file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
-            inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
-        num_failed = num_done = 0
-        if (first := next(inputs, None)) is not None:
-            captioner = _load(model, device, weights, prompt)
-            config = decoding(captioner.default_decoding)
-            shorten = None if alt_text is None else partial(to_alt_text, max_characters=alt_text)
-            with_path = file is not None or _is_many(paths)
-            line_of = partial(to_line, format_name=chosen, shorten=shorten, with_path=with_path)
-            sidecars = Sidecars(overwrite=force) if write_sidecar else None
-            inputs = chain([first], inputs)
-            if explained is not None:
-                inputs = map(explained.see, inputs)
-            with file or StdoutSink(chosen) as sink:
-                for result in captioner.caption_many(inputs, config):
-                    num_done += 1
-                    num_failed += result.error is not None
-                    if result.error is not None or result.note is not None:
-                        warn(f"{result.path}: {result.error or result.note}")
-                    if line := line_of(result):
-                        sink.write(line)
-                    if sidecars is not None and result.caption is not None:
-                        text = shorten(result.caption) if shorten else result.caption
-                        if problem := sidecars.take(result.path, text):
-                            warn(problem)
-                    if explained is not None:
-                        explained.take(result)
-            if sidecars is not None:
-                num_failed += sidecars.num_failed
-        if file is not None:
-            before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
-            failed = f", {num_failed} failed" if num_failed else ""
-            say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
-        if explain is not None and explained is not None:
-            _write_explanation(explained, explain)
+        with file or StdoutSink(chosen) as sink:
+            if file is not None:
+                inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
+            num_done = num_failed = 0
+            if (first := next(inputs, None)) is not None:
+                captioner = _load(model, device, weights, prompt)
+                from gifdesc.caption_run import CaptionRun
+                from gifdesc.sidecars import Sidecars
+
+                run = CaptionRun(
+                    sink=sink,
+                    format_name=chosen,
+                    warn=warn,
+                    with_path=file is not None or may_be_many(paths),
+                    shorten=None
+                    if alt_text is None
+                    else partial(to_alt_text, max_characters=alt_text),
+                    sidecars=Sidecars(overwrite=force) if write_sidecar else None,
+                    explained=explained,
+                )
+                config = decoding(captioner.default_decoding)
+                with speaking_plainly(debug=debug):  # stdout has a line for each input from here
+                    run.go(captioner, chain([first], inputs), config)
+                num_done, num_failed = run.num_done, run.num_failed
+        with speaking_plainly(debug=debug):
+            if file is not None:
+                before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
+                failed = f", {num_failed} failed" if num_failed else ""
+                say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
+            if explain is not None and explained is not None:
+                _write_explanation(explained, explain)
         if num_failed:
             raise typer.Exit(EXIT_FAILED)
 
@@ -270,9 +236,3 @@ def _write_explanation(explained: Explained, path: Path) -> None:
     for sentence in sentences:
         warn(sentence)
     say(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")
-
-
-def _is_many(paths: list[str]) -> bool:
-    """Whether the arguments may stand for several GIFs, so that a caption needs its path."""
-    [path, *others] = paths
-    return bool(others) or path == "-" or not Path(path).exists() or Path(path).is_dir()

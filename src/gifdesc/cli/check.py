@@ -24,6 +24,7 @@ from gifdesc.cli.inputs import gif_inputs
 from gifdesc.cli.options import Debug, Json
 from gifdesc.errors import UsageError
 from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
+from gifdesc.standard_output import write_standard_output
 
 MAX_ROWS_PER_KIND = 20
 """A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
@@ -100,9 +101,7 @@ def check(
 
 def _print_paths(paths: Iterable[Path], *, end: bytes) -> None:
     """Each path once, in its own bytes, whatever they are."""
-    for path in dict.fromkeys(paths):
-        sys.stdout.buffer.write(os.fsencode(path) + end)
-    sys.stdout.buffer.flush()
+    write_standard_output(b"".join(os.fsencode(path) + end for path in dict.fromkeys(paths)))
 
 
 def _print_table(findings: list[Finding]) -> None:
@@ -121,7 +120,7 @@ def _print_table(findings: list[Finding]) -> None:
 
 def is_terminal() -> bool:
     """Whether a person looks at stdout."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _print_rich_table(findings: list[Finding]) -> None:

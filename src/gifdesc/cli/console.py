@@ -6,6 +6,7 @@ import json as json_module
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 
 from gifdesc.errors import GifdescError, UsageError
+from gifdesc.standard_output import drop_standard_output, write_standard_output
 
 
 class _Stderr:
@@ -68,13 +70,11 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
     except typer.BadParameter as error:
         _print_json_error(error.message, json)
         raise
-    except UsageError as error:
-        _stop(error, EXIT_USAGE, debug, json)
-    except GifdescError as error:
-        _stop(error, EXIT_FAILED, debug, json)
+    except (typer.Exit, typer.Abort):
+        raise
     except BrokenPipeError:
         # The reader (`head`, say) has what it wanted: end quietly, also when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_standard_output()
         raise typer.Exit(0) from None
     except KeyboardInterrupt as interrupt:
         sentence = str(interrupt) or "interrupted"
@@ -83,17 +83,29 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
         # As a shell counts: 128 and the signal's number, 2 for Ctrl-C.
         number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
         raise typer.Exit(128 + number) from None
-    except (OSError, MemoryError) as error:
-        _stop(error, EXIT_FAILED, debug, json)
+    except Exception as error:  # noqa: BLE001 - a user never sees a traceback unasked
+        sentence = _sentence_of(error)
+        _print_json_error(sentence, json)
+        if debug:
+            say("".join(traceback.format_exception(error)).rstrip())
+        say(f"error: {printable(sentence)}")
+        raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
 
 
-def _stop(error: BaseException, code: int, debug: bool, json: bool) -> None:
-    sentence = " ".join(str(error).split()) or type(error).__name__
-    _print_json_error(sentence, json)
-    if debug:
-        raise error
-    talk.print(f"error: {printable(sentence)}", markup=False)
-    raise typer.Exit(code) from None
+def _sentence_of(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    # As `device.is_out_of_memory`, without loading PyTorch: its own class is a RuntimeError.
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("allocate memory" in text or "out of memory" in text.lower())
+    ):
+        if type(error).__name__ == "OutOfMemoryError":
+            return "the GPU is out of memory: end what else runs on it, or give --device cpu"
+        return "out of memory: end other programs, or use a machine with more memory"
+    if isinstance(error, (GifdescError, OSError)):
+        return text or type(error).__name__
+    named = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{named} (this is a defect of gifdesc; --debug shows where)"
 
 
 class _TalkHandler(logging.Handler):
@@ -119,7 +131,7 @@ def be_quiet() -> None:
 
 def _print_json_error(sentence: str, json: bool) -> None:
     if json and not talk.quiet:
-        with suppress(OSError):  # stdout may be what failed
+        with suppress(OSError, GifdescError):  # stdout may be what failed
             print_json({"error": sentence})
 
 
@@ -148,19 +160,18 @@ def print_json(data: dict[str, Any]) -> None:
     """One JSON object on one line to stdout, at once; in ASCII, which takes any path.
 
     Raises:
-        OSError: stdout is closed or cannot be written.
+        BrokenPipeError, GifdescError: as `standard_output.write_standard_output`.
     """
-    if sys.stdout is None:
-        raise OSError("stdout is closed: the JSON cannot be written")
-    sys.stdout.write(json_module.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    write_standard_output(json_module.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
 
 
 def print_line(text: str) -> None:
-    """One line of text to stdout, at once."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    sys.stdout.flush()
+    """Text and a line end to stdout, at once.
+
+    Raises:
+        BrokenPipeError, GifdescError: as `standard_output.write_standard_output`.
+    """
+    write_standard_output(text + "\n")
 
 
 def counted(number: int, thing: str) -> str:

@@ -49,7 +49,10 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     data = ["--features", features, "--descriptions", descriptions, "--model", model]
     seeding = ["--seed", str(seed)] if seed else []
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
-    shown = _held_out(folder, seed)[:_NUM_SHOWN]
+    from gifdesc.captioner import Captioner
+    from gifdesc.demo_results import draw_captions, held_out_gifs
+
+    shown = held_out_gifs(folder, seed=seed)[:_NUM_SHOWN]
     if not shown:
         say("no GIF is held out of so few: draw more with --num-gifs")
         return
@@ -57,7 +60,7 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     _run(context, "evaluate", *data, "--html", page, "--gifs", gifs, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
     picture_path = folder / "captions.png"
-    _draw_picture(shown, folder, picture_path, device)
+    draw_captions(Captioner.from_pretrained(model, device=device), shown, folder, picture_path)
     say(f"the same as a picture -> {picture_path}")
     say(f"all held-out GIFs with their captions and scores, for a browser -> {page}")
 
@@ -70,43 +73,3 @@ def _run(context: typer.Context, *arguments: str) -> None:
     code = gifdesc.main(list(arguments), prog_name="gifdesc", standalone_mode=False)
     if code:
         raise typer.Exit(code)
-
-
-def _held_out(folder: Path, seed: int) -> list[Path]:
-    """The GIFs that the hash of their names holds out for testing."""
-    from gifdesc.config import TrainingConfig
-    from gifdesc.splits import hash_split
-
-    training = TrainingConfig(seed=seed)
-    return [
-        path
-        for path in sorted((folder / "gifs").glob("*.gif"))
-        if hash_split(
-            path.stem,
-            seed=seed,
-            val_fraction=training.val_fraction,
-            test_fraction=training.test_fraction,
-        )
-        == "test"
-    ]
-
-
-def _draw_picture(paths: list[Path], folder: Path, picture_path: Path, device: str) -> None:
-    from gifdesc.captioner import Captioner
-    from gifdesc.gif import read_gif
-    from gifdesc.pictures import SheetRow, contact_sheet, save_picture
-
-    captioner = Captioner.from_pretrained(folder / "model", device=device)
-    rows = []
-    for path, said in zip(paths, captioner.caption_many(paths), strict=True):
-        truth = (folder / "descriptions" / f"{path.stem}.txt").read_text(encoding="utf-8").strip()
-        frames = read_gif(path, said.sampled_frames).frames
-        rows.append(
-            SheetRow(
-                frames=frames,
-                caption=said.caption or "",
-                references=[truth],
-                is_right=said.caption == truth,
-            )
-        )
-    save_picture(contact_sheet(rows), picture_path)

@@ -35,7 +35,7 @@ def describe(
     debug: Debug = False,
 ) -> None:
     """Write a description file for every GIF, to train on. A rerun skips what is described."""
-    with speaking_plainly(debug=debug):
+    with speaking_plainly(debug=debug, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         inputs = list(gif_inputs(paths))

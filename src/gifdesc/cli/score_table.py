@@ -8,7 +8,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from gifdesc.cli.console import counted
+from gifdesc.cli.console import counted, print_line
 
 if TYPE_CHECKING:
     from gifdesc.scored import Evaluation
@@ -21,13 +21,16 @@ _COLUMNS = {"blind": "blind", "nearest": "nearest", "most-common": "most-\ncommo
 def print_scores(result: Evaluation) -> None:
     """Write an evaluation to stdout: what was scored, beside what it must be better than."""
     console = Console(highlight=False)
-    console.print(_scores_table(result))
-    if result.against is not None:
-        console.print(_against_table(result))
-    console.print(_diversity_line(result), markup=False)
-    for note in dict.fromkeys(result.notes.values()):
-        names = [name for name, one in result.notes.items() if one == note]
-        console.print(f"{', '.join(names)}: {note}", markup=False)
+    with console.capture() as capture:
+        console.print(_scores_table(result))
+        if result.against is not None:
+            console.print(_against_table(result))
+        console.print(_diversity_line(result), markup=False)
+        for note in dict.fromkeys(result.notes.values()):
+            names = [name for name, one in result.notes.items() if one == note]
+            console.print(f"{', '.join(names)}: {note}", markup=False)
+    # Not by rich itself, which ends a program whose reader is gone with exit code 1.
+    print_line(capture.get().removesuffix("\n"))
 
 
 def _scores_table(result: Evaluation) -> Table:

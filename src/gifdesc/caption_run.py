@@ -1,0 +1,83 @@
+"""A run over many GIFs: each caption goes where it is wanted as soon as it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from gifdesc.caption_formats import FormatName, Shorten, to_line
+from gifdesc.caption_inputs import CaptionInput, is_stream
+from gifdesc.caption_output import CaptionSink
+from gifdesc.caption_result import Caption
+from gifdesc.captioners import GifCaptioner
+from gifdesc.config import DecodingConfig
+from gifdesc.explained import Explained
+from gifdesc.sidecars import Sidecars
+
+
+@dataclass(kw_only=True)
+class CaptionRun:
+    """Where the captions of a run go, and how many went there.
+
+    Attributes:
+        sink: takes a line of each; entered, and begun by the run.
+        format_name: of the lines.
+        with_path: as text, whether a line begins with its path.
+        shorten: makes alternative text of a caption; None leaves captions as they are.
+        sidecars: writes each caption beside its GIF, too.
+        explained: keeps them for a page or a picture.
+        warn: told what a person should know, a sentence each.
+        num_done: inputs that were captioned or failed.
+        num_failed: those that failed, and sidecars that could not be written.
+    """
+
+    sink: CaptionSink
+    format_name: FormatName
+    warn: Callable[[str], None]
+    with_path: bool = True
+    shorten: Shorten | None = None
+    sidecars: Sidecars | None = None
+    explained: Explained | None = None
+    num_done: int = 0
+    num_failed: int = 0
+    _streams: set[str] = field(default_factory=set)
+
+    def go(
+        self, captioner: GifCaptioner, inputs: Iterable[CaptionInput], config: DecodingConfig
+    ) -> None:
+        """Caption the inputs, in their order; one that fails costs no other.
+
+        Raises:
+            BrokenPipeError: nobody reads the lines any more.
+            GifdescError: a line or a sidecar finds no room on its disk.
+        """
+        self.sink.begin()
+        if self.explained is not None:
+            inputs = map(self.explained.see, inputs)
+        for result in captioner.caption_many(inputs, config):
+            self._take(result)
+        if self.sidecars is not None:
+            self.num_failed += self.sidecars.num_failed
+
+    def _take(self, result: Caption) -> None:
+        self.num_done += 1
+        self.num_failed += result.error is not None
+        if result.error is not None or result.note is not None:
+            self.warn(f"{result.path}: {result.error or result.note}")
+        line = to_line(result, self.format_name, shorten=self.shorten, with_path=self.with_path)
+        if line:
+            self.sink.write(line)
+        if self.sidecars is not None and result.caption is not None:
+            self._write_sidecar(self.sidecars, result.path, result.caption)
+        if self.explained is not None:
+            self.explained.take(result)
+
+    def _write_sidecar(self, sidecars: Sidecars, path: str, caption: str) -> None:
+        if is_stream(path):
+            if path not in self._streams:  # given again, it is the same GIF
+                self._streams.add(path)
+                self.warn(f"{path}: came through a stream, so there is no .txt beside it")
+            return
+        text = self.shorten(caption) if self.shorten else caption
+        if problem := sidecars.take(path, text):
+            self.warn(problem)
