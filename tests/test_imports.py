@@ -35,8 +35,8 @@ FLOORS = [
     | {"gif_canvas", "metrics.metric", "runtime", "splits"},
     {"batching", "frame_batches", "generation", "gif_foreign", "metrics.bleu", "metrics.cider"}
     | {"metrics.meteor", "metrics.rouge", "model_card", "objective", "resuming", "training_data"},
-    {"caption_result", "gif", "metrics.scoring", "publishing", "trainer", "training_results"}
-    | {"vision_language_generation"},
+    {"caption_result", "gif", "metrics.scoring", "publishing", "trainer", "training_files"}
+    | {"training_results", "vision_language_generation"},
     {"caption_formats", "curve_log", "filmstrips", "gif_inspection", "metrics", "sources"},
     {"caption_inputs", "caption_output", "consensus", "diversity", "evaluation_page"}
     | {"explanation", "inspection", "resampling", "sampled", "scorer", "self_critical"}

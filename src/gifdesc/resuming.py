@@ -149,7 +149,8 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
     before = stored.training["epochs"]
     if now == before:
         return
-    num_begun = stored.epoch if stored.sums else stored.epoch - 1
+    is_begun = stored.sums or stored.phase == "self_critical"
+    num_begun = stored.epoch if is_begun else stored.epoch - 1
     if num_begun > before:
         raise TrainingError(
             f"--resume: self-critical training has begun after epoch {before}, so there is no way "
