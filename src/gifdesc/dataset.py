@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gifdesc.config import MAX_TOKENS
+from gifdesc.device import on_device
 from gifdesc.errors import FeatureError
 from gifdesc.feature_store import FeatureStore
 from gifdesc.pairing import Example
@@ -56,13 +57,10 @@ class Batch:
         Lengths and mask stay on the CPU: from there the shapes of what follows are known without
         waiting for the device.
         """
-        features, tokens = self.features, self.tokens
-        if device.type == "cuda":  # only pinned memory is copied while the device computes
-            features, tokens = features.pin_memory(), tokens.pin_memory()
         return replace(
             self,
-            features=features.to(device, non_blocking=True),
-            tokens=tokens.to(device, non_blocking=True),
+            features=on_device(self.features, device),
+            tokens=on_device(self.tokens, device),
         )
 
     def part(self, first: int, last: int) -> Batch:
