@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -457,3 +458,33 @@ def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, c
     done = train(world, model_dir, *longer, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["epochs"] == num_epochs + 1
+
+
+@pytest.mark.parametrize("is_hasty", [False, True])
+def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
+    options = ("--epochs", 4000, "--schedule", "constant", "--warmup", 0, *ALL)
+    arguments = [str(a) for a in ("train", *world.options, "--model", model_dir, *SMALL, *options)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gifdesc", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+    )
+    try:
+        while "epoch 2/" not in (line := process.stderr.readline()):
+            assert line, "it ended by itself"
+        process.send_signal(signal.SIGINT)
+        said = ""
+        while not is_hasty and "warning: " not in said:
+            said = process.stderr.readline()
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    warnings = [line for line in (said + err).splitlines() if not line.startswith("epoch ")]
+    assert len(warnings) == 1, warnings
+    assert warnings[0].startswith(("warning: stopped: ", "warning: interrupted"))

@@ -16,6 +16,7 @@ from gifdesc.confidence import confidence_threshold
 from gifdesc.config import TrainingConfig
 from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
+from gifdesc.errors import TrainingError
 from gifdesc.fitting import EpochLoop, EpochSums, not_finite
 from gifdesc.interruption import Interrupted, StopRequest
 from gifdesc.model import CaptionModel
@@ -110,9 +111,14 @@ class TrainingRun:
         """All epochs that are left."""
         try:
             self._take_epochs(stop, on_step, on_epoch)
-        finally:
-            if self._world.is_main and len(self.history) > len(self._start.history):
-                self._files.draw(self.history)
+        except (Interrupted, TrainingError):  # not whoever interrupts at once
+            self._draw()
+            raise
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._world.is_main and len(self.history) > len(self._start.history):
+            self._files.draw(self.history)
 
     def _take_epochs(
         self,
