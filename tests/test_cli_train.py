@@ -14,6 +14,7 @@ from PIL import Image
 from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, tiny_recipe, write_world
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.objective import token_loss
+from gifdesc.presets import DEFAULT_PRESET, PRESETS
 
 SMALL = ("--hidden-size", 8, "--epochs", 2)
 ALL = ("--val-fraction", 0, "--test-fraction", 0)
@@ -488,3 +489,21 @@ def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
     warnings = [line for line in (said + err).splitlines() if not line.startswith("epoch ")]
     assert len(warnings) == 1, warnings
     assert warnings[0].startswith(("warning: stopped: ", "warning: interrupted"))
+
+
+def test_help_shows_the_default_recipes_values():
+    shown = " ".join(run_here("train", "--help").out.split())
+    preset = PRESETS[DEFAULT_PRESET]
+    for option, value in {
+        "--epochs": preset.training.epochs,
+        "--lr": preset.training.learning_rate,
+        "--weight-decay": preset.training.weight_decay,
+        "--warmup": preset.training.warmup_fraction,
+        "--best-by": preset.training.best_by,
+        "--val-fraction": preset.training.val_fraction,
+        "--seed": preset.training.seed,
+        "--fusion": preset.model.fusion,
+        "--hidden-size": preset.model.hidden_size,
+    }.items():
+        _, _, after = shown.partition(f" {option} <")
+        assert after.partition(" --")[0].partition("[default: ")[2].startswith(f"({value})"), option
