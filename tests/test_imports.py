@@ -22,7 +22,16 @@ FLOORS = [
     | {"function_words", "gif_sniff", "interruption", "looking", "metrics.characters"}
     | {"metrics.conversation", "metrics.lexicon", "positional", "preprocessing", "read_ahead"}
     | {"resnet", "seeding", "style"},
-    {"alt_text", "backbone", "charts", "demo", "descriptions", "device", "distributed"}
+    {
+        "alt_text",
+        "backbone",
+        "charts",
+        "config_json",
+        "demo",
+        "descriptions",
+        "device",
+        "distributed",
+    }
     | {"dropout", "fusion", "gif_limits", "hub", "inputs", "locking", "metrics.java"}
     | {"metrics.rules", "npy", "optimisation", "pages", "presets", "sampling", "sidecars"}
     | {"token_filters", "training_state"},

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.checkpoint import CONFIG_NAME
-from gifdesc.config import ModelConfig, TrainingConfig, from_json
+from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.config_json import from_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
 from gifdesc.training_state import STATE_NAME, Progress, read_progress

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
+from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
+from gifdesc.config_json import to_json
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
 from gifdesc.feature_statistics import feature_statistics
