@@ -155,6 +155,13 @@ def test_curves_keep_the_numbers_alone(tmp_path):
     assert read_history(tmp_path) == [{"epoch": 1, "val_loss": 2.5}]
 
 
+def test_the_curves_on_the_page_are_those_of_the_picture(tmp_path):
+    row = {"epoch": 1, "train_loss": 3.0, "val_loss": 2.5, "val_token_accuracy": 0.5,
+           "train_reward": 1.25, "val_cider": 1.5}  # fmt: skip
+    (tmp_path / "history.jsonl").write_text(json.dumps(row) + "\n")
+    assert read_history(tmp_path) == [row]
+
+
 def test_the_gifs_lie_where_they_lie_by_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "report.html"

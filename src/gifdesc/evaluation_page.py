@@ -130,6 +130,7 @@ def write_evaluation_page(
         baselines=list(dict.fromkeys(name for row in page.rows for name in row.baselines)),
         scores_chart=_pictures(scores_svg, page.rows) if has_numbers else None,
         scores_words=describe_scores(page.rows),
+        has_reward=any(row.get("train_reward") is not None for row in page.history),
         has_cider=any(row.get("val_cider") is not None for row in page.history),
         history_chart=_pictures(history_svg, page.history) if page.history else None,
         history_words=describe_history(page.history),

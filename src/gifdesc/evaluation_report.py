@@ -31,7 +31,7 @@ DEFAULT_GIFS_DIR = Path("gifs")
 """Where GIFs are looked for where nothing is said."""
 
 _HISTORY_NAME = "history.jsonl"
-_CURVES = ("train_loss", "val_loss", "val_token_accuracy", "val_cider")
+_CURVES = ("train_loss", "val_loss", "val_token_accuracy", "train_reward", "val_cider")
 _OF_EXAMPLES = ("cider", "meteor", "rouge_l", "bleu_4", "bleu_1")
 _ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")
 _CHANCE = 0.05  # a p-value below it is called clear
