@@ -81,6 +81,15 @@ class TrainingFiles:
         if time.monotonic() - self._drawn_seconds > _DRAW_SECONDS:
             self.draw(history)
 
+    def save_best(self, model: CaptionModel, threshold: float | None) -> None:
+        """Write the best epoch's model again, with what is known of it by the end.
+
+        Raises:
+            TrainingError: the folder cannot be written.
+        """
+        with self._writing():
+            self._save_model(self._model_dir, model, threshold)
+
     def save_state(
         self, progress: Progress, model: CaptionModel, optimizer: torch.optim.Optimizer
     ) -> None:

@@ -34,7 +34,7 @@ from gifdesc.training_results import (
     num_epochs_since_best,
 )
 from gifdesc.training_state import STATE_NAME, Progress, load_state
-from gifdesc.validation import Validator
+from gifdesc.validation import INTERIM_GIFS, Validator
 
 _SAVE_SECONDS = 600.0
 """An epoch that takes long is saved this often: what a crash can cost."""
@@ -114,6 +114,11 @@ class TrainingRun:
         except (Interrupted, TrainingError):  # not whoever interrupts at once
             self._draw()
             raise
+        if self._world.is_main and self._validator is not None:
+            # Of the whole validation split, for the model that is kept.
+            load_weights(self._model_dir / WEIGHTS_NAME, self._model)
+            threshold = confidence_threshold(self._validator.caption_scores(self._model))
+            self._files.save_best(self._model, threshold)
         self._draw()
 
     def _draw(self) -> None:
@@ -198,7 +203,8 @@ class TrainingRun:
         """From which score on the best epoch's captions are to be believed."""
         if self._validator is None or not result.is_best:
             return None
-        return confidence_threshold(self._validator.caption_scores(self._model))
+        scores = self._validator.caption_scores(self._model, INTERIM_GIFS)
+        return confidence_threshold(scores)
 
     def _share_problems(self) -> None:
         """Let every process know of the files that any of them could not use."""
