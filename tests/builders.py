@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from gifdesc.backbone import UNTRAINED, Backbone
 from gifdesc.checkpoint import load_checkpoint, save_checkpoint
-from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig, to_json
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
+from gifdesc.config_json import to_json
 from gifdesc.dataset import Example, GIFDataset
 from gifdesc.features import read_features
 from gifdesc.files import write_json

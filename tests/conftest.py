@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
     from gifdesc.backbone import Backbone
@@ -29,3 +32,11 @@ def random_backbone() -> Backbone:
 def random_network(random_backbone: Backbone) -> nn.Module:
     """Its network."""
     return random_backbone.network
+
+
+@pytest.fixture(autouse=True)
+def _hearing_interrupts() -> Iterator[None]:
+    """Ctrl-C ends the tests, also after a command that ignores it because it is about to end."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, tiny_recipe, write_world
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.objective import token_loss
+from gifdesc.presets import DEFAULT_PRESET, PRESETS
 
 SMALL = ("--hidden-size", 8, "--epochs", 2)
 ALL = ("--val-fraction", 0, "--test-fraction", 0)
@@ -457,3 +459,51 @@ def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, c
     done = train(world, model_dir, *longer, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["epochs"] == num_epochs + 1
+
+
+@pytest.mark.parametrize("is_hasty", [False, True])
+def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
+    options = ("--epochs", 4000, "--schedule", "constant", "--warmup", 0, *ALL)
+    arguments = [str(a) for a in ("train", *world.options, "--model", model_dir, *SMALL, *options)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gifdesc", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+    )
+    try:
+        while "epoch 2/" not in (line := process.stderr.readline()):
+            assert line, "it ended by itself"
+        process.send_signal(signal.SIGINT)
+        said = ""
+        while not is_hasty and "warning: " not in said:
+            said = process.stderr.readline()
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    warnings = [line for line in (said + err).splitlines() if not line.startswith("epoch ")]
+    assert len(warnings) == 1, warnings
+    assert warnings[0].startswith(("warning: stopped: ", "warning: interrupted"))
+
+
+def test_help_shows_the_default_recipes_values():
+    shown = " ".join(run_here("train", "--help").out.split())
+    preset = PRESETS[DEFAULT_PRESET]
+    for option, value in {
+        "--epochs": preset.training.epochs,
+        "--lr": preset.training.learning_rate,
+        "--weight-decay": preset.training.weight_decay,
+        "--warmup": preset.training.warmup_fraction,
+        "--best-by": preset.training.best_by,
+        "--val-fraction": preset.training.val_fraction,
+        "--seed": preset.training.seed,
+        "--fusion": preset.model.fusion,
+        "--hidden-size": preset.model.hidden_size,
+    }.items():
+        _, _, after = shown.partition(f" {option} <")
+        assert after.partition(" --")[0].partition("[default: ")[2].startswith(f"({value})"), option

@@ -13,9 +13,8 @@ from gifdesc.config import (
     FeatureRecipe,
     ModelConfig,
     TrainingConfig,
-    from_json,
-    to_json,
 )
+from gifdesc.config_json import from_json, to_json
 
 RECIPE = FeatureRecipe(weights_sha256="ab" * 32, gifdesc_version="1.2.3")
 

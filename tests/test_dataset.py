@@ -192,3 +192,11 @@ def test_where_most_files_cannot_be_used_something_else_is_wrong(tmp_path, token
     dataset.batch(list(range(40)), pad_id=0)
     with pytest.raises(FeatureError, match=r"11 of 21 feature files cannot be used.*10\.npy: "):
         dataset.batch([40, 41], pad_id=0)
+
+
+def test_the_reason_given_is_the_first_lost_files_own(tmp_path, tokenizer):
+    """The store's problems may begin with those of descriptions."""
+    dataset, store = damaged_among(tmp_path, tokenizer, num_good=0, num_bad=11)
+    store.problems.append("notes.txt: not UTF-8")
+    with pytest.raises(FeatureError, match=r"first because of \S+00\.npy: holds numbers"):
+        dataset.batch(list(range(22)), pad_id=0)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,9 @@ OPTIONS = (
     *("--hidden-size", 8, "--epochs", 2, "--batch-size", 5, "--lr", 0.01, "--dropout", 0.3),
     *("--seed", 1, "--val-fraction", 0.3, "--test-fraction", 0, "--label-smoothing", 0.1),
 )
+
+
+NAMES = [f"n{i:02}" for i in range(12)]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +109,35 @@ def test_two_processes_give_the_losses_of_one(world, tmp_path, alone):
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         path.name for path in single_dir.iterdir()
     }
+
+
+def test_a_damaged_file_that_any_process_reads_is_named_by_the_first(tmp_path):
+    """With 3 processes and 3 damaged files, the second or third reads one before the first does."""
+    other = write_world(tmp_path / "world", dict.fromkeys(NAMES, "a red ball grows"))
+    for name in NAMES[:3]:
+        features = np.full((2, 48), np.nan, np.float32)
+        np.save(other.features_dir / f"{name}.npy", features)
+    script = (
+        "import gifdesc.training_data as data, gifdesc.feature_statistics as statistics\n"
+        "data.READ_FIRST_FILES = 0\n"
+        "statistics.MAX_FILES = 1\n"
+        "from gifdesc.cli import main\n"
+        "main()\n"
+    )
+    (tmp_path / "many.py").write_text(script)
+    options = ("--epochs", 1, "--val-fraction", 0, "--json")
+    command = torchrun(other, tmp_path / "model", *options, num_processes=3)
+    place = command.index("-m", 3)
+    command[place : place + 2] = [str(tmp_path / "many.py")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=process_environment(), check=False
+    )
+    assert done.returncode == 1
+    result = json.loads(done.stdout)
+    named = sorted(problem.split(": ")[0] for problem in result["problems"])
+    assert named == [str(other.features_dir / f"{name}.npy") for name in NAMES[:3]]
+    for path in named:
+        assert done.stderr.count(f"warning: {path}: holds numbers that are not finite") == 1
 
 
 def test_more_processes_than_examples_of_a_batch(world, tmp_path):

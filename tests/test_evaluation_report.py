@@ -4,7 +4,7 @@ import pytest
 
 from builders import tiny_recipe
 from gifdesc.charts import ScoreRow
-from gifdesc.config import to_json
+from gifdesc.config_json import to_json
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation import ModelSide, evaluate_captions, evaluate_predictions
 from gifdesc.evaluation_report import EvaluationReport, Subject, evaluation_page, known_frames

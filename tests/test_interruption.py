@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gifdesc.interruption import Interrupted, StopRequest, holding_signals
+from gifdesc.interruption import Interrupted, StopRequest, holding_signals, ignore_interrupts
 
 BOTH = [signal.SIGINT, signal.SIGTERM]
 
@@ -67,3 +67,13 @@ def test_an_interrupted_run_is_an_interrupt_with_a_message_and_a_signal():
     assert str(interrupt) == "stopped: epoch 1 is done"
     assert interrupt.signal_number == signal.SIGTERM
     assert Interrupted("").signal_number == signal.SIGINT
+
+
+def test_what_is_about_to_end_is_not_disturbed():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        ignore_interrupts()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

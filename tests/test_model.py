@@ -2,10 +2,12 @@ from itertools import product
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from builders import tiny_model
 from gifdesc.config import ModelConfig
 from gifdesc.fusion import AddFusion
+from gifdesc.model import _run_packed
 
 V, D = 11, 6
 SIZES = {"feature_size": D, "vocab_size": V, "hidden_size": 8, "embedding_size": 8}
@@ -241,3 +243,16 @@ def test_a_senseless_model_is_refused(senseless, named):
 def test_vectors_of_two_sizes_cannot_be_added():
     with pytest.raises(ValueError, match="4 and 8 cannot be added"):
         AddFusion(4, 8, 8)
+
+
+@pytest.mark.parametrize("encoder", ["rnn", "gru", "lstm"])
+def test_sequences_of_several_lengths_are_encoded_as_pytorch_sorts_them(encoder):
+    model = tiny_model(encoder=encoder, frame_skip=False)
+    seen = torch.randn(5, 7, 12, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([3, 7, 1, 3, 5])
+    packed = pack_padded_sequence(seen, lengths, batch_first=True, enforce_sorted=False)
+    output, final = model.encoder(packed)
+    wanted, _ = pad_packed_sequence(output, batch_first=True)
+    frames, summary = _run_packed(model.encoder, seen, lengths)
+    assert torch.equal(frames, wanted)
+    assert torch.equal(summary, final[0] if encoder == "lstm" else final)

@@ -1,11 +1,13 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from builders import (
     CAPTIONS,
     CPU,
+    FEATURE_SIZE,
     TINY,
     tiny_recipe,
     write_model,
@@ -266,3 +268,34 @@ def test_a_model_of_split_lists_is_not_scored_on_another_split(world, tmp_path):
     folder = write_model(tmp_path / "model", recipe=tiny_recipe(), training=training)
     with pytest.raises(GifdescError, match="give the lists with --splits"):
         held_out(load_checkpoint(folder), world)
+
+
+def test_features_of_the_test_split_alone_can_be_scored(world, tmp_path):
+    for name in ("train", "val"):
+        (tmp_path / f"{name}.txt").write_text("elsewhere\n" if name == "train" else "away\n")
+    (tmp_path / "test.txt").write_text("\n".join(CAPTIONS))
+    checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
+    found = held_out(checkpoint, world, splits_dir=tmp_path)
+    assert [one.name for one in found.examples] == list(CAPTIONS)
+    assert found.training == []
+    result = evaluate_model(checkpoint, found.examples, CPU, SHORT, training=found.training)
+    for name in ("nearest", "most-common", "in_training"):
+        assert result.notes[name] == "needs the training split"
+
+
+def test_a_bad_file_of_many_to_train_on_is_left_out_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("gifdesc.training_data.READ_FIRST_FILES", 3)
+    world = write_world(tmp_path / "world", recipe=tiny_recipe())
+    np.save(world.features_dir / "c.npy", np.full((3, FEATURE_SIZE), np.nan, np.float32))
+    (tmp_path / "train.txt").write_text("a\nb\nc\nd\n")
+    (tmp_path / "test.txt").write_text("e\nf\n")
+    checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
+    found = held_out(checkpoint, world, splits_dir=tmp_path)
+    result = evaluate_model(
+        checkpoint, found.examples, CPU, SHORT, training=found.training, store=found.store
+    )
+    [problem] = found.problems
+    assert problem.endswith("c.npy: holds numbers that are not finite (NaN or infinity)")
+    good = [one for one in found.training if one.name != "c"]
+    wanted = evaluate_model(checkpoint, found.examples, CPU, SHORT, training=good)
+    assert result.to_json() == wanted.to_json()

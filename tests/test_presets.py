@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from builders import CAPTIONS, CPU, TINY, said, write_world
-from gifdesc.config import ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.config_json import from_json, to_json
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, TINY, tiny_recipe, write_model, write_world
-from gifdesc.config import ModelConfig, TrainingConfig, to_json
+from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.config_json import to_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.files import write_json
 from gifdesc.presets import PRESETS

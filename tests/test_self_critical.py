@@ -14,7 +14,7 @@ from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption
 from gifdesc.optimisation import make_optimizer
 from gifdesc.pairing import Example
 from gifdesc.seeding import example_seeds
-from gifdesc.self_critical import MAX_TOKENS, CiderReward, sample, self_critical_loss
+from gifdesc.self_critical import MAX_SAMPLED_TOKENS, CiderReward, sample, self_critical_loss
 
 TOKENIZER = tiny_tokenizer()
 
@@ -148,7 +148,7 @@ def test_what_is_said_goes_up_to_the_end_token():
 def test_a_caption_that_never_ends_is_cut():
     model = Told([0.5, 1e-30, 0.5])
     tokens, said = sample(model, Memory(torch.zeros(1, 1)), Words(), [7], 2)
-    assert tokens.shape == (2, MAX_TOKENS + 1)
+    assert tokens.shape == (2, MAX_SAMPLED_TOKENS + 1)
     assert said.all()
     assert (tokens[:, 1:] == 2).all()
 

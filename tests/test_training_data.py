@@ -133,6 +133,10 @@ def test_an_empty_training_split_is_refused(tmp_path):
     (tmp_path / "test.txt").write_text("a\nb\n")
     with pytest.raises(TrainingError, match="none of its 6 examples is in the training split"):
         prepare(world, splits_dir=tmp_path)
+    data = prepare_data(
+        world.features_dir, world.descriptions_dir, ALL, tmp_path, needs_training=False
+    )
+    assert (names_in(data, "train"), names_in(data, "test")) == ([], ["a", "b"])
 
 
 def test_features_without_any_description_are_refused(tmp_path):

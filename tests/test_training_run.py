@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import gifdesc.training
 from builders import (
     ALL_FOR_TRAINING,
     CAPTIONS,
@@ -24,6 +25,7 @@ from builders import (
     write_world,
 )
 from gifdesc.checkpoint import load_checkpoint, save_weights
+from gifdesc.confidence import confidence_threshold
 from gifdesc.config import TrainingConfig
 from gifdesc.distributed import World
 from gifdesc.errors import CheckpointError, TrainingError
@@ -31,7 +33,7 @@ from gifdesc.interruption import Interrupted
 from gifdesc.trainer import Trainer
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
-from gifdesc.validation import Validation
+from gifdesc.validation import Validation, Validator
 
 SHORT = TrainingConfig(
     epochs=3, batch_size=5, label_smoothing=0.1, learning_rate=0.01, val_fraction=0.25,
@@ -232,6 +234,139 @@ def test_a_run_that_is_killed_goes_on_from_where_it_last_saved(
     assert len(told) == num_steps - sum(step - 1 for step in steps)
 
 
+@pytest.fixture(scope="module")
+def killed_at_the_first_reward(world, tmp_path_factory):
+    """A run killed between the first rewarded epoch's best model and its state."""
+    folder = tmp_path_factory.mktemp("killed")
+    script = KILLED.format(
+        tests=os.path.dirname(__file__),  # noqa: PTH120
+        name="rewarded",
+        step=-1,
+        features=str(world.features_dir),
+        descriptions=str(world.descriptions_dir),
+        model=str(folder),
+    ).replace("_SAVE_SECONDS = 0.0", "_SAVE_SECONDS = 1e9")
+    patch = """
+import gifdesc.training_files
+save_state = gifdesc.training_files.save_state
+def kill_or_save(path, progress, model, optimizer):
+    if progress.history and progress.history[-1]["phase"] == "self_critical":
+        os.kill(os.getpid(), signal.SIGKILL)
+    save_state(path, progress, model, optimizer)
+gifdesc.training_files.save_state = kill_or_save
+config ="""
+    done = subprocess.run(
+        [sys.executable, "-c", script.replace("\nconfig =", patch, 1)],
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return folder
+
+
+def test_a_kill_after_the_first_rewarded_epochs_model_costs_nothing(
+    world, unbroken, killed_at_the_first_reward
+):
+    weights, rows, _ = unbroken("rewarded")
+    assert rows[2]["is_best"]  # the weights to begin with are overwritten
+    run(world, killed_at_the_first_reward, CONFIGS["rewarded"], resume=True)
+    assert what_counts(killed_at_the_first_reward) == (weights, rows)
+
+
+def test_once_the_best_epochs_weights_are_taken_there_is_no_way_back(world, tmp_path):
+    """Nothing is rewarded yet, but the weights of the last epoch are gone."""
+    config = replace(REWARDED, epochs=2)
+
+    def stop_before_the_first_step(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gifdesc.phases.SelfCriticalPhase.plan", stop_before_the_first_step)
+        with pytest.raises(KeyboardInterrupt):
+            run(world, tmp_path, config)
+    with pytest.raises(TrainingError, match="self-critical training has begun after epoch 2"):
+        run(world, tmp_path, replace(config, epochs=3), resume=True)
+
+
+def test_every_model_that_is_kept_says_which_scores_to_believe(world, tmp_path):
+    config = replace(SHORT, val_fraction=0.85)
+    found = []
+
+    def look(result):
+        if result.is_best:
+            checkpoint = load_checkpoint(tmp_path)
+            data = prepare(world, config)
+            validator = Validator(
+                data.splits["val"], checkpoint.tokenizer, config, data.store, CPU, World()
+            )
+            scores = validator.caption_scores(checkpoint.model)
+            found.append((checkpoint.confidence_threshold, confidence_threshold(scores)))
+
+    run(world, tmp_path, config, on_epoch=look)
+    assert found
+    assert all(threshold == wanted is not None for threshold, wanted in found)
+
+
+def test_the_curves_are_drawn_from_python_too_and_now_and_then(world, tmp_path, monkeypatch):
+    monkeypatch.setattr("gifdesc.training_files._DRAW_SECONDS", 0.0)
+    path = tmp_path / "training.png"
+    seen = []
+    run(world, tmp_path, on_epoch=lambda _: seen.append(path.read_bytes()))
+    assert len(set(seen)) == SHORT.epochs
+    assert path.read_bytes() == seen[-1]
+    path.unlink()
+    with pytest.raises(Interrupted):
+        run(world, tmp_path, replace(SHORT, epochs=5), force=True, on_step=stop_at(10))
+    assert path.is_file()
+
+
+def test_a_picture_that_cannot_be_drawn_ends_no_run(world, tmp_path, monkeypatch, caplog):
+    (tmp_path / "training.png").mkdir()
+    assert len(run(world, tmp_path).history) == SHORT.epochs
+    (tmp_path / "training.png").rmdir()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    run(world, tmp_path, force=True)
+    assert not (tmp_path / "training.png").exists()
+    problems = [record.getMessage() for record in caplog.records if "png" in record.getMessage()]
+    assert len(problems) == 2
+    assert "training.png: the picture cannot be written" in problems[0]
+    assert "training.png: not drawn: " in problems[1]
+
+
+def test_two_runs_never_share_a_folder(world, tmp_path):
+    others = []
+
+    def begin_another(_):
+        for options in ({}, {"force": True}, {"resume": True}):
+            with pytest.raises(TrainingError) as caught:
+                run(world, tmp_path, **options)
+            others.append(str(caught.value))
+
+    run(world, tmp_path, replace(SHORT, epochs=1), on_step=begin_another)
+    assert set(others) == {
+        f"{tmp_path}: another gifdesc train is writing here; wait for it, or choose another "
+        "folder with --model"
+    }
+    run(world, tmp_path, replace(SHORT, epochs=1), resume=True)
+
+
+def test_what_another_run_finished_in_the_meantime_is_not_replaced(world, tmp_path, monkeypatch):
+    """The folder was empty when this run began to look at it."""
+    make = gifdesc.training.make_tokenizer
+
+    def make_later(data, config):
+        with monkeypatch.context() as patch:
+            patch.setattr("gifdesc.training.make_tokenizer", make)
+            run(world, tmp_path)
+        return make(data, config)
+
+    monkeypatch.setattr("gifdesc.training.make_tokenizer", make_later)
+    with pytest.raises(TrainingError, match="holds a model already"):
+        run(world, tmp_path)
+
+
 def test_a_second_signal_does_not_wait_and_costs_no_file(world, tmp_path, unbroken):
     with pytest.raises(Interrupted):
         run(world, tmp_path, on_step=stop_at(2))
@@ -339,6 +474,9 @@ class Alone(World):
 
     def any(self, claim, _device):
         return claim
+
+    def gather(self, texts, _device):
+        return list(texts)
 
 
 def test_only_the_first_process_writes(world, tmp_path):

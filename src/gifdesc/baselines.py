@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.features import read_features
+from gifdesc.feature_store import FeatureStore
 
 if TYPE_CHECKING:
     from gifdesc.pairing import Example
@@ -35,7 +35,10 @@ def blind_captions(captions: Sequence[str]) -> list[str] | None:
 
 
 def nearest_captions(
-    examples: Sequence[Example], training: Sequence[Example], feature_size: int
+    examples: Sequence[Example],
+    training: Sequence[Example],
+    feature_size: int,
+    store: FeatureStore | None = None,
 ) -> list[str] | None:
     """For every GIF the first caption of the training GIF that looks most like it.
 
@@ -44,21 +47,31 @@ def nearest_captions(
 
     Args:
         examples: the GIFs to caption.
-        training: the GIFs whose captions are known; of equally near ones the first counts.
+        training: the GIFs whose captions are known; of equally near ones the first counts. Those
+            whose feature files cannot be used are left out.
         feature_size: D of every feature file.
+        store: reads the files, and keeps what is wrong with them; None for one of its own.
 
     Returns:
         None where no other GIF is known.
 
     Raises:
-        FeatureError: a feature file cannot be used.
+        FeatureError: the feature file of a GIF to caption cannot be used.
     """
-    wanted = _directions(examples, feature_size)
+    store = store or FeatureStore(feature_size, cache_bytes=0)
+    wanted = _directions([store.read(one.features_path) for one in examples], feature_size)
     best = np.full(len(examples), -np.inf, np.float32)
     captions: list[str | None] = [None] * len(examples)
     for first in range(0, len(training), _BLOCK_GIFS):
-        block = training[first : first + _BLOCK_GIFS]
-        cosines = wanted @ _directions(block, feature_size).T  # (N, block)
+        read = [
+            (one, features)
+            for one in training[first : first + _BLOCK_GIFS]
+            if (features := store.read_or_none(one.features_path)) is not None
+        ]
+        if not read:
+            continue
+        block = [one for one, _ in read]
+        cosines = wanted @ _directions([each for _, each in read], feature_size).T  # (N, block)
         place_of = {one.name: place for place, one in enumerate(block)}
         for index, one in enumerate(examples):
             if one.name in place_of:
@@ -72,11 +85,16 @@ def nearest_captions(
     return kept if len(kept) == len(examples) else None
 
 
-def _directions(examples: Sequence[Example], feature_size: int) -> Floats:
-    """The mean feature vector of each GIF, scaled to length 1: float32 (N, D)."""
-    means = np.empty((len(examples), feature_size), np.float32)
-    for row, example in zip(means, examples, strict=True):
-        row[:] = read_features(example.features_path, feature_size).mean(axis=0)
+def _directions(features: Sequence[Floats], feature_size: int) -> Floats:
+    """The mean feature vector of each GIF, scaled to length 1: float32 (N, D).
+
+    Args:
+        features: of each GIF, float32 (T, D).
+        feature_size: D.
+    """
+    means = np.empty((len(features), feature_size), np.float32)
+    for row, one in zip(means, features, strict=True):
+        row[:] = one.mean(axis=0)
     norms = np.linalg.norm(means, axis=1, keepdims=True)
     means /= np.maximum(norms, np.finfo(np.float32).tiny)
     return means

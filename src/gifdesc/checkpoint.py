@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gifdesc import __version__
-from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig
+from gifdesc.config_json import from_json, to_json
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import write_json
 from gifdesc.model import CaptionModel

@@ -1,11 +1,10 @@
-"""What a recipe, a model, a training run and decoding are: frozen values, JSON in and out."""
+"""What a recipe, a model, a training run and decoding are: frozen values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin, get_type_hints
 
 Sampling = Literal["uniform", "step", "time"]
 Encoding = Literal["sinusoidal", "none"]
@@ -127,10 +126,13 @@ class TrainingConfig:
     scst_epochs: int = 0
     """Epochs of self-critical training (Rennie et al. 2017, arXiv:1612.00563) that follow."""
     scst_learning_rate: float = 5e-5
+    """Of every step of these epochs; measured by benchmarks/self_critical.py, whose gain it is."""
     scst_samples: int = 5
     """Captions sampled per GIF; each one's baseline is the mean of the others (Luo 2020,
     arXiv:2003.09971, which takes 5)."""
     learning_rate: float = 2e-3
+    """At its highest, after the warm-up. No paper's: what the tables of docs/benchmarks.md are
+    measured with (benchmarks/models.py)."""
     batch_size: int = 32
     """(GIF, caption) pairs per optimizer step, over all processes."""
     seed: int = 0
@@ -152,7 +154,8 @@ class TrainingConfig:
     """Share of the words shown that are the model's own, reached at the end of the run
     (Bengio et al. 2015, arXiv:1506.03099)."""
     max_grad_norm: float = 5.0
-    """Gradients are scaled down to this norm; 0 leaves them."""
+    """Gradients are scaled down to this norm (Pascanu et al. 2013, arXiv:1211.5063, section 3.2);
+    0 leaves them. 5 is usual for RNNs and was not compared with others."""
     best_by: BestBy = "cider"
     """The validation score that chooses the epoch that is kept."""
     patience: int = 0
@@ -236,44 +239,3 @@ class DecodingConfig:
             raise ValueError("no_repeat_ngram must be 0 or more")
         if not (0 < self.temperature < math.inf and 0 < self.top_p <= 1):
             raise ValueError("temperature must be above 0, top_p above 0 and at most 1")
-
-
-Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)
-
-
-def to_json(
-    config: FeatureRecipe | ModelConfig | TrainingConfig | DecodingConfig,
-) -> dict[str, Any]:
-    """The configuration as a JSON object."""
-    return asdict(config)
-
-
-def from_json(kind: type[Config], data: object) -> Config:
-    """The configuration that a JSON object holds.
-
-    Raises:
-        ValueError: a field is unknown, missing, of another type, or out of its range.
-    """
-    if not isinstance(data, Mapping):
-        raise ValueError(f"{kind.__name__} must be a JSON object")
-    known = {one.name: one for one in fields(kind)}
-    if unknown := sorted(set(data) - set(known)):
-        raise ValueError(f"unknown field {unknown[0]!r}")
-    types = get_type_hints(kind)
-    for name, one in known.items():
-        if name not in data:
-            if one.default is MISSING:
-                raise ValueError(f"field {name!r} is missing")
-        elif not _fits(data[name], types[name]):
-            raise ValueError(f"field {name!r} cannot be {data[name]!r}")
-    return kind(**data)
-
-
-def _fits(value: object, wanted: Any) -> bool:
-    if get_origin(wanted) is Literal:
-        return value in get_args(wanted)
-    if wanted is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if wanted is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, wanted)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gifdesc.config import MAX_TOKENS
+from gifdesc.device import on_device
 from gifdesc.errors import FeatureError
 from gifdesc.feature_store import FeatureStore
 from gifdesc.pairing import Example
@@ -56,13 +57,10 @@ class Batch:
         Lengths and mask stay on the CPU: from there the shapes of what follows are known without
         waiting for the device.
         """
-        features, tokens = self.features, self.tokens
-        if device.type == "cuda":  # only pinned memory is copied while the device computes
-            features, tokens = features.pin_memory(), tokens.pin_memory()
         return replace(
             self,
-            features=features.to(device, non_blocking=True),
-            tokens=tokens.to(device, non_blocking=True),
+            features=on_device(self.features, device),
+            tokens=on_device(self.tokens, device),
         )
 
     def part(self, first: int, last: int) -> Batch:
@@ -123,7 +121,7 @@ class GIFDataset(Dataset[Item]):
             parts.append(np.fromiter(chain.from_iterable(encoded), np.int32))
         self._tokens = np.concatenate(parts)
         self._token_ends = np.cumsum([0, *self.token_lengths])
-        self._lost: set[int] = set()
+        self._lost: dict[int, FeatureError] = {}
 
     def __len__(self) -> int:
         return len(self.token_lengths)
@@ -159,8 +157,8 @@ class GIFDataset(Dataset[Item]):
         for index in indices:
             try:
                 features.append(self._store.read(self._example(index).features_path))
-            except FeatureError:
-                self._lose(int(self._example_of[index]))
+            except FeatureError as error:
+                self._lose(int(self._example_of[index]), error)
             else:
                 tokens.append(self._tokens_of(index))
                 kept.append(index)
@@ -175,13 +173,14 @@ class GIFDataset(Dataset[Item]):
     def _tokens_of(self, index: int) -> npt.NDArray[np.int32]:
         return self._tokens[self._token_ends[index] : self._token_ends[index + 1]]
 
-    def _lose(self, example_index: int) -> None:
-        self._lost.add(example_index)
+    def _lose(self, example_index: int, error: FeatureError) -> None:
+        self._lost.setdefault(example_index, error)
         if len(self._lost) > max(_MOST_LOST, len(self.examples) // 2):
+            first = next(iter(self._lost.values()))
             raise FeatureError(
                 f"{len(self._lost)} of {len(self.examples)} feature files cannot be used, "
-                f"the first because of {self._store.problems[0]}"
-            )
+                f"the first because of {first}"
+            ) from first
 
 
 def collate(items: Sequence[Item], *, pad_id: int, pad_to: int | None = None) -> Batch:

@@ -13,7 +13,8 @@ from typing import Any
 from gifdesc import __version__
 from gifdesc.caption_result import Caption
 from gifdesc.captioners import GifCaptioner
-from gifdesc.config import DecodingConfig, to_json
+from gifdesc.config import DecodingConfig
+from gifdesc.config_json import to_json
 from gifdesc.descriptions import TEXT_SUFFIX, gif_key
 from gifdesc.errors import DescriptionError
 from gifdesc.files import reason, write_json, write_text

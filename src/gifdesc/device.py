@@ -40,6 +40,18 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device, without waiting for what the device computes.
+
+    Only pinned memory is copied meanwhile: a copy from any other memory waits for the stream (CUDA
+    C++ Programming Guide, "Asynchronous Concurrent Execution"). PyTorch keeps the pinned memory
+    until the copy is done.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran short, on a GPU or on the CPU."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (

@@ -6,6 +6,7 @@ nothing but sums: of gradients, losses and counts.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,25 @@ class World:
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
+
+    def gather(self, texts: Sequence[str], device: torch.device) -> list[str]:
+        """The texts of all processes, in the order of the processes.
+
+        Raises:
+            TrainingError: another process has ended.
+        """
+        if self.size == 1:
+            return list(texts)
+        # As sums, like all else: each process adds its bytes where the others have zeros.
+        mine = torch.tensor(list(json.dumps(list(texts)).encode()), dtype=torch.int32)
+        sizes = torch.zeros(self.size, dtype=torch.int32, device=device)
+        sizes[self.rank] = len(mine)
+        _sum(sizes)
+        whole = torch.zeros(int(sizes.sum()), dtype=torch.int32, device=device)
+        torch.split(whole, sizes.tolist())[self.rank].copy_(mine)
+        _sum(whole)
+        parts = torch.split(whole.cpu(), sizes.tolist())
+        return [text for part in parts for text in json.loads(bytes(part.tolist()))]
 
     def any(self, claim: bool, device: torch.device) -> bool:
         """Whether the claim is true in any process.

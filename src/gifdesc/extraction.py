@@ -90,7 +90,11 @@ def extract(
             or it cannot be written.
     """
     try:
-        with locked(features_dir):
+        refusal = FeatureError(
+            f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
+            "another folder with --output"
+        )
+        with locked(features_dir, refusal):
             claim_folder(features_dir, extractor.recipe)
             remove_leftovers(features_dir)
             run = _Run(features_dir, extractor, Manifest(features_dir))

@@ -62,6 +62,10 @@ class FeatureStore:
             self._kept[path] = features
         return features
 
+    def is_damaged(self, path: Path) -> bool:
+        """Whether a file was read and could not be used."""
+        return path in self._damaged
+
     def read_or_none(self, path: Path) -> npt.NDArray[np.float32] | None:
         """The same, None for a file that cannot be used."""
         try:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.config import FeatureRecipe, from_json, to_json
+from gifdesc.config import FeatureRecipe
+from gifdesc.config_json import from_json, to_json
 from gifdesc.errors import FeatureError
 from gifdesc.files import json_line, read_json_lines, replacing, write_json, write_json_lines
 from gifdesc.npy import read_matrix

@@ -9,6 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+def ignore_interrupts() -> None:
+    """Let no further Ctrl-C disturb a process that is about to end.
+
+    While Python shuts down, one would spill the traceback of whatever it hit. Outside the main
+    thread, where Python takes no signals, there is nothing to do.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Interrupted(KeyboardInterrupt):
     """A run was asked to stop and has saved what it had.
 

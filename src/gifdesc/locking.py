@@ -8,30 +8,28 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gifdesc.errors import FeatureError
+from gifdesc.errors import GifdescError
 
 LOCK_NAME = ".lock"
 
 
 @contextmanager
-def locked(features_dir: Path) -> Iterator[None]:
+def locked(folder: Path, refusal: GifdescError) -> Iterator[None]:
     """Keep other runs out; a killed run's lock is released by the operating system.
 
-    The folder is made.
+    Args:
+        folder: where the run writes; it is made.
+        refusal: raised where another run is writing there.
 
     Raises:
-        FeatureError: another run is writing there.
         OSError: the folder cannot be written.
     """
-    features_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(features_dir / LOCK_NAME)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_NAME)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise FeatureError(
-            f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
-            "another folder with --output"
-        ) from None
+        raise refusal from None
     try:
         yield
     finally:

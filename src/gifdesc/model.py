@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gifdesc.config import ModelConfig
+from gifdesc.device import on_device
 from gifdesc.dropout import ExampleDropout
 from gifdesc.fusion import FUSIONS, Memory
 from gifdesc.incremental import Speaker, make_speaker
@@ -21,8 +22,8 @@ from gifdesc.incremental import Speaker, make_speaker
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 EMBEDDING_STD = 0.1
-"""Standard deviation of untrained word embeddings. Of PyTorch's 1.0 they drown the GIF at first:
-measured in docs/benchmarks.md."""
+"""Standard deviation of untrained word embeddings. Of PyTorch's 1.0 the words would drown, at
+first, what is seen of the GIF."""
 
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
@@ -108,7 +109,7 @@ class CaptionModel(nn.Module):
         seen = self.projection(self.dropout(seen))  # (B, T, P)
         num_frames = features.shape[1]
         positions = torch.arange(num_frames)
-        mask = (positions[None] < lengths[:, None]).to(features.device)  # (B, T)
+        mask = on_device(positions[None] < lengths[:, None], features.device)  # (B, T)
         if self.encoder is None:
             shown = mask[..., None].to(seen.dtype)
             summary = (seen * shown).sum(dim=1) / shown.sum(dim=1)  # (B, P), where P = H
@@ -116,14 +117,11 @@ class CaptionModel(nn.Module):
         # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
         if bool((lengths == num_frames).all()):
             frames, final = self.encoder(seen)
+            final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
         else:
-            packed = pack_padded_sequence(seen, lengths, batch_first=True, enforce_sorted=False)
-            output, final = self.encoder(packed)
-            frames, _ = pad_packed_sequence(output, batch_first=True, total_length=num_frames)
+            frames, final = _run_packed(self.encoder, seen, lengths)
         if self.config.frame_skip:
             frames = torch.cat([frames, seen], dim=-1)  # (B, T, H + P)
-        if isinstance(final, tuple):  # an LSTM's (h, c)
-            final = final[0]
         summary = final.transpose(0, 1).flatten(1)  # (directions, B, H / directions) -> (B, H)
         return Memory(frames=frames, mask=mask, summary=summary)
 
@@ -180,3 +178,18 @@ class CaptionModel(nn.Module):
         is_lstm = isinstance(self.decoder, nn.LSTM)
         said, last = self.decoder(embedded, first if is_lstm else first[0])
         return said, tuple(h[0] for h in (last if is_lstm else (last,)))
+
+
+def _run_packed(encoder: nn.RNNBase, seen: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """An encoder over sequences (B, T, P) of several lengths: its outputs, zero behind, and h.
+
+    PyTorch would sort the sequences itself, but with copies that wait for a GPU.
+    """
+    order = lengths.argsort(descending=True, stable=True)
+    back = on_device(order.argsort(), seen.device)
+    in_order = seen.index_select(0, on_device(order, seen.device))
+    packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
+    output, final = encoder(packed)
+    frames, _ = pad_packed_sequence(output, batch_first=True, total_length=seen.shape[1])
+    final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
+    return frames.index_select(0, back), final.index_select(1, back)

@@ -18,6 +18,7 @@ from gifdesc.consensus import most_common_caption
 from gifdesc.dataset import GIFDataset
 from gifdesc.errors import GifdescError
 from gifdesc.evaluation import ModelSide, evaluate_captions
+from gifdesc.feature_store import FeatureStore
 from gifdesc.features import check_same_recipe, read_features, read_recipe
 from gifdesc.generation import GeneratedCaption, generate
 from gifdesc.objective import TokenScores, score_tokens
@@ -37,12 +38,15 @@ class HeldOut:
     Attributes:
         examples: of the split that is scored.
         training: of the training split.
-        problems: one sentence for each file that could not be used.
+        problems: one sentence for each file that could not be used. It grows while `store`
+            reads: of many training files the numbers are looked at only then.
+        store: reads the feature files.
     """
 
     examples: list[Example]
     training: list[Example]
     problems: list[str]
+    store: FeatureStore
 
 
 def held_out_examples(
@@ -62,7 +66,9 @@ def held_out_examples(
     recipe = read_recipe(features_dir)
     if recipe is not None and checkpoint.recipe is not None:
         check_same_recipe(checkpoint.recipe, recipe, "the model's features")
-    data = prepare_data(features_dir, descriptions_path, checkpoint.training, splits_dir)
+    data = prepare_data(
+        features_dir, descriptions_path, checkpoint.training, splits_dir, needs_training=False
+    )
     if data.splits_sha256 != checkpoint.training.splits_sha256:
         if splits_dir is None:
             raise GifdescError(
@@ -84,7 +90,7 @@ def held_out_examples(
             f"{features_dir}: has {data.feature_size} features a frame, "
             f"the model wants {checkpoint.model.config.feature_size}"
         )
-    return HeldOut(examples, data.splits["train"], data.problems)
+    return HeldOut(examples, data.splits["train"], data.problems, data.store)
 
 
 def evaluate_model(
@@ -94,6 +100,7 @@ def evaluate_model(
     config: DecodingConfig | None = None,
     *,
     training: Sequence[Example] = (),
+    store: FeatureStore | None = None,
     against: Mapping[str, str] | None = None,
     meteor: bool = False,
 ) -> Evaluation:
@@ -105,6 +112,8 @@ def evaluate_model(
         device: where to compute.
         config: how captions are searched for.
         training: from `held_out_examples`; without it there are no baselines but the blind one.
+            GIFs whose feature files cannot be used are left out.
+        store: from `held_out_examples`, whose `problems` then name these; None for one of its own.
         against: another system's captions by name, to compare with.
         meteor: compute METEOR as well, where its program and Java are.
 
@@ -120,7 +129,11 @@ def evaluate_model(
     ]
     tokens = _score_tokens(checkpoint, examples, device)
     notes = _notes_on(checkpoint)
-    baselines = _baselines(examples, training, checkpoint.model.config.feature_size)
+    size = checkpoint.model.config.feature_size
+    store = store or FeatureStore(size, cache_bytes=0)
+    nearest = nearest_captions(examples, training, size, store)
+    training = [one for one in training if not store.is_damaged(one.features_path)]
+    baselines = _baselines(nearest, training, len(examples))
     for name in (NEAREST, MOST_COMMON):
         if name not in baselines:
             notes[name] = "needs the training split"
@@ -166,15 +179,13 @@ def _score_tokens(
 
 
 def _baselines(
-    examples: Sequence[Example], training: Sequence[Example], feature_size: int
+    nearest: list[str] | None, training: Sequence[Example], num_gifs: int
 ) -> dict[str, list[str]]:
-    if not training:
-        return {}
-    baselines = {}
-    if nearest := nearest_captions(examples, training, feature_size):
-        baselines[NEAREST] = nearest
-    common = most_common_caption([one.captions for one in training])
-    return {**baselines, MOST_COMMON: [common] * len(examples)}
+    baselines = {} if nearest is None else {NEAREST: nearest}
+    if training:
+        common = most_common_caption([one.captions for one in training])
+        baselines[MOST_COMMON] = [common] * num_gifs
+    return baselines
 
 
 def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:

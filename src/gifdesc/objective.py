@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from gifdesc.config import Objective
 from gifdesc.dataset import Batch
+from gifdesc.device import on_device
 from gifdesc.fusion import Memory
 from gifdesc.model import CaptionModel
 
@@ -100,8 +101,8 @@ def token_loss(
         shown = _with_own_words(model, memory, shown, replaced)
     # Padding is not worth the output layer. Counted on the CPU, a GPU need not be waited for.
     places = counted.flatten().nonzero()[:, 0]  # (N,)
-    num_tokens = torch.tensor(len(places), device=shown.device)
-    places = places.to(shown.device, non_blocking=True)
+    num_tokens = torch.full((), len(places), device=shown.device)  # filled there, not copied
+    places = on_device(places, shown.device)
     joined = model.decode(shown, memory).flatten(0, 1)[places]  # (N, H)
     logits, targets = model.output(joined).float(), targets.flatten()[places]  # (N, V), (N,)
     loss = entropy = cross_entropy(logits, targets, reduction="sum")
@@ -120,7 +121,7 @@ def _with_own_words(model: CaptionModel, memory: Memory, shown: Tensor, replaced
     """
     said = model.output(model.decode(shown, memory)).argmax(dim=-1)  # (B, L)
     own = torch.cat([shown[:, :1], said[:, :-1]], dim=1)
-    return torch.where(replaced.to(shown.device), own, shown)
+    return torch.where(on_device(replaced, shown.device), own, shown)
 
 
 @torch.inference_mode()

@@ -18,8 +18,13 @@ import numpy.typing as npt
 from gifdesc.metrics import METRIC_NAMES, ScoreTable
 
 NUM_RESAMPLES = 1000
+"""As many as Koehn 2004 draws."""
+
 SEED = 0
+"""The same examples always give the same intervals."""
+
 CONFIDENCE = 0.95
+"""Share of the resamples within an interval: the conventional level, as Koehn 2004 has it."""
 
 _CHUNK_NUMBERS = 1 << 22
 """Numbers of the matrix of draws held at a time, 8 bytes each."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.checkpoint import CONFIG_NAME
-from gifdesc.config import ModelConfig, TrainingConfig, from_json
+from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.config_json import from_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
 from gifdesc.training_state import STATE_NAME, Progress, read_progress
@@ -149,7 +150,8 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
     before = stored.training["epochs"]
     if now == before:
         return
-    num_begun = stored.epoch if stored.sums else stored.epoch - 1
+    is_begun = stored.sums or stored.phase == "self_critical"
+    num_begun = stored.epoch if is_begun else stored.epoch - 1
     if num_begun > before:
         raise TrainingError(
             f"--resume: self-critical training has begun after epoch {before}, so there is no way "

@@ -21,7 +21,7 @@ from gifdesc.objective import BatchLoss
 from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
-MAX_TOKENS = 40
+MAX_SAMPLED_TOKENS = 40
 """Tokens after which a sampled caption is cut."""
 
 
@@ -158,7 +158,7 @@ def _repeated(num_samples: int, num_examples: int) -> Tensor:
 
 def _uniform(seed: int, num_samples: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(num_samples, MAX_TOKENS, generator=generator)
+    return torch.rand(num_samples, MAX_SAMPLED_TOKENS, generator=generator)
 
 
 def _as_caption(tokens: Sequence[int]) -> TokenizedCaption:

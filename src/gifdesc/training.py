@@ -5,25 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
+from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
+from gifdesc.config_json import to_json
 from gifdesc.distributed import World
+from gifdesc.errors import TrainingError
 from gifdesc.feature_statistics import feature_statistics
+from gifdesc.files import reason
 from gifdesc.interruption import holding_signals
+from gifdesc.locking import locked
 from gifdesc.model import CaptionModel
-from gifdesc.resuming import check_folder, check_same_run
+from gifdesc.resuming import LAST_NAME, check_folder, check_same_run
 from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.training_data import TrainingData
-from gifdesc.training_results import (
-    EpochResult,
-    StepResult,
-    TrainingSummary,
-)
+from gifdesc.training_results import EpochResult, StepResult, TrainingSummary
 from gifdesc.training_run import TrainingRun
 from gifdesc.training_state import Progress
 
@@ -61,13 +61,13 @@ def train(
         on_epoch: called after every epoch, when its files are written.
 
     Raises:
-        TrainingError: the folder holds a model already, or a run that is not this one, or cannot
-            be written, or the loss is not finite.
+        TrainingError: the folder holds a model already, or a run that is not this one, or another
+            run is writing to it, or it cannot be written, or the loss is not finite.
         UsageError: the tokenizer cannot be had.
         Interrupted: the run was told to stop; what it had is saved.
     """
     config = replace(config, splits_sha256=data.splits_sha256)
-    progress = check_folder(model_dir, force=force, resume=resume)
+    check_folder(model_dir, force=force, resume=resume)
     tokenizer = make_tokenizer(data, config)
     model_config = replace(
         model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
@@ -75,18 +75,19 @@ def train(
     start = Progress(
         model=to_json(model_config), training=to_json(config), data_sha256=_sha256_of(data)
     )
-    if progress is not None:
-        check_same_run(progress, start)
-        start = replace(progress, model=start.model, training=start.training)
-    with _seeded(config.seed, device):
+    world = world or World()
+    with _alone_in(model_dir, world), _seeded(config.seed, device):
+        # Looked at again: another run may have written here before this one had the folder.
+        progress = check_folder(model_dir, force=force, resume=resume)
+        if progress is not None:
+            check_same_run(progress, start)
+            start = replace(progress, model=start.model, training=start.training)
         model = CaptionModel(model_config)
         if model_config.standardise and progress is None:
             statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
             model.set_feature_statistics(*statistics)
         model.to(device).train()
-        run = TrainingRun(
-            data, model_dir, model, tokenizer, config, device, world or World(), start
-        )
+        run = TrainingRun(data, model_dir, model, tokenizer, config, device, world, start)
         with holding_signals() as stop:
             run.go(stop, on_step, on_epoch)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -118,6 +119,24 @@ def _sha256_of(data: TrainingData) -> str:
             row = json.dumps([split, example.name, example.captions])
             digest.update(row.encode())
     return digest.hexdigest()
+
+
+@contextmanager
+def _alone_in(model_dir: Path, world: World) -> Iterator[None]:
+    """Keep other runs out of a model folder: one run at a time writes it."""
+    if not world.is_main:
+        yield
+        return
+    refusal = TrainingError(
+        f"{model_dir}: another gifdesc train is writing here; wait for it, or choose another "
+        "folder with --model"
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(model_dir / LAST_NAME, refusal))
+        except OSError as error:
+            raise TrainingError(f"{model_dir}: cannot be written: {reason(error)}") from error
+        yield
 
 
 @contextmanager

@@ -50,12 +50,21 @@ def prepare_data(
     descriptions_path: Path,
     config: TrainingConfig,
     splits_dir: Path | None = None,
+    *,
+    needs_training: bool = True,
 ) -> TrainingData:
     """Pair features with descriptions, leave out what is damaged, and split the rest.
 
+    Args:
+        features_dir: the feature files.
+        descriptions_path: a folder or file of descriptions.
+        config: how the split is made where no lists make it.
+        splits_dir: split lists.
+        needs_training: refuse an empty training split; a model can be scored without one.
+
     Raises:
         FeatureError, DescriptionError: a folder is missing or empty.
-        TrainingError: nothing is left to train on.
+        TrainingError: no example is left, or none to train on.
     """
     descriptions = read_descriptions(descriptions_path)
     pairing = pair(features_dir, descriptions)
@@ -73,7 +82,7 @@ def prepare_data(
     splits = split_examples(examples, lists.get if lists else _hash_splitter(config))
     if len(examples) == 1 and lists is None:
         splits = {"train": examples, "val": [], "test": []}
-    if not splits["train"]:
+    if needs_training and not splits["train"]:
         raise TrainingError(
             f"{features_dir}: none of its {len(examples)} examples is in the training split; "
             "add GIFs or choose other fractions"

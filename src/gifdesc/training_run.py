@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gifdesc.checkpoint import WEIGHTS_NAME, load_weights, save_checkpoint
+from gifdesc.checkpoint import WEIGHTS_NAME, load_weights
 from gifdesc.confidence import confidence_threshold
 from gifdesc.config import TrainingConfig
 from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
-from gifdesc.files import reason, write_json_lines
 from gifdesc.fitting import EpochLoop, EpochSums, not_finite
 from gifdesc.interruption import Interrupted, StopRequest
 from gifdesc.model import CaptionModel
-from gifdesc.model_folder import HISTORY_NAME
 from gifdesc.optimisation import make_optimizer
 from gifdesc.phases import Phase, SelfCriticalPhase
 from gifdesc.resuming import LAST_NAME
 from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.trainer import Trainer
 from gifdesc.training_data import TrainingData
+from gifdesc.training_files import TrainingFiles
 from gifdesc.training_results import (
     EpochResult,
     StepResult,
     is_better,
     num_epochs_since_best,
 )
-from gifdesc.training_state import STATE_NAME, Progress, load_state, save_state
-from gifdesc.validation import Validator
+from gifdesc.training_state import STATE_NAME, Progress, load_state
+from gifdesc.validation import INTERIM_GIFS, Validator
 
 _SAVE_SECONDS = 600.0
 """An epoch that takes long is saved this often: what a crash can cost."""
@@ -76,6 +74,7 @@ class TrainingRun:
     ) -> None:
         self._data = data
         self._model_dir = model_dir
+        self._files = TrainingFiles(model_dir, tokenizer, data.recipe, config)
         self._model = model
         self._tokenizer = tokenizer
         self._config = config
@@ -101,6 +100,7 @@ class TrainingRun:
         if start.history or start.sums:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
         self._saved_seconds = time.monotonic()
+        self._num_shared = 0
 
     def go(
         self,
@@ -109,6 +109,28 @@ class TrainingRun:
         on_epoch: Callable[[EpochResult], None],
     ) -> None:
         """All epochs that are left."""
+        try:
+            self._take_epochs(stop, on_step, on_epoch)
+        except (Interrupted, TrainingError):  # not whoever interrupts at once
+            self._draw()
+            raise
+        if self._world.is_main and self._validator is not None:
+            # Of the whole validation split, for the model that is kept.
+            load_weights(self._model_dir / WEIGHTS_NAME, self._model)
+            threshold = confidence_threshold(self._validator.caption_scores(self._model))
+            self._files.save_best(self._model, threshold)
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._world.is_main and len(self.history) > len(self._start.history):
+            self._files.draw(self.history)
+
+    def _take_epochs(
+        self,
+        stop: StopRequest,
+        on_step: Callable[[StepResult], None],
+        on_epoch: Callable[[EpochResult], None],
+    ) -> None:
         sums = EpochSums(**self._start.sums)
         trainer = Trainer(self._model, self._optimizer, self._config, self._device, self._world)
         first_epoch = 1
@@ -117,7 +139,7 @@ class TrainingRun:
             if not is_rewarded and self._is_exhausted():
                 continue
             if is_rewarded and self._phase.name != SelfCriticalPhase.name:
-                trainer = self._begin_self_critical(is_resumed=bool(sums.num_batches))
+                trainer = self._begin_self_critical(epoch)
             if is_rewarded:
                 first_epoch = self._config.epochs + 1
             loop = EpochLoop(self._phase, epoch, first_epoch, sums)
@@ -128,25 +150,19 @@ class TrainingRun:
             sums = EpochSums()
             if self._world.any(bool(stop), self._device):
                 self._say_stopped(stop, f"epoch {epoch} is done")
-        if self._world.is_main and self._validator is not None:
-            self._store_confidence(self._validator)
 
-    def _store_confidence(self, validator: Validator) -> None:
-        """Say in the model folder from which score on its captions are to be believed."""
-        load_weights(self._model_dir / WEIGHTS_NAME, self._model)
-        threshold = confidence_threshold(validator.caption_scores(self._model))
-        with self._writing():
-            self._save_checkpoint(self._model_dir, threshold)
-
-    def _begin_self_critical(self, *, is_resumed: bool) -> Trainer:
-        """Reward what the best epoch so far would say."""
+    def _begin_self_critical(self, epoch: int) -> Trainer:
+        """Reward what the best epoch so far would say; go on where the run has begun with it."""
         data, config = self._data, self._config
+        is_begun = self._start.phase == SelfCriticalPhase.name
         self._phase = SelfCriticalPhase(
             data.splits["train"], config, self._world, self._tokenizer, data.store
         )
-        if not is_resumed and self.history[-1]["phase"] != SelfCriticalPhase.name:
+        if not is_begun:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
             self._optimizer = make_optimizer(self._model, config)
+            # From here on the model folder's weights may be rewarded ones, no more to begin with.
+            self._save_state(epoch, EpochSums())
         return Trainer(self._model, self._optimizer, config, self._device, self._world)
 
     def _is_exhausted(self) -> bool:
@@ -159,10 +175,8 @@ class TrainingRun:
         if val is not None and not math.isfinite(val.loss):
             raise not_finite(f"the validation loss of epoch {epoch} is")
         is_rewarded = self._phase.name == SelfCriticalPhase.name
-        scores = {
-            "val_loss": val.loss if val else None,
-            "val_cider": val.cider if val else None,
-        }
+        nothing = {"val_loss": None, "val_cider": None}
+        scores = {"val_loss": val.loss, "val_cider": val.cider} if val else nothing
         result = EpochResult(
             epoch=epoch,
             phase="self_critical" if is_rewarded else "cross_entropy",
@@ -178,24 +192,25 @@ class TrainingRun:
         )
         self.history.append(asdict(result))
         if self._world.is_main:
-            self._save_epoch(is_best=result.is_best)
+            self._files.save_epoch(self._model, self.history, self._threshold(result))
+        self._share_problems()
         self._save_state(epoch + 1, EpochSums())
         return result
 
-    def _save_epoch(self, *, is_best: bool) -> None:
-        with self._writing():
-            self._save_checkpoint(self._model_dir / LAST_NAME)
-            if len(self.history) == 1:
-                # The tokenizer of this run must never stand beside the weights of another.
-                (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
-            if is_best:
-                self._save_checkpoint(self._model_dir)
-            write_json_lines(self._model_dir / HISTORY_NAME, self.history)
+    def _threshold(self, result: EpochResult) -> float | None:
+        """From which score on the best epoch's captions are to be believed."""
+        if self._validator is None or not result.is_best:
+            return None
+        scores = self._validator.caption_scores(self._model, INTERIM_GIFS)
+        return confidence_threshold(scores)
 
-    def _save_checkpoint(self, folder: Path, threshold: float | None = None) -> None:
-        save_checkpoint(
-            folder, self._model, self._tokenizer, self._data.recipe, self._config, threshold
-        )
+    def _share_problems(self) -> None:
+        """Let every process know of the files that any of them could not use."""
+        problems = self._data.problems
+        for found in self._world.gather(problems[self._num_shared :], self._device):
+            if found not in problems:
+                problems.append(found)
+        self._num_shared = len(problems)
 
     def _check_weights(self, epoch: int) -> None:
         """Keep the last good checkpoint where a finite loss had a gradient that was not."""
@@ -211,10 +226,9 @@ class TrainingRun:
             epoch=epoch,
             sums=asdict(sums) if sums.num_batches else {},
             history=self.history,
+            phase=self._phase.name,
         )
-        with self._writing():
-            path = self._model_dir / LAST_NAME / STATE_NAME
-            save_state(path, progress, self._model, self._optimizer)
+        self._files.save_state(progress, self._model, self._optimizer)
 
     def _stop_if_asked(self, stop: StopRequest, loop: EpochLoop, epoch: int) -> None:
         """Save and stop where the run was told to; save now and then in any case."""
@@ -227,16 +241,10 @@ class TrainingRun:
             self._check_weights(epoch)
             self._save_state(epoch, loop.sums)
         if is_asked:
+            self._share_problems()
             done = f"{loop.sums.num_batches} of {self._phase.num_batches} steps of epoch {epoch}"
             self._say_stopped(stop, f"{done} are done")
 
     def _say_stopped(self, stop: StopRequest, done: str) -> None:
         message = f"stopped: {done}; go on with --resume"
         raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise TrainingError(f"{self._model_dir}: cannot be written: {reason(error)}") from error

@@ -34,6 +34,7 @@ class Progress:
         model: the model's configuration as JSON.
         training: the run's configuration as JSON.
         data_sha256: of what the run learns from.
+        phase: what the run is learning from: the next token, or rewards.
     """
 
     epoch: int = 1
@@ -42,6 +43,7 @@ class Progress:
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     data_sha256: str
+    phase: str = "cross_entropy"
 
 
 def save_state(

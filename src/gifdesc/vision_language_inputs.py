@@ -218,8 +218,7 @@ def _chat(
     """The inputs of one question about each picture or video; `shown`: what the processor takes."""
     text = _render(processor, [{"type": media}, {"type": "text", "text": question}])
     tokenizer = processor.tokenizer
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     has_start = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
     return dict(
         processor(

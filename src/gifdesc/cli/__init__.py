@@ -15,6 +15,7 @@ from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
 from gifdesc.cli.train import train
+from gifdesc.interruption import ignore_interrupts
 
 app = typer.Typer(
     name="gifdesc",
@@ -54,4 +55,7 @@ app.command()(demo)
 
 def main() -> None:
     """Run the command line; the entry point of `gifdesc` and `python -m gifdesc`."""
-    app()
+    try:
+        app()
+    finally:
+        ignore_interrupts()

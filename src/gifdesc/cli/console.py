@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from gifdesc.errors import GifdescError, UsageError
+from gifdesc.interruption import ignore_interrupts
 from gifdesc.standard_output import drop_standard_output, write_standard_output
 
 
@@ -77,6 +78,7 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
         drop_standard_output()
         raise typer.Exit(0) from None
     except KeyboardInterrupt as interrupt:
+        ignore_interrupts()  # a second Ctrl-C comes easily: one sentence, one exit code
         sentence = str(interrupt) or "interrupted"
         warn(sentence)
         _print_json_error(sentence, json)

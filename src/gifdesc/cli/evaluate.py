@@ -137,6 +137,7 @@ def evaluate(
                 torch_device,
                 DecodingConfig(num_beams=beam, max_tokens=max_length),
                 training=held_out.training,
+                store=held_out.store,
                 against=None if against is None else read_predictions(against, names),
                 meteor=meteor,
             )

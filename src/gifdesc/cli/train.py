@@ -26,10 +26,23 @@ from gifdesc.config import (
     Schedule,
     TrainingPrecision,
 )
-from gifdesc.presets import PRESETS
+from gifdesc.presets import DEFAULT_PRESET, PRESETS
 
-_MODEL: dict[str, Any] = {"rich_help_panel": "The model"}
-_TRAINING: dict[str, Any] = {"rich_help_panel": "The training"}
+_DEFAULT = PRESETS[DEFAULT_PRESET]
+
+
+def _training(
+    flag: str, field: str, help_: str, minimum: int | None = None, maximum: int | None = None
+) -> Any:
+    """An option for a field of the training, with the default recipe's value."""
+    value = str(getattr(_DEFAULT.training, field))
+    return typer.Option(flag, help=help_, min=minimum, max=maximum, show_default=value)
+
+
+def _model(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
+    """An option for a field of the model, with the default recipe's value."""
+    value = str(getattr(_DEFAULT.model, field))
+    return typer.Option(flag, help=help_, min=minimum, show_default=value)
 
 
 def train(
@@ -38,92 +51,90 @@ def train(
     model: ModelDir = Path("model"),
     preset: Annotated[
         str | None,
-        typer.Option("--preset", help=f"One of {', '.join(PRESETS)}.", show_default="attention"),
+        typer.Option("--preset", help=f"One of {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the training split.")
+        int | None, _training("--epochs", "epochs", "Passes over the training split.", 1)
     ] = None,
     scst_epochs: Annotated[
         int | None,
-        typer.Option(
-            "--scst-epochs", min=0, help="Epochs of self-critical training (CIDEr) that follow."
+        _training(
+            "--scst-epochs", "scst_epochs", "Epochs of self-critical training that follow.", 0
         ),
     ] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="The learning rate.")] = None,
+    lr: Annotated[
+        float | None, _training("--lr", "learning_rate", "The highest learning rate, per step.")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="(GIF, caption) pairs per step.")
+        int | None, _training("--batch-size", "batch_size", "(GIF, caption) pairs per step.", 1)
     ] = None,
     encoder: Annotated[
         Recurrence | None,
-        typer.Option("--encoder", help="The RNN over the frames; none: their mean.", **_MODEL),
+        _model("--encoder", "encoder", "The RNN over the frames; none: their mean."),
     ] = None,
     decoder: Annotated[
-        Recurrence | None, typer.Option("--decoder", help="The RNN over the words.", **_MODEL)
+        Recurrence | None, _model("--decoder", "decoder", "The RNN over the words.")
     ] = None,
     fusion: Annotated[
-        FusionKind | None,
-        typer.Option("--fusion", help="How frames and words are joined.", **_MODEL),
+        FusionKind | None, _model("--fusion", "fusion", "How frames and words are joined.")
     ] = None,
     hidden_size: Annotated[
-        int | None,
-        typer.Option("--hidden-size", min=2, help="Units of the RNNs and embeddings.", **_MODEL),
+        int | None, _model("--hidden-size", "hidden_size", "Units of the RNNs and embeddings.", 2)
     ] = None,
     dropout: Annotated[
-        float | None, typer.Option("--dropout", help="Share of units dropped, 0 to 1.", **_MODEL)
+        float | None, _model("--dropout", "dropout", "Share of units dropped, 0 to 1.")
     ] = None,
     objective: Annotated[
         Objective | None,
-        typer.Option(
-            "--objective", help="Predict the next token, or the report's loss.", **_TRAINING
-        ),
+        _training("--objective", "objective", "Predict the next token, or the report's loss."),
     ] = None,
     optimizer: Annotated[
-        Optimizer | None, typer.Option("--optimizer", help="What moves the weights.", **_TRAINING)
+        Optimizer | None, _training("--optimizer", "optimizer", "What moves the weights.")
     ] = None,
     weight_decay: Annotated[
         float | None,
-        typer.Option("--weight-decay", help="Pull of the weights to 0 (AdamW).", **_TRAINING),
+        _training("--weight-decay", "weight_decay", "Pull of the weights to 0 (AdamW), a step."),
     ] = None,
     schedule: Annotated[
         Schedule | None,
-        typer.Option("--schedule", help="The learning rate after the warm-up.", **_TRAINING),
+        _training("--schedule", "schedule", "The learning rate after the warm-up."),
     ] = None,
     warmup: Annotated[
         float | None,
-        typer.Option("--warmup", help="Share of the steps in which it rises.", **_TRAINING),
+        _training("--warmup", "warmup_fraction", "Share of the steps in which it rises, 0 to 1."),
     ] = None,
     label_smoothing: Annotated[
         float | None,
-        typer.Option(
-            "--label-smoothing", help="Share of each target spread over all words.", **_TRAINING
+        _training(
+            "--label-smoothing", "label_smoothing", "Share of each target spread over all, 0 to 1."
         ),
     ] = None,
     scheduled_sampling: Annotated[
         float | None,
-        typer.Option(
+        _training(
             "--scheduled-sampling",
-            help="Share of the model's own words shown to it by the end.",
-            **_TRAINING,
+            "scheduled_sampling",
+            "Share of the model's own words shown to it by the end, 0 to 1.",
         ),
     ] = None,
     best_by: Annotated[
-        BestBy | None,
-        typer.Option("--best-by", help="Validation score of the epoch kept.", **_TRAINING),
+        BestBy | None, _training("--best-by", "best_by", "Validation score of the epoch kept.")
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(
-            "--patience", min=0, help="Epochs without a better one to stop after.", **_TRAINING
+        _training(
+            "--patience", "patience", "Epochs without a better one to stop after; 0: never.", 0
         ),
     ] = None,
     precision: Annotated[
         TrainingPrecision | None,
-        typer.Option("--precision", help="Arithmetic; auto: bfloat16 on a GPU.", **_TRAINING),
+        _training("--precision", "precision", "Arithmetic; auto: bfloat16 on a GPU."),
     ] = None,
     tokenizer: Annotated[
         str | None,
         typer.Option(
             "--tokenizer",
+            show_default=str(_DEFAULT.training.tokenizer),
             metavar="NAME",
             help="corpus (a WordPiece vocabulary of the training captions), a folder with a "
             "BertTokenizer, or a hub name such as bert-base-uncased.",
@@ -131,16 +142,16 @@ def train(
     ] = None,
     splits: SplitsDir = None,
     val_fraction: Annotated[
-        float | None, typer.Option("--val-fraction", help="Share of GIFs for validation, 0 to 1.")
+        float | None,
+        _training("--val-fraction", "val_fraction", "Share of GIFs for validation, 0 to 1."),
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option("--test-fraction", help="Share of GIFs held out for evaluate.")
+        float | None,
+        _training("--test-fraction", "test_fraction", "Share held out for evaluate, 0 to 1."),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            "--seed", min=0, max=2**63 - 1, help="Seed of everything random.", show_default="0"
-        ),
+        _training("--seed", "seed", "Seed of everything random.", 0, 2**63 - 1),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that the folder holds.")
@@ -156,7 +167,10 @@ def train(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train a captioner on extracted features. Options left out come from the preset."""
+    """Train a captioner on extracted features.
+
+    Options left out come from the preset; the defaults shown are those of `attention`.
+    """
     with speaking_plainly(debug=debug, json=json):
         from gifdesc.cli.training_run import run_training
         from gifdesc.distributed import is_talking

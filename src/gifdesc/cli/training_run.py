@@ -10,11 +10,8 @@ from gifdesc.cli.console import counted, list_some, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import ModelConfig, TrainingConfig
 from gifdesc.curve_log import CurveLog
-from gifdesc.curves import plot_history
 from gifdesc.device import resolve_device
 from gifdesc.distributed import is_talking, joined_world
-from gifdesc.files import read_json_lines
-from gifdesc.model_folder import HISTORY_NAME
 from gifdesc.training import train
 from gifdesc.training_data import TrainingData, prepare_data
 from gifdesc.training_results import EpochResult, TrainingSummary
@@ -47,11 +44,8 @@ def run_training(
     examples = data.splits["train"]
     num_pairs = sum(len(example.captions) for example in examples)
     num_said = len(data.problems)
-    num_epochs = 0
 
     def on_epoch(result: EpochResult) -> None:
-        nonlocal num_epochs
-        num_epochs = result.epoch
         progress.epoch(result)
         if curves is not None:
             curves.epoch(result)
@@ -80,8 +74,6 @@ def run_training(
         finally:
             for problem in data.problems[num_said:]:  # of files that were read only now
                 warn(problem)
-            if num_epochs and is_main:
-                plot_history(read_json_lines(model_dir / HISTORY_NAME), model_dir / "training.png")
     if not is_main:
         return None
     if summary.num_cut:

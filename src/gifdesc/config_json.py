@@ -1,0 +1,49 @@
+"""Configurations as JSON objects, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
+
+Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)
+
+
+def to_json(
+    config: FeatureRecipe | ModelConfig | TrainingConfig | DecodingConfig,
+) -> dict[str, Any]:
+    """The configuration as a JSON object."""
+    return asdict(config)
+
+
+def from_json(kind: type[Config], data: object) -> Config:
+    """The configuration that a JSON object holds.
+
+    Raises:
+        ValueError: a field is unknown, missing, of another type, or out of its range.
+    """
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{kind.__name__} must be a JSON object")
+    known = {one.name: one for one in fields(kind)}
+    if unknown := sorted(set(data) - set(known)):
+        raise ValueError(f"unknown field {unknown[0]!r}")
+    types = get_type_hints(kind)
+    for name, one in known.items():
+        if name not in data:
+            if one.default is MISSING:
+                raise ValueError(f"field {name!r} is missing")
+        elif not _fits(data[name], types[name]):
+            raise ValueError(f"field {name!r} cannot be {data[name]!r}")
+    return kind(**data)
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
+    if wanted is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, wanted)
