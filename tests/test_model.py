@@ -28,6 +28,7 @@ def shape_of(encoder, decoder, fusion, index):
         "bidirectional": index % 2 == 0,
         "projection_size": 0 if index % 3 == 0 else 7,
         "frame_skip": index % 5 < 3,
+        "frame_norm": index % 7 < 4,
     }
 
 
@@ -127,7 +128,8 @@ def test_the_frames_matter_and_where_an_rnn_reads_them_their_order(shape):
 
 @torch.no_grad()
 def test_without_an_encoder_a_gif_is_the_mean_of_its_frames():
-    model = model_of({"encoder": "none", "bidirectional": False, "projection_size": 8})
+    shape = {"bidirectional": False, "projection_size": 8, "frame_norm": False}
+    model = model_of({"encoder": "none", **shape})
     memory = model.encode(frames(), LENGTHS)
     projected = model.projection(frames())
     torch.testing.assert_close(memory.frames, projected)
@@ -135,10 +137,24 @@ def test_without_an_encoder_a_gif_is_the_mean_of_its_frames():
     torch.testing.assert_close(memory.summary, torch.stack(means))
 
 
+@torch.no_grad()
+def test_normalised_frames_are_of_one_scale_however_large_their_features():
+    model = model_of({"projection_size": 7})
+    with torch.no_grad():
+        model.projection.bias.zero_()
+    seen = model.encode(frames(), LENGTHS).frames[..., 8:]
+    torch.testing.assert_close(seen.mean(dim=-1), torch.zeros(3, 5), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        seen.std(dim=-1, unbiased=False), torch.full((3, 5), 0.5), atol=1e-3, rtol=0
+    )
+    louder = model.encode(100 * frames(), LENGTHS).frames[..., 8:]
+    torch.testing.assert_close(louder, seen, atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("skips", "size"), [(False, 8), (True, 8 + 7)])
 @torch.no_grad()
 def test_attention_may_see_each_frame_as_it_came_in(skips, size):
-    model = model_of({"projection_size": 7, "frame_skip": skips})
+    model = model_of({"projection_size": 7, "frame_skip": skips, "frame_norm": False})
     memory = model.encode(frames(), LENGTHS)
     assert memory.frames.shape == (3, 5, size)
     projected = model.projection(frames())

@@ -97,6 +97,9 @@ class ModelConfig:
     """Share of units dropped in training: of the features, the words and the joined vector."""
     standardise: bool = True
     """Whether features are shifted and scaled by the training set's statistics."""
+    frame_norm: bool = True
+    """Whether frames are layer-normalised before the RNN and attention see them (Ba et al. 2016,
+    arXiv:1607.06450, section 3), so that none counts for more because its features are larger."""
     frame_skip: bool = True
     """Whether attention sees each frame as it came in beside what the encoder made of it, so that
     what a single frame shows need not pass through the RNN."""

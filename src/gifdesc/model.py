@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gifdesc.config import ModelConfig
@@ -24,6 +25,9 @@ _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU
 EMBEDDING_STD = 0.1
 """Standard deviation of untrained word embeddings. Of PyTorch's 1.0 the words would drown, at
 first, what is seen of the GIF."""
+
+FRAME_SCALE = 0.5
+"""Standard deviation of a normalised frame's numbers: better than 1 in a made-up language."""
 
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
@@ -107,6 +111,8 @@ class CaptionModel(nn.Module):
         """
         seen = (features - self.feature_mean) / self.feature_std  # (B, T, D)
         seen = self.projection(self.dropout(seen))  # (B, T, P)
+        if self.config.frame_norm:
+            seen = FRAME_SCALE * layer_norm(seen, seen.shape[-1:])
         num_frames = features.shape[1]
         positions = torch.arange(num_frames)
         mask = on_device(positions[None] < lengths[:, None], features.device)  # (B, T)

@@ -25,6 +25,7 @@ PRESETS: dict[str, Preset] = {
             bidirectional=False,
             decoder="lstm",
             fusion="concat",
+            frame_norm=False,
         ),
         training=TrainingConfig(preset="mean"),
     ),
@@ -39,6 +40,7 @@ PRESETS: dict[str, Preset] = {
             fusion="add",
             dropout=0.0,
             standardise=False,
+            frame_norm=False,
             frame_skip=False,
         ),
         training=TrainingConfig(
