@@ -38,7 +38,7 @@ def test_each_input_has_a_line_and_what_failed_is_counted_and_said(tmp_path):
         go(run, CaptionInput("a"), CaptionInput("b", error="gone"), CaptionInput("c"))
     assert (tmp_path / "out").read_text() == "a\tthis is a\nb\t\nc\tthis is c\n"
     assert said == ["a: odd", "b: gone", "c: odd"]
-    assert (run.num_done, run.num_failed) == (3, 1)
+    assert (run.num_captioned, run.num_failed) == (2, 1)
 
 
 def test_shortened_captions_go_to_sidecars_too_and_those_that_fail_count(tmp_path):
@@ -48,7 +48,7 @@ def test_shortened_captions_go_to_sidecars_too_and_those_that_fail_count(tmp_pat
         run, said = run_of(sink, shorten=str.upper, sidecars=Sidecars(overwrite=True))
         go(run, CaptionInput(str(good)), CaptionInput(str(bad)))
     assert (tmp_path / "good.txt").read_text() == f"this is {good}\n".upper()
-    assert (run.num_done, run.num_failed) == (2, 1)
+    assert (run.num_captioned, run.num_failed) == (2, 1)
     assert any(one.startswith(f"{tmp_path / 'bad.txt'}: cannot be written") for one in said)
 
 
@@ -62,7 +62,7 @@ def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
         with pytest.raises(GifdescError, match="no more"):
             run.go(Parrot(), inputs(), DecodingConfig())
     assert (tmp_path / "out").read_text() == "a\tthis is a\n"
-    assert run.num_done == 1
+    assert run.num_captioned == 1
 
 
 @pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/3", "/proc/self/fd/0"])

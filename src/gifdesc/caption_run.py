@@ -27,7 +27,7 @@ class CaptionRun:
         sidecars: writes each caption beside its GIF, too.
         explained: keeps them for a page or a picture.
         warn: told what a person should know, a sentence each.
-        num_done: inputs that were captioned or failed.
+        num_captioned: inputs that have a caption.
         num_failed: those that failed, and sidecars that could not be written.
     """
 
@@ -38,7 +38,7 @@ class CaptionRun:
     shorten: Shorten | None = None
     sidecars: Sidecars | None = None
     explained: Explained | None = None
-    num_done: int = 0
+    num_captioned: int = 0
     num_failed: int = 0
     _streams: set[str] = field(default_factory=set)
 
@@ -60,7 +60,7 @@ class CaptionRun:
             self.num_failed += self.sidecars.num_failed
 
     def _take(self, result: Caption) -> None:
-        self.num_done += 1
+        self.num_captioned += result.error is None
         self.num_failed += result.error is not None
         if result.error is not None or result.note is not None:
             self.warn(f"{result.path}: {result.error or result.note}")

@@ -183,7 +183,7 @@ def caption(
         with file or StdoutSink(chosen) as sink:
             if file is not None:
                 inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
-            num_done = num_failed = 0
+            num_captioned = num_failed = 0
             if (first := next(inputs, None)) is not None:
                 captioner = _load(model, device, weights, prompt)
                 from gifdesc.caption_run import CaptionRun
@@ -203,12 +203,12 @@ def caption(
                 config = decoding(captioner.default_decoding)
                 with speaking_plainly(debug=debug):  # stdout has a line for each input from here
                     run.go(captioner, chain([first], inputs), config)
-                num_done, num_failed = run.num_done, run.num_failed
+                num_captioned, num_failed = run.num_captioned, run.num_failed
         with speaking_plainly(debug=debug):
             if file is not None:
                 before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
                 failed = f", {num_failed} failed" if num_failed else ""
-                say(f"{counted(num_done, 'GIF')} captioned into {output}{failed}{before}")
+                say(f"{counted(num_captioned, 'GIF')} captioned into {output}{failed}{before}")
             if explain is not None and explained is not None:
                 _write_explanation(explained, explain)
         if num_failed:
