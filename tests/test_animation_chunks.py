@@ -77,3 +77,10 @@ def test_a_webp_that_breaks_off_is_ended_behind_its_last_whole_chunk():
         assert len(cut) == 8 + int.from_bytes(cut[4:8], "little") <= size
         assert data.startswith(cut[8:], 8)
         assert end_behind_whole_chunk(cut) is cut
+
+
+def test_boxes_within_boxes_without_end_are_not_followed():
+    nested = b""
+    for _ in range(3000):
+        nested = (len(nested) + 8).to_bytes(4, "big") + b"moov" + nested
+    assert frame_delays_ms(nested, "AVIF", 5) == []

@@ -309,6 +309,15 @@ def test_every_model_that_is_kept_says_which_scores_to_believe(world, tmp_path):
     assert all(threshold == wanted is not None for threshold, wanted in found)
 
 
+def test_a_finished_run_that_is_resumed_changes_nothing(world, tmp_path):
+    run(world, tmp_path)
+    (tmp_path / "evaluation.json").write_text("{}")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    run(world, tmp_path, resume=True)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert after == before
+
+
 def test_the_curves_are_drawn_from_python_too_and_now_and_then(world, tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.training_files._DRAW_SECONDS", 0.0)
     path = tmp_path / "training.png"

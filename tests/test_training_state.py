@@ -126,14 +126,20 @@ def test_a_damaged_state_is_named(path, damage):
         "[]",
         "{}",
         "null",
-        '{"format_version": 1}',
+        f'{{"format_version": {STATE_VERSION}}}',
         '{"format_version": "1"}',
-        '{"format_version": 1, "model": {}, "training": {}, "data_sha256": "", "layers": 3}',
+        f'{{"format_version": {STATE_VERSION}, "model": {{}}, "training": {{}}, "layers": 3}}',
     ],
 )
 def test_progress_that_is_none_is_named(path, progress):
     save_file({"model.x": torch.zeros(1)}, path, {"progress": progress})
     with pytest.raises(CheckpointError, match="damaged; start anew with --force"):
+        read_progress(path)
+
+
+def test_an_older_state_asks_for_a_new_start(path):
+    save_file({}, path, {"progress": f'{{"format_version": {STATE_VERSION - 1}}}'})
+    with pytest.raises(CheckpointError, match="of an older gifdesc; start anew with --force"):
         read_progress(path)
 
 

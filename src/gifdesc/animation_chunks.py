@@ -100,14 +100,16 @@ def _avif_delays_ms(data: bytes) -> Iterator[int]:
             return
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, bytes]]:
     """The boxes that hold no others, in file order: their type and content."""
+    if depth > len(_AVIF_CONTAINERS):  # each kind lies in another one
+        return
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
         if size < 8 or start + size > end:  # one that reaches to the end is the pixels'
             return
         if kind in _AVIF_CONTAINERS:
-            yield from _boxes(data, start + 8, start + size)
+            yield from _boxes(data, start + 8, start + size, depth + 1)
         elif kind in (b"mdhd", b"stts"):
             yield kind, data[start + 8 : start + size]
         start += size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import stat
 from collections import Counter
 from contextlib import suppress
 from io import FileIO
@@ -159,12 +160,22 @@ class CaptionFile:
             try:
                 self._lock(file)
                 # The run that held the lock before may have removed the file.
-                if not self._path.is_file() or samestat(fstat(file.fileno()), self._path.stat()):
+                if self._is_there(file):
                     return file
             except BaseException:
                 file.close()
                 raise
             file.close()
+
+    def _is_there(self, file: FileIO) -> bool:
+        """Whether an open file is what lies under its path, or no file at all but a device."""
+        opened = fstat(file.fileno())
+        if not stat.S_ISREG(opened.st_mode):
+            return True
+        try:
+            return samestat(opened, self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def _look(self) -> None:
         """See what is there, and whether it may be gone on with or overwritten."""

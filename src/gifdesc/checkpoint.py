@@ -22,8 +22,8 @@ from gifdesc.model_folder import SCORES_NAME, kind_of, read_config
 from gifdesc.tensor_files import save_tensors
 from gifdesc.tokenizer import CaptionTokenizer
 
-FORMAT_VERSION = 2
-"""2: attention over frames beside states, its context in the output layer."""
+FORMAT_VERSION = 3
+"""2: attention over frames beside states, its context in the output layer. 3: normalised frames."""
 WEIGHTS_NAME = "model.safetensors"
 
 
@@ -75,6 +75,16 @@ def save_checkpoint(
     write_json(folder / CONFIG_NAME, config)
     (folder / SCORES_NAME).unlink(missing_ok=True)
     save_weights(folder / WEIGHTS_NAME, model)
+
+
+def save_confidence_threshold(folder: Path, threshold: float | None) -> None:
+    """State another confidence threshold in a model folder, whose weights stay.
+
+    Raises:
+        CheckpointError: its configuration is missing or damaged.
+        OSError: it cannot be written.
+    """
+    write_json(folder / CONFIG_NAME, {**read_config(folder), "confidence_threshold": threshold})
 
 
 def save_weights(path: Path, model: CaptionModel) -> None:

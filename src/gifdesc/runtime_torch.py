@@ -87,8 +87,14 @@ class TorchEncoder:
             frames = torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
         computing.wait_stream(self._copying_in)
         frames.record_stream(computing)
+        cudnn = torch.backends.cudnn
         # cuDNN would compute float32 convolutions with the 10-bit mantissas of TF32.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=self._dtype != torch.float32):
+        with cudnn.flags(
+            enabled=True,
+            benchmark=cudnn.benchmark,
+            deterministic=cudnn.deterministic,
+            allow_tf32=self._dtype != torch.float32,
+        ):
             device_vectors = self._forward(frames)
         host_vectors = torch.empty(device_vectors.shape, pin_memory=True)
         self._copying_out.wait_stream(computing)

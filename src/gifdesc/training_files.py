@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gifdesc.checkpoint import WEIGHTS_NAME, save_checkpoint
+from gifdesc.checkpoint import WEIGHTS_NAME, save_checkpoint, save_confidence_threshold
 from gifdesc.config import FeatureRecipe, TrainingConfig
 from gifdesc.curves import plot_history
 from gifdesc.errors import GifdescError, TrainingError
@@ -81,14 +81,14 @@ class TrainingFiles:
         if time.monotonic() - self._drawn_seconds > _DRAW_SECONDS:
             self.draw(history)
 
-    def save_best(self, model: CaptionModel, threshold: float | None) -> None:
-        """Write the best epoch's model again, with what is known of it by the end.
+    def save_threshold(self, threshold: float | None) -> None:
+        """State the best epoch's confidence threshold as it is known by the end.
 
         Raises:
             TrainingError: the folder cannot be written.
         """
         with self._writing():
-            self._save_model(self._model_dir, model, threshold)
+            save_confidence_threshold(self._model_dir, threshold)
 
     def save_state(
         self, progress: Progress, model: CaptionModel, optimizer: torch.optim.Optimizer
@@ -110,7 +110,8 @@ class TrainingFiles:
             plot_history(history, path)
         except GifdescError as error:
             log.warning("%s", error)
-        except ImportError as error:  # a computer that trains may have no library for pictures
+        # A computer that trains may have no library for pictures; matplotlib has many errors.
+        except (ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
             log.warning("%s: not drawn: %s", path, error)
         self._drawn_seconds = time.monotonic()
         self._num_drawn = len(history)

@@ -16,7 +16,7 @@ from gifdesc.confidence import confidence_threshold
 from gifdesc.config import TrainingConfig
 from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
-from gifdesc.errors import TrainingError
+from gifdesc.errors import GifdescError
 from gifdesc.fitting import EpochLoop, EpochSums, not_finite
 from gifdesc.interruption import Interrupted, StopRequest
 from gifdesc.model import CaptionModel
@@ -111,14 +111,14 @@ class TrainingRun:
         """All epochs that are left."""
         try:
             self._take_epochs(stop, on_step, on_epoch)
-        except (Interrupted, TrainingError):  # not whoever interrupts at once
+        except (Interrupted, GifdescError):  # not whoever interrupts at once
             self._draw()
             raise
         if self._world.is_main and self._validator is not None:
             # Of the whole validation split, for the model that is kept.
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
-            threshold = confidence_threshold(self._validator.caption_scores(self._model))
-            self._files.save_best(self._model, threshold)
+            scores = self._validator.caption_scores(self._model)
+            self._files.save_threshold(confidence_threshold(scores))
         self._draw()
 
     def _draw(self) -> None:
@@ -201,11 +201,12 @@ class TrainingRun:
         """From which score on the best epoch's captions are to be believed."""
         if self._validator is None or not result.is_best:
             return None
-        scores = self._validator.caption_scores(self._model, INTERIM_GIFS)
-        return confidence_threshold(scores)
+        return confidence_threshold(self._validator.caption_scores(self._model, INTERIM_GIFS))
 
     def _share_problems(self) -> None:
         """Let every process know of the files that any of them could not use."""
+        if self._world.size == 1:
+            return
         problems = self._data.problems
         for found in self._world.gather(problems[self._num_shared :], self._device):
             if found not in problems:
@@ -219,8 +220,6 @@ class TrainingRun:
 
     def _save_state(self, epoch: int, sums: EpochSums) -> None:
         self._saved_seconds = time.monotonic()
-        if not self._world.is_main:
-            return
         progress = replace(
             self._start,
             epoch=epoch,
@@ -228,7 +227,8 @@ class TrainingRun:
             history=self.history,
             phase=self._phase.name,
         )
-        self._files.save_state(progress, self._model, self._optimizer)
+        if self._world.is_main:
+            self._files.save_state(progress, self._model, self._optimizer)
 
     def _stop_if_asked(self, stop: StopRequest, loop: EpochLoop, epoch: int) -> None:
         """Save and stop where the run was told to; save now and then in any case."""

@@ -20,7 +20,7 @@ from gifdesc.errors import CheckpointError
 from gifdesc.tensor_files import save_tensors
 
 STATE_NAME = "state.safetensors"
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,8 @@ def read_progress(path: Path) -> Progress:
         version = row.pop("format_version")
         if version > STATE_VERSION:
             raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc to resume it")
+        if version < STATE_VERSION:
+            raise CheckpointError(f"{path}: of an older gifdesc; start anew with --force")
         return Progress(**row)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; there is no run to resume") from None
