@@ -118,11 +118,13 @@ def test_the_splits_are_counted_and_a_lack_of_validation_is_said(world, model_di
     assert lack in everything
 
 
-def test_a_file_that_is_found_bad_on_the_way_is_said_once(world, model_dir, monkeypatch):
+def test_a_bad_file_is_said_once_whenever_it_is_found(world, model_dir, monkeypatch):
     monkeypatch.setattr("gifdesc.training_data.READ_FIRST_FILES", 0)
+    np.save(world.features_dir / "a.npy", np.ones(FEATURE_SIZE, np.float32))  # seen at once
     np.save(world.features_dir / "c.npy", np.full((3, FEATURE_SIZE), np.nan, np.float32))
     done = train(world, model_dir, *ALL, "--json")
     assert done.code == 1
-    [problem] = json.loads(done.out)["problems"]
-    assert "c.npy" in problem
-    assert [one for one in done.warnings if "c.npy" in one] == [problem]
+    known, found_later = json.loads(done.out)["problems"]
+    assert "a.npy" in known
+    assert "c.npy" in found_later
+    assert [one for one in done.warnings if ".npy" in one] == [known, found_later]
