@@ -116,20 +116,6 @@ def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
     load_checkpoint(model_dir)
 
 
-def test_what_has_no_partner_is_counted_and_listed_once(world, model_dir):
-    (world.descriptions_dir / "a.txt").rename(world.descriptions_dir / "z.txt")
-    done = train(world, model_dir, *ALL)
-    assert done.code == 0
-    assert "1 feature file without description: a" in done.warnings
-    assert "1 description without feature file: z" in done.warnings
-
-
-def test_features_without_a_recipe_are_used_and_said_once(tmp_path, model_dir):
-    done = train(write_world(tmp_path / "elsewhere"), model_dir, *ALL)
-    assert done.code == 0
-    assert len([one for one in done.warnings if "no recipe.json" in one]) == 1
-
-
 def test_one_single_example_is_enough(tmp_path, model_dir):
     done = train(write_world(tmp_path / "one", {"only": "a red ball grows"}), model_dir)
     assert done.code == 0
@@ -307,22 +293,6 @@ def test_resuming_and_replacing_exclude_each_other(world, model_dir):
     assert "choose one" in " ".join(done.err.split())
 
 
-def test_a_run_that_is_finished_says_so_when_resumed(world, model_dir):
-    train(world, model_dir, *ALL)
-    done = train(world, model_dir, *ALL, "--resume")
-    assert done.code == 0
-    assert f"trained 2 epochs, best is 2 -> {model_dir}" in done.err
-
-
-def test_captions_beyond_the_limit_are_counted_and_said(world, model_dir):
-    for name in "ab":
-        (world.descriptions_dir / f"{name}.txt").write_text("ball " * 200 + "\n")
-    done = train(world, model_dir, *ALL, "--json")
-    assert done.code == 0
-    assert json.loads(done.out)["num_cut_captions"] == 2
-    assert done.warnings.count("2 captions longer than 128 tokens: cut there") == 1
-
-
 def test_captions_that_are_all_the_same_can_be_learnt(tmp_path, model_dir):
     same = write_world(tmp_path / "same", dict.fromkeys("abcdefghijkl", "a red ball"))
     done = train(same, model_dir, "--scst-epochs", 1, "--json")
@@ -336,27 +306,6 @@ def test_one_single_example_can_be_rewarded(tmp_path, model_dir):
     done = train(one, model_dir, "--scst-epochs", 1)
     assert done.code == 0, done.err
     assert "epoch 3/3  train reward 0.0000" in done.err
-
-
-def test_a_single_epoch_is_one(world, model_dir):
-    done = train(world, model_dir, *ALL, "--epochs", 1)
-    assert f"trained 1 epoch, best is 1 -> {model_dir}" in done.err
-
-
-def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
-    split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
-    done = train(world, model_dir, *split, "--scst-epochs", 1)
-    assert done.code == 0, done.err
-    first, second, third = (line for line in done.err.splitlines() if line.startswith("epoch "))
-    for line in (first, second):
-        assert "train loss " in line
-        assert " pairs/s" in line
-    assert "train reward " in third
-    assert " GIFs/s" in third
-    for line in (first, second, third):
-        assert "val loss " in line
-        assert "val CIDEr " in line
-    assert first.endswith("best")
 
 
 @pytest.mark.parametrize("preset", ["attention", "mean"])
@@ -390,25 +339,6 @@ def test_every_setting_of_the_training_reaches_the_run(world, model_dir):
     assert found == dict(settings.values())
     assert checkpoint.training.weight_decay == 0  # Adam's
     assert checkpoint.model.config.dropout == 0.125
-
-
-def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-    done = train(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
-    assert done.code == 0, done.err
-    [events] = (tmp_path / "runs").iterdir()
-    assert events.name.startswith("events.out.tfevents")
-    assert b"train_loss" in events.read_bytes()
-
-
-def test_without_tensorboard_one_sentence_says_what_to_install(
-    world, model_dir, tmp_path, monkeypatch
-):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    done = train(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
-    assert (done.code, done.out) == (2, "")
-    assert "pip install 'gifdesc[tensorboard]'" in done.error
-    assert not model_dir.exists()
 
 
 def test_memory_that_runs_short_is_said_once_and_changes_nothing(

@@ -113,6 +113,17 @@ def f():
     assert imports_of(source) == {"", "cli", "model", "errors", "metrics"}
 
 
+def test_every_module_has_a_test_file_of_its_own():
+    """But packages and `__main__`, which the command line's tests run."""
+    wanted = {
+        f"test_{name.replace('.', '_')}.py"
+        for name, path in MODULES.items()
+        if path.name not in ("__init__.py", "__main__.py")
+    }
+    assert {"test_gif.py", "test_cli_caption.py", "test_metrics_bleu.py"} <= wanted
+    assert wanted - {path.name for path in Path(__file__).parent.glob("test_*.py")} == set()
+
+
 def test_a_module_is_no_longer_than_a_person_can_read():
     long = {
         name: num_lines

@@ -331,19 +331,6 @@ def test_the_curves_are_drawn_from_python_too_and_now_and_then(world, tmp_path, 
     assert path.is_file()
 
 
-def test_a_picture_that_cannot_be_drawn_ends_no_run(world, tmp_path, monkeypatch, caplog):
-    (tmp_path / "training.png").mkdir()
-    assert len(run(world, tmp_path).history) == SHORT.epochs
-    (tmp_path / "training.png").rmdir()
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    run(world, tmp_path, force=True)
-    assert not (tmp_path / "training.png").exists()
-    problems = [record.getMessage() for record in caplog.records if "png" in record.getMessage()]
-    assert len(problems) == 2
-    assert "training.png: the picture cannot be written" in problems[0]
-    assert "training.png: not drawn: " in problems[1]
-
-
 def test_two_runs_never_share_a_folder(world, tmp_path):
     others = []
 

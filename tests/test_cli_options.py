@@ -1,0 +1,69 @@
+"""Options that several commands share."""
+
+from typing import get_type_hints
+
+import pytest
+import typer
+
+from gifdesc.cli import app, options
+
+SHARED = {name: value for name, value in vars(options).items() if hasattr(value, "__metadata__")}
+HINTS = {
+    one.callback.__name__: get_type_hints(one.callback, include_extras=True)
+    for one in app.registered_commands
+}
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_an_option_here_is_shared_by_several_commands(name):
+    users = [command for command, hints in HINTS.items() if SHARED[name] in hints.values()]
+    assert len(users) > 1
+
+
+@pytest.mark.parametrize("flag", ["--device", "--json", "--debug", "--features", "--splits"])
+def test_an_option_means_the_same_in_every_command(flag):
+    helps = [
+        one.help for command in COMMANDS.values() for one in command.params if flag in one.opts
+    ]
+    assert len(helps) > 1
+    assert len(set(helps)) == 1
+
+
+def test_an_option_has_one_name_only():
+    flags = {name: value.__metadata__[0].default for name, value in SHARED.items()}
+    assert all(flag.startswith("--") for flag in flags.values())
+    twice = {name for name, flag in flags.items() if list(flags.values()).count(flag) > 1}
+    assert twice == {"ModelName", "ModelDir"}  # where a name will do, and where a folder is written
+
+
+def value_of(command, name, *arguments):
+    """What a command understands of an option, without being run."""
+    return COMMANDS[command].make_context(command, list(map(str, arguments))).params[name]
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "name", "value"),
+    [
+        ("demo", "--seed", "seed", 0),
+        ("demo", "--seed", "seed", 2**63 - 1),
+        ("evaluate", "--beam", "beam", 1),
+        ("evaluate", "--max-length", "max_length", 1),
+    ],
+)
+def test_the_least_and_the_greatest_number_are_taken(command, flag, name, value):
+    assert value_of(command, name, flag, value) == value
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "name", "value"),
+    [
+        ("demo", "--seed", "seed", -1),
+        ("demo", "--seed", "seed", 2**63),
+        ("evaluate", "--beam", "beam", 0),
+        ("evaluate", "--max-length", "max_length", 0),
+    ],
+)
+def test_a_number_beyond_them_is_refused(command, flag, name, value):
+    with pytest.raises(typer.BadParameter):
+        value_of(command, name, flag, value)
