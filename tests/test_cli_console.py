@@ -176,3 +176,18 @@ def test_what_the_core_logs_is_a_warning_like_any_other():
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "warning: " + "memory runs short " * 20 + " [b]2[/b]\n"
+
+
+def test_a_silent_process_says_its_error_if_it_outlives_the_one_that_talks(monkeypatch, capsys):
+    waited = []
+
+    def sleep(seconds):
+        assert capsys.readouterr().err == ""
+        waited.append(seconds)
+
+    monkeypatch.setattr("gifdesc.cli.console.time.sleep", sleep)
+    monkeypatch.setattr("gifdesc.cli.console.talk.quiet", True)
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        raise GifdescError("x.npy: damaged")
+    assert (caught.value.exit_code, capsys.readouterr().err) == (1, "error: x.npy: damaged\n")
+    assert len(waited) == 1

@@ -76,7 +76,7 @@ def test_the_best_epochs_model_stays_and_last_is_the_latest(files, tmp_path):
 def test_the_model_that_is_kept_may_be_told_more_by_the_end(files, tmp_path):
     files.save_epoch(model_of(1), history(True), -1.5)
     files.save_epoch(model_of(2), history(True, False), None)
-    files.save_best(model_of(1), -0.25)
+    files.save_threshold(-0.25)
     assert (seed_in(tmp_path), seed_in(tmp_path / "last")) == (1, 2)
     assert load_checkpoint(tmp_path).confidence_threshold == -0.25
 
@@ -102,8 +102,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     model = model_of(1)
     with pytest.raises(TrainingError, match="model: cannot be written: "):
         files.save_epoch(model, history(True), None)
-    with pytest.raises(TrainingError, match="model: cannot be written: "):
-        files.save_best(model, None)
     with pytest.raises(TrainingError, match="model: cannot be written: "):
         files.save_state(PROGRESS, model, make_optimizer(model, CONFIG))
 

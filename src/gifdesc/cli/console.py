@@ -6,6 +6,7 @@ import json as json_module
 import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ class _Stderr:
 talk = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True)
 """Progress, warnings, summaries."""
 
+_TURN_SECONDS = 10.0
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -87,11 +90,22 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
         raise typer.Exit(128 + number) from None
     except Exception as error:  # noqa: BLE001 - a user never sees a traceback unasked
         sentence = _sentence_of(error)
+        _wait_for_turn()
         _print_json_error(sentence, json)
         if debug:
             say("".join(traceback.format_exception(error)).rstrip())
         say(f"error: {printable(sentence)}")
         raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
+
+
+def _wait_for_turn() -> None:
+    """Let the process that talks fail first, for `torchrun` ends all others with the first.
+
+    One that still lives then is alone with its error, and must say it.
+    """
+    if talk.quiet:
+        time.sleep(_TURN_SECONDS)
+        talk.quiet = False
 
 
 def _sentence_of(error: Exception) -> str:
