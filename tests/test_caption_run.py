@@ -77,3 +77,26 @@ def test_a_stream_has_no_sidecar_whatever_lies_behind_it(tmp_path, monkeypatch, 
     assert [str(path) for path in written] == ["x.txt"]
     assert sum("no .txt beside it" in one for one in said) == 1
     assert run.num_failed == 0
+
+
+def test_a_reader_that_is_gone_ends_what_was_begun(tmp_path):
+    ended = []
+
+    class Endless(Parrot):
+        def caption_many(self, inputs, config):
+            try:
+                yield from super().caption_many(inputs, config)
+            finally:
+                ended.append(True)
+
+    class Gone(CaptionFile):
+        def write(self, _line):
+            raise BrokenPipeError
+
+    with Gone(tmp_path / "out", "tsv") as sink:
+        run, _ = run_of(sink)
+        failed = pytest.raises(BrokenPipeError)
+        with failed as caught:
+            run.go(Endless(), iter([CaptionInput("a"), CaptionInput("b")]), DecodingConfig())
+        assert ended, "though the error still holds the frames that began it"
+        assert caught.value.__traceback__ is not None

@@ -514,7 +514,7 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(home):
         assert process.stdout.readline() == "gifs/first.gif\tred turns green\n"
         process.stdout.close()
         talk = process.stderr.read()
-        assert process.wait() == 0
+        assert process.wait() == 0, talk
     assert "Traceback" not in talk
     assert "Broken pipe" not in talk
     assert len(talk.splitlines()) == 1

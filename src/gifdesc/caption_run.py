@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 
 from gifdesc.caption_formats import FormatName, Shorten, to_line
@@ -54,8 +54,13 @@ class CaptionRun:
         self.sink.begin()
         if self.explained is not None:
             inputs = map(self.explained.see, inputs)
-        for result in captioner.caption_many(inputs, config):
-            self._take(result)
+        results = captioner.caption_many(inputs, config)
+        try:
+            for result in results:
+                self._take(result)
+        finally:
+            if isinstance(results, Generator):
+                results.close()  # its threads end now, not while Python shuts down
         if self.sidecars is not None:
             self.num_failed += self.sidecars.num_failed
 

@@ -17,6 +17,9 @@ Result = TypeVar("Result")
 _STALL_SECONDS = 0.1
 """A source that gives nothing for this long does not hold back what came before."""
 
+_END_SECONDS = 0.5
+"""A thread that is not waiting for its source ends within this time."""
+
 
 @dataclass(frozen=True)
 class _End:
@@ -38,15 +41,21 @@ class _Reader(Generic[Item, Result]):
         self._stopped = threading.Event()
         self._working = threading.Lock()
         # A daemon: a source that never ends, such as an open pipe, must not keep the process. But
-        # a process that ends while a library's own code runs in a daemon thread is aborted.
+        # a process that ends while a library's own code runs in a daemon thread is aborted, and so
+        # may be one that ends while the thread does, for what libraries keep for each thread.
+        self._thread = threading.Thread(target=self._run, name="gifdesc-read-ahead", daemon=True)
         atexit.register(self.stop)
-        threading.Thread(target=self._run, name="gifdesc-read-ahead", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """Take no further item; returns when the one in work is done."""
+        """Take no further item; returns when the one in work is done and the thread has ended.
+
+        A thread that waits for its source cannot be ended; it is left to wait.
+        """
         self._stopped.set()
         with self._working:
             pass
+        self._thread.join(timeout=_END_SECONDS)
         atexit.unregister(self.stop)
 
     def _run(self) -> None:
