@@ -7,9 +7,9 @@ import re
 from gifdesc.function_words import DANGLING_WORDS
 
 DEFAULT_CHARACTERS = 125
-"""A length that style guides for alternative text commonly give. No screen reader cuts a longer
-text off; JAWS reads it as several pictures (E. Eggert, There is no character limit for "alt text",
-yatil.net, with the tests by T. Thompson that it names)."""
+"""A length that style guides for alternative text commonly give. By E. Eggert (There is no
+character limit for "alt text", yatil.net) no screen reader cuts a longer text off, and JAWS reads
+it as several pictures."""
 
 _ELLIPSIS = "\u2026"
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=\S)")
