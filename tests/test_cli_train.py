@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -363,10 +364,14 @@ def test_memory_that_runs_short_is_said_once_and_changes_nothing(
     assert json.loads(done.out)["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, code):
-    options = ("--epochs", 4000, "--schedule", "constant", "--warmup", 0, *ALL)
-    arguments = [str(a) for a in ("train", *world.options, "--model", model_dir, *SMALL, *options)]
+STEADY = ("--schedule", "constant", "--warmup", 0, *ALL)
+
+
+@contextmanager
+def long_training(world, model_dir):
+    """A process that would train for long, in its second epoch."""
+    options = (*SMALL, *STEADY, "--epochs", 4000)
+    arguments = [str(a) for a in ("train", *world.options, "--model", model_dir, *options)]
     process = subprocess.Popen(
         [sys.executable, "-m", "gifdesc", *arguments],
         stdout=subprocess.PIPE,
@@ -377,15 +382,21 @@ def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, c
     try:
         while "epoch 2/" not in (line := process.stderr.readline()):
             assert line, "it ended by itself"
-        process.send_signal(number)
-        out, err = process.communicate(timeout=120)
+        yield process
     finally:
         process.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, code):
+    with long_training(world, model_dir) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
     assert err.count("go on with --resume") == 1
     num_epochs = len((model_dir / "history.jsonl").read_text().splitlines())
-    longer = ("--epochs", num_epochs + 1, *options[2:], "--resume")
+    longer = ("--epochs", num_epochs + 1, *STEADY, "--resume")
     done = train(world, model_dir, *longer, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["epochs"] == num_epochs + 1
@@ -393,18 +404,7 @@ def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, c
 
 @pytest.mark.parametrize("is_hasty", [False, True])
 def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
-    options = ("--epochs", 4000, "--schedule", "constant", "--warmup", 0, *ALL)
-    arguments = [str(a) for a in ("train", *world.options, "--model", model_dir, *SMALL, *options)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gifdesc", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=process_environment(),
-    )
-    try:
-        while "epoch 2/" not in (line := process.stderr.readline()):
-            assert line, "it ended by itself"
+    with long_training(world, model_dir) as process:
         process.send_signal(signal.SIGINT)
         said = ""
         while not is_hasty and "warning: " not in said:
@@ -413,8 +413,6 @@ def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
             process.send_signal(signal.SIGINT)
             time.sleep(0.001)
         out, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
     assert (process.returncode, out) == (130, "")
     warnings = [line for line in (said + err).splitlines() if not line.startswith("epoch ")]
     assert len(warnings) == 1, warnings
