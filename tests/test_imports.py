@@ -15,6 +15,7 @@ from builders import process_environment, write_world
 
 PACKAGE_DIR = Path(gifdesc.__file__).parent
 
+
 def module_paths():
     """Every module under its name without the package's; the package itself is ''."""
     paths = {}
