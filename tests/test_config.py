@@ -105,6 +105,7 @@ CHANGED = {
     "weights_sha256": "cd" * 32,
     "num_frames": 8,
     "sampling": "step",
+    "framing": "pad",
     "image_size": 112,
     "resize_size": 232,
     "encoding": "none",

@@ -39,12 +39,19 @@ def test_a_float_field_takes_a_whole_number():
     assert from_json(DecodingConfig, {"length_penalty": 1}).length_penalty == 1
 
 
+def test_a_recipe_from_before_framings_was_cropped():
+    recipe = to_json(RECIPE)
+    del recipe["framing"]
+    assert from_json(FeatureRecipe, recipe).framing == "crop"
+    assert RECIPE.framing == "whole"
+
+
 def test_a_missing_field_is_named():
     with pytest.raises(ValueError, match="field 'weights_sha256' is missing"):
         from_json(FeatureRecipe, {"gifdesc_version": "1"})
 
 
-@pytest.mark.parametrize("field", ["sampling", "encoding"])
+@pytest.mark.parametrize("field", ["sampling", "framing", "encoding"])
 def test_a_closed_choice_is_checked_in_json(field):
     with pytest.raises(ValueError, match=f"field '{field}' cannot be 'other'"):
         from_json(FeatureRecipe, {**to_json(RECIPE), field: "other"})

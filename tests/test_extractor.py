@@ -91,7 +91,7 @@ def test_the_whole_way_is_the_plain_way_to_1e_4_of_scale(random_backbone, tmp_pa
     extractor = FeatureExtractor(backbone, recipe, TorchEncoder(backbone.network, CPU))
     together = extractor.encode([extractor.sample(first), extractor.sample(second)])
     for path, features, num_frames in zip((first, second), together, (3, 2), strict=True):
-        plain = plain_features(path, backbone.network, backbone.transform, list(range(num_frames)))
+        plain = plain_features(path, backbone.network, extractor.transform, list(range(num_frames)))
         assert features.dtype == np.float32
         assert_close_to_scale(features, plain + sinusoidal_encoding(num_frames, 2048))
 
@@ -226,14 +226,18 @@ def test_an_extractor_has_the_recipe_of_its_options():
     recipe = extractor.recipe
     assert (recipe.weights, recipe.weights_sha256) == ("my.pth", "c" * 64)
     assert (recipe.num_frames, recipe.sampling, recipe.encoding) == (4, "time", "none")
-    assert (recipe.image_size, recipe.resize_size) == (8, 10)
+    assert (recipe.framing, recipe.image_size, recipe.resize_size) == ("whole", 8, 8)
     assert (recipe.backbone, recipe.dtype, recipe.precision) == ("resnet50", "float32", "float32")
 
 
 @pytest.mark.usefixtures("small_backbone")
-def test_a_recipe_makes_the_same_features_again(tmp_path):
+@pytest.mark.parametrize(("framing", "resize_size"), [("whole", 8), ("pad", 8), ("crop", 10)])
+def test_a_recipe_makes_the_same_features_again(tmp_path, framing, resize_size):
     path = draw_gif(tmp_path / "a.gif", 9, durations_ms=[50, 200, 50, 50, 900, 50, 50, 50, 50])
-    made = FeatureExtractor.create(weights="random", num_frames=4, sampling="time", device="cpu")
+    made = FeatureExtractor.create(
+        weights="random", num_frames=4, sampling="time", framing=framing, device="cpu"
+    )
+    assert (made.recipe.framing, made.recipe.resize_size) == (framing, resize_size)
     again = FeatureExtractor.for_recipe(made.recipe, device="cpu")
     assert again.recipe == made.recipe
     first, second = (one.encode([one.sample(path)])[0] for one in (made, again))
@@ -274,7 +278,7 @@ def test_the_device_is_looked_at_before_the_weights(monkeypatch):
 def test_the_features_of_one_gif_in_one_call(tmp_path):
     path = draw_gif(tmp_path / "a.gif", 5)
     features = extract_features(str(path), weights="random", num_frames=3, device="cpu")
-    wanted = plain_features(path, Pooling(), SMALL, [0, 2, 4]) + sinusoidal_encoding(3, 2048)
+    wanted = plain_features(path, Pooling(), SMALL.framed("whole"), [0, 2, 4]) + sinusoidal_encoding(3, 2048)
     assert_close_to_scale(features, wanted)
     import gifdesc
 

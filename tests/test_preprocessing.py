@@ -145,3 +145,59 @@ def test_the_constants_are_torchvisions():
         assert weights.transforms().mean == list(IMAGENET_MEAN)
         assert weights.transforms().std == list(IMAGENET_STD)
         assert weights.transforms().crop_size == [FrameTransform(resize_size=256).image_size]
+
+
+# The framings
+
+
+def marked(height: int, width: int) -> np.ndarray:
+    """A grey frame with a red bar at its left edge and a green bar at its right edge."""
+    frame = np.full((1, height, width, 3), 128, np.uint8)
+    frame[:, :, : width // 8] = (255, 0, 0)
+    frame[:, :, -(width // 8) :] = (0, 255, 0)
+    return frame
+
+
+def test_a_whole_frame_is_resized_to_the_square_as_torchvision_does():
+    from torchvision.transforms.v2 import functional
+
+    frames = noise(2, 90, 160)
+    transform = FrameTransform(resize_size=256).framed("whole")
+    batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    assert torch.equal(transform(frames), functional.resize(batch, [224, 224], antialias=True))
+
+
+@pytest.mark.parametrize(("height", "width"), [(90, 160), (160, 90), (50, 50), (1, 9), (3000, 2)])
+def test_pad_keeps_the_aspect_ratio_on_the_mean_colour(height, width):
+    frames = noise(2, height, width)
+    pixels = FrameTransform(resize_size=256).framed("pad")(frames)
+    assert pixels.shape == (2, 3, 224, 224)
+    inner = [max(1, round(224 * side / max(height, width))) for side in (height, width)]
+    mean = torch.tensor([124, 116, 104], dtype=torch.uint8)
+    assert normalise(mean.view(1, 3, 1, 1)).abs().max() < 0.01
+    border = torch.ones(224, 224, dtype=torch.bool)
+    top, left = ((224 - side) // 2 for side in inner)
+    border[top : top + inner[0], left : left + inner[1]] = False
+    assert (pixels[:, :, border] == mean[:, None]).all()
+    picture = pixels[:, :, top : top + inner[0], left : left + inner[1]]
+    whole = FrameTransform(framing="whole", resize_size=8, image_size=8)(frames).float()
+    shrunk = torch.nn.functional.interpolate(
+        picture.float(), (8, 8), mode="bilinear", antialias=True
+    )
+    if min(height, width) >= 8:
+        assert (shrunk - whole).abs().mean() < 3
+
+
+@pytest.mark.parametrize(("framing", "sees_the_sides"), [("whole", 1), ("pad", 1), ("crop", 0)])
+def test_only_a_crop_loses_the_sides_of_a_wide_frame(framing, sees_the_sides):
+    pixels = FrameTransform(resize_size=256).framed(framing)(marked(90, 160))
+    red, green, _ = pixels[0].float()
+    assert ((red - green > 200).any(), (green - red > 200).any()) == (sees_the_sides,) * 2
+
+
+def test_a_very_long_frame_costs_no_more_memory_than_the_square():
+    frames = np.full((1, 1, 60_000, 3), 99, np.uint8)
+    for framing in ("whole", "pad"):
+        pixels = FrameTransform(resize_size=256).framed(framing)(frames)
+        assert pixels.shape == (1, 3, 224, 224)
+        assert (pixels == 99).all(dim=1).any()

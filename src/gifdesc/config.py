@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal, get_args, get_origin, get_type_hints
 
 Sampling = Literal["uniform", "step", "time"]
+Framing = Literal["whole", "pad", "crop"]
 Encoding = Literal["sinusoidal", "none"]
 Recurrence = Literal["none", "rnn", "gru", "lstm"]
 FusionKind = Literal["add", "concat", "gate", "attention"]
@@ -28,6 +29,10 @@ CORPUS_TOKENIZER = "corpus"
 """The tokenizer name that stands for a WordPiece vocabulary of the training captions."""
 
 
+ABSENT = "absent"
+"""Key of a field's metadata: the value that a file written before the field existed means."""
+
+
 def _check_choices(config: object) -> None:
     """Raise ValueError where a field with closed choices holds another value."""
     for name, wanted in get_type_hints(type(config)).items():
@@ -45,8 +50,13 @@ class FeatureRecipe:
     weights_sha256: str
     num_frames: int = 16
     sampling: Sampling = "uniform"
+    framing: Framing = field(default="whole", metadata={ABSENT: "crop"})
+    """How a frame fills the square: `whole` resizes it and gives up its aspect ratio, as the
+    original report does; `pad` letterboxes; `crop` cuts the square out of its centre."""
     image_size: int = 224
-    resize_size: int = 256
+    """Pixels of the square's side."""
+    resize_size: int = 224
+    """Pixels of the shorter side before the crop; `image_size` for the other framings."""
     encoding: Encoding = "sinusoidal"
     dtype: str = "float32"
     precision: Precision = "float32"

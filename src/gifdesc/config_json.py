@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
+from gifdesc.config import ABSENT, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
 
 Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)
 
@@ -21,6 +21,9 @@ def to_json(
 def from_json(kind: type[Config], data: object) -> Config:
     """The configuration that a JSON object holds.
 
+    A field that is not in the object has its default, or the value that its metadata names under
+    `config.ABSENT`.
+
     Raises:
         ValueError: a field is unknown, missing, of another type, or out of its range.
     """
@@ -29,6 +32,11 @@ def from_json(kind: type[Config], data: object) -> Config:
     known = {one.name: one for one in fields(kind)}
     if unknown := sorted(set(data) - set(known)):
         raise ValueError(f"unknown field {unknown[0]!r}")
+    absent = {
+        name: one.metadata[ABSENT]
+        for name, one in known.items()
+        if ABSENT in one.metadata and name not in data
+    }
     types = get_type_hints(kind)
     for name, one in known.items():
         if name not in data:
@@ -36,7 +44,7 @@ def from_json(kind: type[Config], data: object) -> Config:
                 raise ValueError(f"field {name!r} is missing")
         elif not _fits(data[name], types[name]):
             raise ValueError(f"field {name!r} cannot be {data[name]!r}")
-    return kind(**data)
+    return kind(**data, **absent)
 
 
 def _fits(value: object, wanted: Any) -> bool:

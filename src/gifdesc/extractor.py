@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gifdesc import __version__
 from gifdesc.backbone import Backbone, load_backbone
-from gifdesc.config import Encoding, FeatureRecipe, Precision, Sampling
+from gifdesc.config import Encoding, FeatureRecipe, Framing, Precision, Sampling
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError
 from gifdesc.frame_batches import FrameBatches
@@ -28,7 +28,7 @@ class FeatureExtractor:
 
     def __init__(self, backbone: Backbone, recipe: FeatureRecipe, encoder: FrameEncoder) -> None:
         self.recipe = recipe
-        self.transform = backbone.transform
+        self.transform = backbone.transform.framed(recipe.framing)
         self._batches = FrameBatches(encoder)
 
     @property
@@ -47,6 +47,7 @@ class FeatureExtractor:
         weights: str = "imagenet1k-v1",
         num_frames: int = 16,
         sampling: Sampling = "uniform",
+        framing: Framing = "whole",
         encoding: Encoding = "sinusoidal",
         device: str = "auto",
         precision: Precision = "float32",
@@ -59,6 +60,7 @@ class FeatureExtractor:
             weights: see `backbone.load_backbone`.
             num_frames: the most frames sampled from a GIF.
             sampling: how they are picked.
+            framing: how a frame fills the network's square input.
             encoding: what is added for a frame's position.
             device: see `device.resolve_device`.
             precision: of the network's arithmetic.
@@ -78,14 +80,16 @@ class FeatureExtractor:
             precision=precision,
             num_gifs=num_gifs,
         )
+        transform = backbone.transform.framed(framing)
         recipe = FeatureRecipe(
             # A file is told apart by its hash: its path means nothing on another machine.
             weights=Path(weights).name,
             weights_sha256=backbone.weights_sha256,
             num_frames=num_frames,
             sampling=sampling,
-            image_size=backbone.transform.image_size,
-            resize_size=backbone.transform.resize_size,
+            framing=framing,
+            image_size=transform.image_size,
+            resize_size=transform.resize_size,
             encoding=encoding,
             precision=precision,
             gifdesc_version=__version__,
@@ -169,6 +173,7 @@ def extract_features(
     weights: str = "imagenet1k-v1",
     num_frames: int = 16,
     sampling: Sampling = "uniform",
+    framing: Framing = "whole",
     encoding: Encoding = "sinusoidal",
     device: str = "auto",
 ) -> npt.NDArray[np.float32]:
@@ -186,6 +191,7 @@ def extract_features(
         weights=weights,
         num_frames=num_frames,
         sampling=sampling,
+        framing=framing,
         encoding=encoding,
         device=device,
     )

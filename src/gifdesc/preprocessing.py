@@ -1,9 +1,9 @@
-"""From decoded frames to what ResNet50 reads: resized, cropped, normalised."""
+"""From decoded frames to the square pictures that ResNet50 reads."""
 
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,24 +11,35 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from gifdesc.config import Framing
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's R, G, B in [0, 1], as torchvision's weights expect."""
 
+_MEAN_COLOUR = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
+"""ImageNet's mean as R, G, B in 0 to 255: normalised it is 0, to half a grey level."""
+
 _MAX_RATIO = 16
-"""Of a frame's longer side to its shorter: what lies farther out is cut off before resizing. Only
-the central square is kept in the end."""
+"""The largest ratio of a frame's longer side to its shorter before a crop: pixels farther out are
+cut off before resizing, because only the central square is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTransform:
-    """A weight set's own preprocessing, in pixels.
+    """How frames become squares of `image_size` pixels.
 
-    The frame is resized so that its shorter side is `resize_size` (bilinear, antialiased), then
-    the central `image_size` square is cut out: torchvision's `ImageClassification` preset, which
-    is the reference that the tests compare with.
+    - `whole`: the whole frame is resized to the square; its aspect ratio is given up.
+    - `pad`: the whole frame is resized so that its longer side is `image_size`, and centred on
+      ImageNet's mean colour (letterbox).
+    - `crop`: the frame is resized so that its shorter side is `resize_size`, then the central
+      square is cut out: torchvision's `ImageClassification` preset, with which the weights were
+      trained.
+
+    Resizing is bilinear and antialiased.
     """
 
+    framing: Framing = "crop"
     resize_size: int
     image_size: int = 224
 
@@ -36,8 +47,13 @@ class FrameTransform:
         if self.resize_size < self.image_size:
             raise ValueError("resize_size must be image_size or more")
 
+    def framed(self, framing: Framing) -> FrameTransform:
+        """The transform of the same weights with another framing."""
+        resize_size = self.resize_size if framing == "crop" else self.image_size
+        return replace(self, framing=framing, resize_size=resize_size)
+
     def __call__(self, frames: npt.NDArray[np.uint8]) -> Tensor:
-        """Resize and cut a GIF's frames as one batch.
+        """Resize and frame a GIF's frames as one batch.
 
         Args:
             frames: uint8 (T, height, width, 3), RGB.
@@ -46,21 +62,37 @@ class FrameTransform:
             uint8 (T, 3, image_size, image_size), the channels next to each other in memory.
         """
         batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
-        batch = _crop_centre(batch, *_strip_sizes(*batch.shape[2:]))
-        resized = _resize(batch, self.resize_size)
-        cropped = _crop_centre(resized, self.image_size, self.image_size)
-        return cropped.contiguous(memory_format=torch.channels_last)
+        square = (self.image_size, self.image_size)
+        if self.framing == "whole":
+            framed = _resize(batch, square)
+        elif self.framing == "pad":
+            framed = _centre_on_mean_colour(_resize(batch, self._inner_size(batch)), square)
+        else:
+            batch = _crop_centre(batch, *_strip_sizes(*batch.shape[2:]))
+            framed = _crop_centre(_resize(batch, self._outer_size(batch)), *square)
+        return framed.contiguous(memory_format=torch.channels_last)
+
+    def _inner_size(self, batch: Tensor) -> tuple[int, int]:
+        """Height and width in which a frame fits the square, with its aspect ratio."""
+        longer_side = max(batch.shape[2:])
+        height, width = (max(1, round(self.image_size * n / longer_side)) for n in batch.shape[2:])
+        return height, width
+
+    def _outer_size(self, batch: Tensor) -> tuple[int, int]:
+        """Height and width whose shorter side is `resize_size`, as torchvision's `resize`."""
+        height, width = batch.shape[2:]
+        longer_side = int(self.resize_size * max(height, width) / min(height, width))
+        if height <= width:
+            return self.resize_size, longer_side
+        return longer_side, self.resize_size
 
 
-def _resize(batch: Tensor, shorter_side: int) -> Tensor:
+def _resize(batch: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear and antialiased, uint8 (T, 3, height, width), as torchvision's v2 `resize` does it.
 
     Called directly, because the import of torchvision takes as long as PyTorch's own.
     """
-    height, width = batch.shape[2:]
-    longer_side = int(shorter_side * max(height, width) / min(height, width))
-    size = (shorter_side, longer_side) if height <= width else (longer_side, shorter_side)
-    if size == (height, width):
+    if size == tuple(batch.shape[2:]):
         return batch
     # Without vector instructions for bytes, PyTorch is faster on floats.
     on_bytes = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") or (
@@ -69,6 +101,15 @@ def _resize(batch: Tensor, shorter_side: int) -> Tensor:
     source = batch if on_bytes else batch.float()
     resized = interpolate(source, size, mode="bilinear", align_corners=False, antialias=True)
     return resized if on_bytes else resized.round_().to(torch.uint8)
+
+
+def _centre_on_mean_colour(batch: Tensor, size: tuple[int, int]) -> Tensor:
+    """The pictures in the middle of larger ones of ImageNet's mean colour, (T, 3, *size)."""
+    top, left = ((outer - inner) // 2 for outer, inner in zip(size, batch.shape[2:], strict=True))
+    colour = torch.tensor(_MEAN_COLOUR, dtype=torch.uint8).view(3, 1, 1)
+    canvas = colour.expand(len(batch), 3, *size).clone()
+    canvas[:, :, top : top + batch.shape[2], left : left + batch.shape[3]] = batch
+    return canvas
 
 
 def _crop_centre(batch: Tensor, height: int, width: int) -> Tensor:

@@ -11,7 +11,7 @@ import typer
 from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
 from gifdesc.cli.inputs import input_paths
 from gifdesc.cli.options import Debug, Device, Json
-from gifdesc.config import Precision, Sampling
+from gifdesc.config import Framing, Precision, Sampling
 
 
 def extract(
@@ -38,6 +38,14 @@ def extract(
     num_frames: Annotated[
         int, typer.Option("--num-frames", min=1, help="The most frames sampled from a GIF.")
     ] = 16,
+    framing: Annotated[
+        Framing,
+        typer.Option(
+            "--framing",
+            help="How a frame fills the network's square: resized whole, letterboxed, or its "
+            "central square.",
+        ),
+    ] = "whole",
     positional_encoding: Annotated[
         bool, typer.Option(help="Add the sine/cosine encoding of each frame's position.")
     ] = True,
@@ -91,6 +99,7 @@ def extract(
             weights=weights,
             num_frames=num_frames,
             sampling=sampling,
+            framing=framing,
             encoding="sinusoidal" if positional_encoding else "none",
             device=device,
             precision=precision,

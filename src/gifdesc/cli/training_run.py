@@ -41,6 +41,11 @@ def run_training(
     _say_data(data, features_dir)
     if data.recipe is not None and data.recipe.weights == UNTRAINED:
         warn("the features come from an untrained ResNet50 (random weights)")
+    if config.preset == "report" and data.recipe is not None and data.recipe.framing != "whole":
+        warn(
+            f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "
+            "whole frames (extract --framing whole)"
+        )
     examples = data.splits["train"]
     num_pairs = sum(len(example.captions) for example in examples)
     num_said = len(data.problems)
