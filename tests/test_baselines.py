@@ -4,6 +4,7 @@ import pytest
 from gifdesc.baselines import blind_captions, nearest_captions
 from gifdesc.dataset import Example
 from gifdesc.errors import FeatureError
+from gifdesc.positional import sinusoidal_encoding
 
 
 def examples_of(folder, vectors, prefix=""):
@@ -51,6 +52,24 @@ def test_blocks_change_nothing_and_ties_go_to_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.baselines._BLOCK_GIFS", 2)
     assert nearest_captions(examples, training, 5) == whole
     assert whole[-1] == "caption of t3"
+
+
+def test_the_positional_encoding_does_not_count(tmp_path):
+    """With it, GIFs of as many frames are near each other whatever they show."""
+    random = np.random.default_rng(0)
+    shown = {"x": random.random(64) / 4, "y": random.random(64) / 4}
+
+    def write(name, vector, num_frames):
+        path = tmp_path / f"{name}-{num_frames}.npy"
+        frames = np.tile(vector, (num_frames, 1)) + sinusoidal_encoding(num_frames, 64)
+        np.save(path, frames.astype(np.float32))
+        return Example(path.stem, path, (f"caption of {name}",))
+
+    training = [write("x", shown["x"], 2), write("y", shown["y"], 16)]
+    examples = [write("x", shown["x"], 16), write("y", shown["y"], 2)]
+    captions = nearest_captions(examples, training, 64, encoding="sinusoidal")
+    assert captions == ["caption of x", "caption of y"]
+    assert nearest_captions(examples, training, 64) == ["caption of y", "caption of x"]
 
 
 def test_a_gif_is_not_its_own_neighbour(tmp_path):

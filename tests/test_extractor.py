@@ -278,7 +278,9 @@ def test_the_device_is_looked_at_before_the_weights(monkeypatch):
 def test_the_features_of_one_gif_in_one_call(tmp_path):
     path = draw_gif(tmp_path / "a.gif", 5)
     features = extract_features(str(path), weights="random", num_frames=3, device="cpu")
-    wanted = plain_features(path, Pooling(), SMALL.framed("whole"), [0, 2, 4]) + sinusoidal_encoding(3, 2048)
+    wanted = plain_features(
+        path, Pooling(), SMALL.framed("whole"), [0, 2, 4]
+    ) + sinusoidal_encoding(3, 2048)
     assert_close_to_scale(features, wanted)
     import gifdesc
 

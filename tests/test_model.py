@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from builders import tiny_model
 from gifdesc.config import ModelConfig
 from gifdesc.fusion import AddFusion
-from gifdesc.model import _run_packed
+from gifdesc.model import MAX_DEVIATIONS, _run_packed
 
 V, D = 11, 6
 SIZES = {"feature_size": D, "vocab_size": V, "hidden_size": 8, "embedding_size": 8}
@@ -139,7 +139,7 @@ def test_without_an_encoder_a_gif_is_the_mean_of_its_frames():
 
 @torch.no_grad()
 def test_normalised_frames_are_of_one_scale_however_large_their_features():
-    model = model_of({"projection_size": 7})
+    model = model_of({"projection_size": 7, "standardise": False})
     with torch.no_grad():
         model.projection.bias.zero_()
     seen = model.encode(frames(), LENGTHS).frames[..., 8:]
@@ -192,11 +192,42 @@ def test_the_training_sets_statistics_are_applied():
     assert not torch.allclose(plain(raw, LENGTHS, TOKENS), wanted, atol=1e-3)
 
 
-def test_a_feature_that_never_varies_is_only_shifted():
+def test_features_that_never_vary_are_only_shifted():
     model = model_of({})
     model.set_feature_statistics(torch.full((D,), 7.0), torch.zeros(D))
     assert model.feature_std.tolist() == [1.0] * D
     assert model.feature_mean.tolist() == [7.0] * D
+
+
+def test_a_small_deviation_is_raised_to_a_share_of_the_others():
+    model = model_of({})
+    std = torch.full((D,), 2.0)
+    std[0] = 1e-6
+    model.set_feature_statistics(torch.zeros(D), std)
+    rms = 2 * ((D - 1) / D) ** 0.5
+    assert model.feature_std.tolist() == pytest.approx([0.1 * rms] + [2.0] * (D - 1))
+
+
+@torch.no_grad()
+def test_a_feature_that_no_training_frame_showed_does_not_drown_the_others():
+    """As in checkpoints from before the deviations had a floor."""
+    model = model_of({})
+    std = torch.ones(D)
+    std[0] = 1e-6
+    model.feature_std.copy_(std)
+    alive, clamped = frames(), frames()
+    alive[:, :, 0], clamped[:, :, 0] = 0.3, 10e-6
+    wanted = model(clamped, LENGTHS, TOKENS)
+    torch.testing.assert_close(model(alive, LENGTHS, TOKENS), wanted)
+    assert model.standardise(alive).abs().max() == MAX_DEVIATIONS
+
+
+@torch.no_grad()
+def test_features_that_are_not_standardised_are_not_clamped():
+    model = model_of({}, standardise=False)
+    near, far = frames(), frames()
+    near[:, :, 0], far[:, :, 0] = 10.0, 100.0
+    assert not torch.allclose(model(near, LENGTHS, TOKENS), model(far, LENGTHS, TOKENS))
 
 
 def test_statistics_travel_with_the_weights_and_are_not_trained():

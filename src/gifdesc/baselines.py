@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gifdesc.config import Encoding
 from gifdesc.feature_store import FeatureStore
+from gifdesc.positional import sinusoidal_encoding
 
 if TYPE_CHECKING:
     from gifdesc.pairing import Example
@@ -39,11 +41,14 @@ def nearest_captions(
     training: Sequence[Example],
     feature_size: int,
     store: FeatureStore | None = None,
+    *,
+    encoding: Encoding = "none",
 ) -> list[str] | None:
     """For every GIF the first caption of the training GIF that looks most like it.
 
     Likeness is the cosine of the features' means over the frames (the nearest-neighbour baseline
-    of Li et al. 2016, "TGIF", section 5). A GIF of the same name is never its own neighbour.
+    of Li et al. 2016, "TGIF", section 5), without the positional encoding, whose mean tells the
+    number of frames. A GIF of the same name is never its own neighbour.
 
     Args:
         examples: the GIFs to caption.
@@ -51,6 +56,7 @@ def nearest_captions(
             whose feature files cannot be used are left out.
         feature_size: D of every feature file.
         store: reads the files, and keeps what is wrong with them; None for one of its own.
+        encoding: the positional encoding that the feature files hold, by their recipe.
 
     Returns:
         None where no other GIF is known.
@@ -59,7 +65,9 @@ def nearest_captions(
         FeatureError: the feature file of a GIF to caption cannot be used.
     """
     store = store or FeatureStore(feature_size, cache_bytes=0)
-    wanted = _directions([store.read(one.features_path) for one in examples], feature_size)
+    wanted = _directions(
+        [store.read(one.features_path) for one in examples], feature_size, encoding
+    )
     best = np.full(len(examples), -np.inf, np.float32)
     captions: list[str | None] = [None] * len(examples)
     for first in range(0, len(training), _BLOCK_GIFS):
@@ -71,7 +79,9 @@ def nearest_captions(
         if not read:
             continue
         block = [one for one, _ in read]
-        cosines = wanted @ _directions([each for _, each in read], feature_size).T  # (N, block)
+        cosines = (
+            wanted @ _directions([each for _, each in read], feature_size, encoding).T
+        )  # (N, block)
         place_of = {one.name: place for place, one in enumerate(block)}
         for index, one in enumerate(examples):
             if one.name in place_of:
@@ -85,16 +95,22 @@ def nearest_captions(
     return kept if len(kept) == len(examples) else None
 
 
-def _directions(features: Sequence[Floats], feature_size: int) -> Floats:
-    """The mean feature vector of each GIF, scaled to length 1: float32 (N, D).
+def _directions(features: Sequence[Floats], feature_size: int, encoding: Encoding) -> Floats:
+    """The mean feature vector of each GIF without its encoding, scaled to length 1.
 
     Args:
         features: of each GIF, float32 (T, D).
         feature_size: D.
+        encoding: what the features hold beside what the frames show.
+
+    Returns:
+        float32 (N, D).
     """
     means = np.empty((len(features), feature_size), np.float32)
-    for row, one in zip(means, features, strict=True):
-        row[:] = one.mean(axis=0)
+    for row, frames in zip(means, features, strict=True):
+        row[:] = frames.mean(axis=0)
+        if encoding == "sinusoidal":
+            row -= sinusoidal_encoding(*frames.shape).mean(axis=0)
     norms = np.linalg.norm(means, axis=1, keepdims=True)
     means /= np.maximum(norms, np.finfo(np.float32).tiny)
     return means

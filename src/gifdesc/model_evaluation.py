@@ -131,7 +131,8 @@ def evaluate_model(
     notes = _notes_on(checkpoint)
     size = checkpoint.model.config.feature_size
     store = store or FeatureStore(size, cache_bytes=0)
-    nearest = nearest_captions(examples, training, size, store)
+    encoding = checkpoint.recipe.encoding if checkpoint.recipe else "none"
+    nearest = nearest_captions(examples, training, size, store, encoding=encoding)
     training = [one for one in training if not store.is_damaged(one.features_path)]
     baselines = _baselines(nearest, training, len(examples))
     for name in (NEAREST, MOST_COMMON):
