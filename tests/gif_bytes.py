@@ -38,12 +38,13 @@ def lzw(pixels, min_code_size=2):
     return bits.to_bytes((len(codes) * (min_code_size + 1) + 7) // 8, "little")
 
 
-def image(rows, left=0, top=0, palette=b"", interlaced=False, size=None):
+def image(rows, left=0, top=0, palette=b"", interlaced=False, size=None, min_code_size=2):
     height, width = size[::-1] if size else (len(rows), len(rows[0]))
     flags = 0x40 * interlaced | (0x80 | (len(palette) // 3).bit_length() - 2 if palette else 0)
     descriptor = b"," + struct.pack("<HHHHB", left, top, width, height, flags) + palette
     pixels = [int(pixel) for row in rows for pixel in row]
-    return descriptor + b"\x02" + sub_blocks(lzw(pixels)) + b"\0"
+    data = sub_blocks(lzw(pixels, min_code_size))
+    return descriptor + bytes([min_code_size]) + data + b"\0"
 
 
 def colours(frame):

@@ -31,6 +31,9 @@ Disposal = Literal["keep", "clear", "restore"]
 
 _DISPOSALS: dict[int, Disposal] = {2: "clear", 3: "restore", 4: "restore"}
 
+MAX_MIN_CODE_SIZE = 11
+"""Codes have at most 12 bits (appendix F), and the clear code needs one more than a pixel."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageBlock:
@@ -165,7 +168,7 @@ class _Parser:
         if flags & 0x80:
             palette = self.take(3 << ((flags & 7) + 1), where)
         min_code_size = self.take(1, where)[0]
-        if min_code_size > 8:  # a palette index has 8 bits
+        if min_code_size > MAX_MIN_CODE_SIZE:
             raise _DamageError(f"{where} has an impossible code size")
         data_start = self.position
         is_complete = self.skip_sub_blocks()

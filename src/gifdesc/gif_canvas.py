@@ -13,7 +13,13 @@ import numpy.typing as npt
 
 from gifdesc.errors import GifError
 from gifdesc.gif_blocks import GifBlocks, parse_blocks
-from gifdesc.gif_lzw import Indices, Mask, decode_indices, decode_partial_indices
+from gifdesc.gif_lzw import (
+    BeyondPaletteError,
+    Indices,
+    Mask,
+    decode_indices,
+    decode_partial_indices,
+)
 
 Frame = npt.NDArray[np.uint8]
 """RGB over white: (height, width, 3), or (T, height, width, 3) for several."""
@@ -103,11 +109,14 @@ class GifImages:
         for index, image in enumerate(self._blocks.images):
             try:
                 decode_indices(self._data, image)
+            except BeyondPaletteError as error:
+                self._cut_at(index, f"image {index + 1} has a {error}, beyond any palette")
+                return
             except ValueError:
-                self._cut_at(index)
+                self._cut_at(index, f"image {index + 1} is damaged")
                 return
 
-    def _cut_at(self, index: int) -> None:
+    def _cut_at(self, index: int, damage: str) -> None:
         if index == 0:
             image = self._blocks.images[0]
             indices, is_there = decode_partial_indices(self._data, image)
@@ -115,7 +124,7 @@ class GifImages:
                 raise GifError(f"{self._name}: a GIF whose first image holds no pixels")
             self._partial_first = indices, is_there
         if self._blocks.images[index].is_complete:
-            self.damage = f"image {index + 1} is damaged"
+            self.damage = damage
         self._blocks = self._blocks.first(max(index, 1))
 
     def _draw(self, index: int, region: _Pixels, colours: _Pixels) -> None:
