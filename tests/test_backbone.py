@@ -49,6 +49,10 @@ def without_head(state: State) -> State:
     return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
 
 
+def prefixed(state: State, prefix: str) -> State:
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
 def assert_holds(backbone: Backbone, state: State) -> None:
     """The network has these weights, and all of them."""
     held = backbone.network.state_dict()
@@ -111,14 +115,27 @@ def test_a_pth_and_a_safetensors_file_give_the_same_network(tmp_path):
 SAVED_AS: dict[str, Callable[[State], object]] = {
     "whole": lambda state: state,
     "without a head": without_head,
-    "of DataParallel": lambda state: {f"module.{name}": one for name, one in state.items()},
+    "of DataParallel": lambda state: prefixed(state, "module."),
     "nested": lambda state: {"state_dict": state, "epoch": torch.tensor(3)},
     "nested, of DataParallel": lambda state: {
         "epoch": 3,
         "state_dict": {f"module.{name}": tensor for name, tensor in state.items()},
     },
     "with another head": lambda state: {**state, "fc.weight": torch.zeros(7, 2048)},
-    "with more": lambda state: {**state, "decoder.weight": torch.zeros(1)},
+    "of torch.compile": lambda state: prefixed(state, "_orig_mod."),
+    "of a wrapper's model": lambda state: {"model": prefixed(state, "model.")},
+    "under a longer key": lambda state: {"model_state_dict": state, "optimizer": {"lr": 1.0}},
+    "nested twice": lambda state: {"model": {"state_dict": state}},
+    "of MoCo": lambda state: {"state_dict": prefixed(state, "module.encoder_q."), "epoch": 9},
+    "of MoCo, whole": lambda state: {
+        "state_dict": {
+            **prefixed(without_head(state), "module.encoder_q."),
+            "module.encoder_q.fc.0.weight": torch.zeros(3),
+            **{f"module.encoder_k.{name}": tensor + 1 for name, tensor in state.items()},
+            "module.queue": torch.zeros(2, 2),
+            "module.queue_ptr": torch.zeros(1, dtype=torch.long),
+        }
+    },
     "without counters": lambda state: {
         name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")
     },
@@ -165,6 +182,88 @@ def test_another_network_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file(models.squeezenet1_1(weights=None).state_dict(), path)
     assert refused(path).startswith(f"{path}: not ResNet50: it lacks bn1.bias, bn1.running_mean")
+
+
+SQUEEZE = "layer1.0.se.fc1.weight"
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (
+            {"layer3.6.conv1.weight": 1, "layer3.6.bn1.weight": 1, "layer3.7.conv1.weight": 1},
+            "a deeper ResNet than ResNet50: ResNet50 has no place for layer3.6.bn1.weight, "
+            "layer3.6.conv1.weight, layer3.7.conv1.weight",
+        ),
+        ({SQUEEZE: 1}, f"not ResNet50: ResNet50 has no place for {SQUEEZE}"),
+        ({"decoder.weight": 1}, "not ResNet50: ResNet50 has no place for decoder.weight"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_that_the_network_has_no_place_for_are_refused(
+    small_state, tmp_path, more, sentence, prefix
+):
+    path = tmp_path / "weights.pth"
+    extra = {name: torch.zeros(size) for name, size in more.items()}
+    torch.save(prefixed({**small_state, **extra}, prefix), path)
+    assert refused(path) == f"{path}: {sentence}"
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_network_within_a_larger_one_is_named_and_refused(small_state, tmp_path):
+    path = tmp_path / "weights.pth"
+    inner = prefixed(small_state, "backbone.")
+    torch.save({**inner, "head.weight": torch.zeros(1)}, path)
+    advice = "save those tensors alone, without that prefix"
+    beginning = f"{path}: holds more than one network; the wanted names are under"
+    assert refused(path) == f"{beginning} 'backbone.': {advice}"
+    torch.save({**inner, **prefixed(small_state, "teacher.")}, path)
+    assert refused(path) == f"{beginning} 'backbone.' and 'teacher.': {advice}"
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(small_state, tmp_path, number):
+    path = tmp_path / "weights.pth"
+    broken = {**small_state, "layer1.0.conv1.weight": small_state["layer1.0.conv1.weight"] * number}
+    torch.save(broken, path)
+    wanted = "layer1.0.conv1.weight holds numbers that are not finite (NaN, infinity)"
+    assert refused(path) == f"{path}: {wanted}"
+
+
+@pytest.mark.usefixtures("narrow")
+def test_quantised_weights_are_refused(small_state, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({**small_state, "conv1.weight": small_state["conv1.weight"].to(torch.int8)}, path)
+    assert refused(path) == (
+        f"{path}: conv1.weight holds int8, not floating-point numbers; use weights that are not "
+        "quantised"
+    )
+
+
+@pytest.mark.usefixtures("narrow")
+def test_the_first_bytes_tell_the_format_not_the_name(small_state, tmp_path):
+    torch.save(small_state, tmp_path / "weights.safetensors")
+    assert_holds(load_backbone(str(tmp_path / "weights.safetensors")), small_state)
+    whole = {name: tensor.contiguous() for name, tensor in small_state.items()}
+    save_file(whole, tmp_path / "weights.pth")
+    assert_holds(load_backbone(str(tmp_path / "weights.pth")), small_state)
+    (tmp_path / "weights.pth").unlink()  # 11 MB
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0676ba61\n", "a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html>not found</html>", "an HTML page"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_what_came_in_place_of_the_weights_is_named(tmp_path, content, kind, suffix):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    assert refused(path) == f"{path}: {kind}, not the weights; fetch the file itself"
 
 
 class Trap:

@@ -18,7 +18,7 @@ from gifdesc.caption_result import Caption
 from gifdesc.captioner import Captioner
 from gifdesc.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
-from gifdesc.errors import CheckpointError, GifError, UsageError
+from gifdesc.errors import CheckpointError, FeatureError, GifError, UsageError
 from gifdesc.extraction import extract
 from gifdesc.extractor import FeatureExtractor
 from gifdesc.gif import read_gif
@@ -153,6 +153,26 @@ def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp
 def test_one_bad_file_alone_is_an_error(captioner, tmp_path):
     with pytest.raises(GifError, match=r"bad\.gif: not a GIF"):
         captioner.caption(draw_broken_gif(tmp_path / "bad.gif"))
+
+
+def test_features_that_are_not_finite_are_that_gifs_error(captioner, gif_paths, monkeypatch):
+    encode = captioner._extractor.encode
+
+    def overflow(gifs):
+        return [
+            each * np.inf if len(gif.order) == 3 else each
+            for gif, each in zip(gifs, encode(gifs), strict=True)
+        ]
+
+    lengths = [len(captioner._extractor.sample(path).order) for path in gif_paths]
+    assert 0 < lengths.count(3) < len(lengths)
+    monkeypatch.setattr(captioner._extractor, "encode", overflow)
+    captions = list(captioner.caption_many(gif_paths))
+    for caption, length in zip(captions, lengths, strict=True):
+        assert (caption.error is not None) == (length == 3)
+    bad = gif_paths[lengths.index(3)]
+    with pytest.raises(FeatureError, match="numbers that are not finite"):
+        captioner.caption(bad)
 
 
 def test_a_truncated_gif_is_captioned_with_a_note(captioner, tmp_path):

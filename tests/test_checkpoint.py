@@ -124,6 +124,12 @@ def test_damaged_weights_are_named(folder, damage):
     assert refused(folder).startswith(f"{path}: damaged")
 
 
+def test_a_pointer_in_place_of_the_weights_is_named(folder):
+    path = folder / "model.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    assert refused(folder) == f"{path}: a Git LFS pointer, not the weights; fetch the file itself"
+
+
 def test_weights_of_another_model_are_named(folder):
     edit(folder / "config.json", model={"hidden_size": 32, "embedding_size": 32})
     assert (

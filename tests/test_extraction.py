@@ -567,3 +567,24 @@ def test_a_gif_that_was_replaced_after_it_failed_is_tried_again(run, monkeypatch
     assert run()["a.gif"].entry.status == "failed"
     monkeypatch.undo()
     assert run()["a.gif"].entry.status == "ok"
+
+
+class Overflowing(MeanColours):
+    """Gives infinity for pictures that are mostly red, as 16-bit floats may."""
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """(N, 3, h, w) -> (N, 2048)."""
+        features = super().forward(frames)
+        return torch.where(features[:, :1] > 1.5, torch.inf, features)
+
+
+def test_features_that_are_not_finite_cost_their_gif_alone(run, monkeypatch):
+    draw_gif(run.gifs / "good.gif", [(0, 0, 200), (0, 0, 100)])
+    draw_gif(run.gifs / "red.gif", [(0, 0, 200), (255, 0, 0)])
+    monkeypatch.setattr(run, "_encoder", TorchEncoder(Overflowing(), torch.device("cpu")))
+    events = run()
+    assert run.statuses() == {"good.gif": "ok", "red.gif": "failed"}
+    assert events["red.gif"].entry.error.startswith(
+        "the network gave numbers that are not finite (NaN, infinity)"
+    )
+    assert run.files() == {"good.gif.npy"}

@@ -10,7 +10,7 @@ from PIL import Image
 from gifdesc import extractor as extractor_module
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
-from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.extractor import FeatureExtractor, extract_features
 from gifdesc.gif import read_gif
 from gifdesc.positional import sinusoidal_encoding
@@ -263,8 +263,21 @@ def test_a_recipe_of_a_file_needs_that_file():
     with pytest.raises(CheckpointError) as caught:
         FeatureExtractor.for_recipe(recipe, weights="random", device="cpu")
     assert str(caught.value) == (
-        "--weights random: not the weights that the model's features were made with (SHA-256 "
+        "random: not the weights that the model's features were made with (SHA-256 "
         "aaaaaaaaaaaa..., wanted cccccccccccc...); name the right file with --weights"
+    )
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_a_recipes_file_that_is_elsewhere_is_named_with_its_digest(tmp_path, monkeypatch):
+    """A model remembers the file's name; its folder means nothing on another machine."""
+    monkeypatch.chdir(tmp_path)
+    recipe = FeatureRecipe(weights="my.pth", weights_sha256="c" * 64, gifdesc_version="0.1.0")
+    with pytest.raises(WeightsError) as caught:
+        FeatureExtractor.for_recipe(recipe, device="cpu")
+    assert str(caught.value) == (
+        "the model's features were made with the weights file my.pth (SHA-256 cccccccccccc...); "
+        "name that file with --weights"
     )
 
 

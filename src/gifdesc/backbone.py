@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-import struct
-import warnings
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from gifdesc.errors import WeightsError
 from gifdesc.files import sha256_of
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.resnet import ResNet50, initialise
+from gifdesc.weights_file import read_state_dict, without_prefix
 
 UNTRAINED = "random"
 _RANDOM_SEED = 0
@@ -29,6 +27,9 @@ WEIGHT_NAMES = (*_TORCHVISION_WEIGHTS, UNTRAINED)
 
 _RESIZE_SIZES = {"imagenet1k-v1": 256, "imagenet1k-v2": 232}
 """Shorter side in pixels before the crop, from torchvision's ResNet50_Weights.*.transforms()."""
+
+_BLOCK_NAME = re.compile(r"layer[1-4]\.[0-9]+\.(conv[1-3]|bn[1-3])\.")
+"""Names of a bottleneck's tensors; those of blocks that ResNet50 lacks are a deeper network's."""
 
 _V2_FILE_SHA256 = "11ad3fa6"
 """How the SHA-256 of torchvision's own V2 file begins (its name carries it): such a file given
@@ -120,23 +121,24 @@ def _fill(network: nn.Module, path: Path) -> None:
 
     The head is left as it is.
     """
-    state = _read_state(path)
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     expected = network.state_dict()
-    needed = {
-        name
-        for name in expected
-        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
-    }
-    if missing := sorted(needed - set(state)):
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise WeightsError(f"{path}: not ResNet50: it lacks {', '.join(missing[:3])}{more}")
+    needed = {name for name in expected if not _is_unused(name)}
+    state = without_prefix(read_state_dict(path), needed, path)
+    _check_names(state, needed, path)
     for name in sorted(needed):
-        if state[name].shape != expected[name].shape:
+        tensor = state[name]
+        if tensor.shape != expected[name].shape:
             raise WeightsError(
-                f"{path}: not ResNet50: {name} has shape {tuple(state[name].shape)} "
+                f"{path}: not ResNet50: {name} has shape {tuple(tensor.shape)} "
                 f"instead of {tuple(expected[name].shape)}"
             )
+        if not tensor.is_floating_point():
+            raise WeightsError(
+                f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, not floating-"
+                "point numbers; use weights that are not quantised"
+            )
+        if not tensor.isfinite().all():
+            raise WeightsError(f"{path}: {name} holds numbers that are not finite (NaN, infinity)")
     # Copied to memory of PyTorch's own: how numbers lie in a file must not matter to a kernel.
     filled = {
         name: state[name].to(torch.float32, copy=True, memory_format=torch.contiguous_format)
@@ -148,38 +150,21 @@ def _fill(network: nn.Module, path: Path) -> None:
             module.num_batches_tracked = torch.tensor(0)
 
 
-_DAMAGE = (
-    OSError,
-    SafetensorError,
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    MemoryError,
-    struct.error,
-)
-"""What the two readers raise at a file that is damaged or something else."""
+def _is_unused(name: str) -> bool:
+    """Whether a tensor may be there or not: it belongs to the head, or counts batches."""
+    return name.startswith("fc.") or name.endswith("num_batches_tracked")
 
 
-def _read_state(path: Path) -> Mapping[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings(action="ignore"):  # of odd pickles; the error says enough
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
-        raise WeightsError(
-            f"{path}: not weights that can be read safely "
-            "(a .safetensors file, or a .pth state dict of tensors alone)"
-        ) from error
-    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-        state = state["state_dict"]
-    if not isinstance(state, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
-    ):
-        raise WeightsError(f"{path}: not a state dict (names and their tensors)")
-    return state
+def _check_names(state: Mapping[str, Tensor], needed: set[str], path: Path) -> None:
+    """Refuse a state dict that lacks tensors, or has tensors that ResNet50 has no place for."""
+    if missing := sorted(needed - set(state)):
+        raise WeightsError(f"{path}: not ResNet50: it lacks {_some(missing)}")
+    if left_over := sorted(name for name in state if name not in needed and not _is_unused(name)):
+        is_deeper = all(_BLOCK_NAME.match(name) for name in left_over)
+        kind = "a deeper ResNet than ResNet50" if is_deeper else "not ResNet50"
+        raise WeightsError(f"{path}: {kind}: ResNet50 has no place for {_some(left_over)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -18,8 +18,8 @@ from gifdesc.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.confidence import is_low
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
-from gifdesc.errors import CheckpointError, GifdescError
-from gifdesc.extractor import FeatureExtractor
+from gifdesc.errors import CheckpointError, FeatureError, GifdescError
+from gifdesc.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.generation import GeneratedCaption, generate
 from gifdesc.model_folder import locate
 from gifdesc.publishing import HUB_FILES, push_model, save_model
@@ -122,10 +122,13 @@ class Captioner:
         """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
         Raises:
+            FeatureError: the network gives numbers that are not finite.
             GifError: the file gives no frame.
         """
         named = (source_name(source), self._extractor.sample(source))
         [caption] = self._caption_sampled([named], config or DecodingConfig())
+        if caption.error is not None:
+            raise FeatureError(f"{caption.path}: {caption.error}")
         return caption
 
     def caption_many(
@@ -220,11 +223,14 @@ class Captioner:
         self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig
     ) -> list[Caption]:
         features = self._extractor.encode([gif for _, gif in gifs])
-        found = self.caption_features(features, config)
+        finite = [each for each in features if np.isfinite(each).all()]
+        found = iter(self.caption_features(finite, config))
         threshold = self._checkpoint.confidence_threshold
         return [
-            _to_caption(path, gif, captions, threshold)
-            for (path, gif), captions in zip(gifs, found, strict=True)
+            _to_caption(path, gif, next(found), threshold)
+            if np.isfinite(each).all()
+            else Caption(path, error=NOT_FINITE)
+            for (path, gif), each in zip(gifs, features, strict=True)
         ]
 
 

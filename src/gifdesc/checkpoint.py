@@ -15,7 +15,7 @@ from gifdesc import __version__
 from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.config_json import from_json, to_json
 from gifdesc.errors import CheckpointError, UsageError
-from gifdesc.files import write_json
+from gifdesc.files import describe_placeholder, write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
 from gifdesc.model_folder import SCORES_NAME, kind_of, read_config
@@ -177,6 +177,8 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
         CheckpointError: the file is missing, damaged, or of another model.
     """
     try:
+        if kind := describe_placeholder(path):
+            raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
         state = load_file(path)
         model.load_state_dict(state)
     except FileNotFoundError:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.errors import FeatureError, GifdescError
-from gifdesc.extractor import FeatureExtractor
+from gifdesc.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features import (
     RECIPE_NAME,
     Manifest,
@@ -196,6 +196,9 @@ class _Run:
             return
         for (one, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
             name = features_name(one.source)
+            if not np.isfinite(vectors).all():
+                yield self._fail(one, BrokenGifError(NOT_FINITE, sampled.identity))
+                continue
             if not (self._features_dir / RECIPE_NAME).is_file():
                 raise FeatureError(f"{self._features_dir}: was removed while it was written")
             try:

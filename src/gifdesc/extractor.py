@@ -12,15 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc import __version__
-from gifdesc.backbone import Backbone, load_backbone
+from gifdesc.backbone import WEIGHT_NAMES, Backbone, load_backbone
 from gifdesc.config import Encoding, FeatureRecipe, Framing, Precision, Sampling
 from gifdesc.device import resolve_device
-from gifdesc.errors import CheckpointError
+from gifdesc.errors import CheckpointError, WeightsError
 from gifdesc.frame_batches import FrameBatches
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.runtime import FrameEncoder, RuntimeName, make_encoder
 from gifdesc.sampled import SampledGif, sample_source
 from gifdesc.sources import GifSource
+
+NOT_FINITE = (
+    "the network gave numbers that are not finite (NaN, infinity); try --precision float32, or "
+    "other weights"
+)
+"""Why a GIF has no features although its frames are good: 16-bit floats overflow, for one."""
 
 
 class FeatureExtractor:
@@ -112,10 +118,17 @@ class FeatureExtractor:
             UsageError, WeightsError: as `create`.
         """
         torch_device = resolve_device(device)
+        if weights is None and recipe.weights not in WEIGHT_NAMES:
+            if not Path(recipe.weights).is_file():
+                raise WeightsError(
+                    f"the model's features were made with the weights file {recipe.weights} "
+                    f"(SHA-256 {recipe.weights_sha256[:12]}...); name that file with --weights"
+                )
+            weights = recipe.weights
         backbone = load_backbone(weights or recipe.weights)
         if backbone.weights_sha256 != recipe.weights_sha256:
             raise CheckpointError(
-                f"--weights {weights or recipe.weights}: not the weights that the model's features "
+                f"{weights or recipe.weights}: not the weights that the model's features "
                 f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted "
                 f"{recipe.weights_sha256[:12]}...); name the right file with --weights"
             )

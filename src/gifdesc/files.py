@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
+"""How a pointer begins, which Git LFS leaves in place of a file (its specification)."""
+
 _TEMPORARY_PREFIX = ".gifdesc-tmp-"
 
 
@@ -37,6 +40,23 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary_path.unlink(missing_ok=True)
         raise
+
+
+def describe_placeholder(path: Path) -> str | None:
+    """What a file is that came in place of the wanted one; None where nothing shows it.
+
+    A clone without Git LFS holds pointers, and a failed download an HTML page.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        beginning = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if beginning.startswith(LFS_POINTER_START):
+        return "a Git LFS pointer"
+    if beginning.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page"
+    return None
 
 
 def check_replaceable(path: Path) -> None:

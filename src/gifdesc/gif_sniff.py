@@ -1,5 +1,7 @@
 """What a file that is no picture starts like, for the sentence that refuses it."""
 
+from gifdesc.files import LFS_POINTER_START
+
 _BEGINNINGS = (
     (b"GIF", "a GIF of an unknown version"),
     (b"\x89PNG", "a PNG"),
@@ -12,10 +14,38 @@ _BEGINNINGS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"\x1aE\xdf\xa3", "a WebM or Matroska video"),
     (b"OggS", "an Ogg file"),
+    (b"II*\0", "a TIFF picture"),
+    (b"MM\0*", "a TIFF picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (b"\0\0\1\0", "an icon"),
+    (b"8BPS", "a Photoshop document"),
+    (b"qoif", "a QOI picture"),
+    (b"\x8aMNG", "an MNG animation"),
+    (b"\0\x05\x16\x07", "an AppleDouble file, which holds no picture"),
+    (b"ID3", "an MP3 sound"),
+    (LFS_POINTER_START, "a Git LFS pointer; fetch the file itself"),
     (b"FLV\x01", "a Flash video"),
     (b"CWS", "a Flash film"),
     (b"FWS", "a Flash film"),
 )
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "an AVIF"),
+    **dict.fromkeys(
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "a HEIC picture"
+    ),
+    b"crx ": "a CR3 picture",
+    b"qt  ": "a QuickTime video",
+    b"M4A ": "an M4A sound",
+}
+"""Brands of ISO base media files (ISO/IEC 14496-12, section 4.3; ISO/IEC 23008-12, section 10)."""
+
+_RIFF_KINDS = {b"WEBP": "a WebP", b"AVI ": "an AVI video", b"WAVE": "a WAV sound"}
+
+_HEIF_BRANDS = (b"mif1", b"msf1")
+"""Pictures whose other brands tell the codec."""
+
 _HTML_BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<!--")
 _NUM_BYTES = 512
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -27,12 +57,22 @@ def describe_beginning(data: bytes) -> str | None:
         if data.startswith(beginning):
             return description
     if data[:4] == b"RIFF":
-        return "a WebP" if data[8:12] == b"WEBP" else "a RIFF file"
+        return _RIFF_KINDS.get(data[8:12], "a RIFF file")
     if data[4:8] == b"ftyp":
-        return "an AVIF" if data[8:12] in (b"avif", b"avis") else "an MP4 video"
+        return _describe_brands(data[8 : min(int.from_bytes(data[:4]), _NUM_BYTES)])
     if not data[:_NUM_BYTES].strip(b"\0"):
         return "nothing but zero bytes"
     return _describe_text(data[:_NUM_BYTES])
+
+
+def _describe_brands(box: bytes) -> str:
+    """What a file type box tells: its major brand, a version, compatible brands, 4 bytes each."""
+    major, compatible = box[:4], [box[start : start + 4] for start in range(8, len(box), 4)]
+    if major in _BRANDS:
+        return _BRANDS[major]
+    if major in _HEIF_BRANDS:
+        return next((_BRANDS[brand] for brand in compatible if brand in _BRANDS), "a HEIF picture")
+    return "an MP4 video"
 
 
 def _describe_text(start: bytes) -> str | None:

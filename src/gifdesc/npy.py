@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.errors import FeatureError
-from gifdesc.files import reason
+from gifdesc.files import LFS_POINTER_START, reason
 
 _MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -118,6 +118,8 @@ def _header_end(path: Path, start: bytes) -> int:
     """Where the header of a file that begins with `start` ends."""
     if start.startswith(_ZIP_MAGIC):
         raise FeatureError(f"{path}: an .npz archive, not a .npy file")
+    if start.startswith(LFS_POINTER_START):
+        raise FeatureError(f"{path}: a Git LFS pointer, not the features; fetch the file itself")
     if not start.startswith(_MAGIC) or len(start) < 12:
         raise _damaged(path)
     # Version 1 has a length of two bytes, later ones of four, the lowest byte first.

@@ -13,6 +13,7 @@ import torch
 
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, HubError
+from gifdesc.files import describe_placeholder
 from gifdesc.model_folder import CONFIG_NAME, locate, read_config
 
 _FILES = ("*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors")
@@ -72,6 +73,9 @@ def load_vision_language_model(name: Path | str, device: str = "auto") -> Vision
             folder = locate(name, [*_FILES, _OLD_WEIGHTS])
         except HubError as error:
             raise CheckpointError(f"{name}: holds no weights that gifdesc reads") from error
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        if kind := describe_placeholder(path):
+            raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
     dtype = _dtype_on(torch_device)
     with quiet_transformers():
         processor = _load_processor(folder, str(name))
