@@ -282,7 +282,7 @@ def test_a_prediction_without_references_is_named(people, tmp_path):
     assert done.code == 1
     assert done.error == (
         f"error: {mine}: no id in common with the references, which may be of another data set: "
-        "no references for stranger"
+        "no references for stranger; the references are of GIFs such as a"
     )
 
 

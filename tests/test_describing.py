@@ -6,11 +6,12 @@ import pytest
 from gifdesc.caption_result import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.describing import Origin, describe, description_name
-from gifdesc.descriptions import gif_key, read_descriptions
+from gifdesc.descriptions import read_descriptions
 from gifdesc.errors import DescriptionError
 from gifdesc.features import features_name
 from gifdesc.generation import GeneratedCaption
 from gifdesc.inputs import GifInput, find_gifs
+from gifdesc.names import gif_key
 from helpers import draw_broken_gif, draw_gif
 
 ORIGIN = Origin("someone/model")

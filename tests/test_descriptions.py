@@ -1,12 +1,21 @@
 """Description files of three kinds to captions per GIF."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from gifdesc.descriptions import Descriptions, gif_key, read_descriptions
+from gifdesc.caption_files import FORMS_READ
+from gifdesc.caption_formats import to_line
+from gifdesc.caption_result import Caption
+from gifdesc.descriptions import Descriptions, read_descriptions
 from gifdesc.errors import DescriptionError
+from gifdesc.names import gif_key
+
+WANTED = "a text or a list of texts is wanted"
+DIFFER = "`caption` and `captions` differ; leave one out"
+TWO_NAMES = "`path` c/d.gif and `id` a name two GIFs; leave one out"
 
 
 def write(folder: Path, **files: str | bytes) -> Path:
@@ -16,33 +25,6 @@ def write(folder: Path, **files: str | bytes) -> Path:
         data = content if isinstance(content, bytes) else content.encode()
         path.write_bytes(data)
     return folder
-
-
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("jump", "jump"),
-        ("jump.gif", "jump"),
-        ("jump.GIF", "jump"),
-        ("jump.gif.npy", "jump"),
-        ("jump.npy", "jump"),
-        ("cats/jump.gif", "cats/jump"),
-        ("./cats//jump.gif", "cats/jump"),
-        ("cats\\jump.gif", "cats/jump"),
-        ("v1.2/a.b.gif", "v1.2/a.b"),
-        ("https://media.tumblr.com/38a/tumblr_x1.gif", "tumblr_x1"),
-        ("https://example.org/a%20cat.gif?width=3#top", "a cat"),
-        ("gif_7_features_with_pe.npy", "gif_7"),
-        ("description_7", "gif_7"),
-        ("sub/gif_7_features_with_pe.npy", "sub/gif_7"),
-        ("sub/description_7", "sub/gif_7"),
-        ("gif_7.gif", "gif_7"),
-        ("description_of_7", "description_of_7"),
-        ("my_description_7", "my_description_7"),
-    ],
-)
-def test_the_key_of_a_name(name, key):
-    assert gif_key(name) == key
 
 
 def test_text_files_hold_one_description_a_line(tmp_path):
@@ -69,7 +51,7 @@ def test_a_text_file_is_named_like_its_gif_with_or_without_its_suffix(tmp_path, 
 def test_the_reports_names_meet(tmp_path):
     (tmp_path / "description_7.txt").write_text("a cat jumps")
     descriptions = read_descriptions(tmp_path)
-    assert descriptions.match([gif_key("gif_7_features_with_pe.npy")]) == ["gif_7"]
+    assert descriptions.match([gif_key("gif_7_features_with_pe.npy")]).found == ["gif_7"]
     assert descriptions.captions["gif_7"] == ["a cat jumps"]
 
 
@@ -83,18 +65,28 @@ def test_a_table_names_gifs_by_url_or_name(tmp_path):
     )
     descriptions = read_descriptions(tmp_path)
     assert descriptions.captions == {
-        "tumblr_1": ["a man is glaring.", "someone stares."],
+        "//media.tumblr.com/a/tumblr_1": ["a man is glaring.", "someone stares."],
         "cats/jump": ["a cat jumps high"],
     }
     assert descriptions.problems == []
 
 
-@pytest.mark.parametrize("line", ["no tab here", "\tno name", "no-sentence.gif\t", "x.gif\t  "])
-def test_a_table_line_that_is_none_is_named_and_the_rest_is_used(tmp_path, line):
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("no tab here", "not `name<TAB>sentence`"),
+        ("\tno name", "not `name<TAB>sentence`"),
+        ("no-sentence.gif\t", "no caption"),
+        ("x.gif\t  ", "no caption"),
+        ('x.gif\t""', "no caption"),
+        ("http://[::1\tx", "not a URL: http://[::1"),
+    ],
+)
+def test_a_table_line_that_is_none_is_named_and_the_rest_is_used(tmp_path, line, problem):
     write(tmp_path, t_tsv=f"a.gif\tfirst\n{line}\nb.gif\tlast\n")
     descriptions = read_descriptions(tmp_path)
     assert descriptions.captions == {"a": ["first"], "b": ["last"]}
-    assert descriptions.problems == [f"{tmp_path / 't.tsv'}:2: not `name<TAB>sentence`"]
+    assert descriptions.problems == [f"{tmp_path / 't.tsv'}:2: {problem}"]
 
 
 @pytest.mark.parametrize("key", ["id", "path", "gif", "source", "name", "url"])
@@ -118,11 +110,18 @@ def test_a_number_is_a_name_and_one_string_is_one_caption(tmp_path):
         ('"text"', "needs `id` and `caption` or `captions`"),
         ('{"caption": "nameless"}', "needs `id` and `caption` or `captions`"),
         ('{"id": "a"}', "needs `id` and `caption` or `captions`"),
-        ('{"id": "a", "captions": []}', "needs `id` and `caption` or `captions`"),
-        ('{"id": "a", "captions": [1]}', "needs `id` and `caption` or `captions`"),
-        ('{"id": "a", "captions": 5}', "needs `id` and `caption` or `captions`"),
-        ('{"id": "a", "captions": {"x": 1}}', "needs `id` and `caption` or `captions`"),
-        ('{"id": ["a"], "caption": "x"}', "needs `id` and `caption` or `captions`"),
+        ('{"id": "a", "captions": []}', "no caption"),
+        ('{"id": "a", "caption": null}', "no caption"),
+        ('{"id": "a", "caption": NaN}', "no caption"),
+        ('{"path": "a", "error": "not a GIF"}', "no caption (not a GIF)"),
+        ('{"id": "a", "captions": [1]}', f"`captions` holds a number; {WANTED}"),
+        ('{"id": "a", "captions": 5}', f"`captions` is a number; {WANTED}"),
+        ('{"id": "a", "captions": {"x": 1}}', f"`captions` is an object; {WANTED}"),
+        ('{"id": "a", "caption": "x", "captions": ["y"]}', DIFFER),
+        ('{"id": ["a"], "caption": "x"}', "`id` is a list; a name is wanted"),
+        ('{"id": true, "caption": "x"}', "`id` is true or false; a name is wanted"),
+        ('{"id": "a", "path": "c/d.gif", "caption": "x"}', TWO_NAMES),
+        ('{"url": "http://[::1", "caption": "x"}', "not a URL: http://[::1"),
         ('{"id": null, "caption": "x"}', "needs `id` and `caption` or `captions`"),
     ],
 )
@@ -219,7 +218,9 @@ def test_a_missing_path_is_refused(tmp_path):
 
 
 def test_no_description_at_all_is_refused(tmp_path):
-    with pytest.raises(DescriptionError, match=r"no descriptions here$"):
+    with pytest.raises(
+        DescriptionError, match=r"no descriptions here; write lines \{.*\.txt files"
+    ):
         read_descriptions(tmp_path)
     write(tmp_path, empty_txt="")
     with pytest.raises(DescriptionError, match=r"no descriptions here \(.*empty\.txt: empty\)"):
@@ -228,12 +229,95 @@ def test_no_description_at_all_is_refused(tmp_path):
 
 def test_a_gif_is_found_by_its_path_and_else_by_its_bare_name():
     descriptions = Descriptions({"x/jump": ["in x"], "jump": ["anywhere"]})
-    assert descriptions.match(["x/jump", "y/cry"]) == ["x/jump", None]
-    assert descriptions.match(["y/jump"]) == descriptions.match(["jump"]) == ["jump"]
-    assert Descriptions({"x/jump": ["in x"]}).match(["jump"]) == [None]
+    assert descriptions.match(["x/jump", "y/cry"]).found == ["x/jump", None]
+    assert descriptions.match(["y/jump"]).found == ["jump"]
+    assert descriptions.match(["jump"]).found == ["jump"]
+    assert Descriptions({"x/jump": ["in x"]}).match(["jump"]).found == ["x/jump"]
 
 
 def test_a_bare_name_that_several_gifs_have_describes_none_of_them():
     descriptions = Descriptions({"x/jump": ["in x"], "jump": ["anywhere"]})
-    assert descriptions.match(["x/jump", "y/jump"]) == ["x/jump", None]
-    assert descriptions.match(["jump", "y/jump"]) == ["jump", None]
+    assert descriptions.match(["x/jump", "y/jump"]).found == ["x/jump", None]
+    assert descriptions.match(["jump", "y/jump"]).found == ["jump", None]
+
+
+@pytest.mark.parametrize("number", [900, 1])
+def test_the_number_of_a_picture_names_its_gif_and_not_that_of_the_caption(tmp_path, number):
+    row = {"image_id": 7, "id": number, "caption": "a cat jumps"}
+    write(tmp_path, d_jsonl=json.dumps(row))
+    assert read_descriptions(tmp_path).captions == {"7": ["a cat jumps"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ({"id": "jump", "path": "cats/jump.gif"}, "cats/jump"),
+        ({"id": "jump", "url": "https://x.example/a/jump.gif"}, "jump"),
+        ({"image_id": 7, "file_name": "7.jpg", "url": None}, "7"),
+        ({"id": 7.0}, "7"),
+    ],
+)
+def test_several_names_of_one_gif_agree(tmp_path, row, key):
+    write(tmp_path, d_jsonl=json.dumps({**row, "caption": "x"}))
+    assert list(read_descriptions(tmp_path).captions) == [key]
+
+
+def test_urls_that_only_their_queries_tell_apart_are_refused_by_name(tmp_path):
+    urls = [f"https://x.example/view.gif?id={number}" for number in (1, 2)]
+    write(tmp_path, t_tsv="".join(f"{url}\tno\n" for url in urls) + "b.gif\tyes\n")
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"b": ["yes"]}
+    [problem] = descriptions.problems
+    assert f":2: {urls[1]} and {urls[0]} differ only in what follows" in problem
+
+
+def test_names_in_two_unicode_forms_are_one(tmp_path):
+    lines = [unicodedata.normalize(form, "café.gif\t") + form for form in ("NFC", "NFD")]
+    write(tmp_path, t_tsv="\n".join(lines))
+    assert read_descriptions(tmp_path).captions == {"caf\u00e9": ["NFC", "NFD"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("c.json", '{"images": [], "annotations": []}', "COCO annotations (JSON)"),
+        ("c.jsonl", '{\n "images": [],\n "annotations": []\n}', "COCO annotations (JSON)"),
+        ("c.json", '[{"image_id": 1, "caption": "x"}]', "a COCO results list (JSON)"),
+        ("c.json", '[\n{"id": 1, "caption": "x"}\n]', "a JSON list"),
+        ("c.json", '{\n"id": 1,\n"caption": "x"\n}', "one JSON object over several lines"),
+        ("c.csv", "image,caption\na.gif,x\n", "a CSV table"),
+    ],
+)
+def test_a_file_of_another_form_is_called_what_it_is(tmp_path, name, text, kind):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(path)
+    assert str(caught.value) == f"{path}: {kind}, which is not read; {FORMS_READ}"
+
+
+def test_a_folder_of_nothing_but_another_form_names_it(tmp_path):
+    write(tmp_path, captions_csv="a.gif,x\n")
+    with pytest.raises(DescriptionError, match=r"it holds captions\.csv, which is not read in a f"):
+        read_descriptions(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lines.json", "lines.ndjson", "lines"])
+def test_json_lines_are_read_whatever_the_file_is_called(tmp_path, name):
+    (tmp_path / name).write_text('{"id": "a", "caption": "x"}\n{"id": "b", "caption": "y"}\n')
+    assert read_descriptions(tmp_path / name).captions == {"a": ["x"], "b": ["y"]}
+
+
+def test_what_gifdesc_caption_writes_is_read(tmp_path):
+    captions = [
+        Caption("gifs/cats/a\\b.gif", caption="it moves"),
+        Caption("gifs/c.gif", error="not a GIF"),
+    ]
+    for name, form in (("c.tsv", "tsv"), ("c.jsonl", "json")):
+        (tmp_path / name).write_text("".join(to_line(one, form) for one in captions))
+        descriptions = read_descriptions(tmp_path / name)
+        assert descriptions.captions == {"gifs/cats/a/b": ["it moves"]}
+        assert descriptions.match(["cats/a/b"]).found == ["gifs/cats/a/b"]
+        [problem] = descriptions.problems
+        assert "c." in problem
+        assert ":2: no caption" in problem

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from gifdesc.caption_files import FORMS_READ
 from gifdesc.errors import DescriptionError
 from gifdesc.predictions import read_predictions, read_references
 
@@ -35,10 +36,24 @@ def test_empty_lines_do_not_count(tmp_path):
     ("text", "wanted"),
     [
         ('{"id": "a", "caption": "x"}\nno json\n', ":2: not JSON"),
-        ('["a", "x"]\n', ':1: needs "id" and "caption"'),
-        ('{"caption": "x"}\n', ':1: needs "id" and "caption"'),
-        ('{"id": "a"}\n', ':1: needs "id" and "caption"'),
-        ('{"id": "a", "caption": null}\n', ':1: needs "id" and "caption"'),
+        ('["a", "x"]\n', ": a JSON list, which is not read; " + FORMS_READ),
+        ('{"caption": "x"}\n', ":1: needs `id` and `caption` or `captions`"),
+        ('{"id": "a"}\n', ":1: needs `id` and `caption` or `captions`"),
+        ('{"id": "a", "caption": null}\n', ": holds no caption"),
+        ('{"id": "a", "caption": NaN}\n', ": holds no caption"),
+        ('{"id": "a", "caption": ["x"]}\n', ":1: the caption is a list; a text is wanted"),
+        (
+            '{"id": "a", "caption": 5}\n',
+            ":1: `caption` is a number; a text or a list of texts is wanted",
+        ),
+        (
+            '[{"image_id": 1, "caption": "x"},\n {"image_id": 2, "caption": "y"}]',
+            ": a COCO results list (JSON), which is not read; " + FORMS_READ,
+        ),
+        (
+            '{"images": [],\n "annotations": []}',
+            ": COCO annotations (JSON), which is not read; " + FORMS_READ,
+        ),
         ('{"id": 1, "caption": "x"}\n{"id": "1", "caption": "y"}\n', ":2: id 1 stands twice"),
         ("", ": holds no line"),
         ("\n \n", ": holds no line"),
@@ -52,17 +67,42 @@ def test_a_line_of_another_form_is_named(tmp_path, text, wanted):
     assert str(caught.value) == f"{path}{wanted}"
 
 
-@pytest.mark.parametrize("captions", [[], [1], ["x", None]])
-def test_references_without_captions_are_named(tmp_path, captions):
+@pytest.mark.parametrize(
+    ("captions", "problem"),
+    [
+        ([], "no caption"),
+        (None, "no caption"),
+        ([None, " "], "no caption"),
+        ([1], "`captions` holds a number; a text or a list of texts is wanted"),
+    ],
+)
+def test_references_without_captions_are_named(tmp_path, captions, problem):
     path = write(tmp_path / "r.jsonl", {"id": "a", "captions": captions})
-    with pytest.raises(DescriptionError, match="id a has no list of captions"):
+    with pytest.raises(DescriptionError) as caught:
         read_references(path)
+    assert str(caught.value) == f"{path}:1: {problem}"
 
 
-def test_references_are_a_list_and_no_string(tmp_path):
-    path = write(tmp_path / "r.jsonl", {"id": "a", "captions": "one"})
-    with pytest.raises(DescriptionError, match='needs "id" and "captions"'):
-        read_references(path)
+def test_an_empty_reference_among_others_is_left_out_with_a_warning(tmp_path, caplog):
+    path = write(tmp_path / "r.jsonl", {"id": "a", "captions": ["x", None, ""]})
+    assert read_references(path) == {"a": ["x"]}
+    assert caplog.messages == [f"{path}: 2 empty references are left out"]
+
+
+def test_a_reference_may_be_one_text(tmp_path):
+    rows = [{"id": "a", "captions": "one"}, {"image_id": 7, "id": 1, "caption": "two"}]
+    rows.append({"image_id": 7, "id": 2, "caption": "three"})
+    assert read_references(write(tmp_path / "r.jsonl", *rows)) == {
+        "a": ["one"],
+        "7": ["two", "three"],
+    }
+
+
+def test_null_captions_and_malformed_urls_end_no_evaluation(tmp_path, caplog):
+    rows = [{"id": "one", "caption": None}, {"url": "http://[::1", "caption": "x"}]
+    path = write(tmp_path / "p.jsonl", {"id": "cats/jump", "caption": "x"}, *rows)
+    assert read_predictions(path, IDS) == {"cats/jump": "x"}
+    assert caplog.messages == [f"{path}:3: not a URL: http://[::1: left out"]
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -97,7 +137,7 @@ def test_a_line_that_is_no_table_row_is_named(tmp_path):
     path = tmp_path / "p.tsv"
     for text in ("a\tdog\nno tab\n", "a\tdog\n\tno name\n"):
         path.write_text(text)
-        with pytest.raises(DescriptionError, match=r"p\.tsv:2: not `name<TAB>caption`"):
+        with pytest.raises(DescriptionError, match=r"p\.tsv:2: not `name<TAB>sentence`"):
             read_predictions(path)
 
 
@@ -136,12 +176,15 @@ def test_a_path_meets_the_id_that_agrees_longest(tmp_path, path, wanted):
         ("cats/jump", "cats/jump"),
         ("cats/jump.gif", "cats/jump"),
         ("dogs/run", "dogs/run.gif"),
-        ("gifs/cats/jump", None),
-        ("run", None),
+        ("gifs/cats/jump", "cats/jump"),
+        ("run", "dogs/run.gif"),
+        ("run.mp4", "dogs/run.gif"),
+        ("cats/jump.avi", "cats/jump"),
         ("jump", None),
+        ("birds/jump", None),
     ],
 )
-def test_an_id_is_meant_as_it_stands(tmp_path, name, wanted):
+def test_an_id_meets_another_as_a_path_does(tmp_path, name, wanted):
     file = write(tmp_path / "p.jsonl", {"id": "one", "caption": "x"}, {"id": name, "caption": "y"})
     if wanted is None:
         with pytest.raises(DescriptionError, match=f"p.jsonl: no references for {name}"):

@@ -15,10 +15,11 @@ from gifdesc.caption_result import Caption
 from gifdesc.captioners import GifCaptioner
 from gifdesc.config import DecodingConfig
 from gifdesc.config_json import to_json
-from gifdesc.descriptions import TEXT_SUFFIX, gif_key
+from gifdesc.descriptions import TEXT_SUFFIX
 from gifdesc.errors import DescriptionError
 from gifdesc.files import reason, write_json, write_text
 from gifdesc.inputs import GIF_SUFFIX, GifInput
+from gifdesc.names import gif_key
 
 ORIGIN_NAME = "origin.json"
 """What made the descriptions of a folder."""

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gifdesc.caption_files import CaptionLine
 from gifdesc.descriptions import (
     Descriptions,
-    Row,
-    bare_name,
+    add_line,
     description_files,
-    gif_key,
-    json_rows,
-    table_rows,
+    read_description_file,
 )
-from gifdesc.errors import UsageError
-from gifdesc.files import reason
+from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.findings import MIN_WORDS, DescriptionKind, Finding
 from gifdesc.inputs import GifInput
+from gifdesc.names import Matches, comparable_key, gif_key
 
 _MAX_QUOTED = 60
 """Characters of a description that a finding quotes."""
@@ -61,8 +58,6 @@ class DescriptionInspector:
         self._known = Descriptions()
         for file_path, name in description_files(path):
             self._read(file_path, name)
-        for caption in self._captions:
-            self._known.add(caption.key, [caption.text])
 
     def add_gif(self, gif: GifInput, *, is_readable: bool) -> None:
         """Remember a GIF that there is; only one that can be read will be trained on."""
@@ -70,91 +65,72 @@ class DescriptionInspector:
 
     def findings(self) -> Iterator[Finding]:
         """What is found about the descriptions and those that lack, once every GIF was added."""
-        # Whose a bare name is is decided among those that training will see.
-        pairs = [*self._match(self._gifs)]
-        for gif in self._broken_gifs:
-            pairs += self._match([gif])
-        yield from (self._missing(gif) for gif, key in pairs if key is None)
+        captions = [one for one in self._captions if one.key in self._known.captions]
+        # Whose a name is is decided among those that training will see.
+        matches = self._match(self._gifs)
+        could_mean = matches.ambiguous
+        keys = dict(zip(self._gifs, matches.found, strict=True))
+        keys |= zip(self._broken_gifs, self._match(self._broken_gifs).found, strict=True)
+        doubtful = {gif: name for name, gifs in could_mean.items() for gif in gifs}
+        yield from (
+            _missing(gif, doubtful.get(gif_key(gif.source)))
+            for gif, key in keys.items()
+            if key is None
+        )
         yield from self._findings
-        yield from _short(self._captions)
-        yield from _duplicates(self._captions)
-        bare_names = {bare_name(gif_key(gif.source)) for gif in self._gifs}
-        used_keys = {key for _, key in pairs}
-        orphans = {(caption.path, caption.key): caption for caption in self._captions}
+        yield from _short(captions)
+        yield from _duplicates(captions)
+        used_keys = set(keys.values())
+        orphans = {(caption.path, caption.key): caption for caption in captions}
         for caption in orphans.values():
             if caption.key not in used_keys:
-                is_shared = caption.key in bare_names
-                detail = "several GIFs have this name" if is_shared else "there is no such GIF"
-                yield caption.finding("orphan_description", detail)
+                yield caption.finding("orphan_description", _why_orphan(caption.key, could_mean))
 
-    def _match(self, gifs: list[GifInput]) -> Iterator[tuple[GifInput, str | None]]:
-        keys = self._known.match([gif_key(gif.source) for gif in gifs])
-        return zip(gifs, keys, strict=True)
-
-    def _missing(self, gif: GifInput) -> Finding:
-        name = gif_key(gif.source)
-        detail = f"no description of {name}"
-        if (bare := bare_name(name)) in self._known.captions:
-            detail += f"; that of {bare} does not say which of several GIFs it means"
-        return Finding(path=gif.path, kind="missing_description", detail=detail)
+    def _match(self, gifs: list[GifInput]) -> Matches:
+        return self._known.match([gif_key(gif.source) for gif in gifs])
 
     def _read(self, path: Path, name: str) -> None:
         """Keep a file's captions, and what is found about its lines."""
         try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            self._find(path, "bad_description", f"cannot be read: {reason(error)}")
+            lines = read_description_file(path, name)
+        except DescriptionError as error:
+            self._find(path, "bad_description", str(error).removeprefix(f"{path}: "))
             return
-        except UnicodeDecodeError as error:
-            detail = f"not UTF-8 text (byte {error.start}); save it as UTF-8"
-            self._find(path, "bad_description", detail)
-            return
-        if not text.strip():
+        if not lines:
             self._find(path, "empty_description", "no text in this file")
-            return
-        for number, row in _rows(path, text, name):
-            if not isinstance(row, str):
-                self._keep(path, number, row)
-            elif _lacks_only_text(path, text.split("\n")[number - 1]):
-                self._find(path, "empty_description", f"line {number}: no text")
+        for line in lines:
+            if problem := add_line(self._known, line):
+                kind: DescriptionKind
+                kind = "empty_description" if line.is_empty else "bad_description"
+                self._find(path, kind, f"line {line.number}: {problem}")
             else:
-                self._find(path, "bad_description", f"line {number}: {row}")
+                self._keep(path, line)
 
-    def _keep(self, path: Path, number: int, row: tuple[str, list[str]]) -> None:
-        key, texts = gif_key(row[0]), [" ".join(text.split()) for text in row[1]]
+    def _keep(self, path: Path, line: CaptionLine) -> None:
+        key = comparable_key(line.name)
+        texts = [" ".join(text.split()) for text in line.captions]
         self._captions += [_Caption(path, key, text) for text in texts if text]
         if "" in texts:
-            self._find(path, "empty_description", f"line {number}: no text for {key}")
+            self._find(path, "empty_description", f"line {line.number}: no text for {key}")
 
     def _find(self, path: Path, kind: DescriptionKind, detail: str) -> None:
         self._findings.append(Finding(path=path, kind=kind, detail=detail))
 
 
-def _rows(path: Path, text: str, name: str) -> Iterator[tuple[int, Row]]:
-    """The numbered lines of a file: a GIF's name and texts each, or why there are none."""
-    suffix = path.suffix.lower()
-    if suffix == ".tsv":
-        yield from table_rows(text)
-    elif suffix == ".jsonl":
-        yield from json_rows(text)
-    else:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                yield number, (name, [line])
+def _missing(gif: GifInput, doubtful_name: str | None) -> Finding:
+    detail = f"no description of {gif_key(gif.source)}"
+    if doubtful_name is not None:
+        detail += f"; {doubtful_name} could mean several GIFs, or several names could mean this GIF"
+    return Finding(path=gif.path, kind="missing_description", detail=detail)
 
 
-def _lacks_only_text(path: Path, line: str) -> bool:
-    """Whether a line that is refused names a GIF and has an empty place for its text."""
-    if path.suffix.lower() == ".tsv":
-        name, tab, text = line.partition("\t")
-        return bool(name.strip() and tab and not text.strip())
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(row, dict) or not {"caption", "captions"} & set(row):
-        return False
-    return not (row.get("captions") or row.get("caption"))
+def _why_orphan(name: str, could_mean: Mapping[str, Sequence[str]]) -> str:
+    gifs = could_mean.get(name, ())
+    if not gifs:
+        return "there is no such GIF"
+    if len(gifs) == 1:
+        return f"{gifs[0]} could be meant by several names"
+    return f"could mean {' or '.join(gifs)}"
 
 
 def _short(captions: list[_Caption]) -> Iterator[Finding]:

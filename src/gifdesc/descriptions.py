@@ -1,29 +1,26 @@
-"""Description files (text, TSV, JSON lines) to captions per GIF.
-
-A GIF's key is its path without the suffix: `cats/jump.gif` and `cats/jump.txt` meet as
-`cats/jump`. The report's names meet too: `gif_7_features_with_pe.npy` and `description_7.txt`.
-"""
+"""Description files (text, TSV, JSON lines) to captions per GIF."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlparse
 
+from gifdesc.caption_files import (
+    FORMS_READ,
+    CaptionLine,
+    form_of,
+    read_caption_lines,
+    read_text_lines,
+)
 from gifdesc.errors import DescriptionError
-from gifdesc.files import find_files, reason
+from gifdesc.files import find_files
+from gifdesc.names import Matches, comparable_key, match_names, url_query
 
 TEXT_SUFFIX = ".txt"
-TABLE_SUFFIXES = (".tsv", ".jsonl")
-_ID_KEYS = ("id", "path", "gif", "source", "name", "url")
-_ODD_PATH = re.compile(r"\\|//|/$|^$|(^|/)\.(/|$)")
-"""What a path may be written without: most are, and need no parsing."""
-
-_REPORT_NAME = re.compile(r"gif_(\d+)_features_with_pe|description_(\d+)")
+TABLE_SUFFIXES = (".tsv", ".jsonl", ".ndjson")
+_UNREAD_SUFFIXES = (".csv", ".json", ".xlsx", ".parquet")
+"""Endings of what people keep captions in and a folder is not searched for."""
 
 
 @dataclass
@@ -37,50 +34,40 @@ class Descriptions:
 
     captions: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    _urls: dict[str, str] = field(default_factory=dict, repr=False)
+    _clashing: set[str] = field(default_factory=set, repr=False)
 
-    def add(self, key: str, captions: list[str]) -> None:
-        """Add captions to a GIF's; white space around and inside them is made single spaces."""
+    def add(self, name: str, captions: Sequence[str]) -> None:
+        """Add captions to a GIF's; white space around and inside them is made single spaces.
+
+        Args:
+            name: the GIF's, in any form.
+            captions: texts; empty ones do not count.
+
+        Raises:
+            DescriptionError: the name is a URL that only its query tells apart from another's,
+                whose captions are dropped as well.
+        """
+        key = comparable_key(name)
+        other = self._urls.setdefault(key, name)
+        if key in self._clashing or url_query(other) != url_query(name):
+            self._clashing.add(key)
+            self.captions.pop(key, None)
+            raise DescriptionError(
+                f"{name} and {other} differ only in what follows the question mark, so neither is "
+                "used; name the GIFs by their files"
+            )
         cleaned = [" ".join(caption.split()) for caption in captions]
         if kept := [caption for caption in cleaned if caption]:
             self.captions.setdefault(key, []).extend(kept)
 
-    def match(self, keys: Sequence[str]) -> list[str | None]:
-        """For each GIF the key under which its captions stand: its path, else its bare name.
-
-        TGIF's tables name a GIF by URL, so they know only its bare name. A bare name that several
-        GIFs have describes none of them.
+    def match(self, keys: Sequence[str]) -> Matches:
+        """For each GIF the key of its captions.
 
         Args:
             keys: of all the GIFs that there are.
         """
-        num_bare = Counter(map(bare_name, keys))
-        return [self._find(key, is_unique=num_bare[bare_name(key)] == 1) for key in keys]
-
-    def _find(self, key: str, *, is_unique: bool) -> str | None:
-        if key in self.captions or not is_unique:
-            return key if key in self.captions else None
-        bare = bare_name(key)
-        return bare if bare in self.captions else None
-
-
-def gif_key(name: str) -> str:
-    """The key of a GIF, a feature file or a URL."""
-    if "://" in name:
-        name = PurePosixPath(unquote(urlparse(name).path)).name
-    if _ODD_PATH.search(name):
-        name = PurePosixPath(name.replace("\\", "/")).as_posix()
-    for suffix in (".npy", ".gif"):
-        if name[-len(suffix) :].lower() == suffix:
-            name = name[: -len(suffix)]
-    folder, slash, stem = name.rpartition("/")
-    if match := _REPORT_NAME.fullmatch(stem):
-        stem = f"gif_{match[1] or match[2]}"
-    return folder + slash + stem
-
-
-def bare_name(key: str) -> str:
-    """A key without its folders."""
-    return key.rpartition("/")[2]
+        return match_names(keys, self.captions)
 
 
 def description_files(path: Path) -> list[tuple[Path, str]]:
@@ -96,12 +83,28 @@ def description_files(path: Path) -> list[tuple[Path, str]]:
     return [(root / name, PurePosixPath(name).with_suffix("").as_posix()) for name in names]
 
 
+def read_description_file(path: Path, name: str) -> list[CaptionLine]:
+    """The lines of one description file that are not empty, usable or not.
+
+    Args:
+        path: the file.
+        name: what `description_files` calls it.
+
+    Raises:
+        DescriptionError: the file cannot be read, is not UTF-8, or is of a form that is not read.
+    """
+    if path.suffix.lower() == TEXT_SUFFIX:
+        lines = enumerate(read_text_lines(path), start=1)
+        return [CaptionLine(number, name, (line,)) for number, line in lines]
+    return read_caption_lines(path, form_of(path))
+
+
 def read_descriptions(path: Path) -> Descriptions:
     """Read a folder of `.txt`, `.tsv` and `.jsonl` files, or one such file.
 
     A text file holds one description a line and is named like its GIF. A TSV line is
-    `url-or-name<TAB>sentence`. A JSON line has `id` (or `path`, `gif`, `name`, `url`) and
-    `caption` or `captions`.
+    `url-or-name<TAB>sentence`. A JSON line has `id` (or `image_id`, `path`, `gif`, `name`, `url`)
+    and `caption` or `captions`.
 
     Raises:
         DescriptionError: there is no such path, or it holds no description at all.
@@ -111,74 +114,43 @@ def read_descriptions(path: Path) -> Descriptions:
     descriptions = Descriptions()
     for one, name in description_files(path):
         try:
-            _read_file(one, name, descriptions)
-        except OSError as error:
-            descriptions.problems.append(f"{one}: cannot be read: {reason(error)}")
-        except UnicodeDecodeError as error:
-            descriptions.problems.append(
-                f"{one}: not UTF-8 text (byte {error.start}); save it as UTF-8"
-            )
+            lines = read_description_file(one, name)
+        except DescriptionError as error:
+            descriptions.problems.append(str(error))
+            continue
+        if not lines:
+            descriptions.problems.append(f"{one}: empty")
+        for line in lines:
+            problem = add_line(descriptions, line)
+            if problem is not None:
+                descriptions.problems.append(f"{one}:{line.number}: {problem}")
     if not descriptions.captions:
-        first = f" ({descriptions.problems[0]})" if descriptions.problems else ""
-        raise DescriptionError(f"{path}: no descriptions here{first}")
+        raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions
 
 
-def _read_file(path: Path, name: str, descriptions: Descriptions) -> None:
-    """Read a file; `name` is what `description_files` says of it."""
-    text = path.read_bytes().decode("utf-8-sig")
-    suffix = path.suffix.lower()
-    if suffix == ".tsv":
-        rows = table_rows(text)
-    elif suffix == ".jsonl":
-        rows = json_rows(text)
-    else:
-        key = gif_key(name)
-        if not text.strip():
-            descriptions.problems.append(f"{path}: empty")
-        descriptions.add(key, text.splitlines())
-        return
-    for number, row in rows:
-        if isinstance(row, str):
-            descriptions.problems.append(f"{path}:{number}: {row}")
-        else:
-            descriptions.add(gif_key(row[0]), row[1])
+def add_line(descriptions: Descriptions, line: CaptionLine) -> str | None:
+    """Add a line's captions to its GIF's; what is wrong where that cannot be."""
+    if line.problem is not None:
+        return line.problem
+    try:
+        descriptions.add(line.name, line.captions)
+    except DescriptionError as error:
+        return str(error)
+    return None
 
 
-Row = tuple[str, list[str]] | str
-"""A GIF's name and captions, or why the line holds none."""
-
-
-def table_rows(text: str) -> Iterator[tuple[int, Row]]:
-    """The rows of a TSV text, each with its line number from 1; empty lines do not count."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        name, tab, caption = line.rstrip("\r").partition("\t")
-        if tab and name.strip() and caption.strip():
-            yield number, (name.strip(), [caption.replace("\t", " ")])
-        else:
-            yield number, "not `name<TAB>sentence`"
-
-
-def json_rows(text: str) -> Iterator[tuple[int, Row]]:
-    """The rows of a JSON-lines text, each with its line number from 1."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            yield number, "not JSON"
-            continue
-        if not isinstance(row, dict):
-            row = {}
-        name = next((row[key] for key in _ID_KEYS if key in row), None)
-        captions = row.get("captions") or row.get("caption")
-        if isinstance(captions, str):
-            captions = [captions]
-        is_list = isinstance(captions, list) and all(isinstance(c, str) for c in captions)
-        if isinstance(name, (str, int)) and captions and is_list:
-            yield number, (str(name), captions)
-        else:
-            yield number, "needs `id` and `caption` or `captions`"
+def _nothing_read(path: Path, problems: Sequence[str]) -> str:
+    """What to do about a file or folder without any description."""
+    if path.is_file() and problems:
+        return problems[0]
+    if problems:
+        return f"{path}: no descriptions here ({problems[0]})"
+    other = find_files(path, _UNREAD_SUFFIXES) if path.is_dir() else []
+    if other:
+        more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+        return (
+            f"{path}: no descriptions here; it holds {other[0]}{more}, which is not read in a "
+            f"folder; {FORMS_READ}"
+        )
+    return f"{path}: no descriptions here; {FORMS_READ}, or .txt files named like their GIFs"

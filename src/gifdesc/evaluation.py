@@ -155,7 +155,7 @@ def _missing(predictions: Mapping[str, str], names: Sequence[str]) -> str:
     """
     known = set(names)
     if unknown := sorted(set(predictions) - known):
-        raise unknown_ids(unknown, len(predictions) - len(unknown))
+        raise unknown_ids(unknown, len(predictions) - len(unknown), ids=names)
     missing = [name for name in names if name not in predictions]
     if not missing:
         return ""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from gifdesc.charts import ScoreRow
 from gifdesc.curves import drawable
-from gifdesc.descriptions import gif_key
 from gifdesc.errors import UsageError
 from gifdesc.evaluation_page import (
     EvaluationPage,
@@ -20,6 +19,7 @@ from gifdesc.features import Manifest, read_recipe
 from gifdesc.filmstrips import GifFolder
 from gifdesc.gif import Indices
 from gifdesc.model_folder import read_history
+from gifdesc.names import gif_key
 from gifdesc.resampling import Difference
 from gifdesc.sampling import sampler
 from gifdesc.scored import Evaluation, ScoredCaption

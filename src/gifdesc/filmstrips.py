@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from gifdesc.descriptions import gif_key
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.gif import Gif, Indices, read_gif
 from gifdesc.inputs import find_gifs
+from gifdesc.names import NameIndex, gif_key
 from gifdesc.pictures import Frames, fit_frame
 from gifdesc.sampling import sampler, start_times_ms
 
@@ -145,28 +145,14 @@ class GifFolder:
         if not folder.is_dir():
             raise GifdescError(f"{folder}: no such folder; name the GIFs' folder with --gifs")
         self._folder = folder
-        self._paths: dict[str, Path] = {}
-        self._keys_of: dict[str, list[str]] = {}
-        for found in find_gifs([folder]):
-            if found.error is None:
-                key = gif_key(found.source)
-                self._paths[key] = found.path
-                self._keys_of.setdefault(PurePosixPath(key).name, []).append(key)
+        found = [one for one in find_gifs([folder]) if one.error is None]
+        self._paths = {gif_key(one.source): one.path for one in found}
+        self._names = NameIndex(self._paths)
 
     def find(self, name: str) -> Path | None:
-        """A GIF by its path under the folder (with or without `.gif`), its URL or its bare name.
-
-        A bare name counts where one GIF has it, and a path where it ends in the other.
-        """
-        key = gif_key(name)
-        if key in self._paths:
-            return self._paths[key]
-        keys = [
-            one
-            for one in self._keys_of.get(PurePosixPath(key).name, [])
-            if "/" not in key or one.endswith(f"/{key}") or key.endswith(f"/{one}")
-        ]
-        return self._paths[keys[0]] if len(keys) == 1 else None
+        """A GIF by its path under the folder, its URL or its bare name (see `names`)."""
+        key = self._names.find(gif_key(name))
+        return None if key is None else self._paths[key]
 
     def filmstrip(
         self, name: str, indices: Indices = None

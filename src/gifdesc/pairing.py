@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from gifdesc.descriptions import Descriptions, gif_key
+from gifdesc.descriptions import Descriptions
 from gifdesc.errors import FeatureError
 from gifdesc.features import FEATURES_SUFFIX, Manifest
 from gifdesc.files import find_files, reason
+from gifdesc.names import gif_key
 from gifdesc.npy import read_matrix_shape
 
 _HEADERS_PER_SIZE = 64
@@ -35,11 +36,14 @@ class Pairing:
         examples: sorted by name.
         without_description: names of feature files.
         without_features: keys of descriptions.
+        ambiguous: those of them that could mean several GIFs, or a GIF that could be meant by
+            several: each with the GIFs.
     """
 
     examples: list[Example]
     without_description: list[str]
     without_features: list[str]
+    ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
@@ -57,8 +61,8 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     examples, without_description, used = [], [], set()
     features = find_files(features_dir, (FEATURES_SUFFIX,))
     names = [gif_key(sources.get(one, one)) for one in features]
-    keys = descriptions.match(names)
-    for one, name, key in zip(features, names, keys, strict=True):
+    matches = descriptions.match(names)
+    for one, name, key in zip(features, names, matches.found, strict=True):
         if key is None:
             without_description.append(name)
         else:
@@ -67,7 +71,7 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     if not features:
         raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
     without_features = sorted(set(descriptions.captions) - used)
-    return Pairing(examples, without_description, without_features)
+    return Pairing(examples, without_description, without_features, matches.ambiguous)
 
 
 def drop_damaged(examples: Iterable[Example]) -> tuple[list[Example], int, list[str]]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gifdesc.config import Split
-from gifdesc.descriptions import gif_key
 from gifdesc.errors import DescriptionError
 from gifdesc.files import reason
+from gifdesc.names import gif_key
 from gifdesc.pairing import Example
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

@@ -68,15 +68,18 @@ def prepare_data(
     """
     descriptions = read_descriptions(descriptions_path)
     pairing = pair(features_dir, descriptions)
+    if not pairing.examples:
+        raise TrainingError(_nothing_paired(features_dir, descriptions_path, pairing))
     examples, feature_size, problems = drop_damaged(pairing.examples)
     problems = descriptions.problems + problems
     store = FeatureStore(feature_size, problems=problems)
     if len(examples) <= READ_FIRST_FILES:
         examples = [one for one in examples if store.read_or_none(one.features_path) is not None]
     if not examples:
-        first = f": {problems[0]}" if problems else ""
+        num_files = len(pairing.examples)
         raise TrainingError(
-            f"{features_dir}: no feature file has a description in {descriptions_path}{first}"
+            f"{features_dir}: none of the {num_files} feature files with a description can be "
+            f"used, the first because of {problems[len(descriptions.problems)]}"
         )
     lists = None if splits_dir is None else read_split_lists(splits_dir)
     splits = split_examples(examples, lists.get if lists else _hash_splitter(config))
@@ -90,6 +93,21 @@ def prepare_data(
     recipe = read_recipe(features_dir)
     digest = "" if lists is None else sha256_of_splits(lists)
     return TrainingData(splits, feature_size, recipe, pairing, problems, store, digest)
+
+
+def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairing) -> str:
+    """What to say where no GIF has a description: an example of each side shows how they differ."""
+    if pairing.ambiguous:
+        name, gifs = next(iter(pairing.ambiguous.items()))
+        why = f"{name} could mean {' or '.join(gifs)}"
+        if len(gifs) == 1:
+            why = f"{gifs[0]} could be meant by {' or '.join([*pairing.ambiguous][:2])}"
+    else:
+        why = (
+            f"the features are of GIFs such as {pairing.without_description[0]}, the descriptions "
+            f"of such as {pairing.without_features[0]}"
+        )
+    return f"{features_dir}: no feature file has a description in {descriptions_path}: {why}"
 
 
 def sha256_of_splits(lists: dict[str, Split]) -> str:

@@ -101,6 +101,12 @@ def _say_data(data: TrainingData, features: Path) -> None:
     ):
         if names:
             warn(f"{counted(len(names), thing)} without {lack}: {list_some(names)}")
+    if could_mean := data.pairing.ambiguous:
+        listed = [f"{name} ({' or '.join(gifs)})" for name, gifs in could_mean.items()]
+        warn(
+            f"{counted(len(listed), 'name')} could mean several GIFs or share one, so no captions "
+            f"come of them: {list_some(listed)}"
+        )
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
     say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
     if not data.splits["val"]:
