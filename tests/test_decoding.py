@@ -26,26 +26,46 @@ class Seen:
 
 
 class Markov:
-    """Each token's probabilities depend on the example and on the token before."""
+    """Each token's probabilities depend on the example and on the token before.
+
+    Given as (B, P, V, V) they depend on the position as well; the last of the P stays.
+    """
 
     def __init__(self, probabilities):
-        self.log_probs = torch.as_tensor(probabilities, dtype=torch.float64).log()  # (B, V, V)
+        self.log_probs = torch.as_tensor(probabilities, dtype=torch.float64).log()
+        if self.log_probs.ndim == 3:
+            self.log_probs = self.log_probs[:, None]
 
     def start(self):
         example = torch.arange(len(self.log_probs))
         return Seen(example, torch.zeros_like(example))
 
+    def next(self, example, num_said, last):
+        """The next token's log-probabilities."""
+        position = num_said.clamp(max=self.log_probs.shape[1] - 1)
+        return self.log_probs[example, position, last]
+
     def step(self, tokens, state):
         # Logits are log-probabilities up to a constant, as any model's.
-        logits = self.log_probs[state.example, tokens] + 3.0
+        logits = self.next(state.example, state.num_said, tokens) + 3.0
         weights = torch.stack([state.example, state.num_said, tokens], dim=1).float()
         return logits, Seen(state.example, state.num_said + 1), weights
+
+    def total(self, example, tokens):
+        """The log-probability of tokens, the start token before them."""
+        pairs = enumerate(pairwise((START, *tokens)))
+        return sum(
+            float(self.next(example, torch.tensor(place), last)[token])
+            for place, (last, token) in pairs
+        )
 
 
 def random_markov(seed, num_examples=1, vocab_size=4):
     generator = torch.Generator().manual_seed(seed)
-    logits = 1.5 * torch.randn(num_examples, vocab_size, vocab_size, generator=generator)
-    return Markov(logits.softmax(dim=-1))
+    # Other probabilities at each position, so that no two captions tie.
+    logits = 1.5 * torch.randn(num_examples, 1, vocab_size, vocab_size, generator=generator)
+    drift = 0.1 * torch.randn(num_examples, 12, vocab_size, vocab_size, generator=generator)
+    return Markov((logits + drift).softmax(dim=-1))
 
 
 def search(model, num_examples=None, banned_ids=(START,), endings=(), **options):
@@ -63,15 +83,15 @@ def search(model, num_examples=None, banned_ids=(START,), endings=(), **options)
 
 
 def every_caption(model, example, max_tokens, length_penalty):
-    """Every finished caption of an example, best first: (rank, tokens without the end)."""
-    vocab_size = model.log_probs.shape[-1]
-    words = [token for token in range(vocab_size) if token not in (START, END)]
+    """Every caption of an example that ends, or is cut, best first: (rank, tokens, finished)."""
+    words = [token for token in range(model.log_probs.shape[-1]) if token not in (START, END)]
     found = []
-    for num_words in range(max_tokens):
+    for num_words in range(1, max_tokens + 1):
+        finished = num_words < max_tokens
         for said in product(words, repeat=num_words):
-            path = (START, *said, END)
-            total = sum(float(model.log_probs[example, a, b]) for a, b in pairwise(path))
-            found.append((total / (num_words + 1) ** length_penalty, said))
+            path = (*said, END) if finished else said
+            rank = model.total(example, path) / len(path) ** length_penalty
+            found.append((rank, said, finished))
     return sorted(found, reverse=True)
 
 
@@ -84,18 +104,19 @@ def test_a_beam_wide_enough_finds_the_best_of_all_captions(seed, length_penalty)
     )
     for example, hypotheses in enumerate(found):
         wanted = every_caption(model, example, 4, length_penalty)[:10]
-        assert [one.tokens for one in hypotheses] == [tokens for _, tokens in wanted]
-        assert all(one.finished for one in hypotheses)
+        assert [(one.tokens, one.finished) for one in hypotheses] == [one[1:] for one in wanted]
         ranks = [sum(one.log_probs) / len(one.log_probs) ** length_penalty for one in hypotheses]
-        assert ranks == pytest.approx([rank for rank, _ in wanted], abs=1e-5)
+        assert ranks == pytest.approx([rank for rank, _, _ in wanted], abs=1e-5)
 
 
 def greedy(model, example, max_tokens):
     """The likeliest token, again and again."""
     said, last, log_probs = [], START, []
     for _ in range(max_tokens):
-        row = model.log_probs[example, last].clone()
+        row = model.next(example, torch.tensor(len(said)), last).clone()
         row[START] = -math.inf
+        if not said:
+            row[END] = -math.inf  # no caption is empty
         last = int(row.argmax())
         log_probs.append(float(row[last]))
         if last == END:
@@ -132,8 +153,10 @@ def test_a_beam_of_one_is_greedy_with_a_caption_model(seed):
         said = [START]
         while len(said) <= 8 and (len(said) == 1 or said[-1] != END):
             one = slice(example, example + 1)
-            logits = model(features[one], lengths[one], torch.tensor([said]))
-            said.append(int(logits[0, -1].argmax()))
+            logits = model(features[one], lengths[one], torch.tensor([said]))[0, -1]
+            if len(said) == 1:
+                logits[END] = -math.inf
+            said.append(int(logits.argmax()))
         assert list(hypothesis.tokens) == [token for token in said[1:] if token != END]
         assert hypothesis.finished == (said[-1] == END)
 
@@ -162,25 +185,41 @@ def test_the_n_best_are_sorted_and_distinct_and_begin_with_the_best():
         assert hypotheses[0].tokens == first.tokens
 
 
-# The word 2 is said with 0.5 and then ended with 0.9; saying nothing has 0.5 as well.
-SHORT_OR_SURE = [[[0, 0.5, 0.5], [0, 1, 0], [0, 0.9, 0.1]]]
+# Token 2 alone has 0.45; 3 and then 2, which is surer a word, has 0.5 * 0.9 * 0.9.
+SHORT_OR_SURE = [[[0, 0, 0.5, 0.5], [0, 1, 0, 0], [0, 0.9, 0.1, 0], [0, 0.1, 0.9, 0]]]
 
 
 def test_scores_are_mean_log_probabilities_with_the_end_token():
-    [[longer, shorter]] = search(Markov(SHORT_OR_SURE), num_beams=3, num_captions=2, max_tokens=2)
-    assert longer.tokens == (2,)
-    assert longer.log_probs == pytest.approx((math.log(0.5), math.log(0.9)))
-    assert longer.score == pytest.approx((math.log(0.5) + math.log(0.9)) / 2)
-    assert shorter.tokens == ()
-    assert shorter.log_probs == pytest.approx((math.log(0.5),))
-    assert shorter.score == pytest.approx(math.log(0.5))
+    [[longer, shorter]] = search(Markov(SHORT_OR_SURE), num_beams=4, num_captions=2, max_tokens=3)
+    assert longer.tokens == (3, 2)
+    assert longer.log_probs == pytest.approx((math.log(0.5), math.log(0.9), math.log(0.9)))
+    assert longer.score == pytest.approx((math.log(0.5) + 2 * math.log(0.9)) / 3)
+    assert shorter.tokens == (2,)
+    assert shorter.log_probs == pytest.approx((math.log(0.5), math.log(0.9)))
+    assert shorter.score == pytest.approx((math.log(0.5) + math.log(0.9)) / 2)
 
 
-@pytest.mark.parametrize(("length_penalty", "wanted"), [(0.0, ()), (1.0, (2,))])
+@pytest.mark.parametrize(("length_penalty", "wanted"), [(0.0, (2,)), (1.0, (3, 2))])
 def test_the_length_penalty_decides_between_short_and_sure(length_penalty, wanted):
     model = Markov(SHORT_OR_SURE)
-    [[found]] = search(model, num_beams=3, max_tokens=2, length_penalty=length_penalty)
+    [[found]] = search(model, num_beams=4, max_tokens=3, length_penalty=length_penalty)
     assert found.tokens == wanted
+
+
+# The end is likelier than any word, at once and after every word.
+SILENT = [[[0, 0.9, 0.06, 0.04], [0, 1, 0, 0], [0, 0.8, 0.1, 0.1], [0, 0.7, 0.2, 0.1]]]
+
+
+@pytest.mark.parametrize("num_beams", [1, 2, 5])
+def test_no_caption_is_empty(num_beams):
+    found = search(Markov(SILENT * 3), num_beams=num_beams, num_captions=num_beams, max_tokens=3)
+    assert all(one.tokens for hypotheses in found for one in hypotheses)
+    assert all(hypotheses[0].tokens == (2,) for hypotheses in found)
+
+
+def test_a_caption_is_empty_where_the_vocabulary_has_no_word():
+    [[found]] = search(Markov([[[0, 1.0], [0, 1.0]]]), num_beams=2, max_tokens=3)
+    assert (found.tokens, found.finished) == ((), True)
 
 
 NEVER_ENDS = [[[0, 0, 0.6, 0.4], [0, 1, 0, 0], [0, 0, 0.3, 0.7], [0, 0, 0.8, 0.2]]]
@@ -202,40 +241,110 @@ def test_the_limit_counts_the_end_token(max_tokens, finished):
     assert found.finished == finished
 
 
-def test_a_finished_caption_goes_before_one_that_was_cut():
+def test_finished_and_cut_captions_are_ordered_by_their_scores():
     reluctant = [[[0, 0.01, 0.99], [0, 1, 0], [0, 0.01, 0.99]]]
     [found] = search(Markov(reluctant), num_beams=3, num_captions=3, max_tokens=2)
-    assert [(one.tokens, one.finished) for one in found] == [
-        ((2,), True),
-        ((), True),
-        ((2, 2), False),
+    assert [(one.tokens, one.finished) for one in found] == [((2, 2), False), ((2,), True)]
+    willing = [[[0, 0, 1.0, 0], [0, 1, 0, 0], [0, 0.6, 0, 0.4], [0, 0.5, 0.5, 0]]]
+    [found] = search(Markov(willing), num_beams=3, num_captions=3, max_tokens=2)
+    assert [(one.tokens, one.finished) for one in found] == [((2,), True), ((2, 3), False)]
+
+
+# The field's search, plainly
+
+
+def plain_search(model, example, num_beams, max_tokens, length_penalty):
+    """Beam search as transformers does it with early_stopping=False: (best tokens, steps)."""
+    beams, found = [(0.0, (START,))], []
+    for length in range(1, max_tokens + 1):
+        candidates = sorted(
+            (
+                (total + float(log_prob), (*said, token))
+                for total, said in beams
+                for token, log_prob in enumerate(
+                    model.next(example, torch.tensor(length - 1), said[-1])
+                )
+                if token != START and not (token == END and len(said) == 1)
+            ),
+            reverse=True,
+        )[: 2 * num_beams]
+        found += [
+            (total / length**length_penalty, said)
+            for total, said in candidates[:num_beams]
+            if said[-1] == END or length == max_tokens
+        ]
+        found = sorted(found, reverse=True)[:num_beams]
+        beams = [one for one in candidates if one[1][-1] != END][:num_beams]
+        is_full = len(found) == num_beams
+        if is_full and beams[0][0] / length**length_penalty <= found[-1][0]:
+            break
+    return [tuple(token for token in said[1:] if token != END) for _, said in found], length
+
+
+class Counting(Markov):
+    """Counts its steps."""
+
+    num_steps = 0
+
+    def step(self, tokens, state):
+        self.num_steps += 1
+        return super().step(tokens, state)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0, 1.6])
+@pytest.mark.parametrize("num_beams", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_search_is_the_fields(seed, num_beams, length_penalty):
+    model = Counting(random_markov(seed, vocab_size=7).log_probs.exp())
+    [found] = search(
+        model,
+        num_beams=num_beams,
+        num_captions=num_beams,
+        max_tokens=12,
+        length_penalty=length_penalty,
+    )
+    wanted, num_steps = plain_search(model, 0, num_beams, 12, length_penalty)
+    assert [one.tokens for one in found] == wanted
+    assert model.num_steps == num_steps
+
+
+def test_an_exact_search_goes_on_as_long_as_an_open_caption_may_win():
+    # Two captions end at once; 3 is unlikely, but the longer it is repeated the surer it is.
+    late = [
+        [
+            [0, 0, 0.6, 0, 0.4],
+            [0, 1, 0, 0, 0],
+            [0, 0.9, 0, 0.1, 0],
+            [0, 0.001, 0, 0.999, 0],
+            [0, 0.95, 0, 0, 0.05],
+        ]
     ]
+    options = {"num_beams": 2, "num_captions": 1, "max_tokens": 400}
+    usual, exact = Counting(late), Counting(late)
+    [[found]] = search(usual, **options)
+    assert found.tokens == (2,)
+    [[found]] = search(exact, exact_search=True, **options)
+    assert len(found.tokens) == 400
+    assert usual.num_steps == 2
+    assert exact.num_steps == 400
 
 
-@pytest.mark.parametrize("num_beams", [1, 4])
-def test_banned_tokens_are_never_said_and_the_others_keep_their_probability(num_beams):
-    model = Markov([[[0, 0.1, 0.6, 0.3], [0, 1, 0, 0], [0, 0.1, 0.6, 0.3], [0, 0.5, 0.4, 0.1]]])
-    found = search(model, num_beams=num_beams, max_tokens=5, banned_ids=(START, 2))[0]
-    assert all(2 not in one.tokens for one in found)
-    assert found[0].tokens == (3,)
-    assert found[0].log_probs == pytest.approx((math.log(0.3), math.log(0.5)))
-
-
-def test_a_vocabulary_may_allow_fewer_captions_than_are_wanted():
-    only_one = Markov([[[0, 0, 1.0], [0, 1.0, 0], [0, 1.0, 0]]])
-    [found] = search(only_one, num_beams=5, num_captions=5, max_tokens=4)
-    assert [one.tokens for one in found] == [(2,)]
-
-
-def test_frame_weights_follow_their_caption_through_the_beams():
-    model = random_markov(5, num_examples=2, vocab_size=6)
-    for example, hypotheses in enumerate(search(model, num_beams=4, num_captions=4, max_tokens=6)):
-        for one in hypotheses:
-            said_before = (START, *one.tokens)[: len(one.tokens)]
-            assert one.weights == tuple(
-                (float(example), float(position), float(token))
-                for position, token in enumerate(said_before)
-            )
+def test_a_caption_that_ends_takes_no_beam_away():
+    # After (2, end), (3, 2) and (3, 3), (4, 5) is but the fourth best continuation.
+    model = Markov(
+        [
+            [
+                [0, 0, 0.5, 0.3, 0.2, 0],
+                [0, 1, 0, 0, 0, 0],
+                [0, 0.95, 0.05, 0, 0, 0],
+                [0, 0, 0.5, 0.5, 0, 0],
+                [0, 0, 0.26, 0, 0, 0.74],
+                [0, 0.99, 0, 0, 0, 0.01],
+            ]
+        ]
+    )
+    [found] = search(model, num_beams=3, num_captions=3, max_tokens=6)
+    assert [one.tokens for one in found] == [(2,), (4, 5), (3, 2)]
 
 
 # Endings and repetitions
@@ -249,17 +358,16 @@ def has_repeated_pair(tokens):
 @pytest.mark.parametrize("seed", range(6))
 def test_the_best_captions_that_do_not_dangle_are_found(seed):
     model = random_markov(seed, num_examples=2)
-    found = search(model, num_beams=81, num_captions=10, max_tokens=4, endings=((2,), (3, 3)))
+    found = search(model, num_beams=81, num_captions=40, max_tokens=4, endings=((2,), (3, 3)))
     for example, hypotheses in enumerate(found):
         wanted = [
             said
-            for _, said in every_caption(model, example, 4, 1.0)
-            if said[-1:] != (2,) and said[-2:] != (3, 3)
+            for _, said, finished in every_caption(model, example, 4, 1.0)
+            if finished and said[-1:] != (2,) and said[-2:] != (3, 3)
         ]
-        whole = [one.tokens for one in hypotheses if one.finished]
-        assert whole == wanted[:10]
-        rest = [one.tokens for one in hypotheses[len(whole) :]]
-        assert not any(said[-1:] == (2,) or said[-2:] == (3, 3) for said in rest)
+        assert [one.tokens for one in hypotheses if one.finished] == wanted
+        cut = [one.tokens for one in hypotheses if not one.finished]
+        assert not any(said[-1:] == (2,) or said[-2:] == (3, 3) for said in cut)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -268,7 +376,9 @@ def test_the_best_captions_without_a_repeated_pair_are_found(seed):
     found = search(model, num_beams=81, num_captions=10, max_tokens=4, no_repeat_ngram=2)
     for example, hypotheses in enumerate(found):
         wanted = [
-            said for _, said in every_caption(model, example, 4, 1.0) if not has_repeated_pair(said)
+            said
+            for _, said, _ in every_caption(model, example, 4, 1.0)
+            if not has_repeated_pair(said)
         ]
         assert [one.tokens for one in hypotheses] == wanted[:10]
 

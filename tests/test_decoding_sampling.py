@@ -30,11 +30,17 @@ def tokens_of(found):
 
 
 def test_one_seed_gives_one_caption_and_another_another():
-    model = random_markov(3, vocab_size=12)
+    model = random_markov(3, vocab_size=30)
     first = tokens_of(sample(model, seed=5, max_tokens=20))
     assert tokens_of(sample(model, seed=5, max_tokens=20)) == first
     others = [tokens_of(sample(model, seed=seed, max_tokens=20)) for seed in range(6, 12)]
     assert all(other != first for other in others)
+
+
+def test_no_sample_is_empty():
+    silent = Markov([[[0, 0.98, 0.01, 0.01]] * 4] * 2)
+    found = sample(silent, num_captions=20, max_tokens=5, seed=1)
+    assert all(one.tokens for hypotheses in found for one in hypotheses)
 
 
 @pytest.mark.parametrize("num_captions", [1, 4])
@@ -95,7 +101,10 @@ def test_log_probabilities_and_weights_are_the_models_own():
     for example, hypotheses in enumerate(found):
         for one in hypotheses:
             path = (START, *one.tokens, END)[: len(one.log_probs) + 1]
-            wanted = [float(model.log_probs[example, a, b]) for a, b in pairwise(path)]
+            wanted = [
+                float(model.next(example, torch.tensor(place), a)[b])
+                for place, (a, b) in enumerate(pairwise(path))
+            ]
             assert list(one.log_probs) == pytest.approx(wanted, abs=1e-5)
             assert one.weights == tuple(
                 (float(example), float(position), float(token))

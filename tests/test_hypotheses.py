@@ -31,11 +31,11 @@ def test_the_best_come_first_and_no_more_than_are_wanted():
     assert said(found.best()) == [(2,), (1,)]
 
 
-def test_whole_captions_come_before_those_that_were_cut():
+def test_captions_that_were_cut_come_in_the_order_of_their_scores():
     found = ranking()
     found.add([1, 2], [-0.1, -0.1], [], finished=False)
     found.add([3, END], [-2.0, -2.0], [], finished=True)
-    assert said(found.best()) == [(3,), (1, 2)]
+    assert said(found.best()) == [(1, 2), (3,)]
 
 
 def test_the_length_penalty_decides_between_short_and_long():
@@ -66,6 +66,15 @@ def test_a_caption_that_is_cut_loses_what_hangs_in_the_air_unless_it_is_all():
     assert said(alone.best()) == [(OF, OF)]
 
 
+def test_a_caption_that_lost_words_ranks_by_all_that_it_was():
+    found = ranking()
+    found.add([1, OF, OF], [-0.1, -3.0, -3.0], [], finished=False)
+    found.add([2, END], [-1.0, -1.0], [], finished=True)
+    assert said(found.best()) == [(2,), (1,)]
+    found.add([1, END], [-0.1, -9.0], [], finished=True)  # the same words, whole
+    assert [one.finished for one in found.best()] == [True, True]
+
+
 def test_a_caption_that_is_found_twice_counts_once_at_its_best():
     found = ranking()
     for log_prob in (-3.0, -1.0, -2.0):
@@ -74,16 +83,20 @@ def test_a_caption_that_is_found_twice_counts_once_at_its_best():
     assert one.log_probs == (-1.0, 0.0)
 
 
-def test_a_search_is_settled_when_nothing_open_can_still_win():
-    found = ranking(num_captions=1, max_tokens=10)
+def test_a_search_is_settled_when_as_many_as_the_beams_are_found_that_rank_above_all_open_ones():
+    found = ranking(num_captions=1, num_beams=2, max_tokens=10)
+    found.add([1, END], [-0.5, -0.5], [], finished=True)  # ranks at -0.5
+    assert not found.is_settled(-100.0, 2), "one of two beams is found"
+    found.add([2, END], [-1.0, -1.0], [], finished=True)  # ranks at -1
+    assert not found.is_settled(-1.9, 2)
+    assert found.is_settled(-2.0, 2)
+    assert not found.is_settled(-3.9, 4), "at its present length it ranks higher"
+    assert ranking().is_settled(-math.inf, 5)
+
+
+def test_an_exact_search_is_settled_when_nothing_open_can_still_win():
+    found = ranking(num_captions=1, max_tokens=10, exact_search=True)
     assert not found.is_settled(-1.0, 2)
     found.add([1, END], [-0.5, -0.5], [], finished=True)  # ranks at -0.5
     assert not found.is_settled(-4.0, 2)  # might end at -4 / 10
     assert found.is_settled(-5.5, 2)
-    assert ranking().is_settled(-math.inf, 5)
-
-
-def test_a_cut_caption_settles_nothing():
-    found = ranking(num_captions=1)
-    found.add([1, 2], [-0.1, -0.1], [], finished=False)
-    assert not found.is_settled(-50.0, 2)

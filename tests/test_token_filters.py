@@ -47,10 +47,21 @@ def test_the_end_does_not_follow_an_ending():
 
 
 def test_a_filter_gives_way_where_nothing_else_is_left_and_only_there():
-    chain = FilterChain([1], [NoDanglingEnd(END, ((2,),))])
+    chain = FilterChain(END, [1], [NoDanglingEnd(END, ((2,),))])
     logits = torch.tensor([[0.0, 9.0, -math.inf], [0.0, 9.0, 0.0]])
     allowed = chain(logits, torch.tensor([[2], [2]])).isfinite()
     assert allowed.tolist() == [[True, False, False], [False, False, True]]
+
+
+def test_the_end_is_not_the_first_token_unless_nothing_else_may_be_said():
+    chain = FilterChain(END, [1], [])
+    logits = torch.tensor([[9.0, 0.0, 0.0], [9.0, 0.0, -math.inf]])
+    nothing = torch.empty(2, 0, dtype=torch.long)
+    assert chain(logits, nothing).isfinite().tolist() == [
+        [False, False, True],
+        [True, False, False],
+    ]
+    assert chain(logits, torch.tensor([[2], [2]])).isfinite()[:, END].all()
 
 
 def test_what_may_be_said_keeps_its_probability():

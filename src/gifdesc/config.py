@@ -25,6 +25,9 @@ FEATURE_SIZE = 2048
 MAX_TOKENS = 128
 """Tokens a caption is cut to, its start and end tokens included (the original report's limit)."""
 
+DEFAULT_LIMIT = 40
+"""Tokens after which a caption is cut where the model folder states no limit of its own."""
+
 CORPUS_TOKENIZER = "corpus"
 """The tokenizer name that stands for a WordPiece vocabulary of the training captions."""
 
@@ -224,8 +227,14 @@ class DecodingConfig:
     length_penalty: float = 1.0
     """Finished captions rank by log-probability / length ** length_penalty
     (Wu et al. 2016, arXiv:1609.08144, section 7, in its plain form): above 1 favours long ones."""
-    max_tokens: int = 40
-    """Tokens after which a caption is cut, its end token included."""
+    max_tokens: int | None = None
+    """Tokens after which a caption is cut, its end token included; None for the model's own limit,
+    which follows its training captions (caption_statistics.py)."""
+    exact_search: bool = False
+    """Search until no open caption can enter the best ones, however long it grows, as with
+    transformers' `early_stopping="never"`. By default the search for a GIF ends when `num_beams`
+    captions are found and the best open one, at its present length, ranks below all of them
+    (transformers' `early_stopping=False`)."""
     no_repeat_ngram: int = 0
     """No run of this many tokens stands twice in a caption; 0 allows any."""
     may_dangle: bool = False
@@ -242,7 +251,7 @@ class DecodingConfig:
     does not depend on the GIFs beside it."""
 
     def __post_init__(self) -> None:
-        if self.num_beams < 1 or self.max_tokens < 1:
+        if self.num_beams < 1 or self.limit < 1:
             raise ValueError("num_beams and max_tokens must be 1 or more")
         if self.num_captions < 1 or (self.num_captions > self.num_beams and not self.sample):
             raise ValueError("num_captions must be between 1 and num_beams")
@@ -252,3 +261,8 @@ class DecodingConfig:
             raise ValueError("no_repeat_ngram must be 0 or more")
         if not (0 < self.temperature < math.inf and 0 < self.top_p <= 1):
             raise ValueError("temperature must be above 0, top_p above 0 and at most 1")
+
+    @property
+    def limit(self) -> int:
+        """`max_tokens`, or `DEFAULT_LIMIT` where it follows the model and no model is known."""
+        return DEFAULT_LIMIT if self.max_tokens is None else self.max_tokens

@@ -8,6 +8,7 @@ from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from gifdesc.config import DecodingConfig
 from gifdesc.hypotheses import Hypothesis, Ranking
@@ -78,8 +79,12 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The best captions of each example, best first.
 
-    Every step keeps the `num_beams` most probable open captions; one that ends competes with the
-    others by log-probability / length ** length_penalty. One beam is greedy decoding.
+    Every step keeps the `num_beams` most probable open captions. They are found among the
+    2 * `num_beams` best continuations, so that a caption that ends takes no beam away; it counts
+    if it is among the `num_beams` best. Captions that ended are ranked by
+    log-probability / length ** length_penalty, beside those that are still open at the length
+    limit. `Ranking.is_settled` tells when the search for an example is over. One beam is greedy
+    decoding.
 
     Args:
         model: says one token at a time.
@@ -108,55 +113,92 @@ def beam_search(
     empty = torch.zeros(num_examples * num_beams, 0, device=device)
     beams = _Beams(totals=totals, tokens=empty.long(), log_probs=empty, weights=None)
     said = torch.full((num_examples * num_beams,), start_id, device=device)
-    for length in range(1, config.max_tokens + 1):
+    for length in range(1, config.limit + 1):
         logits, state, weights = model.step(said, state)
         log_probs = filters(logits, beams.tokens)  # (N, V)
-        beams, origin = _extend(beams, log_probs, weights, num_examples, num_beams)
-        said = beams.tokens[:, -1]
-        ended = (said == end_id).view(num_examples, num_beams)
-        is_last = length == config.max_tokens
-        _collect(found, beams, ended.flatten().tolist(), is_last=is_last)
-        beams.totals = beams.totals.masked_fill(ended, float("-inf"))
-        best_open = beams.totals.amax(dim=1).tolist()
-        if is_last or all(
-            one.is_settled(total, length) for one, total in zip(found, best_open, strict=True)
-        ):
+        candidates = _best_continuations(beams, log_probs, num_beams)
+        is_last = length == config.limit
+        _collect(found, beams, candidates, log_probs, weights, end_id, is_last=is_last)
+        if is_last:
             break
+        beams, origin = _keep_open(beams, candidates, log_probs, weights, end_id)
+        best_open = beams.totals.amax(dim=1).tolist()
+        settled = [
+            one.is_settled(total, length) for one, total in zip(found, best_open, strict=True)
+        ]
+        if all(settled):
+            break
+        if any(settled):
+            # What is settled stays so, whatever the other examples still need.
+            beams.totals[torch.tensor(settled, device=device)] = float("-inf")
+        said = beams.tokens[:, -1]
         state = state.select(origin)
     return [one.best() for one in found]
 
 
-def _extend(
-    beams: _Beams, log_probs: Tensor, weights: Tensor | None, num_examples: int, num_beams: int
-) -> tuple[_Beams, Tensor]:
-    """The `num_beams` best one-token continuations of each example, and where each came from."""
-    vocab_size = log_probs.shape[-1]
-    candidates = beams.totals.view(-1, 1) + log_probs  # (N, V)
-    candidates = candidates.view(num_examples, num_beams * vocab_size)
-    width = min(num_beams, candidates.shape[1])
-    totals, chosen = candidates.topk(width, dim=1)  # (B, K), best first
-    if width < num_beams:
-        missing = num_beams - width
-        totals = torch.nn.functional.pad(totals, (0, missing), value=float("-inf"))
-        chosen = torch.nn.functional.pad(chosen, (0, missing))
+@dataclass(frozen=True)
+class _Candidates:
+    """The 2 * K best one-token continuations of each example's beams, or all there are."""
+
+    totals: Tensor  # (B, C) summed log-probability, -inf for what cannot be said
+    origin: Tensor  # (B, C) the beam that is continued, of all N
+    tokens: Tensor  # (B, C)
+
+
+def _best_continuations(beams: _Beams, log_probs: Tensor, num_beams: int) -> _Candidates:
+    num_examples, vocab_size = len(beams.totals), log_probs.shape[-1]
+    totals = (beams.totals.view(-1, 1) + log_probs).view(num_examples, num_beams * vocab_size)
+    totals, chosen = totals.topk(min(2 * num_beams, totals.shape[1]), dim=1)
     first_row = torch.arange(num_examples, device=totals.device)[:, None] * num_beams
-    origin = (first_row + chosen // vocab_size).view(-1)  # (N,)
-    tokens = (chosen % vocab_size).view(-1)
-    gained = log_probs[origin, tokens]
-    return beams.grow(origin, tokens, gained, weights, totals), origin
+    return _Candidates(totals, first_row + chosen // vocab_size, chosen % vocab_size)
+
+
+def _keep_open(
+    beams: _Beams, candidates: _Candidates, log_probs: Tensor, weights: Tensor | None, end_id: int
+) -> tuple[_Beams, Tensor]:
+    """The K best continuations of each example that did not end, and where each came from."""
+    num_beams = beams.totals.shape[1]
+    ended = candidates.tokens == end_id
+    totals = candidates.totals.masked_fill(ended, float("-inf"))
+    # Stable, so that of equal ones the first stays the first.
+    order = ended.int().argsort(dim=1, stable=True)[:, :num_beams]
+    totals, origin, tokens = (
+        one.gather(1, order) for one in (totals, candidates.origin, candidates.tokens)
+    )
+    if (missing := num_beams - totals.shape[1]) > 0:
+        totals = pad(totals, (0, missing), value=float("-inf"))
+        origin, tokens = (
+            torch.cat([one, one[:, :1].expand(-1, missing)], dim=1) for one in (origin, tokens)
+        )
+    origin, tokens = origin.reshape(-1), tokens.reshape(-1)  # (N,)
+    return beams.grow(origin, tokens, log_probs[origin, tokens], weights, totals), origin
 
 
 def _collect(
-    found: Sequence[Ranking], beams: _Beams, ended: Sequence[bool], *, is_last: bool
+    found: Sequence[Ranking],
+    beams: _Beams,
+    candidates: _Candidates,
+    log_probs: Tensor,
+    weights: Tensor | None,
+    end_id: int,
+    *,
+    is_last: bool,
 ) -> None:
-    """Rank the captions that ended, or all that are left at the length limit."""
-    if not is_last and not any(ended):
-        return
+    """Rank the continuations that ended, or all at the length limit, among the K best of each."""
     num_beams = beams.totals.shape[1]
-    totals = beams.totals.flatten().tolist()
-    for row, (total, has_ended) in enumerate(zip(totals, ended, strict=True)):
-        if total == float("-inf") or not (has_ended or is_last):
-            continue
-        weights = [] if beams.weights is None else beams.weights[row].tolist()
-        tokens, log_probs = beams.tokens[row].tolist(), beams.log_probs[row].tolist()
-        found[row // num_beams].add(tokens, log_probs, weights, finished=has_ended)
+    totals = candidates.totals[:, :num_beams]
+    tokens, origin = candidates.tokens[:, :num_beams], candidates.origin[:, :num_beams]
+    counts = totals > float("-inf")
+    if not is_last:
+        counts &= tokens == end_id
+    places = counts.nonzero()  # (M, 2), examples in order, each one's best first
+    if not len(places):
+        return
+    examples = places[:, 0]
+    tokens, origin = tokens[counts], origin[counts]  # (M,)
+    whole = beams.grow(origin, tokens, log_probs[origin, tokens], weights, totals[counts])
+    all_weights = None if whole.weights is None else whole.weights.tolist()
+    rows = zip(examples.tolist(), whole.tokens.tolist(), whole.log_probs.tolist(), strict=True)
+    for row, (example, said, gained) in enumerate(rows):
+        seen = [] if all_weights is None else all_weights[row]
+        found[example].add(said, gained, seen, finished=said[-1] == end_id)

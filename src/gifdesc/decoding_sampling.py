@@ -48,7 +48,7 @@ def sample_captions(
     num_captions = config.num_captions
     filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
     generator = torch.Generator().manual_seed(config.seed)
-    numbers = torch.rand(num_captions, config.max_tokens, generator=generator, dtype=torch.float64)
+    numbers = torch.rand(num_captions, config.limit, generator=generator, dtype=torch.float64)
     numbers = numbers.repeat(num_examples, 1).to(device, torch.float32)  # (N, L), N = B * K
     rows = torch.arange(num_examples, device=device).repeat_interleave(num_captions)
     state = state.select(rows)
@@ -56,7 +56,7 @@ def sample_captions(
     tokens = said[:, None][:, :0]  # (N, 0)
     steps: list[tuple[Tensor, Tensor | None]] = []  # log-probabilities (N,), weights (N, T)
     ended = torch.zeros_like(said, dtype=torch.bool)
-    for position in range(config.max_tokens):
+    for position in range(config.limit):
         logits, state, weights = model.step(said, state)
         log_probs = filters(logits, tokens)  # (N, V)
         said = draw(log_probs, numbers[:, position], config)

@@ -46,7 +46,7 @@ class Ranking:
     def __init__(self, config: DecodingConfig, endings: Endings = ()) -> None:
         self._config = config
         self._endings = endings
-        self._found: dict[tuple[int, ...], tuple[tuple[bool, bool, float], Hypothesis]] = {}
+        self._found: dict[tuple[int, ...], tuple[tuple[bool, float], Hypothesis]] = {}
 
     def add(
         self,
@@ -67,6 +67,7 @@ class Ranking:
         num_tokens = len(tokens) - finished
         if not finished:
             # A caption that is cut loses the words that hang in the air, unless it is all of it.
+            # It still ranks by all of its tokens: what is left may be a word or two.
             kept = num_tokens
             while kept and dangles(tokens[:kept], self._endings):
                 kept -= 1
@@ -78,12 +79,13 @@ class Ranking:
             weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
             finished=finished,
         )
-        key = (not dangles(said, self._endings), finished, self._rank(sum(one.log_probs), len(one)))
-        if said not in self._found or key > self._found[said][0]:
+        key = (not dangles(said, self._endings), self._rank(sum(log_probs), len(log_probs)))
+        known = self._found.get(said)
+        if known is None or (finished, key) > (known[1].finished, known[0]):
             self._found[said] = (key, one)
 
     def best(self) -> list[Hypothesis]:
-        """The `num_captions` best, whole ones before those that were cut.
+        """The `num_captions` best, those that were cut among the others by their score.
 
         Those that dangle are there only if all do.
         """
@@ -93,7 +95,14 @@ class Ranking:
         return kept[: self._config.num_captions]
 
     def is_settled(self, best_open: float, length: int) -> bool:
-        """Whether no open caption can still enter the best ones.
+        """Whether the search for this example is over.
+
+        It is over when K captions are found, K being the number of beams, and the best open
+        caption ranks at its present length no higher than the last of the K best. That is the
+        rule of transformers with `early_stopping=False`, its default (GenerationConfig; the
+        stopping of Wu et al. 2016, arXiv:1609.08144, section 7, without its pruning). With
+        `exact_search` (transformers: `early_stopping="never"`), it is over when no open caption
+        can still enter the `num_captions` best ones, however long it grows.
 
         Args:
             best_open: the greatest log-probability of an open caption, -inf where none is open.
@@ -102,14 +111,17 @@ class Ranking:
         if best_open == float("-inf"):
             return True
         config = self._config
+        num_wanted = config.num_captions if config.exact_search else config.num_beams
         keys = sorted((key for key, _ in self._found.values()), reverse=True)
-        if len(keys) < config.num_captions or not all(keys[config.num_captions - 1][:2]):
+        if len(keys) < num_wanted or not keys[num_wanted - 1][0]:
             return False
         if config.num_beams == 1:
             return True
-        # The most an open caption can reach: no further loss, at the length that favours it most.
-        reach = max(self._rank(best_open, length), self._rank(best_open, config.max_tokens))
-        return keys[config.num_captions - 1][2] >= reach
+        reach = self._rank(best_open, length)
+        if config.exact_search:
+            # No further loss, at the length that favours it most.
+            reach = max(reach, self._rank(best_open, config.limit))
+        return keys[num_wanted - 1][1] >= reach
 
     def _rank(self, total: float, length: int) -> float:
         return total / float(max(1, length) ** self._config.length_penalty)

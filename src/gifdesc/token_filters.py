@@ -70,12 +70,19 @@ class NoDanglingEnd:
 class FilterChain:
     """Banned tokens, always; and the filters that give way where they leave nothing to say.
 
+    The end token is banned as the first one, so that no caption is empty, unless the model allows
+    nothing else.
+
     Args:
+        end_id: the token that ends a caption.
         banned_ids: tokens never said.
         filters: the others, in the order in which they give way together.
     """
 
-    def __init__(self, banned_ids: Sequence[int], filters: Sequence[TokenFilter]) -> None:
+    def __init__(
+        self, end_id: int, banned_ids: Sequence[int], filters: Sequence[TokenFilter]
+    ) -> None:
+        self._end_id = end_id
         self._banned_ids = list(banned_ids)
         self._filters = list(filters)
 
@@ -84,6 +91,11 @@ class FilterChain:
         log_probs = logits.float().log_softmax(dim=-1)
         if self._banned_ids:
             log_probs[:, self._banned_ids] = float("-inf")
+        if tokens.shape[1] == 0:
+            end = log_probs[:, self._end_id].clone()
+            log_probs[:, self._end_id] = float("-inf")
+            is_empty = log_probs.amax(dim=-1) == float("-inf")  # (N,)
+            log_probs[:, self._end_id] = torch.where(is_empty, end, float("-inf"))
         if not self._filters:
             return log_probs
         filtered = log_probs.clone()
@@ -102,7 +114,7 @@ def make_filters(
         filters.append(NoRepeatedNgram(config.no_repeat_ngram))
     if endings:
         filters.append(NoDanglingEnd(end_id, endings))
-    return FilterChain(banned_ids, filters)
+    return FilterChain(end_id, banned_ids, filters)
 
 
 def dangles(tokens: Sequence[int], endings: Endings) -> bool:

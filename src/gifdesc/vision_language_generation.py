@@ -50,7 +50,7 @@ def generate_captions(
         output = loaded.model.generate(
             **moved,
             **_search_options(config),
-            max_new_tokens=config.max_tokens,
+            max_new_tokens=config.limit,
             num_return_sequences=config.num_captions,
             return_dict_in_generate=True,
             output_logits=True,
