@@ -52,6 +52,24 @@ def test_shortened_captions_go_to_sidecars_too_and_those_that_fail_count(tmp_pat
     assert any(one.startswith(f"{tmp_path / 'bad.txt'}: cannot be written") for one in said)
 
 
+@pytest.mark.parametrize(
+    ("format_name", "is_reported"), [("tsv", True), ("text", True), ("json", False), ("csv", False)]
+)
+def test_a_doubtful_caption_is_reported_where_lines_have_no_field(
+    tmp_path, format_name, is_reported
+):
+    class Doubtful(Parrot):
+        def caption_many(self, inputs, config):  # noqa: ARG002
+            for one in inputs:
+                yield Caption(one.name, caption="cat cat", low_confidence=True, doubts=("x", "y"))
+
+    with CaptionFile(tmp_path / "out", format_name) as sink:
+        said = []
+        run = CaptionRun(sink=sink, format_name=format_name, warn=said.append)
+        run.go(Doubtful(), iter([CaptionInput("a")]), DecodingConfig())
+    assert said == (["a: a doubtful caption: x and y"] if is_reported else [])
+
+
 def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
     def inputs():
         yield CaptionInput("a")

@@ -15,12 +15,14 @@ from builders import (
 )
 from gifdesc.caption_inputs import CaptionInput
 from gifdesc.caption_result import Caption
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.captioner import Captioner
 from gifdesc.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.errors import CheckpointError, FeatureError, GifError, UsageError
 from gifdesc.extraction import extract
 from gifdesc.extractor import FeatureExtractor
+from gifdesc.generation import GeneratedCaption
 from gifdesc.gif import read_gif
 from gifdesc.inputs import find_gifs
 from gifdesc.training import train
@@ -133,9 +135,45 @@ def test_a_caption_of_a_low_score_says_so(tmp_path, gif_paths, threshold, is_low
     one = load_checkpoint(folder)
     save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, threshold)
     captioner = Captioner.from_pretrained(folder, device="cpu")
-    assert captioner.caption(gif_paths[3], SHORT).to_json()["low_confidence"] is is_low
+    found = captioner.caption(gif_paths[3], SHORT)
+    assert ("its score is below the model's threshold" in found.doubts) == bool(is_low)
     captioner.save_pretrained(tmp_path / "copy")
     assert load_checkpoint(tmp_path / "copy").confidence_threshold == threshold
+
+
+def with_captions(folder, **changes):
+    """The captioner of a model folder that states what its training captions are like."""
+    one = load_checkpoint(folder)
+    captions = CaptionStatistics(**{"longest": 4, "repeats": 99, "repeated_pairs": 1.0, **changes})
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, None, captions)
+    return Captioner.from_pretrained(folder, device="cpu")
+
+
+def test_a_caption_is_cut_at_the_limit_of_the_models_captions_and_says_so(tmp_path, gif_paths):
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe())
+    old = Captioner.from_pretrained(folder, device="cpu")
+    assert old.default_decoding.max_tokens == 40
+    captioner = with_captions(folder)
+    assert captioner.default_decoding.max_tokens == 6
+    found = captioner.caption(gif_paths[3])
+    assert found.alternatives[0].is_cut
+    assert len(found.alternatives[0].tokens) <= 6
+    assert found.low_confidence
+    assert found.doubts == ("it ran into the length limit",)
+    captioner.save_pretrained(tmp_path / "copy")
+    copied = Captioner.from_pretrained(tmp_path / "copy", device="cpu")
+    assert copied.default_decoding.max_tokens == 6
+
+
+def test_a_caption_that_repeats_itself_says_so(tmp_path, gif_paths, monkeypatch):
+    said = [GeneratedCaption("cat cat cat", -0.1, (), tokens=(5, 5, 5))]
+    monkeypatch.setattr("gifdesc.captioner.generate", lambda *_: [said])
+    captioner = with_captions(write_model(tmp_path / "model", recipe=tiny_recipe()), repeats=2)
+    found = captioner.caption(gif_paths[3])
+    assert found.low_confidence
+    assert found.doubts == ("it repeats itself more than the training captions do",)
+    captioner = with_captions(tmp_path / "model", repeats=3)
+    assert captioner.caption(gif_paths[3]).low_confidence is None, "the model has no threshold"
 
 
 def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp_path):
@@ -213,7 +251,7 @@ def test_the_json_of_a_caption(captioner, tmp_path):
     for word in row["words"]:
         most = word["frame_weights"].index(max(word["frame_weights"]))
         assert word["time_ms"] == row["sampled_times_ms"][most]
-    assert row["low_confidence"] is None
+    assert row["low_confidence"] is True, "it ran into the length limit"
 
 
 def test_words_have_log_probabilities_and_weights_over_the_sampled_frames(captioner, gif_paths):

@@ -56,8 +56,9 @@ def test_one_gif_gives_its_caption_and_nothing_else(gifs, model_dir):
     [line] = done.out.splitlines()
     assert line
     assert "\t" not in line
-    [warning] = done.warnings
-    assert "untrained ResNet50" in warning
+    [untrained, doubtful] = done.warnings
+    assert "untrained ResNet50" in untrained
+    assert doubtful.endswith("a.gif: a doubtful caption: it ran into the length limit")
 
 
 @pytest.mark.parametrize("way", ["files", "folder", "stdin"])

@@ -16,6 +16,7 @@ from builders import (
     write_model,
     write_world,
 )
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import TrainingConfig
 from gifdesc.errors import TrainingError
@@ -27,12 +28,13 @@ from gifdesc.training_state import Progress, read_progress
 
 TOKENIZER = tiny_tokenizer()
 CONFIG = TrainingConfig(seed=7)
+CAPTIONS = CaptionStatistics(longest=6, repeats=1, repeated_pairs=0.0)
 PROGRESS = Progress(epoch=3, model={}, training={}, data_sha256="ab" * 32)
 
 
 @pytest.fixture
 def files(tmp_path):
-    return TrainingFiles(tmp_path, TOKENIZER, tiny_recipe(), CONFIG)
+    return TrainingFiles(tmp_path, TOKENIZER, tiny_recipe(), CONFIG, CAPTIONS)
 
 
 def model_of(seed):
@@ -96,9 +98,15 @@ def test_a_state_stands_beside_the_latest_model(files, tmp_path):
     assert read_progress(tmp_path / "last" / "state.safetensors") == PROGRESS
 
 
+def test_both_models_state_what_the_training_captions_are_like(files, tmp_path):
+    files.save_epoch(model_of(0), history(True), None)
+    for folder in (tmp_path, tmp_path / "last"):
+        assert load_checkpoint(folder).captions == CAPTIONS
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "model").write_text("a file where the folder should be")
-    files = TrainingFiles(tmp_path / "model", TOKENIZER, None, CONFIG)
+    files = TrainingFiles(tmp_path / "model", TOKENIZER, None, CONFIG, CAPTIONS)
     model = model_of(1)
     with pytest.raises(TrainingError, match="model: cannot be written: "):
         files.save_epoch(model, history(True), None)

@@ -17,8 +17,9 @@ class Caption:
         path: the GIF.
         caption: clean text; None where `error` says why.
         score: mean log-probability per token.
-        low_confidence: the score is below the model's threshold (confidence.py); None where the
-            model has none.
+        low_confidence: there are doubts; None where there are none and the model has no threshold
+            for the score (confidence.py).
+        doubts: why it is doubtful, a clause each.
         alternatives: the n-best captions, the best first.
         num_frames: frames of the file.
         duration_ms: of one pass through the GIF.
@@ -33,6 +34,7 @@ class Caption:
     caption: str | None = None
     score: float | None = None
     low_confidence: bool | None = None
+    doubts: tuple[str, ...] = ()
     alternatives: tuple[GeneratedCaption, ...] = ()
     num_frames: int | None = None
     duration_ms: int | None = None

@@ -69,6 +69,8 @@ class CaptionRun:
         self.num_failed += result.error is not None
         if result.error is not None or result.note is not None:
             self.warn(f"{result.path}: {result.error or result.note}")
+        if result.doubts and self.format_name in ("text", "tsv"):  # which have no field for it
+            self.warn(f"{result.path}: a doubtful caption: {' and '.join(result.doubts)}")
         line = to_line(result, self.format_name, shorten=self.shorten, with_path=self.with_path)
         if line:
             self.sink.write(line)

@@ -15,7 +15,7 @@ from gifdesc.backbone import UNTRAINED
 from gifdesc.caption_inputs import CaptionInput, as_input
 from gifdesc.caption_result import Caption, moment_ms
 from gifdesc.checkpoint import Checkpoint, load_checkpoint
-from gifdesc.confidence import is_low
+from gifdesc.confidence import doubts, is_low
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, FeatureError, GifdescError
@@ -115,8 +115,8 @@ class Captioner:
 
     @property
     def default_decoding(self) -> DecodingConfig:
-        """How captions are searched for where nothing is said."""
-        return DecodingConfig()
+        """How captions are searched for by default, up to the model's own length limit."""
+        return self._checkpoint.decoding()
 
     def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
         """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
@@ -126,7 +126,7 @@ class Captioner:
             GifError: the file gives no frame.
         """
         named = (source_name(source), self._extractor.sample(source))
-        [caption] = self._caption_sampled([named], config or DecodingConfig())
+        [caption] = self._caption_sampled([named], config)
         if caption.error is not None:
             raise FeatureError(f"{caption.path}: {caption.error}")
         return caption
@@ -143,7 +143,7 @@ class Captioner:
         sizes = chain(_FIRST_BATCHES, repeat(_BATCH_GIFS))
         for group in grouped_ahead(sources, self._load, sizes, num_ahead=_NUM_AHEAD):
             good = [(one.name, one.gif) for one in group if one.gif is not None]
-            done = iter(self._caption_sampled(good, config or DecodingConfig()))
+            done = iter(self._caption_sampled(good, config))
             for one in group:
                 yield next(done) if one.gif is not None else Caption(one.name, error=one.error)
 
@@ -162,8 +162,8 @@ class Captioner:
         config: DecodingConfig | None = None,
     ) -> list[list[GeneratedCaption]]:
         """Captions of feature vectors, float32 (T, D) per GIF, best first."""
-        model, tokenizer = self._checkpoint.model, self._checkpoint.tokenizer
-        return generate(model, tokenizer, features, config or DecodingConfig(), self._device)
+        one = self._checkpoint
+        return generate(one.model, one.tokenizer, features, one.decoding(config), self._device)
 
     def save_pretrained(
         self,
@@ -220,14 +220,13 @@ class Captioner:
         )
 
     def _caption_sampled(
-        self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig
+        self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig | None
     ) -> list[Caption]:
         features = self._extractor.encode([gif for _, gif in gifs])
         finite = [each for each in features if np.isfinite(each).all()]
         found = iter(self.caption_features(finite, config))
-        threshold = self._checkpoint.confidence_threshold
         return [
-            _to_caption(path, gif, next(found), threshold)
+            _to_caption(path, gif, next(found), self._checkpoint)
             if np.isfinite(each).all()
             else Caption(path, error=NOT_FINITE)
             for (path, gif), each in zip(gifs, features, strict=True)
@@ -235,15 +234,18 @@ class Captioner:
 
 
 def _to_caption(
-    path: str, gif: SampledGif, captions: list[GeneratedCaption], threshold: float | None
+    path: str, gif: SampledGif, captions: list[GeneratedCaption], checkpoint: Checkpoint
 ) -> Caption:
     best = captions[0]
+    threshold = checkpoint.confidence_threshold
+    why = doubts(best, threshold, checkpoint.captions)
     times_ms = start_times_ms(gif.durations_ms, gif.sampled_frames)
     return Caption(
         path=path,
         caption=best.caption,
         score=best.score,
-        low_confidence=is_low(best.score, threshold),
+        low_confidence=True if why else is_low(best.score, threshold),
+        doubts=why,
         alternatives=tuple(captions),
         num_frames=len(gif.durations_ms),
         duration_ms=sum(gif.durations_ms),

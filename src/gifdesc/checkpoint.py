@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gifdesc import __version__
-from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig
+from gifdesc.caption_statistics import CaptionStatistics
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.config_json import from_json, to_json
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import describe_placeholder, write_json
@@ -38,6 +39,7 @@ class Checkpoint:
         training: how it was trained.
         confidence_threshold: the score below which a caption is doubtful (confidence.py), None
             where the validation split was too small to tell.
+        captions: what the training captions are like; None in folders of before.
     """
 
     model: CaptionModel
@@ -45,6 +47,15 @@ class Checkpoint:
     recipe: FeatureRecipe | None
     training: TrainingConfig
     confidence_threshold: float | None = None
+    captions: CaptionStatistics | None = None
+
+    def decoding(self, config: DecodingConfig | None = None) -> DecodingConfig:
+        """How captions are searched for, with the model's limit where `config` has none."""
+        config = config or DecodingConfig()
+        if config.max_tokens is not None:
+            return config
+        limit = config.limit if self.captions is None else self.captions.limit
+        return replace(config, max_tokens=limit)
 
 
 def save_checkpoint(
@@ -54,6 +65,7 @@ def save_checkpoint(
     recipe: FeatureRecipe | None,
     training: TrainingConfig,
     confidence_threshold: float | None = None,
+    captions: CaptionStatistics | None = None,
 ) -> None:
     """Write a model folder; the weights come last, so that a folder with weights is whole.
 
@@ -71,6 +83,7 @@ def save_checkpoint(
         "features": None if recipe is None else to_json(recipe),
         "training": to_json(training),
         "confidence_threshold": confidence_threshold,
+        "captions": None if captions is None else to_json(captions),
     }
     write_json(folder / CONFIG_NAME, config)
     (folder / SCORES_NAME).unlink(missing_ok=True)
@@ -107,6 +120,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         features = config.get("features")
         recipe = None if features is None else from_json(FeatureRecipe, features)
         threshold = _threshold_of(config)
+        captions = config.get("captions")
+        statistics = None if captions is None else from_json(CaptionStatistics, captions)
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
     tokenizer = _load_tokenizer(folder)
@@ -120,7 +135,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
     load_weights(folder / WEIGHTS_NAME, model)
-    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold)
+    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold, statistics)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

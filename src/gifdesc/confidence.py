@@ -1,9 +1,12 @@
-"""From which score on a caption is believed."""
+"""Which captions are doubtful: by their score, their length, their repetitions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+
+from gifdesc.caption_statistics import CaptionStatistics
+from gifdesc.generation import GeneratedCaption
 
 LOW_SHARE = 0.05
 """Share of GIFs like the validation split's whose captions are called doubtful, at most: the
@@ -37,3 +40,24 @@ def confidence_threshold(scores: Sequence[float]) -> float | None:
 def is_low(score: float, threshold: float | None) -> bool | None:
     """Whether a score is below the threshold; None where there is no threshold."""
     return None if threshold is None else score < threshold
+
+
+def doubts(
+    caption: GeneratedCaption, threshold: float | None, captions: CaptionStatistics | None
+) -> tuple[str, ...]:
+    """Why a caption is doubtful, a clause each; none where nothing speaks against it.
+
+    Args:
+        caption: as the model said it.
+        threshold: of its score; None where the model has none.
+        captions: what the training captions are like; None where the model folder does not state
+            it.
+    """
+    found = []
+    if caption.is_cut:
+        found.append("it ran into the length limit")
+    if captions is not None and captions.is_repetitive(caption.tokens):
+        found.append("it repeats itself more than the training captions do")
+    if is_low(caption.score, threshold):
+        found.append("its score is below the model's threshold")
+    return tuple(found)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.config import ABSENT, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
 
-Config = TypeVar("Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig)
+Config = TypeVar(
+    "Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig, CaptionStatistics
+)
 
 
 def to_json(
-    config: FeatureRecipe | ModelConfig | TrainingConfig | DecodingConfig,
+    config: FeatureRecipe | ModelConfig | TrainingConfig | DecodingConfig | CaptionStatistics,
 ) -> dict[str, Any]:
     """The configuration as a JSON object."""
     return asdict(config)
@@ -48,6 +52,8 @@ def from_json(kind: type[Config], data: object) -> Config:
 
 
 def _fits(value: object, wanted: Any) -> bool:
+    if isinstance(wanted, UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
     if get_origin(wanted) is Literal:
         return value in get_args(wanted)
     if wanted is float:

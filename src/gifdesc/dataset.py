@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.config import MAX_TOKENS
 from gifdesc.device import on_device
 from gifdesc.errors import FeatureError
@@ -122,6 +123,12 @@ class GIFDataset(Dataset[Item]):
         self._tokens = np.concatenate(parts)
         self._token_ends = np.cumsum([0, *self.token_lengths])
         self._lost: dict[int, FeatureError] = {}
+
+    def caption_statistics(self) -> CaptionStatistics:
+        """What the captions are like, as they were cut."""
+        return CaptionStatistics.of(
+            self._tokens_of(index)[1:-1].tolist() for index in range(len(self))
+        )
 
     def __len__(self) -> int:
         return len(self.token_lengths)

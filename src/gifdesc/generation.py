@@ -62,11 +62,15 @@ class GeneratedCaption:
         caption: clean text.
         score: mean log-probability per token, the end token counted.
         words: the caption word by word.
+        is_cut: it ran into the length limit.
+        tokens: those of the caption, without start and end token; none where that is unknown.
     """
 
     caption: str
     score: float
     words: tuple[Word, ...]
+    is_cut: bool = False
+    tokens: tuple[int, ...] = ()
 
 
 @torch.inference_mode()
@@ -175,4 +179,10 @@ def _to_caption(
         log_prob = sum(hypothesis.log_probs[position] for position in positions)
         words.append(Word(word, log_prob, frame_weights))
     caption = tokenizer.decode(hypothesis.tokens)
-    return GeneratedCaption(caption, hypothesis.score, tuple(words))
+    return GeneratedCaption(
+        caption,
+        hypothesis.score,
+        tuple(words),
+        is_cut=not hypothesis.finished,
+        tokens=hypothesis.tokens,
+    )

@@ -122,7 +122,7 @@ def evaluate_model(
         DescriptionError: `against` names other GIFs, or no reference holds a word.
     """
     checkpoint.model.to(device)
-    generated = _generate(checkpoint, examples, device, config or DecodingConfig())
+    generated = _generate(checkpoint, examples, device, checkpoint.decoding(config))
     captioned = [
         Captioned(name=one.name, caption=best.caption, references=one.captions, words=best.words)
         for one, best in zip(examples, generated, strict=True)

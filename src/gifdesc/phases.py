@@ -16,7 +16,7 @@ from gifdesc.objective import BatchLoss, token_loss
 from gifdesc.optimisation import learning_rate_at
 from gifdesc.pairing import Example
 from gifdesc.seeding import draw_replaced, example_seeds
-from gifdesc.self_critical import CiderReward, self_critical_loss
+from gifdesc.self_critical import MAX_SAMPLED_TOKENS, CiderReward, self_critical_loss
 from gifdesc.tokenizer import CaptionTokenizer
 
 
@@ -110,12 +110,14 @@ class SelfCriticalPhase(Phase):
         world: World,
         tokenizer: CaptionTokenizer,
         store: FeatureStore,
+        limit: int = MAX_SAMPLED_TOKENS,
     ) -> None:
         # A GIF is one item here, however many captions it has: all of them reward it.
         items = [Example(one.name, one.features_path, one.captions[:1]) for one in examples]
         dataset = GIFDataset(items, tokenizer, max_tokens=config.max_tokens, store=store)
         super().__init__(dataset, config, world, tokenizer)
         self._reward = CiderReward(examples, tokenizer, config.max_tokens)
+        self._max_sampled_tokens = max(MAX_SAMPLED_TOKENS, limit)
 
     def learning_rate(self, step: int) -> float:  # noqa: ARG002 - the same for every step
         """Of every optimizer step."""
@@ -137,4 +139,5 @@ class SelfCriticalPhase(Phase):
             self._tokenizer,
             seeds=example_seeds(self._config.seed, epoch, batch.indices, "samples"),
             num_samples=self._config.scst_samples,
+            max_tokens=self._max_sampled_tokens,
         )

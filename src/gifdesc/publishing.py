@@ -55,6 +55,7 @@ def save_model(
         checkpoint.recipe,
         checkpoint.training,
         checkpoint.confidence_threshold,
+        checkpoint.captions,
     )
     for file_name, text in beside.items():
         if text:  # an evaluation that failed leaves an empty file behind

@@ -22,7 +22,7 @@ from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
 MAX_SAMPLED_TOKENS = 40
-"""Tokens after which a sampled caption is cut."""
+"""Tokens after which a sampled caption is cut, unless the training captions are longer."""
 
 
 class CiderReward:
@@ -60,6 +60,7 @@ def self_critical_loss(
     *,
     seeds: Sequence[int],
     num_samples: int,
+    max_tokens: int = MAX_SAMPLED_TOKENS,
 ) -> BatchLoss:
     """What lowers as captions better than their GIF's others grow more probable.
 
@@ -71,6 +72,7 @@ def self_critical_loss(
         tokenizer: the model's.
         seeds: one for each example.
         num_samples: captions sampled per GIF, K >= 2.
+        max_tokens: tokens after which a sampled caption is cut.
 
     Returns:
         The objective summed over captions; `cross_entropy` is the summed reward, negated, and
@@ -78,7 +80,9 @@ def self_critical_loss(
     """
     model.dropout.eval()
     memory = model.encode(batch.features, batch.lengths)
-    tokens, said = sample(model, memory, tokenizer, seeds, num_samples)  # (N, L + 1), (N, L)
+    tokens, said = sample(
+        model, memory, tokenizer, seeds, num_samples, max_tokens
+    )  # (N, L + 1), (N, L)
     memory = memory.select(_repeated(num_samples, len(seeds)).to(tokens.device))  # (N, ...)
     spoken = [
         row[:length].tolist()
@@ -111,8 +115,12 @@ def sample(
     tokenizer: CaptionTokenizer,
     seeds: Sequence[int],
     num_samples: int,
+    max_tokens: int = MAX_SAMPLED_TOKENS,
 ) -> tuple[Tensor, Tensor]:
     """Captions drawn word by word from the model's distribution.
+
+    Unlike in decoding, a sample may be empty: it is what the model would say, and its reward of
+    nearly 0 is what teaches the model otherwise.
 
     Args:
         model: without dropout.
@@ -120,13 +128,15 @@ def sample(
         tokenizer: the model's.
         seeds: B, one for each example.
         num_samples: K.
+        max_tokens: tokens after which a caption is cut.
 
     Returns:
         Tokens (N, L + 1) from the start token on, N = B * K grouped by example, and which of the
         L that follow it are said, bool (N, L): those up to the end token.
     """
     device = memory.frames.device
-    draws = torch.cat([_uniform(seed, num_samples) for seed in seeds]).to(device)  # (N, MAX)
+    draws = torch.cat([_uniform(seed, num_samples, max_tokens) for seed in seeds])
+    draws = draws.to(device)  # (N, max_tokens)
     rows = _repeated(num_samples, len(seeds)).to(device)
     state = model.start(memory).select(rows)
     tokens = torch.full((len(draws), 1), tokenizer.start_id, device=device)
@@ -156,9 +166,9 @@ def _repeated(num_samples: int, num_examples: int) -> Tensor:
     return torch.arange(num_examples).repeat_interleave(num_samples)
 
 
-def _uniform(seed: int, num_samples: int) -> Tensor:
+def _uniform(seed: int, num_samples: int, max_tokens: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(num_samples, MAX_SAMPLED_TOKENS, generator=generator)
+    return torch.rand(num_samples, max_tokens, generator=generator)
 
 
 def _as_caption(tokens: Sequence[int]) -> TokenizedCaption:

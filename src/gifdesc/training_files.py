@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.checkpoint import WEIGHTS_NAME, save_checkpoint, save_confidence_threshold
 from gifdesc.config import FeatureRecipe, TrainingConfig
 from gifdesc.curves import plot_history
@@ -38,6 +39,7 @@ class TrainingFiles:
         tokenizer: the model's.
         recipe: of the features, None where nobody knows.
         config: the run.
+        captions: what the training captions are like.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class TrainingFiles:
         tokenizer: CaptionTokenizer,
         recipe: FeatureRecipe | None,
         config: TrainingConfig,
+        captions: CaptionStatistics,
     ) -> None:
         self._model_dir = model_dir
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._config = config
+        self._captions = captions
         self._drawn_seconds = time.monotonic()
         self._num_drawn: int | None = None
 
@@ -119,7 +123,9 @@ class TrainingFiles:
     def _save_model(
         self, folder: Path, model: CaptionModel, threshold: float | None = None
     ) -> None:
-        save_checkpoint(folder, model, self._tokenizer, self._recipe, self._config, threshold)
+        save_checkpoint(
+            folder, model, self._tokenizer, self._recipe, self._config, threshold, self._captions
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

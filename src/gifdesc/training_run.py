@@ -74,7 +74,6 @@ class TrainingRun:
     ) -> None:
         self._data = data
         self._model_dir = model_dir
-        self._files = TrainingFiles(model_dir, tokenizer, data.recipe, config)
         self._model = model
         self._tokenizer = tokenizer
         self._config = config
@@ -90,11 +89,14 @@ class TrainingRun:
             store=data.store,
         )
         self.num_cut = dataset.num_cut
+        captions = dataset.caption_statistics()
+        self._limit = captions.limit
+        self._files = TrainingFiles(model_dir, tokenizer, data.recipe, config, captions)
         self._phase = Phase(dataset, config, world, tokenizer)
         self._validator = None
         if data.splits["val"]:
             self._validator = Validator(
-                data.splits["val"], tokenizer, config, data.store, device, world
+                data.splits["val"], tokenizer, config, data.store, device, world, self._limit
             )
         self._optimizer = make_optimizer(model, config)
         if start.history or start.sums:
@@ -156,7 +158,7 @@ class TrainingRun:
         data, config = self._data, self._config
         is_begun = self._start.phase == SelfCriticalPhase.name
         self._phase = SelfCriticalPhase(
-            data.splits["train"], config, self._world, self._tokenizer, data.store
+            data.splits["train"], config, self._world, self._tokenizer, data.store, self._limit
         )
         if not is_begun:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.batching import iterate_batches, plan_scoring, share_of_plan
-from gifdesc.config import DecodingConfig, TrainingConfig
+from gifdesc.config import DEFAULT_LIMIT, DecodingConfig, TrainingConfig
 from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
 from gifdesc.feature_store import FeatureStore
@@ -31,7 +31,6 @@ its end all that are captioned count. Beam search takes more than twice as long 
 rest of validation."""
 
 _BATCH_GIFS = 64
-_GREEDY = DecodingConfig(num_beams=1)
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ class Validator:
         store: reads the feature files.
         device: where the model lies.
         world: the processes that share the work.
+        limit: tokens after which a caption is cut.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Validator:
         store: FeatureStore,
         device: torch.device,
         world: World,
+        limit: int = DEFAULT_LIMIT,
     ) -> None:
         self._dataset = GIFDataset(examples, tokenizer, max_tokens=config.max_tokens, store=store)
         plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
@@ -77,6 +78,7 @@ class Validator:
         self._config = config
         self._device = device
         self._world = world
+        self._limit = limit
         self._store = store
         captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
         self._captioned = captioned
@@ -121,7 +123,8 @@ class Validator:
         """
         some = self._captioned[:: max(1, -(-len(self._captioned) // num_gifs))]
         read = [self._store.read_or_none(one.features_path) for one in some]
-        found = self._captions(model, [one for one in read if one is not None], DecodingConfig())
+        config = DecodingConfig(max_tokens=self._limit)
+        found = self._captions(model, [one for one in read if one is not None], config)
         return [caption.score for caption in found]
 
     def _captions(
@@ -148,7 +151,8 @@ class Validator:
             for features, references in zip(read, self._references, strict=True)
             if features is not None
         ]
-        found = self._captions(model, [features for features, _ in usable], _GREEDY)
+        greedy = DecodingConfig(num_beams=1, max_tokens=self._limit)
+        found = self._captions(model, [features for features, _ in usable], greedy)
         hypotheses = _tokenized([one.caption for one in found])
         return [
             self._cider.score(hypothesis, references)

@@ -101,8 +101,8 @@ def caption(
         typer.Option(
             "--max-length",
             min=1,
-            help="Tokens after which a caption is cut.  [default: 40, of a vision-language model "
-            "64]",
+            help="Tokens after which a caption is cut.  [default: half as many again as the "
+            "longest training caption has; of a vision-language model 64]",
         ),
     ] = None,
     no_repeat_ngram: Annotated[

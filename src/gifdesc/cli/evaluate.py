@@ -14,7 +14,6 @@ from gifdesc.cli.options import (
     Device,
     FeaturesDir,
     Json,
-    MaxTokens,
     ModelDir,
     NumBeams,
     SplitsDir,
@@ -95,7 +94,15 @@ def evaluate(
         ),
     ] = True,
     beam: NumBeams = 5,
-    max_length: MaxTokens = 40,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Tokens after which a caption is cut.  [default: half as many again as the "
+            "longest training caption has]",
+        ),
+    ] = None,
     device: Device = "auto",
     json: Json = False,
     debug: Debug = False,
