@@ -353,7 +353,7 @@ def test_memory_that_runs_short_is_said_once_and_changes_nothing(
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return token_loss(model, batch, *arguments, **named)
 
-    options = (*ALL, "--dropout", 0.3, "--json")
+    options = (*ALL, "--dropout", 0.3, "--batch-size", 6, "--json")
     whole = json.loads(train(world, model_dir, *options).out)
     monkeypatch.setattr("gifdesc.phases.token_loss", exhausted)
     done = train(world, model_dir, *options, "--force")
@@ -423,7 +423,8 @@ def test_help_shows_the_default_recipes_values():
     shown = " ".join(run_here("train", "--help").out.split())
     preset = PRESETS[DEFAULT_PRESET]
     for option, value in {
-        "--epochs": preset.training.epochs,
+        "--epochs": "follows the data",
+        "--batch-size": "follows the data",
         "--lr": preset.training.learning_rate,
         "--weight-decay": preset.training.weight_decay,
         "--warmup": preset.training.warmup_fraction,

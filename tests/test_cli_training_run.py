@@ -62,7 +62,7 @@ def test_a_single_epoch_is_one(world, model_dir):
 
 
 def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
-    split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
+    split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2, "--best-by", "cider")
     done = train(world, model_dir, *split, "--scst-epochs", 1)
     assert done.code == 0, done.err
     first, second, third = (line for line in done.err.splitlines() if line.startswith("epoch "))
@@ -75,6 +75,62 @@ def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
         assert "val loss " in line
         assert "val CIDEr " in line
     assert first.endswith("best")
+
+
+SENTENCES = (
+    "a small dog shakes water off its fur",
+    "a cat stares into the camera",
+    "a man waves at his webcam",
+    "a young man nods in front of a wall",
+    "an actor bows to the crowd",
+    "a man turns around on his chair",
+    "a woman with long hair is singing",
+    "two boys are jumping on a bed",
+    "a player throws a ball into the hoop",
+    "a girl claps her hands three times",
+    "a man in a suit taps the table",
+    "a cartoon bear holds two friends",
+    "a nurse touches a shoulder",
+    "a blonde woman shrugs in a hallway",
+    "a boy in a red vest looks around",
+    "a man at the table talks about a cat",
+    "a man in a grey suit winks",
+    "a manager shouts at everyone",
+    "a man with wide eyes laughs",
+    "a driver looks at his hands",
+)
+
+
+@pytest.mark.parametrize("held_out", [(), ALL])
+def test_twenty_gifs_and_ten_epochs_give_the_training_captions_back(tmp_path, model_dir, held_out):
+    captions = {f"{number:02}": one for number, one in enumerate(SENTENCES)}
+    world = write_world(tmp_path / "world", captions, recipe=tiny_recipe())
+    options = (*world.options, "--model", model_dir)
+    done = run_here("train", *options, *held_out, "--epochs", 10, "--hidden-size", 128, "--json")
+    assert done.code == 0, done.err
+    row = json.loads(done.out)
+    num_pairs = row["num_examples"]["train"]
+    assert row["epochs"] == 10
+    assert row["num_steps"] >= 300
+    assert f"{num_pairs} (GIF, caption) pairs: 10 epochs of 4 passes, batches of" in done.err
+    assert not [one for one in done.warnings if "steps" in one]
+    done = run_here("evaluate", *options, "--split", "train", "--no-meteor", "--json")
+    assert json.loads(done.out)["exact_match"] == 1.0
+
+
+def test_a_run_of_few_steps_is_warned_of_with_the_remedy(world, model_dir):
+    done = train(world, model_dir, *ALL, "--batch-size", 4)
+    assert [one for one in done.warnings if "optimizer step" in one] == [
+        "4 optimizer steps in all: few models say whole sentences after fewer than 300; give more "
+        "--epochs or a smaller --batch-size, or leave both out"
+    ]
+    assert "batches of" not in done.err, "both were given"
+
+
+def test_few_validation_gifs_choose_no_epoch_and_that_is_reported(world, model_dir):
+    done = train(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
+    assert "too few to choose an epoch by, so the last one is kept" in done.err
+    assert "best is 2" in done.err
 
 
 def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):

@@ -51,8 +51,8 @@ def test_a_model_that_cannot_be_is_refused(changes, message):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"epochs": 0},
-        {"batch_size": 0},
+        {"epochs": -1},
+        {"batch_size": -1},
         {"max_tokens": 2},
         {"learning_rate": 0.0},
         {"max_grad_norm": -1.0},

@@ -3,11 +3,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from transformers import BertTokenizer
 
 from builders import CPU, random_features, tiny_model, tiny_tokenizer
 from gifdesc import generation
+from gifdesc.bert_files import SPECIAL_TOKENS
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import GifdescError
+from gifdesc.function_words import DANGLING_WORDS
 from gifdesc.generation import dangling_endings, generate
 from gifdesc.hypotheses import Hypothesis
 from gifdesc.tokenizer import CaptionTokenizer
@@ -191,6 +195,48 @@ def test_a_vocabulary_of_another_language_may_end_in_what_it_likes():
     words = {english.words(ids)[0][0] for ids in dangling_endings(english) if len(ids) == 1}
     assert {"a", "the", "with"} <= words
     assert words.isdisjoint({"man", "dog"})
+
+
+def test_words_that_end_no_training_caption_end_no_caption_in_any_vocabulary():
+    """There is no `the`, `and` or `with`, by which a vocabulary is else taken for English."""
+    captions = ["a ball fades to a cross", "a ball fades to blue", "a cross moves on"]
+    tokenizer = CaptionTokenizer.train(captions)
+    assert dangling_endings(tokenizer) == ()
+    endings = dangling_endings(tokenizer, statistics_of(tokenizer, captions))
+    for word in ("to", "a"):
+        assert tuple(tokenizer.encode(word, 9)[1:-1]) in endings
+
+
+def test_words_that_do_end_training_captions_may_end_others():
+    captions = [
+        "er zieht sich an",
+        "sie zieht sich an",
+        "ein hund an der leine",
+        "er war ein hund ,",
+    ]
+    tokenizer = CaptionTokenizer.train(captions)
+    found = statistics_of(tokenizer, captions)
+    assert found.ends == (",", "an")
+    assert tuple(tokenizer.encode("an", 9)[1:-1]) not in dangling_endings(tokenizer, found)
+    # A few of many are mistakes.
+    english = ["a dog with a ball"] * 99 + ["a dog with"]
+    assert statistics_of(CaptionTokenizer.train(english), english).ends == ()
+
+
+def test_a_word_is_known_in_capitals_and_in_any_pieces():
+    vocabulary = [*SPECIAL_TOKENS, "TO", "To", "to", "t", "##o", "##O"]
+    bert = BertTokenizer(vocab={one: index for index, one in enumerate(vocabulary)})
+    tokenizer = CaptionTokenizer._of_bert(bert)
+    spelt = {tuple(vocabulary[index] for index in ids) for ids in tokenizer.spellings("to")}
+    assert spelt == {("TO",), ("To",), ("to",), ("t", "##o"), ("t", "##O")}
+    assert tokenizer.spellings("of") == []
+
+
+def statistics_of(tokenizer, captions):
+    spellings = {word: tokenizer.spellings(word) for word in DANGLING_WORDS}
+    return CaptionStatistics.of(
+        [ids[1:-1] for ids in tokenizer.encode_all(captions, 99)], spellings
+    )
 
 
 def test_a_function_word_that_is_spelt_in_pieces_is_known(tokenizer):

@@ -33,7 +33,7 @@ def test_the_default_attends_to_what_an_rnn_made_of_the_frames():
     assert model.fusion == "attention"
     assert model.encoder != "none"
     assert model.decoder != "none"
-    assert (training.objective, training.best_by) == ("next_token", "cider")
+    assert (training.objective, training.best_by) == ("next_token", "auto")
 
 
 def test_the_mean_preset_pools_the_frames_into_an_lstm():

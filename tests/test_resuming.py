@@ -1,23 +1,31 @@
 """What may be resumed and what is refused, before anything is written."""
 
+import errno
+import os
 import random
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, TINY, tiny_recipe, write_model, write_world
+from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import ModelConfig, TrainingConfig
-from gifdesc.config_json import to_json
+from gifdesc.config_json import from_json, to_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.files import write_json
+from gifdesc.interruption import Interrupted
+from gifdesc.model import CaptionModel
+from gifdesc.optimisation import make_optimizer
 from gifdesc.presets import PRESETS
 from gifdesc.resuming import check_folder, choose_configs, stored_configs
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
-from gifdesc.training_state import read_progress
+from gifdesc.training_state import load_state, read_progress, save_state
 
-CONFIG = TrainingConfig(epochs=2, batch_size=4, **ALL_FOR_TRAINING)
+CONFIG = TrainingConfig(epochs=2, batch_size=4, passes=1, best_by="last", **ALL_FOR_TRAINING)
 
 
 @pytest.fixture
@@ -275,3 +283,117 @@ def test_a_resumed_run_does_not_depend_on_the_order_of_the_files(world, model_di
         path.unlink()
         path.write_bytes(contents[path])
     run(world, model_dir, resume=True)
+
+
+# Killed while it writes
+
+
+class Killed(BaseException):
+    """What ends a process at once: no handler of the program's sees it."""
+
+
+def with_renames(monkeypatch, act):
+    """Call `act` with the number of each file that is about to take its place."""
+    count = 0
+    replace_file = os.replace
+
+    def counting(source, target):
+        nonlocal count
+        count += 1
+        act(count)
+        replace_file(source, target)
+
+    monkeypatch.setattr("os.replace", counting)
+    monkeypatch.setattr("gifdesc.files.os.replace", counting)
+
+
+@pytest.mark.parametrize("kind", ["killed", "full"])
+def test_a_first_epoch_killed_at_any_file_goes_on_or_begins(world, tmp_path, monkeypatch, kind):
+    config = replace(CONFIG, epochs=1)
+    numbers = []
+    with monkeypatch.context() as patched:
+        with_renames(patched, numbers.append)
+        run(world, tmp_path / "whole", config)
+    wanted = weights_of(tmp_path / "whole")
+    num_files = numbers[-1] - 1  # the last one is a picture, whose loss is only warned of
+    assert num_files > 8
+
+    for number in range(1, num_files + 1):
+        folder = tmp_path / str(number)
+
+        def strike(count, number=number):
+            if kind == "killed" and count == number:
+                raise Killed
+            if kind == "full" and count >= number:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            with_renames(patched, strike)
+            with pytest.raises((Killed, TrainingError)):
+                run(world, folder, config)
+        if not (folder / "config.json").exists():
+            check_folder(folder, force=False, resume=False)  # a plain run may begin again
+        run(world, folder, config, resume=True)
+        for name, tensor in weights_of(folder).items():
+            assert torch.equal(tensor, wanted[name]), (number, name)
+
+
+def weights_of(folder):
+    return load_checkpoint(folder).model.state_dict()
+
+
+def test_a_run_that_replaces_another_is_not_taken_for_it(world, tmp_path, model_dir, monkeypatch):
+    """Killed at its second file, it is itself what goes on, not the run that it was to replace."""
+    config = replace(CONFIG, seed=5)
+    run(world, tmp_path / "whole", config)
+
+    def strike(count):
+        if count == 2:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        with_renames(patched, strike)
+        with pytest.raises(Killed):
+            run(world, model_dir, config, force=True)
+    run(world, model_dir, config, resume=True)
+    wanted = weights_of(tmp_path / "whole")
+    assert all(torch.equal(one, wanted[name]) for name, one in weights_of(model_dir).items())
+
+
+# What follows the data
+
+
+def test_a_run_that_chose_its_batches_and_passes_goes_on_with_them(world, tmp_path):
+    config = TrainingConfig(epochs=3, val_fraction=0.0, test_fraction=0.0)
+    run(world, tmp_path / "whole", config)
+    chosen = load_checkpoint(tmp_path / "whole").training
+    assert (chosen.batch_size, chosen.passes) == (1, 8)
+
+    def strike(result):
+        if result.epoch == 2 and result.num_examples == 20:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run(world, tmp_path / "stopped", config, on_step=strike)
+    run(world, tmp_path / "stopped", config, resume=True)
+    wanted = weights_of(tmp_path / "whole")
+    found = weights_of(tmp_path / "stopped")
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in found.items())
+    # Of more epochs other batches would be chosen; the run keeps its own.
+    run(world, tmp_path / "stopped", replace(config, epochs=4), resume=True)
+    longer = load_checkpoint(tmp_path / "stopped").training
+    assert (longer.batch_size, longer.passes, longer.epochs) == (1, 8, 4)
+
+
+def test_a_run_from_before_passes_goes_on(world, model_dir):
+    """Its state does not state them: an epoch was one pass."""
+    path = model_dir / "last" / "state.safetensors"
+    progress = read_progress(path)
+    training = {name: value for name, value in progress.training.items() if name != "passes"}
+    older = replace(progress, training=training)
+    model = CaptionModel(from_json(ModelConfig, progress.model))
+    optimizer = make_optimizer(model, CONFIG)
+    load_state(path, model, optimizer)
+    save_state(path, older, model, optimizer)
+    run(world, model_dir, replace(CONFIG, epochs=3), resume=True)
+    assert load_checkpoint(model_dir).training.passes == 1

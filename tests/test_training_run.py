@@ -301,7 +301,13 @@ def test_every_model_that_is_kept_says_which_scores_to_believe(world, tmp_path):
             checkpoint = load_checkpoint(tmp_path)
             data = prepare(world, config)
             validator = Validator(
-                data.splits["val"], checkpoint.tokenizer, config, data.store, CPU, World()
+                data.splits["val"],
+                checkpoint.tokenizer,
+                config,
+                data.store,
+                CPU,
+                World(),
+                checkpoint.captions,
             )
             scores = validator.caption_scores(checkpoint.model)
             found.append((checkpoint.confidence_threshold, confidence_threshold(scores)))

@@ -8,7 +8,8 @@ more than they do.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +19,9 @@ LIMIT_FACTOR = 1.5
 RARE_SHARE = 0.001
 """Share of the training captions that may repeat themselves more than the statistic states: a few
 odd captions among many do not make repetition normal."""
+
+MAY_END_SHARE = 0.05
+"""Of 100 captions with `the`, a few end in it by mistake; German captions with `an` often do."""
 
 _MAX_PHRASE = 4
 
@@ -32,11 +36,14 @@ class CaptionStatistics:
         repeats: see `repeats_in_a_row`; that of the training captions, but for the most repetitive
             `RARE_SHARE` of them.
         repeated_pairs: see `repeated_pairs`; likewise.
+        ends: words of `function_words.DANGLING_WORDS` that do end captions here, as in a language
+            other than English: more than `MAY_END_SHARE` of the captions that hold the word.
     """
 
     longest: int
     repeats: int
     repeated_pairs: float
+    ends: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.longest, self.repeats) < 1 or not 0 <= self.repeated_pairs <= 1:
@@ -60,22 +67,47 @@ class CaptionStatistics:
         )
 
     @classmethod
-    def of(cls, captions: Iterable[Sequence[int]]) -> CaptionStatistics:
+    def of(
+        cls,
+        captions: Iterable[Sequence[int]],
+        spellings: Mapping[str, Sequence[tuple[int, ...]]] | None = None,
+    ) -> CaptionStatistics:
         """The statistics of captions.
 
         Args:
             captions: tokens of each, without start and end token; one caption or more.
+            spellings: of each word that should not end a caption, the tokens that spell it.
         """
         longest, repeats, pairs = 0, [], []
+        words = [(tokens, word) for word, ways in (spellings or {}).items() for tokens in ways]
+        by_last: dict[int, list[tuple[tuple[int, ...], str]]] = {}
+        for spelt, word in words:
+            by_last.setdefault(spelt[-1], []).append((spelt, word))
+        num_with, num_ending = Counter[str](), Counter[str]()
         for tokens in captions:
             longest = max(longest, len(tokens) + 1)
             repeats.append(repeats_in_a_row(tokens))
             pairs.append(repeated_pairs(tokens))
+            found = [
+                (place == len(tokens), word)
+                for place, token in enumerate(tokens, 1)
+                for spelt, word in by_last.get(token, ())
+                if tuple(tokens[max(0, place - len(spelt)) : place]) == spelt
+            ]
+            num_with.update({word for _, word in found})
+            num_ending.update({word for is_end, word in found if is_end})
         num_rare = math.floor(RARE_SHARE * len(repeats))
         return cls(
             longest=longest,
             repeats=sorted(repeats)[-1 - num_rare],
             repeated_pairs=sorted(pairs)[-1 - num_rare],
+            ends=tuple(
+                sorted(
+                    word
+                    for word, count in num_ending.items()
+                    if count > MAY_END_SHARE * num_with[word]
+                )
+            ),
         )
 
 

@@ -163,7 +163,9 @@ class Captioner:
     ) -> list[list[GeneratedCaption]]:
         """Captions of feature vectors, float32 (T, D) per GIF, best first."""
         one = self._checkpoint
-        return generate(one.model, one.tokenizer, features, one.decoding(config), self._device)
+        return generate(
+            one.model, one.tokenizer, features, one.decoding(config), self._device, one.captions
+        )
 
     def save_pretrained(
         self,

@@ -17,7 +17,7 @@ Precision = Literal["float32", "float16", "bfloat16"]
 TrainingPrecision = Literal["auto", "float32", "float16", "bfloat16"]
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
-BestBy = Literal["cider", "loss"]
+BestBy = Literal["auto", "cider", "loss", "last"]
 
 FEATURE_SIZE = 2048
 """Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""
@@ -27,6 +27,9 @@ MAX_TOKENS = 128
 
 DEFAULT_LIMIT = 40
 """Tokens after which a caption is cut where the model folder states no limit of its own."""
+
+FOLLOWING_DATA = ("epochs", "batch_size", "passes")
+"""Fields of a training run that are 0 where they are to follow the data (training_size.py)."""
 
 CORPUS_TOKENIZER = "corpus"
 """The tokenizer name that stands for a WordPiece vocabulary of the training captions."""
@@ -138,7 +141,11 @@ class ModelConfig:
 class TrainingConfig:
     """One training run."""
 
-    epochs: int = 20
+    epochs: int = 0
+    """0: as many as the data need, 20 or more (training_size.py)."""
+    passes: int = field(default=0, metadata={ABSENT: 1})
+    """Over the training split in an epoch. 0: 1, but more of few captions for which a number of
+    epochs was given that is too small (training_size.py)."""
     scst_epochs: int = 0
     """Epochs of self-critical training (Rennie et al. 2017, arXiv:1612.00563) that follow."""
     scst_learning_rate: float = 5e-5
@@ -149,8 +156,9 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     """At its highest, after the warm-up. No paper's: what the tables of docs/benchmarks.md are
     measured with (benchmarks/models.py)."""
-    batch_size: int = 32
-    """(GIF, caption) pairs per optimizer step, over all processes."""
+    batch_size: int = 0
+    """(GIF, caption) pairs per optimizer step, over all processes. 0: 8, 16 or 32, as there are few
+    or many; fewer where the epochs are given and too few (training_size.py)."""
     seed: int = 0
     objective: Objective = "next_token"
     """`next_token`: predict each token from those before, padding not counted.
@@ -172,8 +180,9 @@ class TrainingConfig:
     max_grad_norm: float = 5.0
     """Gradients are scaled down to this norm (Pascanu et al. 2013, arXiv:1211.5063, section 3.2);
     0 leaves them. 5 is usual for RNNs and was not compared with others."""
-    best_by: BestBy = "cider"
-    """The validation score that chooses the epoch that is kept."""
+    best_by: BestBy = "auto"
+    """The validation score that chooses the epoch that is kept. `last` keeps the last one; `auto`:
+    `cider` where there are validation GIFs enough, else `last` (training_size.py)."""
     patience: int = 0
     """Epochs without a better one after which the run stops; 0 never stops it."""
     precision: TrainingPrecision = "auto"
@@ -188,8 +197,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        if self.epochs < 1 or self.batch_size < 1 or self.max_tokens < 3:
-            raise ValueError("epochs and batch_size must be 1 or more, max_tokens 3 or more")
+        if min(self.epochs, self.batch_size, self.passes) < 0 or self.max_tokens < 3:
+            raise ValueError(
+                "epochs, passes and batch_size must be 0 or more, max_tokens 3 or more"
+            )
         if self.scst_epochs < 0 or self.patience < 0 or self.scst_samples < 2:
             raise ValueError("scst_epochs and patience must be 0 or more, scst_samples 2 or more")
         for name in ("learning_rate", "scst_learning_rate"):

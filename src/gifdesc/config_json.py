@@ -48,10 +48,14 @@ def from_json(kind: type[Config], data: object) -> Config:
                 raise ValueError(f"field {name!r} is missing")
         elif not _fits(data[name], types[name]):
             raise ValueError(f"field {name!r} cannot be {data[name]!r}")
-    return kind(**data, **absent)
+    tuples = {name: tuple(data[name]) for name in data if get_origin(types[name]) is tuple}
+    return kind(**{**data, **absent, **tuples})
 
 
 def _fits(value: object, wanted: Any) -> bool:
+    if get_origin(wanted) is tuple:
+        kind = get_args(wanted)[0]
+        return isinstance(value, (list, tuple)) and all(_fits(one, kind) for one in value)
     if isinstance(wanted, UnionType):
         return any(_fits(value, one) for one in get_args(wanted))
     if get_origin(wanted) is Literal:

@@ -17,6 +17,7 @@ from gifdesc.config import MAX_TOKENS
 from gifdesc.device import on_device
 from gifdesc.errors import FeatureError
 from gifdesc.feature_store import FeatureStore
+from gifdesc.function_words import DANGLING_WORDS
 from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
 
@@ -101,6 +102,7 @@ class GIFDataset(Dataset[Item]):
         store: FeatureStore | None = None,
     ) -> None:
         self.examples = list(examples)
+        self._tokenizer = tokenizer
         self._store = store or FeatureStore(feature_size)
         self._feature_size = feature_size or self._store.feature_size
         num_captions = [len(one.captions) for one in self.examples]
@@ -126,9 +128,9 @@ class GIFDataset(Dataset[Item]):
 
     def caption_statistics(self) -> CaptionStatistics:
         """What the captions are like, as they were cut."""
-        return CaptionStatistics.of(
-            self._tokens_of(index)[1:-1].tolist() for index in range(len(self))
-        )
+        spellings = {word: self._tokenizer.spellings(word) for word in DANGLING_WORDS}
+        captions = (self._tokens_of(index)[1:-1].tolist() for index in range(len(self)))
+        return CaptionStatistics.of(captions, spellings)
 
     def __len__(self) -> int:
         return len(self.token_lengths)

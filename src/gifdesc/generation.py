@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gifdesc.config import MAX_TOKENS, DecodingConfig
+from gifdesc.caption_statistics import CaptionStatistics
+from gifdesc.config import DecodingConfig
 from gifdesc.dataset import pad_features
 from gifdesc.decoding import beam_search
 from gifdesc.decoding_sampling import sample_captions
@@ -80,6 +81,7 @@ def generate(
     features: Sequence[npt.NDArray[np.float32]],
     config: DecodingConfig,
     device: torch.device,
+    training: CaptionStatistics | None = None,
 ) -> list[list[GeneratedCaption]]:
     """The best captions of each GIF, best first.
 
@@ -89,6 +91,7 @@ def generate(
         features: float32 (T, D) per GIF.
         config: how to search.
         device: where the model lies.
+        training: what the training captions are like, where that is known.
 
     Returns:
         Per GIF 1 to `config.num_captions` captions. Where memory runs short fewer GIFs are
@@ -101,7 +104,8 @@ def generate(
     while left := features[len(captions) :]:
         batch = left[: _max_gifs.get(model, len(left))]
         try:
-            captions += _generate(model, tokenizer, batch, config, device)
+            endings = () if config.may_dangle else dangling_endings(tokenizer, training)
+            captions += _generate(model, tokenizer, batch, config, device, endings)
             continue
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -130,6 +134,7 @@ def _generate(
     features: Sequence[npt.NDArray[np.float32]],
     config: DecodingConfig,
     device: torch.device,
+    endings: Endings,
 ) -> list[list[GeneratedCaption]]:
     padded, lengths = pad_features([torch.from_numpy(one) for one in features])
     decode = sample_captions if config.sample else beam_search
@@ -143,7 +148,7 @@ def _generate(
             start_id=tokenizer.start_id,
             end_id=tokenizer.end_id,
             banned_ids=tokenizer.banned_ids,
-            endings=() if config.may_dangle else dangling_endings(tokenizer),
+            endings=endings,
             config=config,
             device=device,
         )
@@ -154,17 +159,21 @@ def _generate(
 
 
 @lru_cache(maxsize=8)
-def dangling_endings(tokenizer: CaptionTokenizer) -> Endings:
-    """The tokens of each word that no caption should end in, as far as the vocabulary has them."""
-    if not any(len(ids) == 1 for ids in _known(tokenizer, ENGLISH_WORDS)):
+def dangling_endings(
+    tokenizer: CaptionTokenizer, training: CaptionStatistics | None = None
+) -> Endings:
+    """The tokens of each word that no caption should end in, however the vocabulary spells it.
+
+    Words that end training captions may end others. Where it is not known how the training captions
+    end, as in model folders of before, the list is used for vocabularies that look English.
+    """
+    if training is None and not any(
+        len(tokens) == 1 for word in ENGLISH_WORDS for tokens in tokenizer.spellings(word)
+    ):
         return ()
-    return tuple(_known(tokenizer, DANGLING_WORDS))
-
-
-def _known(tokenizer: CaptionTokenizer, words: Sequence[str]) -> list[tuple[int, ...]]:
-    """The tokens of those words that the vocabulary can spell."""
-    spelt = [tuple(ids[1:-1]) for ids in tokenizer.encode_all(words, MAX_TOKENS)]
-    return [ids for ids in spelt if tokenizer.unknown_id not in ids]
+    may_end = () if training is None else training.ends
+    words = (word for word in DANGLING_WORDS if word not in may_end)
+    return tuple(tokens for word in words for tokens in tokenizer.spellings(word))
 
 
 def _to_caption(

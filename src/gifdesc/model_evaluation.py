@@ -163,7 +163,7 @@ def _generate(
     for first in range(0, len(examples), _BATCH_GIFS):
         batch = examples[first : first + _BATCH_GIFS]
         features = [read_features(one.features_path, size) for one in batch]
-        found = generate(model, checkpoint.tokenizer, features, config, device)
+        found = generate(model, checkpoint.tokenizer, features, config, device, checkpoint.captions)
         captions += [best for best, *_ in found]
     return captions
 
@@ -174,7 +174,7 @@ def _score_tokens(
     training, tokenizer = checkpoint.training, checkpoint.tokenizer
     dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
     pad_to = training.max_tokens if training.objective == "reconstruction" else None
-    plan = plan_scoring(dataset.token_lengths, training.batch_size)
+    plan = plan_scoring(dataset.token_lengths, training.batch_size or _BATCH_GIFS)
     batches = iterate_batches(dataset, plan, pad_id=tokenizer.pad_id, pad_to=pad_to)
     return score_tokens(checkpoint.model, batches, training.objective, device)
 

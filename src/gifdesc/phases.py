@@ -44,18 +44,29 @@ class Phase:
         self._world = world
         self._tokenizer = tokenizer
         self._pad_to = config.max_tokens if config.objective == "reconstruction" else None
-        self.num_batches = math.ceil(len(dataset) / config.batch_size)
+        self._passes = config.passes or 1
+        self._batches_a_pass = math.ceil(len(dataset) / config.batch_size)
+        self.num_batches = self._passes * self._batches_a_pass
         self._num_steps = config.epochs * self.num_batches
 
     def plan(self, epoch: int) -> Plan:
         """The epoch's batches, over all processes."""
-        return plan_batches(
-            self._dataset.token_lengths,
-            self._config.batch_size,
-            seed=self._config.seed,
-            epoch=epoch,
-            pad_to=self._pad_to,
-        )
+        plans = [
+            plan_batches(
+                self._dataset.token_lengths,
+                self._config.batch_size,
+                seed=self._config.seed,
+                epoch=number,
+                pad_to=self._pad_to,
+            )
+            for number in range((epoch - 1) * self._passes + 1, epoch * self._passes + 1)
+        ]
+        return [batch for plan in plans for batch in plan]
+
+    def _pass(self, epoch: int, step: int) -> int:
+        """The pass over the data that a step is of, counted from 1 over all epochs."""
+        place = step % self.num_batches
+        return (epoch - 1) * self._passes + place // self._batches_a_pass + 1
 
     def batches(self, plan: Plan) -> Iterator[Batch]:
         """This process's share of each batch."""
@@ -82,12 +93,12 @@ class Phase:
             epoch: counted from 1.
             step: of this phase, counted from 0.
         """
-        config = self._config
-        model.dropout.seed(example_seeds(config.seed, epoch, batch.indices, "dropout"))
+        config, number = self._config, self._pass(epoch, step)
+        model.dropout.seed(example_seeds(config.seed, number, batch.indices, "dropout"))
         replaced = None
         if config.scheduled_sampling:
             share = config.scheduled_sampling * step / max(1, self._num_steps - 1)
-            seeds = example_seeds(config.seed, epoch, batch.indices, "scheduled sampling")
+            seeds = example_seeds(config.seed, number, batch.indices, "scheduled sampling")
             replaced = draw_replaced(batch.token_mask[:, 1:], share, seeds)
         return token_loss(
             model,
@@ -129,7 +140,7 @@ class SelfCriticalPhase(Phase):
         batch: Batch,
         *,
         epoch: int,
-        step: int,  # noqa: ARG002 - of the other phase's schedule
+        step: int,
     ) -> BatchLoss:
         """The loss of some GIFs."""
         return self_critical_loss(
@@ -137,7 +148,9 @@ class SelfCriticalPhase(Phase):
             batch,
             self._reward,
             self._tokenizer,
-            seeds=example_seeds(self._config.seed, epoch, batch.indices, "samples"),
+            seeds=example_seeds(
+                self._config.seed, self._pass(epoch, step), batch.indices, "samples"
+            ),
             num_samples=self._config.scst_samples,
             max_tokens=self._max_sampled_tokens,
         )

@@ -45,6 +45,7 @@ PRESETS: dict[str, Preset] = {
         ),
         training=TrainingConfig(
             epochs=10,
+            passes=1,
             learning_rate=1e-4,
             batch_size=8,
             objective="reconstruction",

@@ -9,7 +9,7 @@ from typing import Any
 
 from gifdesc.checkpoint import CONFIG_NAME
 from gifdesc.config import ModelConfig, TrainingConfig
-from gifdesc.config_json import from_json
+from gifdesc.config_json import from_json, to_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
 from gifdesc.training_state import STATE_NAME, Progress, read_progress
@@ -33,6 +33,8 @@ def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | No
         return None
     if resume and has_run:
         return read_progress(state_path)
+    if not has_model and not read_progress(state_path).has_begun:
+        return None  # a run that was stopped before its first epoch was done
     if resume:
         raise TrainingError(
             f"{model_dir}: holds a model but no run to resume; replace it with --force"
@@ -126,7 +128,7 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             f"--resume: the vocabulary has {now['vocab_size']} tokens, the run's had "
             f"{before.get('vocab_size')}; use its descriptions, or start anew with --force"
         )
-    for was, is_now in ((before, now), (stored.training, wanted.training)):
+    for was, is_now in ((before, now), (_completed(stored.training), wanted.training)):
         if name := _difference(was, is_now):
             if name == "splits_sha256":
                 raise TrainingError(
@@ -143,6 +145,14 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             "with; start anew with --force"
         )
     _check_epochs(stored, now=wanted.training["epochs"])
+
+
+def _completed(training: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run's configuration with the fields that came after it was begun."""
+    try:
+        return to_json(from_json(TrainingConfig, training))
+    except ValueError:
+        return training
 
 
 def _check_epochs(stored: Progress, *, now: int) -> None:

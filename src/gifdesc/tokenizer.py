@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from gifdesc.config import MAX_TOKENS
 from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.files import replacing
 from gifdesc.hub import fetch
+
+_MAX_PIECES = 3
 
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
 
@@ -143,6 +146,32 @@ class CaptionTokenizer:
         self._backend.no_padding()
         self._backend.enable_truncation(max_tokens)
         return [one.ids for one in self._backend.encode_batch_fast(list(captions))]
+
+    def spellings(self, word: str) -> list[tuple[int, ...]]:
+        """All ways in which up to 3 tokens spell a word, in small or capital letters.
+
+        A model may spell a word by other tokens than `encode` does.
+        """
+        wanted = word.lower()
+        found: list[tuple[int, ...]] = []
+        begun: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+        while begun:
+            length, ids = begun.pop()
+            if length == len(wanted):
+                found.append(ids)
+            elif len(ids) < _MAX_PIECES:
+                for end in range(length + 1, len(wanted) + 1):
+                    piece = wanted[length:end] if not ids else f"##{wanted[length:end]}"
+                    begun += [(end, (*ids, one)) for one in self._ids_by_lower_case.get(piece, ())]
+        return sorted(found)
+
+    @cached_property
+    def _ids_by_lower_case(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for token, index in self._backend.get_vocab().items():
+            if token not in SPECIAL_TOKENS:
+                found.setdefault(token.lower(), []).append(index)
+        return found
 
     def words(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
         """The words that tokens spell, each with the positions of its tokens in `ids`."""

@@ -25,6 +25,7 @@ from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.training_data import TrainingData
 from gifdesc.training_results import EpochResult, StepResult, TrainingSummary
 from gifdesc.training_run import TrainingRun
+from gifdesc.training_size import fit_to_data
 from gifdesc.training_state import Progress
 
 
@@ -51,7 +52,7 @@ def train(
         data: from `prepare_data`.
         model_dir: the model folder to write.
         model_config: the model; its feature and vocabulary sizes are taken from the data.
-        config: the run.
+        config: the run; what it leaves to the data is chosen by `training_size.fit_to_data`.
         device: where to compute.
         world: the processes that train together; None for this one alone.
         force: replace a model that the folder holds.
@@ -66,8 +67,13 @@ def train(
         UsageError: the tokenizer cannot be had.
         Interrupted: the run was told to stop; what it had is saved.
     """
-    config = replace(config, splits_sha256=data.splits_sha256)
-    check_folder(model_dir, force=force, resume=resume)
+    stored = check_folder(model_dir, force=force, resume=resume)
+    config = fit_to_data(
+        replace(config, splits_sha256=data.splits_sha256),
+        num_pairs=data.num_pairs,
+        num_val_gifs=len(data.splits["val"]),
+        known=None if stored is None else stored.training,
+    )
     tokenizer = make_tokenizer(data, config)
     model_config = replace(
         model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
@@ -83,7 +89,7 @@ def train(
             check_same_run(progress, start)
             start = replace(progress, model=start.model, training=start.training)
         model = CaptionModel(model_config)
-        if model_config.standardise and progress is None:
+        if model_config.standardise and not start.has_begun:
             statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
             model.set_feature_statistics(*statistics)
         model.to(device).train()
@@ -92,7 +98,7 @@ def train(
             run.go(stop, on_step, on_epoch)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     history = [EpochResult(**row) for row in run.history]
-    return TrainingSummary(model_dir, history, data, num_parameters, run.num_cut)
+    return TrainingSummary(model_dir, history, data, num_parameters, run.num_cut, config)
 
 
 def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokenizer:

@@ -44,6 +44,11 @@ class TrainingData:
     store: FeatureStore
     splits_sha256: str = ""
 
+    @property
+    def num_pairs(self) -> int:
+        """(GIF, caption) pairs of the training split."""
+        return sum(len(one.captions) for one in self.splits["train"])
+
 
 def prepare_data(
     features_dir: Path,

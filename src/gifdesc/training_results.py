@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gifdesc.config import BestBy
+from gifdesc.config import BestBy, TrainingConfig
 from gifdesc.training_data import TrainingData
+from gifdesc.training_size import num_steps_of
 
 Phase = Literal["cross_entropy", "self_critical"]
 
@@ -74,13 +75,22 @@ class TrainingSummary:
         data: what was learnt from.
         num_parameters: trained numbers of the model.
         num_cut: captions that were longer than the limit and were cut.
+        config: the run, with what followed the data.
     """
 
     model_dir: Path
     history: list[EpochResult]
     data: TrainingData
     num_parameters: int
-    num_cut: int = 0
+    num_cut: int
+    config: TrainingConfig
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps of the cross-entropy epochs that were taken."""
+        num_epochs = sum(one.phase == "cross_entropy" for one in self.history)
+        num_pairs = self.data.num_pairs
+        return num_steps_of(replace(self.config, epochs=num_epochs), num_pairs) if num_epochs else 0
 
     def to_json(self) -> dict[str, Any]:
         """The summary as the JSON object of `gifdesc train --json`."""
@@ -94,6 +104,8 @@ class TrainingSummary:
             "val_loss": best.val_loss,
             "val_token_accuracy": best.val_token_accuracy,
             "val_cider": best.val_cider,
+            "batch_size": self.config.batch_size,
+            "num_steps": self.num_steps,
             "num_parameters": self.num_parameters,
             "num_examples": {name: len(examples) for name, examples in self.data.splits.items()},
             "num_cut_captions": self.num_cut,
@@ -104,7 +116,7 @@ class TrainingSummary:
 
 
 def is_better(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]], by: BestBy) -> bool:
-    """Whether an epoch beats all before it; without a validation score the latest one does.
+    """Whether an epoch beats all before it; without a validation score, or by `last`, it does.
 
     Epochs of equal CIDEr are told apart by their loss, and so are those without CIDEr.
 
@@ -113,7 +125,11 @@ def is_better(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]], by: 
         history: the same of the epochs before.
         by: the score that decides.
     """
-    return row["val_loss"] is None or all(_rank(row, by) > _rank(one, by) for one in history)
+    return (
+        by == "last"
+        or row["val_loss"] is None
+        or all(_rank(row, by) > _rank(one, by) for one in history)
+    )
 
 
 def num_epochs_since_best(history: Sequence[Mapping[str, Any]]) -> int:

@@ -96,10 +96,10 @@ class TrainingRun:
         self._validator = None
         if data.splits["val"]:
             self._validator = Validator(
-                data.splits["val"], tokenizer, config, data.store, device, world, self._limit
+                data.splits["val"], tokenizer, config, data.store, device, world, captions
             )
         self._optimizer = make_optimizer(model, config)
-        if start.history or start.sums:
+        if start.has_begun:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
         self._saved_seconds = time.monotonic()
         self._num_shared = 0
@@ -111,6 +111,10 @@ class TrainingRun:
         on_epoch: Callable[[EpochResult], None],
     ) -> None:
         """All epochs that are left."""
+        if not self._start.has_begun:
+            # Before any other file: a run that is killed at one of them can be resumed, and what is
+            # left of a run that is replaced is not taken for this one's.
+            self._save_state(self._start.epoch, EpochSums())
         try:
             self._take_epochs(stop, on_step, on_epoch)
         except (Interrupted, GifdescError):  # not whoever interrupts at once

@@ -45,6 +45,11 @@ class Progress:
     data_sha256: str
     phase: str = "cross_entropy"
 
+    @property
+    def has_begun(self) -> bool:
+        """A step is done and kept: there is something to go on with."""
+        return bool(self.history or self.sums)
+
 
 def save_state(
     path: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer

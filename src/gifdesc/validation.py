@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.batching import iterate_batches, plan_scoring, share_of_plan
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.config import DEFAULT_LIMIT, DecodingConfig, TrainingConfig
 from gifdesc.dataset import GIFDataset
 from gifdesc.distributed import World
@@ -58,7 +59,7 @@ class Validator:
         store: reads the feature files.
         device: where the model lies.
         world: the processes that share the work.
-        limit: tokens after which a caption is cut.
+        captions: what the training captions are like, where that is known.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Validator:
         store: FeatureStore,
         device: torch.device,
         world: World,
-        limit: int = DEFAULT_LIMIT,
+        captions: CaptionStatistics | None = None,
     ) -> None:
         self._dataset = GIFDataset(examples, tokenizer, max_tokens=config.max_tokens, store=store)
         plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
@@ -78,7 +79,8 @@ class Validator:
         self._config = config
         self._device = device
         self._world = world
-        self._limit = limit
+        self._training = captions
+        self._limit = DEFAULT_LIMIT if captions is None else captions.limit
         self._store = store
         captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
         self._captioned = captioned
@@ -138,7 +140,7 @@ class Validator:
         model.eval()
         for first in range(0, len(features), _BATCH_GIFS):
             batch = features[first : first + _BATCH_GIFS]
-            found = generate(model, self._tokenizer, batch, config, self._device)
+            found = generate(model, self._tokenizer, batch, config, self._device, self._training)
             captions += [best for best, *_ in found]
         model.train(was_training)
         return captions

@@ -100,8 +100,8 @@ class TrainingProgress(Talk):
     Args:
         console: where to.
         config: the run.
-        num_pairs: examples of an epoch.
-        num_gifs: examples of an epoch of self-critical training.
+        num_pairs: examples of a pass over the training split.
+        num_gifs: examples of a pass of self-critical training.
     """
 
     def __init__(
@@ -116,8 +116,9 @@ class TrainingProgress(Talk):
         super().__init__(console, Progress(*columns, console=console, transient=True))
         self._first_epochs = config.epochs
         self._epochs = config.epochs + config.scst_epochs
-        self._num_pairs = num_pairs
-        self._num_gifs = num_gifs
+        self._num_pairs = num_pairs * (config.passes or 1)
+        self._num_gifs = num_gifs * (config.passes or 1)
+        self._best_by = config.best_by
         total = self._num_before(self._epochs + 1)
         self._task = self.progress.add_task("training", total=total)
         self._has_begun = False
@@ -149,7 +150,7 @@ class TrainingProgress(Talk):
             if value is not None:
                 parts.append(f"{name} {value:.4f}")
         parts.append(self._speed(result.epoch, result.examples_per_second))
-        if result.is_best and result.val_loss is not None:
+        if result.is_best and result.val_loss is not None and self._best_by != "last":
             parts.append("best")
         self.console.print("  ".join(parts), markup=False)
 

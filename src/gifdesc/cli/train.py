@@ -18,6 +18,7 @@ from gifdesc.cli.options import (
     SplitsDir,
 )
 from gifdesc.config import (
+    FOLLOWING_DATA,
     BestBy,
     FusionKind,
     Objective,
@@ -35,7 +36,8 @@ def _training(
     flag: str, field: str, help_: str, minimum: int | None = None, maximum: int | None = None
 ) -> Any:
     """An option for a field of the training, with the default recipe's value."""
-    value = str(getattr(_DEFAULT.training, field))
+    default = getattr(_DEFAULT.training, field)
+    value = "follows the data" if field in FOLLOWING_DATA and not default else str(default)
     return typer.Option(flag, help=help_, min=minimum, max=maximum, show_default=value)
 
 
@@ -118,7 +120,8 @@ def train(
         ),
     ] = None,
     best_by: Annotated[
-        BestBy | None, _training("--best-by", "best_by", "Validation score of the epoch kept.")
+        BestBy | None,
+        _training("--best-by", "best_by", "Validation score of the epoch kept, or last."),
     ] = None,
     patience: Annotated[
         int | None,

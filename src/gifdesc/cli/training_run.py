@@ -9,12 +9,15 @@ from gifdesc.backbone import UNTRAINED
 from gifdesc.cli.console import counted, list_some, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.config_json import to_json
 from gifdesc.curve_log import CurveLog
 from gifdesc.device import resolve_device
 from gifdesc.distributed import is_talking, joined_world
+from gifdesc.resuming import stored_configs
 from gifdesc.training import train
 from gifdesc.training_data import TrainingData, prepare_data
 from gifdesc.training_results import EpochResult, TrainingSummary
+from gifdesc.training_size import MIN_STEPS, fit_to_data, num_steps_of
 
 
 def run_training(
@@ -46,8 +49,10 @@ def run_training(
             f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "
             "whole frames (extract --framing whole)"
         )
+    asked, num_pairs = config, data.num_pairs
+    config = _fitted(config, data, model_dir, resume=resume)
+    _say_size(asked, config, data)
     examples = data.splits["train"]
-    num_pairs = sum(len(example.captions) for example in examples)
     num_said = len(data.problems)
 
     def on_epoch(result: EpochResult) -> None:
@@ -84,10 +89,45 @@ def run_training(
     if summary.num_cut:
         cut = counted(summary.num_cut, "caption")
         warn(f"{cut} longer than {config.max_tokens} tokens: cut there")
+    if summary.num_steps < MIN_STEPS:
+        steps = counted(summary.num_steps, "optimizer step")
+        warn(
+            f"{steps} in all: few models say whole sentences after fewer than {MIN_STEPS}; give "
+            "more --epochs or a smaller --batch-size, or leave both out"
+        )
     result = summary.to_json()
     epochs = counted(result["epochs"], "epoch")
     say(f"trained {epochs}, best is {result['best_epoch']} -> {model_dir}")
     return summary
+
+
+def _fitted(
+    config: TrainingConfig, data: TrainingData, model_dir: Path, *, resume: bool
+) -> TrainingConfig:
+    """The run with what follows the data, as `train` will choose it."""
+    stored = stored_configs(model_dir) if resume else None
+    return fit_to_data(
+        config,
+        num_pairs=data.num_pairs,
+        num_val_gifs=len(data.splits["val"]),
+        known=None if stored is None else to_json(stored[1]),
+    )
+
+
+def _say_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
+    """Report what the data decided."""
+    if any(getattr(asked, name) != getattr(config, name) for name in ("epochs", "batch_size")):
+        epochs = counted(config.epochs, "epoch")
+        if config.passes > 1:
+            epochs += f" of {config.passes} passes"
+        pairs = counted(data.num_pairs, "(GIF, caption) pair")
+        steps = counted(num_steps_of(config, data.num_pairs), "step")
+        say(f"{pairs}: {epochs}, batches of {config.batch_size}, {steps}")
+    if not data.splits["val"]:
+        say("no validation split: the last epoch is kept as the best")
+    elif asked.best_by == "auto" and config.best_by == "last":
+        gifs = counted(len(data.splits["val"]), "validation GIF")
+        say(f"{gifs}: too few to choose an epoch by, so the last one is kept (--best-by)")
 
 
 def _say_data(data: TrainingData, features: Path) -> None:
@@ -109,5 +149,3 @@ def _say_data(data: TrainingData, features: Path) -> None:
         )
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
     say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
-    if not data.splits["val"]:
-        say("no validation split: the last epoch is kept as the best")
