@@ -40,6 +40,7 @@ def test_json_is_one_object_and_all_that_stdout_holds(world, model_dir):
     result = json.loads(done.out)
     assert set(result) == {
         "num_examples",
+        "split",
         "metrics",
         "intervals",
         "blind",
@@ -52,6 +53,7 @@ def test_json_is_one_object_and_all_that_stdout_holds(world, model_dir):
         "distinct_captions",
         "diversity",
         "notes",
+        "warnings",
     }
     names = {"bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"}
     assert set(result["metrics"]) == names
@@ -165,13 +167,42 @@ def test_any_systems_captions_are_scored(people, tmp_path):
     mine = write_lines(tmp_path / "mine.jsonl", rows)
     done = score(mine, people, "--json")
     assert done.code == 0
-    few, one_each = done.warnings
+    few, narrow, one_each = done.warnings
     assert "cider: means little on fewer than 30 GIFs" in few
+    assert "intervals: too narrow on fewer than 30 GIFs" in narrow
     assert "references: one a GIF" in one_each
     result = json.loads(done.out)
     assert (result["num_examples"], result["exact_match"]) == (len(CAPTIONS), 1.0)
     assert (result["visual_gain"]["exact_match"], result["loss"]) == (1.0, None)
     assert result["notes"]["nearest"] == "needs a model"
+    assert result["warnings"] == done.warnings
+    assert result["split"] is None
+
+
+def test_scores_of_the_training_split_are_marked(world, model_dir, tmp_path):
+    page = tmp_path / "page.html"
+    done = evaluate(world, model_dir, *TRAIN, "--html", page)
+    assert done.code == 0, done.err
+    sentence = "the model was trained on these GIFs"
+    assert [one for one in done.warnings if one.startswith(f"split: {sentence}")]
+    assert sentence in page.read_text()
+    assert "of the train split, which the model was trained on" in " ".join(done.out.split())
+    result = json.loads(evaluate(world, model_dir, *TRAIN, "--json").out)
+    assert result["split"] == "train"
+    assert any(sentence in one for one in result["warnings"])
+
+
+def test_a_model_that_is_no_better_than_nothing_is_reported(world, model_dir, tmp_path):
+    """With random weights it says the same of every GIF."""
+    page = tmp_path / "page.html"
+    done = evaluate(world, model_dir, *TRAIN, "--html", page, "--json")
+    sentences = json.loads(done.out)["warnings"]
+    [nearest] = [one for one in sentences if one.startswith("nearest: ")]
+    [gain] = [one for one in sentences if one.startswith("visual_gain: ")]
+    assert "the model scored below the captions of the most similar training GIFs" in nearest
+    assert "the model scored no better than captions of other GIFs" in gain
+    assert {nearest, gain} <= set(done.warnings)
+    assert "looking those up is better" in page.read_text()
 
 
 def test_what_caption_writes_can_be_scored_against_descriptions(world, tmp_path):

@@ -13,6 +13,7 @@ from gifdesc.metrics.metric import Metric, mean
 
 KEYS = [
     "num_examples",
+    "split",
     "metrics",
     "intervals",
     "blind",
@@ -25,6 +26,7 @@ KEYS = [
     "distinct_captions",
     "diversity",
     "notes",
+    "warnings",
 ]
 
 
@@ -154,7 +156,7 @@ def test_another_system_is_compared_on_the_same_examples():
     assert result.against["exact_match"].score == 0.5
     assert result.against["exact_match"].p_value < 0.01
     row = result.to_json()
-    assert list(row)[-2:] == ["against", "notes"]
+    assert list(row)[-3:] == ["against", "notes", "warnings"]
     assert set(row["against"]) == set(result.metrics) - {"meteor"} | {"exact_match"}
     assert set(row["against"]["cider"]) == {"score", "difference", "interval", "p_value"}
     assert json.loads(json.dumps(row, allow_nan=False)) == row

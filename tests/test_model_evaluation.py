@@ -31,6 +31,7 @@ from gifdesc.training_data import prepare_data
 METRIC_NAMES = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"]
 KEYS = [
     "num_examples",
+    "split",
     "metrics",
     "intervals",
     "blind",
@@ -43,6 +44,7 @@ KEYS = [
     "distinct_captions",
     "diversity",
     "notes",
+    "warnings",
 ]
 SHORT = DecodingConfig(num_beams=1, max_tokens=30)
 

@@ -58,7 +58,7 @@ def test_an_evaluation_is_one_json_object():
 def test_a_comparison_stands_before_the_notes():
     one = Difference(score=0.25, difference=0.25, interval=(0.0, 0.5), p_value=0.5)
     row = replace(RESULT, against={"bleu_1": one}).to_json()
-    assert list(row)[-2:] == ["against", "notes"]
+    assert list(row)[-3:] == ["against", "notes", "warnings"]
     assert row["against"]["bleu_1"]["interval"] == [0.0, 0.5]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gifdesc.baselines import blind_captions
+from gifdesc.config import Split
 from gifdesc.diversity import diversity
-from gifdesc.metrics import ScoreTable
+from gifdesc.metrics import Scores, ScoreTable
 from gifdesc.predictions import unknown_ids
 from gifdesc.resampling import differences, intervals, resampled_scores
 from gifdesc.scored import (
@@ -19,7 +20,7 @@ from gifdesc.scored import (
     Evaluation,
     ScoredCaption,
 )
-from gifdesc.scorer import EXACT_MATCH, open_scorer, plain, warnings_of
+from gifdesc.scorer import EXACT_MATCH, FEWEST_EXAMPLES, open_scorer, plain, warnings_of
 
 _NEEDS_MODEL = dict.fromkeys(("loss", NEAREST, MOST_COMMON, "in_training"), "needs a model")
 _NEEDS_TWO = {
@@ -38,6 +39,7 @@ class ModelSide:
         baselines: the captions of `nearest` and `most-common`, in the order of the GIFs.
         training_captions: what it learnt from.
         notes: why something is None, and what else a reader must know.
+        split: which GIFs of the model's were captioned.
     """
 
     loss: float
@@ -45,6 +47,7 @@ class ModelSide:
     baselines: Mapping[str, list[str]] = field(default_factory=dict)
     training_captions: Collection[str] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    split: Split | None = None
 
 
 def evaluate_predictions(
@@ -98,6 +101,11 @@ def evaluate_captions(
     own = [one.caption for one in captioned]
     notes = dict(_NEEDS_MODEL if model is None else model.notes)
     warnings = {**(warnings or {}), **warnings_of(names, references)}
+    if model is not None and model.split == "train":
+        warnings["split"] = (
+            "the model was trained on these GIFs: the scores tell what it learnt by heart, not how "
+            "it captions new GIFs"
+        )
     if against is not None and (missing := _missing(against, names)):
         warnings["against"] = missing
     said = {BLIND: blind_captions(own), **(model.baselines if model else {})}
@@ -110,6 +118,8 @@ def evaluate_captions(
         wordless = _listed([names[index] for index in scorer.wordless])
         warnings["wordless_references"] = f"no reference of {wordless} holds a word"
     scores = table.corpus()
+    baselines = {name: tables[name].corpus() if name in tables else None for name in BASELINES}
+    warnings |= _shortcomings(scores, baselines, len(names), is_model=model is not None)
     if scorer.absence_of_meteor:
         notes["meteor"] = scorer.absence_of_meteor
     if len(names) < 2:
@@ -119,16 +129,41 @@ def evaluate_captions(
         num_examples=len(names),
         metrics=plain(scores),
         intervals=None if len(names) < 2 else intervals(own_draws),
-        baselines={name: tables[name].corpus() if name in tables else None for name in BASELINES},
+        baselines=baselines,
         exact_match=scores[EXACT_MATCH] or 0.0,
         diversity=diversity(own, model.training_captions if model else ()),
         loss=model.loss if model else None,
         token_accuracy=model.token_accuracy if model else None,
         against=None if other is None else differences(table, other, own_draws, other_draws[0]),
+        split=model.split if model else None,
         notes=notes,
         warnings=warnings,
         captions=_scored(captioned, table, said_by),
     )
+
+
+def _shortcomings(
+    scores: Scores, baselines: Mapping[str, Scores | None], num_gifs: int, *, is_model: bool
+) -> dict[str, str]:
+    """What the captions are no better than, a sentence each.
+
+    By CIDEr, or by ROUGE-L where there are too few GIFs for CIDEr to weigh words.
+    """
+    metric, label = ("cider", "CIDEr") if num_gifs >= FEWEST_EXAMPLES else ("rouge_l", "ROUGE-L")
+    subject = "the model" if is_model else "these captions"
+    own, found = scores[metric], {}
+    blind, nearest = ((baselines[name] or {}).get(metric) for name in (BLIND, NEAREST))
+    if own is not None and nearest is not None and own < nearest:
+        found[NEAREST] = (
+            f"{subject} scored below the captions of the most similar training GIFs ({label} "
+            f"{own:.3f} against {nearest:.3f}): looking those up is better"
+        )
+    if own is not None and blind is not None and own <= blind:
+        found["visual_gain"] = (
+            f"{subject} scored no better than captions of other GIFs ({label} {own:.3f} against "
+            f"{blind:.3f}): nothing shows that the GIF was looked at"
+        )
+    return found
 
 
 def _scored(

@@ -103,6 +103,7 @@ def evaluate_model(
     store: FeatureStore | None = None,
     against: Mapping[str, str] | None = None,
     meteor: bool = False,
+    split: Split | None = None,
 ) -> Evaluation:
     """Caption held-out GIFs and score the captions, next to what they must be better than.
 
@@ -116,6 +117,7 @@ def evaluate_model(
         store: from `held_out_examples`, whose `problems` then name these; None for one of its own.
         against: another system's captions by name, to compare with.
         meteor: compute METEOR as well, where its program and Java are.
+        split: which of the model's splits the examples are, so that scores of `train` are marked.
 
     Raises:
         FeatureError: a feature file cannot be used.
@@ -148,6 +150,7 @@ def evaluate_model(
         baselines=baselines,
         training_captions=[caption for one in training for caption in one.captions],
         notes=notes,
+        split=split,
     )
     return evaluate_captions(captioned, model=model, against=against, meteor=meteor)
 

@@ -85,7 +85,9 @@ class Evaluation:
         token_accuracy: share of tokens predicted right given the words before.
         against: metric -> how another system's captions differ; None where there is none.
         notes: why something is None, and what else a reader must know.
-        warnings: where a score means less than it seems to.
+        split: which of a model's splits was scored; None for captions without a model.
+        warnings: where a score means less than it seems to, or the captions are no better than
+            what costs nothing.
         captions: per example its name, caption, references and scores.
     """
 
@@ -98,6 +100,7 @@ class Evaluation:
     loss: float | None = None
     token_accuracy: float | None = None
     against: dict[str, Difference] | None = None
+    split: str | None = None
     notes: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
     captions: list[ScoredCaption] = field(default_factory=list)
@@ -132,6 +135,7 @@ class Evaluation:
         """The object of `gifdesc evaluate --json`."""
         row = {
             "num_examples": self.num_examples,
+            "split": self.split,
             "metrics": self.metrics,
             "intervals": _lists(self.intervals),
             "blind": self.blind,
@@ -149,7 +153,8 @@ class Evaluation:
                 name: {**asdict(one), "interval": list(one.interval)}
                 for name, one in self.against.items()
             }
-        return {**row, "notes": {**self.notes, **self.warnings}}
+        warnings = [f"{name}: {why}" for name, why in self.warnings.items()]
+        return {**row, "notes": {**self.notes, **self.warnings}, "warnings": warnings}
 
 
 def write_per_example(path: Path, captions: Sequence[ScoredCaption]) -> None:

@@ -147,6 +147,7 @@ def evaluate(
                 store=held_out.store,
                 against=None if against is None else read_predictions(against, names),
                 meteor=meteor,
+                split=split,
             )
         for problem in [*problems, *(f"{name}: {why}" for name, why in result.warnings.items())]:
             warn(problem)

@@ -35,6 +35,9 @@ def print_scores(result: Evaluation) -> None:
 
 def _scores_table(result: Evaluation) -> Table:
     title = counted(result.num_examples, "GIF")
+    if result.split is not None:
+        trained_on = ", which the model was trained on" if result.split == "train" else ""
+        title += f" of the {result.split} split{trained_on}"
     table = Table(title=title, box=SIMPLE, title_justify="left", pad_edge=False)
     table.add_column("metric", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
