@@ -222,9 +222,16 @@ class Outcome:
         return lines[0]
 
     @property
+    def errors(self) -> list[str]:
+        """What stderr reports as failed, a line each."""
+        return self._lines("error: ")
+
+    @property
     def warnings(self) -> list[str]:
-        """What stderr warns of."""
-        start = "warning: "
+        """What stderr warns of, a line each."""
+        return self._lines("warning: ")
+
+    def _lines(self, start: str) -> list[str]:
         lines = self.err.splitlines()
         return [line.removeprefix(start) for line in lines if line.startswith(start)]
 

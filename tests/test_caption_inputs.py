@@ -102,9 +102,54 @@ def test_a_list_longer_than_a_chunk_is_whole(null):
 
 
 @pytest.mark.parametrize("stdin", [b"", b"\n", b" \n\r\n"])
-def test_an_empty_list_is_wrong_usage(stdin):
-    with pytest.raises(UsageError, match="no path came on stdin"):
+def test_an_empty_list_gives_nothing(stdin):
+    assert found("-", stdin=stdin) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_empty_argument_is_wrong_usage():
+    with pytest.raises(UsageError, match="an argument is empty"):
+        found("a.gif", "")
+
+
+PICTURES = {
+    "GIF": b"GIF89a\1\0\1\0\0\0\0;",
+    "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "WebP": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "MP4": b"\0\0\0\x18ftypmp42\0\0\0\0mp42",
+    "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF\0",
+}
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_on_stdin_is_one_input(kind, null):
+    data = PICTURES[kind] + bytes(range(256)) * 1000
+    piped = CaptionInput("-", data=data)
+    assert found("-", "-", stdin=data, null=null) == [piped, piped]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_may_begin_like_a_picture():
+    stdin = b"GIF\nBMW.gif\nRIFF.gif\na.gif\n"
+    assert names("-", stdin=stdin) == ["GIF", "BMW.gif", "RIFF.gif", "a.gif"]
+    assert names("-", stdin=stdin.replace(b"\n", b"\0"), null=True) == [
+        *("GIF", "BMW.gif", "RIFF.gif", "a.gif")
+    ]
+
+
+@pytest.mark.parametrize("stdin", [b"a.gif\0b.gif\0", b"\x91\x02\0\xf3\x99" * 9])
+def test_bytes_that_are_neither_a_list_nor_a_picture_are_wrong_usage(stdin):
+    with pytest.raises(UsageError, match="neither a GIF nor a list of paths came on stdin"):
         found("-", stdin=stdin)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_address_is_named_with_a_way_to_fetch_it():
+    first, second = found("https://example.org/a.gif", "-", stdin=b"HTTP://x.org/b.gif")
+    assert first.name == "https://example.org/a.gif"
+    assert "curl -sL URL | gifdesc caption -" in first.error
+    assert (second.name, second.error) == ("HTTP://x.org/b.gif", first.error)
 
 
 # What is read from the operating system's own stdin, each in a process of its own.

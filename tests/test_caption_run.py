@@ -24,7 +24,9 @@ class Parrot:
 
 def run_of(sink, **options):
     said = []
-    run = CaptionRun(sink=sink, format_name="tsv", warn=said.append, **options)
+    run = CaptionRun(
+        sink=sink, format_name="tsv", warn=said.append, report_error=said.append, **options
+    )
     return run, said
 
 
@@ -65,7 +67,9 @@ def test_a_doubtful_caption_is_reported_where_lines_have_no_field(
 
     with CaptionFile(tmp_path / "out", format_name) as sink:
         said = []
-        run = CaptionRun(sink=sink, format_name=format_name, warn=said.append)
+        run = CaptionRun(
+            sink=sink, format_name=format_name, warn=said.append, report_error=pytest.fail
+        )
         run.go(Doubtful(), iter([CaptionInput("a")]), DecodingConfig())
     assert said == (["a: a doubtful caption: x and y"] if is_reported else [])
 

@@ -121,7 +121,7 @@ def test_every_input_has_one_line_in_input_order_whatever_becomes_of_it(gifs, mo
         else:
             assert set(row) == {"path", "error"}
             assert reason in row["error"]
-            assert f"{path}: {row['error']}" in done.warnings
+            assert f"{path}: {row['error']}" in done.errors
     assert "Traceback" not in done.err
 
 
@@ -131,7 +131,7 @@ def test_as_text_a_bad_file_is_on_stderr_alone(gifs, model_dir, tmp_path):
     assert done.code == 1
     [line] = done.out.splitlines()
     assert line.startswith(f"{gifs / 'a.gif'}\t")
-    assert any(one.startswith(f"{bad}: not a GIF") for one in done.warnings)
+    assert done.error.startswith(f"error: {bad}: not a GIF")
 
 
 def test_a_truncated_gif_is_captioned_and_said(model_dir, tmp_path):
@@ -143,10 +143,26 @@ def test_a_truncated_gif_is_captioned_and_said(model_dir, tmp_path):
     assert f"{cut}: {row['note']}" in done.warnings
 
 
-def test_an_empty_list_on_stdin_is_wrong_usage(model_dir):
-    done = caption("-", model_dir=model_dir)
+def test_an_empty_list_on_stdin_is_nothing_to_do(tmp_path):
+    done = caption("-", model_dir=tmp_path / "no model is needed for it")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_an_empty_argument_is_wrong_usage(model_dir):
+    done = caption("", model_dir=model_dir)
     assert (done.code, done.out) == (2, "")
-    assert done.error == "error: -: no path came on stdin"
+    assert done.error == (
+        "error: an argument is empty (an unset variable?); name a GIF or a folder"
+    )
+
+
+def test_a_gif_on_stdin_is_captioned(model_dir, gifs):
+    data = (gifs / "a.gif").read_bytes()
+    done = caption("-", "--json", model_dir=model_dir, stdin=data)
+    assert done.code == 0
+    [row] = rows_of(done)
+    assert (row["path"], row.get("error")) == ("-", None)
+    assert row["caption"]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +463,7 @@ def test_a_sidecar_that_cannot_be_written_fails_alone(gifs, model_dir):
     assert done.code == 1
     assert len(done.out.splitlines()) == 3
     assert (gifs / "b.txt").is_file()
-    assert any(one.startswith(f"{gifs / 'a.txt'}: cannot be written") for one in done.warnings)
+    assert done.error.startswith(f"error: {gifs / 'a.txt'}: cannot be written")
 
 
 def test_the_version():
@@ -490,7 +506,7 @@ def test_what_was_learnt_is_said_again(home):
     rows = rows_of(done)
     assert [row["path"] for row in rows] == list(paths)
     assert [row.get("caption") for row in rows] == ["blue turns yellow", None, "red turns green"]
-    assert len(done.warnings) == len(done.err.splitlines()) == 2
+    assert (len(done.warnings), len(done.errors), len(done.err.splitlines())) == (1, 1, 2)
     assert "Traceback" not in done.err
 
 
@@ -616,7 +632,9 @@ def test_an_unknown_device_in_a_process_of_its_own(home):
 def test_a_traceback_is_for_those_who_ask(home):
     plain = run_process("caption", "gifs/first.gif", "--model", "nowhere", cwd=home)
     assert plain.err.splitlines() == [
-        "error: nowhere: no model folder; train one, or name it with --model"
+        "error: nowhere: no model folder. Train a model: gifdesc extract ./gifs && gifdesc train "
+        "--epochs 10 && gifdesc evaluate && gifdesc caption funny.gif. Or caption with a public "
+        "model: gifdesc caption funny.gif --model HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
     ]
     asked = run_process("caption", "gifs/first.gif", "--model", "nowhere", "--debug", cwd=home)
     assert asked.code == plain.code == 1

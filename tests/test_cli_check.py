@@ -130,7 +130,7 @@ def test_paths_come_from_stdin():
         (("gifs", "--list", "still", "--json"), "error: --json and --list exclude each other"),
         (("gifs", "--list", "bad_description"), "error: --list bad_description needs --desc"),
         (("gifs", "--descriptions", "gone"), "error: gone: no such file or folder"),
-        (("-",), "error: -: no path came on stdin"),
+        (("",), "error: an argument is empty (an unset variable?); name a GIF or a folder"),
     ],
 )
 @pytest.mark.usefixtures("world")

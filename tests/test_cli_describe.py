@@ -39,7 +39,7 @@ def test_descriptions_are_written_and_counted(gifs, vlm_dir, tmp_path):
         "output": str(out),
         "failures": [failure],
     }
-    assert f"{failure['path']}: {failure['error']}" in done.warnings
+    assert f"{failure['path']}: {failure['error']}" in done.errors
     assert "3 described, 0 done before, 1 failed" in done.err
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.txt")} == {
         "a.txt", "b.txt", "deep/c.txt",

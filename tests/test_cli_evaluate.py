@@ -134,7 +134,7 @@ def test_a_model_folder_that_is_not_whole_is_one_sentence(world, model_dir, name
 def test_a_model_that_is_not_there_is_named(world, tmp_path):
     done = evaluate(world, tmp_path / "nowhere")
     assert (done.code, done.out) == (1, "")
-    assert "nowhere: no model folder; train one, or name it with --model" in done.error
+    assert "nowhere: no model folder. Train a model: gifdesc extract ./gifs" in done.error
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda"])

@@ -124,7 +124,7 @@ def test_every_kind_of_bad_input_is_named_with_its_reason_and_stops_no_other(
         broken: "not a GIF",
     }.items():
         assert reason in errors[str(path)]
-        assert f"{path}: {errors[str(path)]}" in done.warnings
+        assert f"{path}: {errors[str(path)]}" in done.errors
     assert all(error and "\n" not in error for error in errors.values())
     assert "Traceback" not in done.err
     statuses = {row["status"] for row in manifest(output).values()}
@@ -150,9 +150,21 @@ def test_paths_may_come_on_stdin(gifs, output):
     assert len(manifest(output)) == 2
 
 
-def test_an_empty_list_on_stdin_is_wrong_usage(output):
-    done = extract("-", output=output, stdin="\n")
-    assert (done.code, done.error) == (2, "error: -: no path came on stdin")
+def test_an_empty_list_on_stdin_is_nothing_to_do(output):
+    done = extract("-", "--json", output=output, stdin="\n")
+    assert done.code == 0
+    counts = json.loads(done.out)
+    assert {name: counts[name] for name in ("ok", "truncated", "skipped", "failed")} == {
+        **{"ok": 0, "truncated": 0, "skipped": 0, "failed": 0}
+    }
+    assert not output.exists()
+
+
+def test_wrong_paths_are_reported_before_the_weights_are_looked_for(output, tmp_path):
+    done = extract(tmp_path / "missing", "--weights", "gone.pth", output=output)
+    assert done.code == 1
+    assert done.err.splitlines()[0] == f"error: {tmp_path / 'missing'}: no such file or folder"
+    assert "weights" not in done.err
     assert not output.exists()
 
 
@@ -257,7 +269,7 @@ def test_names_that_a_terminal_would_obey_are_escaped_in_warnings(tmp_path, outp
     for name in (b"li\nne.gif", b"esc\x1b[31m.gif", b"caf\xe9.gif", b"[b]old.gif"):
         draw_broken_gif(tmp_path / "gifs" / os.fsdecode(name))
     done = extract(tmp_path / "gifs", output=output)
-    assert [line.partition(": ")[0].rpartition("/")[2] for line in done.warnings[1:]] == [
+    assert [line.partition(": ")[0].rpartition("/")[2] for line in done.errors] == [
         "[b]old.gif",
         r"caf\xe9.gif",
         r"esc\x1b[31m.gif",

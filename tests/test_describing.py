@@ -215,3 +215,26 @@ def test_the_reader_finds_a_description_by_the_features_name(tmp_path, source):
     path.write_text("words\n")
     [key] = read_descriptions(tmp_path).captions
     assert key == gif_key(features_name(source))
+
+
+def test_two_folders_one_after_the_other_are_both_described(tmp_path):
+    for folder in ("cats", "dogs"):
+        draw_gif(tmp_path / folder / "1.gif", 2)
+    first = run([tmp_path / "cats"], tmp_path / "out")
+    second = run([tmp_path / "dogs"], tmp_path / "out")
+    assert [event.source for event in first + second] == ["1.gif", "dogs/1.gif"]
+    assert set(texts(tmp_path / "out")) == {"1.txt", "dogs/1.txt"}
+    again = run([tmp_path / "dogs"], tmp_path / "out") + run([tmp_path / "cats"], tmp_path / "out")
+    assert all(event.is_skipped for event in again)
+    assert [event.source for event in again] == ["dogs/1.gif", "1.gif"]
+
+
+def test_a_line_of_origins_that_was_cut_does_not_count(tmp_path):
+    draw_gif(tmp_path / "cats" / "1.gif", 2)
+    draw_gif(tmp_path / "dogs" / "1.gif", 2)
+    run([tmp_path / "cats"], tmp_path / "out")
+    path = tmp_path / "out" / ".gifs.origins"
+    path.write_bytes(path.read_bytes() + b'{"source": "x.gif", "ori')
+    run([tmp_path / "dogs"], tmp_path / "out")
+    assert set(texts(tmp_path / "out")) == {"1.txt", "dogs/1.txt"}
+    assert run([tmp_path / "dogs"], tmp_path / "out")[0].is_skipped

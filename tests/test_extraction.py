@@ -15,9 +15,9 @@ from gifdesc import sampled
 from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import FeatureError
-from gifdesc.extraction import ExtractionEvent, extract, look_ahead
+from gifdesc.extraction import ExtractionEvent, extract, find_orphans, look_ahead, remove_orphans
 from gifdesc.extractor import FeatureExtractor
-from gifdesc.features import Manifest, read_features, read_recipe, write_features
+from gifdesc.features import MANIFEST_NAME, Manifest, read_features, read_recipe, write_features
 from gifdesc.files import sha256_of
 from gifdesc.inputs import GifInput, find_gifs
 from gifdesc.locking import LOCK_NAME
@@ -133,7 +133,7 @@ def test_the_manifest_says_what_was_done(run):
     path = draw_gif(run.gifs / "a.gif", 3, durations_ms=[50, 70, 200])
     event = run()["a.gif"]
     entry = Manifest(run.features).entries["a.gif"]
-    assert event == ExtractionEvent(entry, path)
+    assert event == ExtractionEvent(entry, path, str(path))
     assert entry.to_json() == {
         "source": "a.gif",
         "status": "ok",
@@ -146,6 +146,7 @@ def test_the_manifest_says_what_was_done(run):
         "sampled_frames": (0, 1, 2),
         "sampled_times_ms": (0, 50, 120),
         "features": "a.gif.npy",
+        "origin": str(path),
     }
 
 
@@ -588,3 +589,84 @@ def test_features_that_are_not_finite_cost_their_gif_alone(run, monkeypatch):
         "the network gave numbers that are not finite (NaN, infinity)"
     )
     assert run.files() == {"good.gif.npy"}
+
+
+# One name, one GIF
+
+
+def test_two_folders_one_after_the_other_keep_their_features(run, tmp_path):
+    for index in range(3):
+        draw_gif(tmp_path / "cats" / f"{index}.gif", [COLOURS[index], (0, 0, 0)])
+        draw_gif(tmp_path / "dogs" / f"{index}.gif", [COLOURS[index + 3], (0, 0, 0)])
+    run(tmp_path / "cats")
+    before = {name: (run.features / name).read_bytes() for name in run.files()}
+    events = run(tmp_path / "dogs")
+    assert {event.taken for event in events.values()} == {f"{index}.gif" for index in range(3)}
+    assert run.files() == {f"{folder}{i}.gif.npy" for folder in ("", "dogs/") for i in range(3)}
+    assert before == {name: (run.features / name).read_bytes() for name in before}
+    again = run(tmp_path / "cats") | run(tmp_path / "dogs")
+    assert len(again) == 6
+    assert all(event.skipped for event in again.values())
+
+
+def test_a_moved_folder_is_not_done_again(run, tmp_path):
+    draw_gif(tmp_path / "old" / "a.gif")
+    run(tmp_path / "old")
+    (tmp_path / "old").rename(tmp_path / "new")
+    events = run(tmp_path / "new")
+    assert events["a.gif"].skipped
+    assert Manifest(run.features).entries["a.gif"].origin == str(tmp_path / "new" / "a.gif")
+    assert find_orphans(run.features) == []
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_another_gif_in_place_of_one_that_is_gone_is_kept_apart(run, tmp_path, is_broken):
+    draw_gif(tmp_path / "old" / "a.gif", 2)
+    run(tmp_path / "old")
+    (tmp_path / "old" / "a.gif").unlink()
+    (tmp_path / "old").rmdir()
+    path = tmp_path / "new" / "a.gif"
+    draw_broken_gif(path) if is_broken else draw_gif(path, 3)
+    [event] = run(tmp_path / "new").values()
+    assert event.entry.source == "new/a.gif"
+    assert event.taken == "a.gif"
+    assert run.statuses() == {"a.gif": "ok", "new/a.gif": "failed" if is_broken else "ok"}
+    assert len(read_features(run.features / "a.gif.npy")) == 2
+
+
+def test_a_gif_that_was_edited_is_done_again_in_its_place(run):
+    draw_gif(run.gifs / "a.gif", 2)
+    run()
+    draw_gif(run.gifs / "a.gif", 3)
+    event = run()["a.gif"]
+    assert (event.skipped, event.entry.note, event.taken) == (False, None, None)
+    assert len(read_features(run.features / "a.gif.npy")) == 3
+
+
+def test_features_from_before_origins_are_skipped_and_get_them(run):
+    path = draw_gif(run.gifs / "a.gif", 2)
+    run()
+    manifest_path = run.features / MANIFEST_NAME
+    row = json.loads(manifest_path.read_text())
+    del row["origin"]
+    manifest_path.write_text(json.dumps(row) + "\n")
+    assert run()["a.gif"].skipped
+    assert Manifest(run.features).entries["a.gif"].origin == str(path)
+    manifest_path.write_text(json.dumps(row) + "\n")
+    draw_gif(path, 3)
+    event = run()["a.gif"]
+    assert event.entry.note == (
+        "replaces features of other content that were made from an unrecorded path"
+    )
+
+
+def test_features_whose_gif_is_gone_are_found_and_removed(run):
+    paths = [draw_gif(run.gifs / f"{name}.gif") for name in "abc"]
+    run()
+    paths[1].unlink()
+    run()
+    assert find_orphans(run.features) == ["b.gif"]
+    remove_orphans(run.features, ["b.gif"])
+    assert find_orphans(run.features) == []
+    assert run.files() == {"a.gif.npy", "c.gif.npy"}
+    assert set(run.statuses()) == {"a.gif", "c.gif"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gifdesc.inputs import BackgroundCount, GifInput, find_gifs, read_path_list
+from gifdesc.arguments import Argument
+from gifdesc.inputs import BackgroundCount, GifInput, PassedOver, find_gifs
 from helpers import draw_gif
 
 
@@ -82,11 +83,101 @@ def test_no_arguments_give_nothing():
     assert list(find_gifs([])) == []
 
 
-def test_a_symbolic_link_to_a_folder_is_not_followed(tmp_path):
-    touch(tmp_path, "a/x.gif")
-    (tmp_path / "a" / "loop").symlink_to(tmp_path)
-    (tmp_path / "a" / "folder.gif").symlink_to(tmp_path)
-    assert sources(tmp_path) == ["a/x.gif"]
+def test_a_link_to_a_folder_elsewhere_is_followed_once(tmp_path):
+    touch(tmp_path, "gifs/a.gif", "nas/x.gif", "nas/deep/y.gif")
+    for name in ("more", "z"):
+        (tmp_path / "gifs" / name).symlink_to("../nas")
+    (tmp_path / "gifs" / "zz").symlink_to("../nas/deep")
+    assert sources(tmp_path / "gifs") == ["a.gif", "more/deep/y.gif", "more/x.gif"]
+
+
+def test_a_folder_that_holds_links_alone_has_their_gifs(tmp_path):
+    touch(tmp_path, "nas/x.gif", "gifs/note.txt")
+    (tmp_path / "gifs" / "more").symlink_to(tmp_path / "nas")
+    assert sources(tmp_path / "gifs") == ["more/x.gif"]
+
+
+def test_loops_of_links_are_reported_and_not_followed(tmp_path):
+    touch(tmp_path, "gifs/a/x.gif", "gifs/b/y.gif")
+    (tmp_path / "gifs" / "a" / "self").symlink_to(".")
+    (tmp_path / "gifs" / "a" / "sister").symlink_to("../b")
+    (tmp_path / "gifs" / "top").symlink_to(".")
+    (tmp_path / "gifs" / "up.gif").symlink_to(tmp_path)
+    passed_over = PassedOver()
+    found = list(find_gifs([tmp_path / "gifs"], passed_over))
+    assert [gif.source for gif in found] == ["a/x.gif", "b/y.gif"]
+    folder = tmp_path / "gifs"
+    assert passed_over.links == [str(folder / "top"), str(folder / "up.gif")]
+    assert passed_over.sentences() == [
+        f"links to a folder that holds them, not followed: {folder / 'top'}, {folder / 'up.gif'}"
+    ]
+
+
+def test_two_links_that_lead_to_each_other_end(tmp_path):
+    touch(tmp_path, "gifs/x.gif", "nas/y.gif")
+    (tmp_path / "gifs" / "nas").symlink_to("../nas")
+    (tmp_path / "nas" / "back").symlink_to("../gifs")
+    (tmp_path / "nas" / "again").symlink_to("../nas")
+    assert sources(tmp_path / "gifs") == ["nas/y.gif", "x.gif"]
+
+
+# What is left out
+
+
+def test_apple_double_files_are_no_gifs(tmp_path):
+    touch(tmp_path, "cat.gif")
+    halves = [tmp_path / "._cat.gif", tmp_path / "__MACOSX" / "._cat.gif"]
+    halves[1].parent.mkdir()
+    for half in halves:
+        half.write_bytes(b"\0\x05\x16\x07\0\2\0\0Mac OS X")
+    (tmp_path / "._real.gif").write_bytes(b"GIF89a")
+    passed_over = PassedOver()
+    found = list(find_gifs([tmp_path], passed_over))
+    assert [gif.source for gif in found] == ["._real.gif", "cat.gif"]
+    assert passed_over.sentences() == []
+
+
+def test_animations_and_videos_with_other_endings_are_counted(tmp_path):
+    touch(tmp_path, "a.gif", "clip.MP4", "b.gifv", "sub/c.webp", "notes.txt", ".hidden.mp4", "d")
+    (tmp_path / "f0a1b2c3").write_bytes(b"GIF89a\1\0\1\0")
+    (tmp_path / "cat.gif_large").write_bytes(b"GIF89a\1\0\1\0")
+    (tmp_path / "photo").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
+    (tmp_path / "movie.bak").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0")
+    passed_over = PassedOver()
+    assert [gif.source for gif in find_gifs([tmp_path], passed_over)] == ["a.gif"]
+    assert passed_over.endings == {
+        **{".mp4": 1, ".gifv": 1, ".webp": 1, ".bak": 1, ".gif_large": 1, "none": 1}
+    }
+    [sentence] = passed_over.sentences()
+    assert sentence.startswith("not looked at: 6 files with other endings (")
+    assert sentence.endswith("; name such files to read them")
+
+
+def test_a_folder_without_gifs_says_what_it_holds_instead(tmp_path):
+    touch(tmp_path, "clip.mp4")
+    passed_over = PassedOver()
+    [found] = find_gifs([tmp_path], passed_over)
+    assert found.error == (
+        "no GIF in this folder; not looked at: 1 file with other endings (.mp4 1); name such files "
+        "to read them"
+    )
+    assert passed_over.sentences() == []
+
+
+def test_an_argument_that_is_none_keeps_its_name(tmp_path):
+    address = Argument("https://example.org/cat.gif", error="gifdesc reads no addresses")
+    touch(tmp_path, "x/a.gif")
+    first, second = find_gifs([address, tmp_path / "x"])
+    assert (first.name, first.error) == (address.name, address.error)
+    assert second.source == "a.gif"
+
+
+def test_what_came_through_a_pipe_has_a_name_of_its_own(tmp_path):
+    touch(tmp_path, "spool/stdin.gif", "x/a.gif")
+    piped = Argument("-", spooled_path=tmp_path / "spool" / "stdin.gif")
+    first, second = find_gifs([piped, tmp_path / "x"])
+    assert (first.name, first.source, first.is_spooled) == ("-", "stdin", True)
+    assert second.source == "a.gif"
 
 
 def test_a_symbolic_link_to_a_gif_is_taken_and_so_is_a_broken_one(tmp_path):
@@ -162,13 +253,3 @@ def test_of_a_files_kind_no_more_is_asked_than_the_folder_says(tmp_path, monkeyp
     monkeypatch.setattr(os.path, "isdir", lambda path: asked.append(path) or isdir(path))
     assert len(list(find_gifs([tmp_path]))) == 20
     assert {Path(path) for path in asked} == {tmp_path}
-
-
-def test_a_list_of_paths():
-    lines = ["a.gif\n", "\n", "with space.gif\r\n", "   \n", " lead.gif\n", "last.gif"]
-    assert read_path_list(lines) == [
-        Path("a.gif"),
-        Path("with space.gif"),
-        Path(" lead.gif"),
-        Path("last.gif"),
-    ]

@@ -49,7 +49,7 @@ def test_the_reports_files_meet(tmp_path):
 
 
 def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path):
-    with pytest.raises(FeatureError, match="gone: no such folder; run `gifdesc extract` first"):
+    with pytest.raises(FeatureError, match="gone: no such folder; make it with `gifdesc extract"):
         pair(tmp_path / "gone", Descriptions({"a": ["x"]}))
     with pytest.raises(FeatureError, match="no feature files here; run `gifdesc extract` first"):
         pair(tmp_path, Descriptions({"a": ["x"]}))

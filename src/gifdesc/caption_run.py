@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 
+from gifdesc.arguments import is_stream
 from gifdesc.caption_formats import FormatName, Shorten, to_line
-from gifdesc.caption_inputs import CaptionInput, is_stream
+from gifdesc.caption_inputs import CaptionInput
 from gifdesc.caption_output import CaptionSink
 from gifdesc.caption_result import Caption
 from gifdesc.captioners import GifCaptioner
@@ -26,7 +27,8 @@ class CaptionRun:
         shorten: makes alternative text of a caption; None leaves captions as they are.
         sidecars: writes each caption beside its GIF, too.
         explained: keeps them for a page or a picture.
-        warn: told what a person should know, a sentence each.
+        warn: gets what is odd about a GIF, a sentence each.
+        report_error: gets what failed, a sentence each.
         num_captioned: inputs that have a caption.
         num_failed: those that failed, and sidecars that could not be written.
     """
@@ -34,6 +36,7 @@ class CaptionRun:
     sink: CaptionSink
     format_name: FormatName
     warn: Callable[[str], None]
+    report_error: Callable[[str], None]
     with_path: bool = True
     shorten: Shorten | None = None
     sidecars: Sidecars | None = None
@@ -67,8 +70,10 @@ class CaptionRun:
     def _take(self, result: Caption) -> None:
         self.num_captioned += result.error is None
         self.num_failed += result.error is not None
-        if result.error is not None or result.note is not None:
-            self.warn(f"{result.path}: {result.error or result.note}")
+        if result.error is not None:
+            self.report_error(f"{result.path}: {result.error}")
+        elif result.note is not None:
+            self.warn(f"{result.path}: {result.note}")
         if result.doubts and self.format_name in ("text", "tsv"):  # which have no field for it
             self.warn(f"{result.path}: a doubtful caption: {' and '.join(result.doubts)}")
         line = to_line(result, self.format_name, shorten=self.shorten, with_path=self.with_path)
@@ -86,5 +91,7 @@ class CaptionRun:
                 self.warn(f"{path}: came through a stream, so there is no .txt beside it")
             return
         text = self.shorten(caption) if self.shorten else caption
+        num_failed = sidecars.num_failed
         if problem := sidecars.take(path, text):
-            self.warn(problem)
+            report = self.report_error if sidecars.num_failed > num_failed else self.warn
+            report(problem)

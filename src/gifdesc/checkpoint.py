@@ -19,7 +19,7 @@ from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import describe_placeholder, write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
-from gifdesc.model_folder import SCORES_NAME, kind_of, read_config
+from gifdesc.model_folder import SCORES_NAME, check_model_name, kind_of, read_config
 from gifdesc.tensor_files import save_tensors
 from gifdesc.tokenizer import CaptionTokenizer
 
@@ -111,8 +111,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: a file is missing, damaged, or of a newer format.
     """
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no model folder; train one, or name it with --model")
+    check_model_name(folder)
     config = _read_config(folder)
     try:
         model_config = from_json(ModelConfig, config.get("model"))

@@ -6,7 +6,8 @@ import errno
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,14 @@ from gifdesc.config import DecodingConfig
 from gifdesc.config_json import to_json
 from gifdesc.descriptions import TEXT_SUFFIX
 from gifdesc.errors import DescriptionError
-from gifdesc.files import reason, write_json, write_text
+from gifdesc.files import json_line, reason, write_json, write_text
 from gifdesc.inputs import GIF_SUFFIX, GifInput
 from gifdesc.names import gif_key
+from gifdesc.origins import Origins, origin_of
+
+GIFS_NAME = ".gifs.origins"
+"""Where each GIF was when it was described, a JSON object a line, so that a GIF of another folder
+with the same name is not taken for it."""
 
 ORIGIN_NAME = "origin.json"
 """What made the descriptions of a folder."""
@@ -33,13 +39,15 @@ class DescribingEvent:
 
     Attributes:
         path: the input.
-        source: its path under the given folder.
+        source: its name in the folder of descriptions: its path under the folder given first.
+        name: what messages call the input.
         caption: what was said; None where it was skipped.
         error: why there is no description, None if there is one.
     """
 
     path: Path
     source: str
+    name: str
     caption: Caption | None = None
     error: str | None = None
 
@@ -122,6 +130,8 @@ class _Run:
         self._config = config
         self._force = force
         self._source_of: dict[str, str] = {}
+        self._origins = _read_origins(output_dir)
+        self._recorded: set[str] = set()
         self._waiting: deque[tuple[GifInput, str, DescribingEvent | None]] = deque()
 
     def over(self, inputs: Iterable[GifInput]) -> Iterator[DescribingEvent]:
@@ -134,7 +144,11 @@ class _Run:
 
     def _undone(self, inputs: Iterable[GifInput]) -> Iterator[Path]:
         """The GIFs to describe; every input is noted in passing."""
-        for one in inputs:
+        for gif in inputs:
+            one = gif
+            if gif.error is None:
+                one = replace(gif, source=self._origins.name_of(gif))
+                self._origins.add(one.source, gif)
             name = description_name(one.source)
             event = self._known(one, name)
             self._waiting.append((one, name, event))
@@ -144,17 +158,17 @@ class _Run:
     def _known(self, one: GifInput, name: str) -> DescribingEvent | None:
         """What is known of an input without describing it."""
         if one.error is not None:
-            return DescribingEvent(one.path, one.source, error=one.error)
+            return DescribingEvent(one.path, one.source, one.name, error=one.error)
         is_repeated = name in self._source_of
         first = self._source_of.setdefault(name, one.source)
         if first != one.source:
             message = f"would share its description file {name} with {first}; rename one of them"
-            return DescribingEvent(one.path, one.source, error=message)
+            return DescribingEvent(one.path, one.source, one.name, error=message)
         try:
             is_done = is_repeated or (not self._force and (self._output_dir / name).is_file())
         except OSError:  # a name that is too long
             is_done = False
-        return DescribingEvent(one.path, one.source) if is_done else None
+        return DescribingEvent(one.path, one.source, one.name) if is_done else None
 
     def _settled(self) -> Iterator[DescribingEvent]:
         while self._waiting and (event := self._waiting[0][2]) is not None:
@@ -163,17 +177,42 @@ class _Run:
 
     def _write(self, one: GifInput, name: str, caption: Caption) -> DescribingEvent:
         if caption.error is not None:
-            return DescribingEvent(one.path, one.source, error=caption.error)
+            return DescribingEvent(one.path, one.source, one.name, error=caption.error)
         said = [found.caption for found in caption.alternatives] or [caption.caption or ""]
         lines = dict.fromkeys(" ".join(text.split()) for text in said)
         try:
             write_text(self._output_dir / name, "".join(f"{line}\n" for line in lines))
+            self._record_origin(one)
         except OSError as error:
             if error.errno not in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ):
                 raise
             message = f"its description file cannot be written: {reason(error)}"
-            return DescribingEvent(one.path, one.source, error=message)
-        return DescribingEvent(one.path, one.source, caption)
+            return DescribingEvent(one.path, one.source, one.name, error=message)
+        return DescribingEvent(one.path, one.source, one.name, caption)
+
+    def _record_origin(self, gif: GifInput) -> None:
+        origin = origin_of(gif)
+        if origin is None or gif.source in self._recorded:
+            return
+        with (self._output_dir / GIFS_NAME).open("ab") as file:
+            if not self._recorded and file.tell():
+                file.write(b"\n")  # ends a line that a killed run cut; an empty one does no harm
+            file.write(json_line({"source": gif.source, "origin": origin}).encode())
+        self._recorded.add(gif.source)
+
+
+def _read_origins(output_dir: Path) -> Origins:
+    """The GIFs that were described into a folder; a line that a killed run cut does not count."""
+    try:
+        lines = (output_dir / GIFS_NAME).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return Origins({})
+    known: dict[str, str | None] = {}
+    for line in lines:
+        with suppress(ValueError, RecursionError, KeyError, TypeError):
+            row = json.loads(line)
+            known[str(row["source"])] = str(row["origin"])
+    return Origins(known)
 
 
 def _claim(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: bool) -> None:

@@ -13,6 +13,7 @@ from gifdesc.caption_files import (
     read_caption_lines,
     read_text_lines,
 )
+from gifdesc.data_paths import check_descriptions_path
 from gifdesc.errors import DescriptionError
 from gifdesc.files import find_files
 from gifdesc.names import Matches, comparable_key, match_names, url_query
@@ -109,8 +110,7 @@ def read_descriptions(path: Path) -> Descriptions:
     Raises:
         DescriptionError: there is no such path, or it holds no description at all.
     """
-    if not path.is_dir() and not path.is_file():
-        raise DescriptionError(f"{path}: no such file or folder; name it with --descriptions")
+    check_descriptions_path(path)
     descriptions = Descriptions()
     for one, name in description_files(path):
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
+from gifdesc.device_name import check_device_name
 from gifdesc.errors import UsageError
 
 _MAX_CPU_STREAMS = 8
@@ -23,13 +23,12 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         UsageError: there is no such device here, or no such name.
     """
+    check_device_name(name)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
-    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]+)?", name):
-        raise UsageError(f"--device {name}: not a device; use auto, cpu, cuda, cuda:N or mps")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--device {name}: PyTorch finds no CUDA GPU here; use auto or cpu")
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():

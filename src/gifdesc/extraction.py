@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from gifdesc.files import reason, remove_leftovers
 from gifdesc.inputs import GifInput
 from gifdesc.loader import Loaded, Task, load_gifs
 from gifdesc.locking import locked
+from gifdesc.origins import Origins, origin_of
 from gifdesc.sampled import BrokenGifError, FileIdentity, SampledGif
 from gifdesc.sampling import start_times_ms
 
@@ -40,12 +41,16 @@ class ExtractionEvent:
     Attributes:
         entry: its line of the manifest.
         path: the input itself.
+        name: what messages call the input.
         skipped: it is as it was when it was done before.
+        taken: the name that it would have if another GIF did not have it, None where it has it.
     """
 
     entry: ManifestEntry
     path: Path
+    name: str
     skipped: bool = False
+    taken: str | None = None
 
 
 class _BlockedError(FeatureError):
@@ -123,14 +128,54 @@ def look_ahead(
         FeatureError: the manifest is damaged.
     """
     known = {} if force else Manifest(features_dir).entries
+    origins = _origins_in(known)
     seen: list[GifInput] = []
     num_undone = 0
     for one in inputs:
         seen.append(one)
-        num_undone += one.source not in known
+        num_undone += origins.name_of(one) not in known
         if num_undone == enough:
             break
     return num_undone, chain(seen, inputs)
+
+
+def find_orphans(features_dir: Path) -> list[str]:
+    """The names of GIFs that have features in a folder and are not there any more, sorted.
+
+    Raises:
+        FeatureError: the manifest is damaged.
+    """
+    entries = Manifest(features_dir).entries
+    origins = _origins_in(entries)
+    return sorted(
+        name
+        for name, entry in entries.items()
+        if entry.features is not None
+        and (path := origins.expected_path(name)) is not None
+        and not os.path.lexists(path)
+    )
+
+
+def remove_orphans(features_dir: Path, names: Sequence[str]) -> None:
+    """Remove the features of GIFs, and their lines of the manifest.
+
+    Raises:
+        FeatureError: another run is writing to the folder, or it cannot be written.
+    """
+    refusal = FeatureError(f"{features_dir}: another gifdesc extract is writing here; wait for it")
+    try:
+        with locked(features_dir, refusal):
+            manifest = Manifest(features_dir)
+            for name in names:
+                if (entry := manifest.entries.get(name)) is not None and entry.features is not None:
+                    (features_dir / entry.features).unlink(missing_ok=True)
+            manifest.remove(names)
+    except OSError as error:
+        raise FeatureError(f"{features_dir}: cannot be written: {reason(error)}") from error
+
+
+def _origins_in(entries: Mapping[str, ManifestEntry]) -> Origins:
+    return Origins({source: entry.origin for source, entry in entries.items()})
 
 
 class _Run:
@@ -140,9 +185,13 @@ class _Run:
         self.manifest = manifest
         self._features_dir = features_dir
         self._extractor = extractor
+        self._origins = _origins_in(manifest.entries)
+        self._taken: dict[str, str] = {}  # name -> the shorter one that another GIF has
 
     def task(self, one: GifInput, *, force: bool, retry_failed: bool) -> Task:
         """What to do about an input: read it, unless it is what was done before."""
+        if one.error is None:
+            one = self._named(one, self._origins.name_of(one))
         entry = self.manifest.entries.get(one.source)
         if force or entry is None or entry.size_bytes is None or entry.sha256 is None:
             return Task(one)
@@ -153,6 +202,31 @@ class _Run:
                 (self._features_dir / entry.features).is_file()
             )
         return Task(one, FileIdentity(entry.size_bytes, entry.sha256) if is_done else None)
+
+    def _named(self, one: GifInput, name: str) -> GifInput:
+        """The input under the name that its features have in the folder."""
+        if name != one.source and self.manifest.entries.get(name) is None:
+            self._taken[name] = one.source
+        self._origins.add(name, one)
+        return replace(one, source=name)
+
+    def _apart(self, one: GifInput, identity: FileIdentity) -> GifInput:
+        """The input under a name of its own, if the one that it has is another GIF's that is gone.
+
+        The same content under the same name is the same GIF, moved.
+        """
+        entry = self.manifest.entries.get(one.source)
+        if entry is None or entry.origin in (None, origin_of(one)):
+            return one
+        if entry.sha256 == identity.sha256:
+            return one
+        return self._named(one, self._origins.apart(one, one.source))
+
+    def _event(
+        self, entry: ManifestEntry, one: GifInput, *, skipped: bool = False
+    ) -> ExtractionEvent:
+        taken = None if skipped else self._taken.get(one.source)
+        return ExtractionEvent(entry, one.path, one.name, skipped, taken)
 
     def over(self, tasks: Iterable[Task], num_workers: int) -> Iterator[ExtractionEvent]:
         """Do the tasks: one group is finished while the next one is in the network."""
@@ -172,8 +246,7 @@ class _Run:
         enough = 1  # the first GIF goes alone, so that a wrong start shows at once
         for task, loaded in loaded_gifs:
             if loaded is None:
-                entry = self.manifest.entries[task.one.source]
-                yield ExtractionEvent(entry, task.one.path, skipped=True)
+                yield self._skip(task.one)
             elif isinstance(loaded, GifdescError):
                 yield self._fail(task.one, loaded)
             else:
@@ -188,6 +261,13 @@ class _Run:
         yield from self._finish(in_flight)
         yield from self._finish(self._submit(gathered))
 
+    def _skip(self, one: GifInput) -> ExtractionEvent:
+        entry = self.manifest.entries[one.source]
+        if entry.origin != (origin := origin_of(one)):  # it was moved, or not recorded before
+            entry = replace(entry, origin=origin)
+            self.manifest.add(entry)
+        return self._event(entry, one, skipped=True)
+
     def _submit(self, gifs: list[tuple[GifInput, SampledGif]]) -> _Group:
         return _Group(gifs, self._extractor.submit([sampled for _, sampled in gifs]))
 
@@ -195,6 +275,7 @@ class _Run:
         if group is None:
             return
         for (one, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
+            one = self._apart(one, sampled.identity)
             name = features_name(one.source)
             if not np.isfinite(vectors).all():
                 yield self._fail(one, BrokenGifError(NOT_FINITE, sampled.identity))
@@ -209,18 +290,29 @@ class _Run:
                 path = self._features_dir / name
                 yield self._fail(one, _BlockedError(f"{path} cannot be written: {reason(error)}"))
                 continue
-            entry = _entry(one, sampled, name)
+            entry = self._noting_replacement(_entry(one, sampled, name))
             self.manifest.add(entry)
-            yield ExtractionEvent(entry, one.path)
+            yield self._event(entry, one)
+
+    def _noting_replacement(self, entry: ManifestEntry) -> ManifestEntry:
+        """The entry, with a note if it takes the place of a GIF that may have been another."""
+        before = self.manifest.entries.get(entry.source)
+        if before is None or before.origin is not None or before.sha256 in (None, entry.sha256):
+            return entry
+        note = "replaces features of other content that were made from an unrecorded path"
+        return replace(entry, note=f"{entry.note}; {note}" if entry.note else note)
 
     def _fail(self, one: GifInput, error: GifdescError) -> ExtractionEvent:
         identity = error.identity if isinstance(error, BrokenGifError) else None
+        if identity is not None:
+            one = self._apart(one, identity)
         entry = ManifestEntry(
             source=one.source,
             status="failed",
-            error=str(error).removeprefix(f"{one.path}: "),
+            error=str(error).removeprefix(f"{one.path}: ").removeprefix(f"{one.name}: "),
             size_bytes=identity.size_bytes if identity else None,
             sha256=identity.sha256 if identity else None,
+            origin=origin_of(one),
         )
         known = self.manifest.entries.get(one.source)
         is_done = known is not None and known.status != "failed"
@@ -232,7 +324,7 @@ class _Run:
             if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
                 path.unlink()  # features of what the GIF was before would outlive it
             self.manifest.add(entry)
-        return ExtractionEvent(entry, one.path)
+        return self._event(entry, one)
 
 
 def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
@@ -248,4 +340,5 @@ def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
         sampled_frames=sampled.sampled_frames,
         sampled_times_ms=start_times_ms(sampled.durations_ms, sampled.sampled_frames),
         features=name,
+        origin=origin_of(one),
     )

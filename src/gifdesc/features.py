@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +45,8 @@ class ManifestEntry:
         sampled_frames: the indices of the frames that the features describe.
         sampled_times_ms: when each of them comes on screen.
         features: the feature file's path under the features folder.
+        origin: the GIF's absolute path when it was read; None where an earlier gifdesc wrote the
+            entry, or the GIF came through a pipe.
     """
 
     source: str
@@ -57,6 +60,7 @@ class ManifestEntry:
     sampled_frames: tuple[int, ...] | None = None
     sampled_times_ms: tuple[int, ...] | None = None
     features: str | None = None
+    origin: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The entry as a JSON object."""
@@ -208,6 +212,13 @@ class Manifest:
             file.write(json_line(entry.to_json()).encode())
         self.entries[entry.source] = entry
         self._is_compact = False
+
+    def remove(self, sources: Iterable[str]) -> None:
+        """Forget GIFs, and rewrite the file."""
+        for source in sources:
+            self.entries.pop(source, None)
+        self._is_compact = False
+        self.compact()
 
     def compact(self) -> None:
         """Rewrite the file with one line per GIF, sorted by source, unless that is what it is."""

@@ -60,7 +60,7 @@ class Finding:
         detail: the particulars, without the path.
     """
 
-    path: Path
+    path: Path | str
     kind: Kind
     detail: str
 

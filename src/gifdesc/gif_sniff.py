@@ -2,11 +2,13 @@
 
 from gifdesc.files import LFS_POINTER_START
 
+APPLE_DOUBLE_START = b"\0\x05\x16\x07"
+"""How an AppleDouble file begins (RFC 1740, appendix B)."""
+
 _BEGINNINGS = (
     (b"GIF", "a GIF of an unknown version"),
     (b"\x89PNG", "a PNG"),
     (b"\xff\xd8\xff", "a JPEG"),
-    (b"BM", "a BMP"),
     (b"%PDF", "a PDF"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -23,7 +25,7 @@ _BEGINNINGS = (
     (b"8BPS", "a Photoshop document"),
     (b"qoif", "a QOI picture"),
     (b"\x8aMNG", "an MNG animation"),
-    (b"\0\x05\x16\x07", "an AppleDouble file, which holds no picture"),
+    (APPLE_DOUBLE_START, "an AppleDouble file, which holds no picture"),
     (b"ID3", "an MP3 sound"),
     (LFS_POINTER_START, "a Git LFS pointer; fetch the file itself"),
     (b"FLV\x01", "a Flash video"),
@@ -46,6 +48,19 @@ _RIFF_KINDS = {b"WEBP": "a WebP", b"AVI ": "an AVI video", b"WAVE": "a WAV sound
 _HEIF_BRANDS = (b"mif1", b"msf1")
 """Pictures whose other brands tell the codec."""
 
+_GIF = (b"GIF87a", b"GIF89a")
+_STILL = {
+    *("a JPEG", "a BMP", "a TIFF picture", "a JPEG XL picture", "a JPEG 2000 picture"),
+    *("an icon", "a Photoshop document", "a QOI picture", "a HEIC picture", "a HEIF picture"),
+    "a CR3 picture",
+}
+_MEDIA = {
+    *_STILL,
+    *("a PNG", "a WebP", "an AVIF", "an MNG animation"),
+    *("an MP4 video", "a QuickTime video", "a WebM or Matroska video", "an AVI video"),
+    *("a Flash video", "an Ogg file"),
+}
+
 _HTML_BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<!--")
 _NUM_BYTES = 512
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -56,6 +71,8 @@ def describe_beginning(data: bytes) -> str | None:
     for beginning, description in _BEGINNINGS:
         if data.startswith(beginning):
             return description
+    if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0":  # reserved; a text has letters there
+        return "a BMP"
     if data[:4] == b"RIFF":
         return _RIFF_KINDS.get(data[8:12], "a RIFF file")
     if data[4:8] == b"ftyp":
@@ -63,6 +80,18 @@ def describe_beginning(data: bytes) -> str | None:
     if not data[:_NUM_BYTES].strip(b"\0"):
         return "nothing but zero bytes"
     return _describe_text(data[:_NUM_BYTES])
+
+
+def is_media(data: bytes) -> bool:
+    """Whether a file's first bytes, 12 or more of them, are those of a picture or a video."""
+    return data.startswith(_GIF) or (
+        describe_beginning(data) in _MEDIA and any(byte < 9 for byte in data[:32])
+    )
+
+
+def is_animation_or_video(data: bytes) -> bool:
+    """As `is_media`, without the formats that hold one still picture."""
+    return data.startswith(_GIF) or (is_media(data) and describe_beginning(data) not in _STILL)
 
 
 def _describe_brands(box: bytes) -> str:

@@ -52,7 +52,7 @@ def inspect_gifs(
             continue
         seen.add(absolute_path)
         if gif.error is not None:
-            finding = Finding(path=gif.path, kind="unreadable", detail=gif.error)
+            finding = Finding(path=gif.name, kind="unreadable", detail=gif.error)
             yield Inspection(is_gif=False, findings=[finding])
             continue
         findings = gifs.inspect(gif.path)

@@ -16,7 +16,24 @@ HISTORY_NAME = "history.jsonl"
 SCORES_NAME = "evaluation.json"
 """Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
 
+SMALL_PUBLIC_MODEL = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+"""A public model that a sentence may name: it describes GIFs, and runs on a CPU."""
+
 ModelKind = Literal["gifdesc", "transformers"]
+
+
+def check_model_name(name: Path | str) -> None:
+    """Make sure, without loading anything, that a name may be a model's: a folder, or a hub name.
+
+    Raises:
+        CheckpointError: there is no such folder, and it is no hub name.
+    """
+    if not Path(name).is_dir() and (isinstance(name, Path) or not is_hub_name(name)):
+        raise CheckpointError(
+            f"{name}: no model folder. Train a model: gifdesc extract ./gifs && gifdesc train "
+            "--epochs 10 && gifdesc evaluate && gifdesc caption funny.gif. Or caption with a "
+            f"public model: gifdesc caption funny.gif --model {SMALL_PUBLIC_MODEL}"
+        )
 
 
 def locate(name: Path | str, patterns: Sequence[str]) -> Path:
@@ -30,12 +47,9 @@ def locate(name: Path | str, patterns: Sequence[str]) -> Path:
         CheckpointError: there is no such folder, and it is no hub name.
         HubError: the hub does not give it.
     """
+    check_model_name(name)
     folder = Path(name)
-    if folder.is_dir():
-        return folder
-    if isinstance(name, Path) or not is_hub_name(name):
-        raise CheckpointError(f"{name}: no model folder; train one, or name it with --model")
-    return fetch(name, patterns)
+    return folder if folder.is_dir() else fetch(str(name), patterns)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gifdesc.data_paths import check_features_dir
 from gifdesc.descriptions import Descriptions
 from gifdesc.errors import FeatureError
 from gifdesc.features import FEATURES_SUFFIX, Manifest
@@ -54,8 +55,7 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     Raises:
         FeatureError: there is no such folder, no feature file in it, or its manifest is damaged.
     """
-    if not features_dir.is_dir():
-        raise FeatureError(f"{features_dir}: no such folder; run `gifdesc extract` first")
+    check_features_dir(features_dir)
     entries = Manifest(features_dir).entries.values()
     sources = {entry.features: entry.source for entry in entries if entry.features}
     examples, without_description, used = [], [], set()

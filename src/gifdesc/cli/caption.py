@@ -13,9 +13,19 @@ import typer
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
 from gifdesc.cli.caption_arguments import FORMATS, check_format
-from gifdesc.cli.console import EXIT_FAILED, counted, say, speaking_plainly, talk, warn
+from gifdesc.cli.console import (
+    EXIT_FAILED,
+    counted,
+    print_error,
+    say,
+    speaking_plainly,
+    talk,
+    warn,
+)
+from gifdesc.cli.inputs import warn_of_passed_over
 from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed
 from gifdesc.config import DecodingConfig
+from gifdesc.device_name import check_device_name
 
 if TYPE_CHECKING:
     from gifdesc.caption_formats import FormatName
@@ -172,11 +182,16 @@ def caption(
             explained = Explained(explain)
         from gifdesc.caption_inputs import caption_inputs, may_be_many
         from gifdesc.caption_output import CaptionFile, StdoutSink
+        from gifdesc.inputs import PassedOver
+
+        check_device_name(device)
 
         stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
-        inputs = caption_inputs(paths, stdin, is_null_separated=null)
-        # What is wrong with stdin is said before the model is loaded.
-        inputs = chain([next(inputs)], inputs)
+        passed_over = PassedOver()
+        inputs = caption_inputs(paths, stdin, is_null_separated=null, passed_over=passed_over)
+        # What is wrong with the arguments is reported before the model is loaded.
+        first_input = next(inputs, None)
+        inputs = iter(()) if first_input is None else chain([first_input], inputs)
         file = None
         if output is not None:
             file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
@@ -193,6 +208,7 @@ def caption(
                     sink=sink,
                     format_name=chosen,
                     warn=warn,
+                    report_error=print_error,
                     with_path=file is not None or may_be_many(paths),
                     shorten=None
                     if alt_text is None
@@ -205,6 +221,7 @@ def caption(
                     run.go(captioner, chain([first], inputs), config)
                 num_captioned, num_failed = run.num_captioned, run.num_failed
         with speaking_plainly(debug=debug):
+            warn_of_passed_over(passed_over)
             if file is not None:
                 before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
                 failed = f", {num_failed} failed" if num_failed else ""
@@ -217,6 +234,9 @@ def caption(
 
 def _load(model: str, device: str, weights: str | None, prompt: str | None) -> GifCaptioner:
     """The captioner, and what a person must know of it."""
+    from gifdesc.model_folder import check_model_name
+
+    check_model_name(model)  # before imports that take seconds
     from gifdesc.captioners import load_captioner
 
     captioner = load_captioner(model, device=device, weights=weights, prompt=prompt)

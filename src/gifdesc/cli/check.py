@@ -20,7 +20,7 @@ from gifdesc.cli.console import (
     speaking_plainly,
     talk,
 )
-from gifdesc.cli.inputs import gif_inputs
+from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import Debug, Json
 from gifdesc.errors import UsageError
 from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
@@ -68,15 +68,19 @@ def check(
             raise UsageError("--null goes with --list KIND")
         if descriptions is None and kind in DESCRIPTION_KINDS:
             raise UsageError(f"--list {kind} needs --descriptions PATH")
-        inputs = gif_inputs(paths)
+        arguments = read_arguments(paths)
         from gifdesc.cli.check_progress import CheckProgress
+        from gifdesc.inputs import PassedOver, find_gifs
         from gifdesc.inspection import inspect_gifs
 
+        passed_over = PassedOver()
+        inputs = find_gifs(arguments, passed_over)
         findings: list[Finding] = []
         with CheckProgress(talk) as progress:
             for inspection in inspect_gifs(inputs, descriptions):
                 findings += inspection.findings
                 progress.advance(inspection)
+        warn_of_passed_over(passed_over)
         counts = Counter(finding.kind for finding in findings)
         if json:
             looked_for = GIF_KINDS if descriptions is None else tuple(KINDS)
@@ -99,7 +103,7 @@ def check(
             raise typer.Exit(EXIT_FAILED)
 
 
-def _print_paths(paths: Iterable[Path], *, end: bytes) -> None:
+def _print_paths(paths: Iterable[Path | str], *, end: bytes) -> None:
     """Each path once, in its own bytes, whatever they are."""
     write_standard_output(b"".join(os.fsencode(path) + end for path in dict.fromkeys(paths)))
 

@@ -94,7 +94,7 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
         _print_json_error(sentence, json)
         if debug:
             say("".join(traceback.format_exception(error)).rstrip())
-        say(f"error: {printable(sentence)}")
+        print_error(sentence)
         raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
 
 
@@ -159,6 +159,11 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """One warning to stderr, on one line whatever names it holds."""
     talk.print(f"warning: {printable(text)}", markup=False)
+
+
+def print_error(text: str) -> None:
+    """One error to stderr, on one line: something failed, and the rest goes on."""
+    talk.print(f"error: {printable(text)}", markup=False)
 
 
 def printable(text: str) -> str:

@@ -8,9 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
-from gifdesc.cli.inputs import gif_inputs
+from gifdesc.cli.console import (
+    EXIT_FAILED,
+    print_error,
+    print_json,
+    say,
+    speaking_plainly,
+    talk,
+    warn,
+)
+from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelName, NumBeams, Prompt
+from gifdesc.device_name import check_device_name
 
 
 def describe(
@@ -38,7 +47,14 @@ def describe(
     with speaking_plainly(debug=debug, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
-        inputs = list(gif_inputs(paths))
+        from gifdesc.inputs import PassedOver, find_gifs
+        from gifdesc.model_folder import check_model_name
+
+        passed_over = PassedOver()
+        check_device_name(device)
+        check_model_name(model)
+        inputs = list(find_gifs(read_arguments(paths), passed_over))
+        warn_of_passed_over(passed_over)
         from gifdesc.captioners import load_captioner
         from gifdesc.cli.describe_progress import DescribingProgress
         from gifdesc.config import DecodingConfig
@@ -55,10 +71,10 @@ def describe(
             events = run(inputs, output, captioner, Origin(model, prompt), config, force=force)
             for event in events:
                 if event.error is not None:
-                    failures.append({"path": str(event.path), "error": event.error})
-                    warn(f"{event.path}: {event.error}")
+                    failures.append({"path": event.name, "error": event.error})
+                    print_error(f"{event.name}: {event.error}")
                 elif event.caption is not None and event.caption.note is not None:
-                    warn(f"{event.path}: {event.caption.note}")
+                    warn(f"{event.name}: {event.caption.note}")
                 status = "skipped" if event.is_skipped else "failed" if event.error else "ok"
                 counts[status] += 1
                 progress.advance(event)

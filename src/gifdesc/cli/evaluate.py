@@ -20,6 +20,8 @@ from gifdesc.cli.options import (
 )
 from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
+from gifdesc.data_paths import check_descriptions_path, check_features_dir
+from gifdesc.device_name import check_device_name
 
 if TYPE_CHECKING:
     from gifdesc.evaluation_report import EvaluationReport, Subject
@@ -125,6 +127,12 @@ def evaluate(
         if predictions is not None and references is not None:
             result = _evaluate_predictions(predictions, references, against, meteor=meteor)
         else:
+            from gifdesc.model_folder import check_model_name
+
+            check_device_name(device)
+            check_model_name(model)
+            check_features_dir(features)
+            check_descriptions_path(descriptions)
             from gifdesc.checkpoint import load_checkpoint
             from gifdesc.config import DecodingConfig
             from gifdesc.device import resolve_device

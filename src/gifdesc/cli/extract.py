@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, print_json, say, speaking_plainly, talk, warn
-from gifdesc.cli.inputs import input_paths
+from gifdesc.cli.console import (
+    EXIT_FAILED,
+    counted,
+    list_some,
+    print_error,
+    print_json,
+    say,
+    speaking_plainly,
+    talk,
+    warn,
+)
+from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import Debug, Device, Json
 from gifdesc.config import Framing, Precision, Sampling
+from gifdesc.device_name import check_device_name
+
+if TYPE_CHECKING:
+    from gifdesc.extraction import ExtractionEvent
+    from gifdesc.inputs import GifInput
 
 
 def extract(
@@ -53,6 +69,9 @@ def extract(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Redo files that failed and have not changed.")
     ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove features of GIFs that are gone.")
+    ] = False,
     runtime: Annotated[
         Literal["auto", "torch", "openvino"],
         typer.Option(
@@ -83,65 +102,134 @@ def extract(
 ) -> None:
     """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
     with speaking_plainly(debug=debug, json=json):
-        listed = input_paths(paths)
-        from gifdesc.backbone import UNTRAINED
-        from gifdesc.cli.progress import ExtractionProgress
-        from gifdesc.device import resolve_device
-        from gifdesc.extraction import extract as run
-        from gifdesc.extraction import look_ahead
-        from gifdesc.extractor import FeatureExtractor
-        from gifdesc.inputs import BackgroundCount, find_gifs
-        from gifdesc.loader import default_num_workers
-        from gifdesc.runtime import OPENVINO_MIN_GIFS
+        check_device_name(device)
+        arguments = read_arguments(paths)
+        from gifdesc.inputs import BackgroundCount, PassedOver, find_gifs
 
-        num_undone, inputs = look_ahead(find_gifs(listed), output, OPENVINO_MIN_GIFS, force=force)
-        extractor = FeatureExtractor.create(
-            weights=weights,
-            num_frames=num_frames,
-            sampling=sampling,
-            framing=framing,
-            encoding="sinusoidal" if positional_encoding else "none",
-            device=device,
-            precision=precision,
-            runtime=runtime,
-            num_gifs=num_undone,
-        )
-        if batch_frames is not None:
-            extractor.batch_frames = batch_frames
-        if num_workers is None:
-            num_workers = default_num_workers(resolve_device(device).type)
-        if weights == UNTRAINED:
-            warn("ResNet50 is untrained (random weights): its features know nothing of the world")
-        counts: Counter[str] = Counter()
-        failures: list[dict[str, Any]] = []
-        with ExtractionProgress(talk, BackgroundCount(listed)) as progress:
-            events = run(
-                inputs,
-                output,
-                extractor,
-                force=force,
-                retry_failed=retry_failed,
-                num_workers=num_workers,
+        passed_over = PassedOver()
+        inputs = find_gifs(arguments, passed_over)
+        report = _Report()
+        # Wrong paths are reported before the network is loaded, and alone need none.
+        found = next((gif for gif in map(report.unless_failed, inputs) if gif is not None), None)
+        if found is not None:
+            inputs = chain(report.failed, [found], inputs)
+            report = _Report()
+            from gifdesc.backbone import UNTRAINED
+            from gifdesc.cli.progress import ExtractionProgress
+            from gifdesc.device import resolve_device
+            from gifdesc.extraction import extract as run
+            from gifdesc.extraction import look_ahead
+            from gifdesc.extractor import FeatureExtractor
+            from gifdesc.loader import default_num_workers
+            from gifdesc.runtime import OPENVINO_MIN_GIFS
+
+            num_undone, inputs = look_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
+            extractor = FeatureExtractor.create(
+                weights=weights,
+                num_frames=num_frames,
+                sampling=sampling,
+                framing=framing,
+                encoding="sinusoidal" if positional_encoding else "none",
+                device=device,
+                precision=precision,
+                runtime=runtime,
+                num_gifs=num_undone,
             )
-            for event in events:
-                is_failed = event.entry.status == "failed"
-                is_skipped = event.skipped and not is_failed
-                counts["skipped" if is_skipped else event.entry.status] += 1
-                if is_failed:
-                    failures.append({"path": str(event.path), "error": event.entry.error})
-                    warn(f"{event.path}: {event.entry.error}")
-                elif not event.skipped and (remark := event.entry.error or event.entry.note):
-                    warn(f"{event.path}: {remark}")
-                progress.advance(event)
+            if batch_frames is not None:
+                extractor.batch_frames = batch_frames
+            if num_workers is None:
+                num_workers = default_num_workers(resolve_device(device).type)
+            if weights == UNTRAINED:
+                warn(
+                    "ResNet50 is untrained (random weights): its features carry no learned visual "
+                    "information"
+                )
+            with ExtractionProgress(talk, BackgroundCount(arguments)) as progress:
+                events = run(
+                    inputs,
+                    output,
+                    extractor,
+                    force=force,
+                    retry_failed=retry_failed,
+                    num_workers=num_workers,
+                )
+                for event in events:
+                    report.add(event)
+                    progress.advance(event)
+            report.warn_of_names()
+            _report_orphans(output, prune=prune)
+        warn_of_passed_over(passed_over)
+        counts = report.counts
         say(
             f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "
             f"{counts['skipped']} done before, {counts['failed']} failed -> {output}"
         )
         if json:
-            summary = {"output": str(output), "failures": failures}
+            summary = {"output": str(output), "failures": report.failures}
             print_json({**{key: counts[key] for key in STATUSES}, **summary})
         if counts["failed"]:
             raise typer.Exit(EXIT_FAILED)
+
+
+class _Report:
+    """What became of the inputs, and a line on stderr for each that failed or is odd."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.failures: list[dict[str, Any]] = []
+        self.failed: list[GifInput] = []
+        self._longer_names: list[str] = []
+
+    def unless_failed(self, gif: GifInput) -> GifInput | None:
+        """The input, or None for one that gives no file, which counts as failed."""
+        if gif.error is None:
+            return gif
+        self.failed.append(gif)
+        self._fail(gif.name, gif.error)
+        return None
+
+    def add(self, event: ExtractionEvent) -> None:
+        """Count an input that was worked on."""
+        entry = event.entry
+        if entry.status == "failed":
+            self._fail(event.name, entry.error or "")
+            return
+        self.counts["skipped" if event.skipped else entry.status] += 1
+        if not event.skipped and (remark := entry.error or entry.note):
+            warn(f"{event.name}: {remark}")
+        if event.taken is not None:
+            self._longer_names.append(entry.source)
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.counts["failed"] += 1
+        self.failures.append({"path": name, "error": reason})
+        print_error(f"{name}: {reason}")
+
+    def warn_of_names(self) -> None:
+        """Report the GIFs that have longer names, because other GIFs are in the folder."""
+        if self._longer_names:
+            names = counted(len(self._longer_names), "name")
+            warn(
+                f"the folder holds the features of GIFs from another folder, so {names} "
+                f"{'has' if len(self._longer_names) == 1 else 'have'} more of the path: "
+                f"{list_some(self._longer_names, 3)}"
+            )
+
+
+def _report_orphans(output: Path, *, prune: bool) -> None:
+    """Report feature files whose GIFs are gone, or remove them."""
+    from gifdesc.extraction import find_orphans, remove_orphans
+
+    names = find_orphans(output)
+    if not names:
+        return
+    files = counted(len(names), "feature file")
+    if prune:
+        remove_orphans(output, names)
+        say(f"removed {files} whose GIF is gone: {list_some(names)}")
+        return
+    verb = "has" if len(names) == 1 else "have"
+    warn(f"{files} {verb} no GIF any more: {list_some(names)}; remove with --prune")
 
 
 STATUSES = ("ok", "truncated", "skipped", "failed")

@@ -1,38 +1,43 @@
-"""Paths on the command line: files, folders, `-` for a list on stdin."""
+"""The GIFs that a command's arguments name: files, folders, patterns, what comes on stdin."""
 
 from __future__ import annotations
 
-import os
+import atexit
+import io
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from gifdesc.errors import UsageError
-from gifdesc.inputs import GifInput, find_gifs, read_path_list
+from gifdesc.arguments import Argument, expand_arguments
+from gifdesc.cli.console import warn
+from gifdesc.inputs import PassedOver
 
 
-def gif_inputs(arguments: Sequence[str]) -> Iterator[GifInput]:
-    """The GIFs that the arguments stand for, listed as they are consumed.
-
-    Raises:
-        UsageError: stdin was to give a list and gave none.
-    """
-    return find_gifs(input_paths(arguments))
-
-
-def input_paths(arguments: Sequence[str]) -> list[Path]:
+def read_arguments(arguments: Sequence[str]) -> list[Argument]:
     """The files and folders that the arguments name, those on stdin in place of `-`.
 
+    Bytes that come through a pipe are kept in a temporary file, which goes when Python ends.
+
     Raises:
-        UsageError: stdin was to give a list and gave none.
+        UsageError: as `arguments.expand_arguments`.
     """
-    paths: list[Path] = []
-    for argument in arguments:
-        if argument != "-":
-            paths.append(Path(argument))
-            continue
-        listed = read_path_list(os.fsdecode(line) for line in sys.stdin.buffer)
-        if not listed:
-            raise UsageError("-: no path came on stdin")
-        paths += listed
-    return paths
+    stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+    return [_as_file(argument) for argument in expand_arguments(arguments, stdin)]
+
+
+def warn_of_passed_over(passed_over: PassedOver) -> None:
+    """Report what a search of folders left out."""
+    for sentence in passed_over.sentences():
+        warn(sentence)
+
+
+def _as_file(argument: Argument) -> Argument:
+    if argument.data is None:
+        return argument
+    folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name, "stdin.gif")
+    path.write_bytes(argument.data)
+    return replace(argument, spooled_path=path, data=None)

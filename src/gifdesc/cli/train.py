@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,8 @@ from gifdesc.config import (
     Schedule,
     TrainingPrecision,
 )
+from gifdesc.data_paths import check_descriptions_path, check_features_dir
+from gifdesc.device_name import check_device_name
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
@@ -175,6 +178,10 @@ def train(
     Options left out come from the preset; the defaults shown are those of `attention`.
     """
     with speaking_plainly(debug=debug, json=json):
+        if os.environ.get("RANK", "0") == "0":  # under torchrun, one process reports it
+            check_device_name(device)
+            check_features_dir(features)
+            check_descriptions_path(descriptions)
         from gifdesc.cli.training_run import run_training
         from gifdesc.distributed import is_talking
         from gifdesc.resuming import choose_configs
