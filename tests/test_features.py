@@ -129,11 +129,10 @@ class Trap:
 
 
 WRONG_ARRAYS = {
-    "float64": (FEATURES.astype(np.float64), "holds float64, not float32"),
-    "float16": (FEATURES.astype(np.float16), "holds float16, not float32"),
     "int32": (FEATURES.astype(np.int32), "holds int32, not float32"),
     "text": (np.array([["a"]]), "holds <U1, not float32"),
-    "other byte order": (FEATURES.astype(">f4"), "holds >f4, not float32"),
+    "complex": (FEATURES.astype(np.complex64), "holds complex64, not float32"),
+    "beyond float32": (FEATURES.astype(np.float64) * 1e300, "holds numbers that are not finite"),
     "scalar": (np.float32(1), r"has shape \(\), not \(frames, features\)"),
     "vector": (FEATURES[0], r"has shape \(4,\), not \(frames, features\)"),
     "cube": (FEATURES[None], r"has shape \(1, 3, 4\), not \(frames, features\)"),

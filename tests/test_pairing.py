@@ -9,7 +9,7 @@ from gifdesc import pairing
 from gifdesc.descriptions import Descriptions
 from gifdesc.errors import FeatureError
 from gifdesc.features import Manifest, ManifestEntry, features_name, write_features
-from gifdesc.npy import read_matrix_shape
+from gifdesc.npy import MatrixHeader, read_matrix_header
 from gifdesc.pairing import Example, drop_damaged, pair
 
 
@@ -19,6 +19,11 @@ def write(path: Path, num_frames: int = 3, size: int = 5) -> None:
 
 def example(path: Path, *captions: str) -> Example:
     return Example(path.stem, path, captions)
+
+
+def read_headers(examples: list[Example]) -> tuple[list[Example], int, list[str]]:
+    usable = drop_damaged(examples)
+    return usable.examples, usable.feature_size, usable.problems
 
 
 def test_feature_files_meet_their_descriptions_and_what_is_left_over_is_listed(tmp_path):
@@ -68,7 +73,7 @@ def test_damaged_feature_files_are_dropped_and_named(tmp_path):
     write(tmp_path / "c.npy", num_frames=1)
     write(tmp_path / "d.npy", size=6)
     examples = [example(tmp_path / f"{name}.npy", "x") for name in "abcd"]
-    good, feature_size, problems = drop_damaged(examples)
+    good, feature_size, problems = read_headers(examples)
     assert good == [examples[0], examples[2]]
     assert feature_size == 5
     assert problems == [
@@ -85,7 +90,7 @@ def test_most_files_decide_the_feature_size(tmp_path, sizes, wanted):
     for name, size in zip("bcd", sizes, strict=False):
         write(tmp_path / f"{name}.npy", size=size)
     examples = [example(path, "x") for path in sorted(tmp_path.iterdir())]
-    good, feature_size, problems = drop_damaged(examples)
+    good, feature_size, problems = read_headers(examples)
     kept = [one for one, size in zip(examples[1:], sizes, strict=True) if size == wanted]
     assert (good, feature_size) == (kept, wanted)
     assert len(problems) == len(examples) - len(kept)
@@ -96,11 +101,11 @@ def headers_read(monkeypatch) -> list[str]:
     """Names of the files whose headers were read."""
     names: list[str] = []
 
-    def spy(path: Path) -> tuple[int, int]:
+    def spy(path: Path) -> MatrixHeader:
         names.append(path.stem)
-        return read_matrix_shape(path)
+        return read_matrix_header(path)
 
-    monkeypatch.setattr(pairing, "read_matrix_shape", spy)
+    monkeypatch.setattr(pairing, "read_matrix_header", spy)
     return names
 
 
@@ -116,7 +121,7 @@ def test_of_many_files_of_one_size_some_headers_are_read(tmp_path, headers_read)
     write(tmp_path / "007.npy", size=4)
     (tmp_path / "008.npy").write_text("no")
     (tmp_path / "009.npy").unlink()
-    good, feature_size, problems = drop_damaged(examples)
+    good, feature_size, problems = read_headers(examples)
     assert good == examples[:7] + examples[10:]
     assert feature_size == 5
     assert problems == [
@@ -135,7 +140,7 @@ def test_where_headers_of_one_size_disagree_all_are_read(tmp_path, headers_read)
     (tmp_path / "000.npy").write_bytes(b"x" * first_size)
     write(tmp_path / "003.npy", num_frames=5, size=2)
     write(tmp_path / "004.npy", num_frames=5, size=2)
-    good, _, problems = drop_damaged(examples)
+    good, _, problems = read_headers(examples)
     assert good == examples[1:3] + examples[5:]
     assert [problem.partition(":")[0] for problem in problems] == [
         str(tmp_path / f"{name}.npy") for name in ("000", "003", "004")
@@ -143,15 +148,26 @@ def test_where_headers_of_one_size_disagree_all_are_read(tmp_path, headers_read)
     assert sorted(headers_read) == sorted(one.name for one in examples)
 
 
+def test_files_of_other_floats_are_counted_and_used(tmp_path):
+    for index, dtype in enumerate(["float32", "float16", "float16", "float64", ">f4"]):
+        np.save(tmp_path / f"{index}.npy", np.ones((3, 5), dtype))
+    np.save(tmp_path / "5.npy", np.ones((3, 4), np.float16))
+    np.save(tmp_path / "6.npy", np.ones((3, 5), np.int32))
+    usable = drop_damaged([example(path, "x") for path in sorted(tmp_path.iterdir())])
+    assert [one.name for one in usable.examples] == list("01234")
+    assert usable.num_converted == {"float16": 2, "float64": 1}
+    assert len(usable.problems) == 2
+
+
 def test_numbers_are_not_read(tmp_path):
     write_features(tmp_path / "a.npy", np.full((2, 3), np.nan, np.float32))
     examples = [example(tmp_path / "a.npy", "x")]
-    assert drop_damaged(examples) == (examples, 3, [])
+    assert read_headers(examples) == (examples, 3, [])
 
 
 def test_nothing_good_leaves_nothing(tmp_path):
     (tmp_path / "a.npy").touch()
-    good, feature_size, problems = drop_damaged([example(tmp_path / "a.npy", "x")])
+    good, feature_size, problems = read_headers([example(tmp_path / "a.npy", "x")])
     assert (good, feature_size, len(problems)) == ([], 0, 1)
 
 

@@ -82,17 +82,54 @@ def test_lists_decide_the_splits_and_leave_out_what_they_do_not_name(tmp_path):
 def test_damaged_feature_files_are_named_and_left_out(tmp_path):
     world = write_world(tmp_path)
     good = np.ones((3, FEATURE_SIZE), np.float32)
-    np.save(world.features_dir / "b.npy", good.astype(np.float64))
+    np.save(world.features_dir / "b.npy", good.astype(np.int64))
     np.save(world.features_dir / "c.npy", good[0])
     np.save(world.features_dir / "d.npy", good * np.nan)
     np.save(world.features_dir / "e.npy", np.array([{"a": 1}]), allow_pickle=True)
     data = prepare(world)
     assert names_in(data) == ["a", "f"]
     for name, reason in zip(
-        "bcde", ("float64", "shape (48,)", "not finite", "plain numbers"), strict=True
+        "bcde", ("int64", "shape (48,)", "not finite", "plain numbers"), strict=True
     ):
         [problem] = [one for one in data.problems if f"{name}.npy" in one]
         assert reason in problem
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_feature_files_of_other_floats_are_converted_and_said_once(tmp_path, dtype):
+    world = write_world(tmp_path)
+    plain = prepare(world)
+    for path in world.features_dir.glob("*.npy"):
+        np.save(path, np.load(path).astype(dtype))
+    data = prepare(world)
+    assert names_in(data) == names_in(plain)
+    assert data.problems == []
+    [note] = data.notes
+    assert note.endswith(f"6 feature files hold {dtype}, which is converted to float32")
+    for before, after in zip(plain.splits["train"], data.splits["train"], strict=True):
+        features = data.store.read(after.features_path)
+        assert features.dtype == np.float32
+        np.testing.assert_allclose(features, plain.store.read(before.features_path), rtol=1e-3)
+
+
+def test_where_no_name_meets_the_error_shows_one_of_each_side(tmp_path):
+    world = write_world(tmp_path)
+    for path in world.descriptions_dir.iterdir():
+        path.rename(path.with_name(f"clip_{path.name}"))
+    with pytest.raises(TrainingError) as caught:
+        prepare(world)
+    assert str(caught.value) == (
+        f"{world.features_dir}: no feature file has a description in {world.descriptions_dir}: the "
+        "features are of GIFs such as a, the descriptions of such as clip_a"
+    )
+
+
+def test_where_no_feature_file_can_be_used_the_error_shows_the_first(tmp_path):
+    world = write_world(tmp_path)
+    for path in world.features_dir.iterdir():
+        path.write_text("no")
+    with pytest.raises(TrainingError, match=r"none of the 6 feature files .* because of .*a\.npy:"):
+        prepare(world)
 
 
 def test_a_feature_file_of_another_size_is_left_out(tmp_path):

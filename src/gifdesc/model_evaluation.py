@@ -41,12 +41,14 @@ class HeldOut:
         problems: one sentence for each file that could not be used. It grows while `store`
             reads: of many training files the numbers are looked at only then.
         store: reads the feature files.
+        notes: one sentence for each thing a user should know that is no problem.
     """
 
     examples: list[Example]
     training: list[Example]
     problems: list[str]
     store: FeatureStore
+    notes: list[str]
 
 
 def held_out_examples(
@@ -90,7 +92,7 @@ def held_out_examples(
             f"{features_dir}: has {data.feature_size} features a frame, "
             f"the model wants {checkpoint.model.config.feature_size}"
         )
-    return HeldOut(examples, data.splits["train"], data.problems, data.store)
+    return HeldOut(examples, data.splits["train"], data.problems, data.store, data.notes)
 
 
 def evaluate_model(

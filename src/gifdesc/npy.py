@@ -1,4 +1,4 @@
-"""`.npy` files of float32 matrices: their shape from the header alone, or all of them.
+"""`.npy` files of floating-point matrices: their shape from the header alone, or all of them.
 
 The format: numpy's NEP 1, https://numpy.org/neps/nep-0001-npy-format.html. Nothing pickled is
 loaded, and no more memory is taken than the file is large.
@@ -25,6 +25,9 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _START_BYTES = 256
 """Read at once; numpy's header of a matrix takes 80 or 128 bytes."""
 
+_MAX_FLOAT_BYTES = 8
+"""Longer floating-point numbers differ from machine to machine."""
+
 _MAX_HEADER_BYTES = 10_000
 """As in numpy, which parses no longer one."""
 
@@ -35,22 +38,24 @@ class MatrixHeader:
 
     Attributes:
         shape: rows and columns, each 1 or more.
+        dtype: float16, float32 or float64, of either byte order.
         is_column_major: the columns are written one after the other.
         offset_bytes: where the numbers begin.
     """
 
     shape: tuple[int, int]
+    dtype: np.dtype[Any]
     is_column_major: bool
     offset_bytes: int
 
     @property
     def end_bytes(self) -> int:
         """Where the numbers end."""
-        return self.offset_bytes + 4 * self.shape[0] * self.shape[1]
+        return self.offset_bytes + self.dtype.itemsize * self.shape[0] * self.shape[1]
 
 
-def read_matrix_shape(path: Path) -> tuple[int, int]:
-    """Rows and columns of a matrix, by its header and the size of its file.
+def read_matrix_header(path: Path) -> MatrixHeader:
+    """What a matrix is like, by its header and the size of its file.
 
     Raises:
         FeatureError: the file cannot be read, is cut off, or holds anything else.
@@ -67,11 +72,13 @@ def read_matrix_shape(path: Path) -> tuple[int, int]:
             os.close(descriptor)
     except OSError as error:
         raise _unreadable(path, error) from error
-    return _header_of(path, start, size_bytes).shape
+    return _header_of(path, start, size_bytes)
 
 
 def read_matrix(path: Path) -> npt.NDArray[np.float32]:
-    """A matrix, float32, its rows one after the other in memory.
+    """A matrix, float32 whatever the file holds, its rows one after the other in memory.
+
+    A number that is too large for float32 becomes infinite.
 
     Raises:
         FeatureError: the file cannot be read, is cut off, or holds anything else.
@@ -87,9 +94,10 @@ def read_matrix(path: Path) -> npt.NDArray[np.float32]:
     start = data[: _START_BYTES + _MAX_HEADER_BYTES].tobytes()
     header = _header_of(path, start, num_read)
     numbers = data[header.offset_bytes : header.end_bytes]
-    if header.offset_bytes % 4:
-        numbers = numbers.copy()  # float32 begins at multiples of 4
-    matrix = numbers.view(np.float32)
+    if header.offset_bytes % header.dtype.itemsize:
+        numbers = numbers.copy()  # numbers begin at multiples of their size
+    with np.errstate(over="ignore"):
+        matrix = numbers.view(header.dtype).astype(np.float32, copy=False)
     if header.is_column_major:
         return np.ascontiguousarray(matrix.reshape(header.shape[::-1]).T)
     return matrix.reshape(header.shape)
@@ -104,11 +112,11 @@ def _header_of(path: Path, start: bytes, size_bytes: int) -> MatrixHeader:
         raise _damaged(path) from error
     if dtype.hasobject:
         raise _damaged(path)
-    if dtype != np.float32:
-        raise FeatureError(f"{path}: holds {dtype}, not float32")
+    if dtype.kind != "f" or dtype.itemsize > _MAX_FLOAT_BYTES:
+        raise FeatureError(f"{path}: holds {dtype}, not float32 (or float16, float64)")
     if len(shape) != 2 or min(shape) < 1:
         raise FeatureError(f"{path}: has shape {shape}, not (frames, features)")
-    header = MatrixHeader((shape[0], shape[1]), is_column_major, end)
+    header = MatrixHeader((shape[0], shape[1]), dtype, is_column_major, end)
     if size_bytes < header.end_bytes:
         raise _damaged(path)
     return header

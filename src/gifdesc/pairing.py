@@ -13,11 +13,14 @@ from gifdesc.errors import FeatureError
 from gifdesc.features import FEATURES_SUFFIX, Manifest
 from gifdesc.files import find_files, reason
 from gifdesc.names import gif_key
-from gifdesc.npy import read_matrix_shape
+from gifdesc.npy import MatrixHeader, read_matrix_header
 
 _HEADERS_PER_SIZE = 64
 """Headers read of files of one size: opening 100,000 cold files takes a disk 10 seconds and more,
 asking for their sizes one."""
+
+
+_FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +77,41 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     return Pairing(examples, without_description, without_features, matches.ambiguous)
 
 
-def drop_damaged(examples: Iterable[Example]) -> tuple[list[Example], int, list[str]]:
+@dataclass(frozen=True)
+class UsableExamples:
+    """What headers of feature files show.
+
+    Attributes:
+        examples: those whose files can be used.
+        feature_size: D: what most files have; of sizes that equally many have, the greatest.
+        problems: one sentence for each file that cannot be used.
+        num_converted: files of other numbers than float32, by dtype: `float16`, `float64`.
+    """
+
+    examples: list[Example]
+    feature_size: int
+    problems: list[str]
+    num_converted: dict[str, int]
+
+
+def drop_damaged(examples: Iterable[Example]) -> UsableExamples:
     """Look at the sizes and headers of feature files and keep the examples that can be used.
 
     Of many files of one size, 64 headers are read; where these agree, the others are taken to be
     like them. Numbers are not read at all. What this misses comes to light when training reads it.
-
-    Returns:
-        The good examples, their feature size D, and one sentence for each bad file. The feature
-        size is the one that most files have; of those that equally many have, the greatest.
     """
     examples = list(examples)
     problems: dict[int, str] = {}
-    feature_sizes: dict[int, int] = {}
+    headers: dict[int, MatrixHeader] = {}
     for same in _by_size(examples, problems):
         sample = same[:: max(1, len(same) // _HEADERS_PER_SIZE)]
-        _read_headers(examples, sample, feature_sizes, problems)
-        found = {feature_sizes.get(index) for index in sample}
+        _read_headers(examples, sample, headers, problems)
+        found = {_numbers_of(headers.get(index)) for index in sample}
         if len(found) == 1 and None not in found:
-            feature_sizes |= dict.fromkeys(same, feature_sizes[sample[0]])
+            headers |= dict.fromkeys(same, headers[sample[0]])
         else:
-            _read_headers(examples, sorted(set(same) - set(sample)), feature_sizes, problems)
+            _read_headers(examples, sorted(set(same) - set(sample)), headers, problems)
+    feature_sizes = {index: header.shape[1] for index, header in headers.items()}
     num_files = Counter(feature_sizes.values())
     wanted = max(num_files, key=lambda size: (num_files[size], size), default=0)
     for index, size in feature_sizes.items():
@@ -104,7 +121,18 @@ def drop_damaged(examples: Iterable[Example]) -> tuple[list[Example], int, list[
                 f"are wanted, as {num_files[wanted]} of {len(feature_sizes)} files have"
             )
     good = [example for index, example in enumerate(examples) if index not in problems]
-    return good, wanted, [problems[index] for index in sorted(problems)]
+    num_converted = Counter(
+        header.dtype.name
+        for index, header in headers.items()
+        if index not in problems and header.dtype.itemsize != _FLOAT32_BYTES
+    )
+    problems_in_order = [problems[index] for index in sorted(problems)]
+    return UsableExamples(good, wanted, problems_in_order, dict(num_converted))
+
+
+def _numbers_of(header: MatrixHeader | None) -> tuple[int, str] | None:
+    """The feature size and the kind of number of a file."""
+    return None if header is None else (header.shape[1], header.dtype.name)
 
 
 def _by_size(examples: list[Example], problems: dict[int, str]) -> Iterable[list[int]]:
@@ -121,12 +149,12 @@ def _by_size(examples: list[Example], problems: dict[int, str]) -> Iterable[list
 def _read_headers(
     examples: list[Example],
     indices: Iterable[int],
-    feature_sizes: dict[int, int],
+    headers: dict[int, MatrixHeader],
     problems: dict[int, str],
 ) -> None:
-    """Note the feature size, or the problem, of some examples."""
+    """Note the header, or the problem, of some examples."""
     for index in indices:
         try:
-            feature_sizes[index] = read_matrix_shape(examples[index].features_path)[1]
+            headers[index] = read_matrix_header(examples[index].features_path)
         except FeatureError as error:
             problems[index] = str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gifdesc.config import FeatureRecipe, Split, TrainingConfig
@@ -33,6 +33,7 @@ class TrainingData:
         problems: one sentence for each file that could not be used. It grows while `store`
             reads: numbers that are not finite come to light only then.
         store: reads the feature files, for all who share it.
+        notes: one sentence for each thing a user should know that is no problem.
         splits_sha256: of the split lists, empty where the hash of each name decided.
     """
 
@@ -43,6 +44,7 @@ class TrainingData:
     problems: list[str]
     store: FeatureStore
     splits_sha256: str = ""
+    notes: list[str] = field(default_factory=list)
 
     @property
     def num_pairs(self) -> int:
@@ -75,8 +77,13 @@ def prepare_data(
     pairing = pair(features_dir, descriptions)
     if not pairing.examples:
         raise TrainingError(_nothing_paired(features_dir, descriptions_path, pairing))
-    examples, feature_size, problems = drop_damaged(pairing.examples)
-    problems = descriptions.problems + problems
+    usable = drop_damaged(pairing.examples)
+    examples, feature_size = usable.examples, usable.feature_size
+    problems = descriptions.problems + usable.problems
+    notes = [
+        f"{features_dir}: {num_files} feature files hold {dtype}, which is converted to float32"
+        for dtype, num_files in usable.num_converted.items()
+    ]
     store = FeatureStore(feature_size, problems=problems)
     if len(examples) <= READ_FIRST_FILES:
         examples = [one for one in examples if store.read_or_none(one.features_path) is not None]
@@ -97,7 +104,7 @@ def prepare_data(
         )
     recipe = read_recipe(features_dir)
     digest = "" if lists is None else sha256_of_splits(lists)
-    return TrainingData(splits, feature_size, recipe, pairing, problems, store, digest)
+    return TrainingData(splits, feature_size, recipe, pairing, problems, store, digest, notes=notes)
 
 
 def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairing) -> str:

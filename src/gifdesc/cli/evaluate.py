@@ -124,6 +124,7 @@ def evaluate(
 
             report = EvaluationReport(html, gifs)
         problems: list[str] = []
+        notes: list[str] = []
         if predictions is not None and references is not None:
             result = _evaluate_predictions(predictions, references, against, meteor=meteor)
         else:
@@ -144,7 +145,7 @@ def evaluate(
             held_out = held_out_examples(
                 checkpoint, features, descriptions, split=split, splits_dir=splits
             )
-            problems = held_out.problems
+            problems, notes = held_out.problems, held_out.notes
             names = [one.name for one in held_out.examples]
             result = evaluate_model(
                 checkpoint,
@@ -157,8 +158,9 @@ def evaluate(
                 meteor=meteor,
                 split=split,
             )
-        for problem in [*problems, *(f"{name}: {why}" for name, why in result.warnings.items())]:
-            warn(problem)
+        doubts = (f"{name}: {why}" for name, why in result.warnings.items())
+        for sentence in (*problems, *notes, *doubts):
+            warn(sentence)
         if json:
             print_json(result.to_json())
         else:

@@ -133,8 +133,8 @@ def _say_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData)
 def _say_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
         warn(f"{features}: no recipe.json, so nobody can check how these features were made")
-    for problem in data.problems:
-        warn(problem)
+    for sentence in (*data.problems, *data.notes):
+        warn(sentence)
     for names, thing, lack in (
         (data.pairing.without_description, "feature file", "description"),
         (data.pairing.without_features, "description", "feature file"),
