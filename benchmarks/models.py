@@ -35,7 +35,7 @@ from gifdesc.model_evaluation import evaluate_model
 from gifdesc.pairing import Example
 from gifdesc.presets import PRESETS
 from gifdesc.scenes import COLOURS, EVENTS, SCENES, SHAPES, Scene, scene_of, take_of
-from gifdesc.splits import read_split_lists, split_examples
+from gifdesc.splits import listed_splits, read_split_lists, split_examples
 from gifdesc.training import train
 from gifdesc.training_data import TrainingData, prepare_data
 
@@ -163,7 +163,8 @@ def main() -> None:
         config = TrainingConfig()
         data = prepare_data(folder / "features", folder / "descriptions", config, folder)
         every = [*data.pairing.examples]
-        unseen = split_examples(every, read_split_lists(folder / "unseen").get)["test"]
+        lists = read_split_lists(folder / "unseen")
+        unseen = split_examples(every, listed_splits(every, lists).splits)["test"]
         sizes = {name: len(examples) for name, examples in data.splits.items()}
         print(f"{sizes}, unseen {len(unseen)}; {options.epochs} epochs, {options.seeds} seeds")
         print(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from builders import run_here, run_process, use_tiny_backbone
 from gifdesc.config import TrainingConfig
-from gifdesc.splits import hash_split
+from gifdesc.training_data import prepare_data
 
 
 def test_data_only_draws_gifs_and_descriptions_and_no_more(tmp_path):
@@ -72,13 +72,8 @@ def test_the_demo_ends_with_scores_captions_of_held_out_gifs_and_a_picture(small
     assert "exact_match" in done.out
     assert "blind" in done.out
     captioned = [line for line in done.out.splitlines() if ".gif\t" in line]
-    training = TrainingConfig(seed=3)
-    fractions = {
-        "val_fraction": training.val_fraction,
-        "test_fraction": training.test_fraction,
-    }
-    names = sorted(path.stem for path in (folder / "gifs").glob("*.gif"))
-    held_out = [name for name in names if hash_split(name, seed=3, **fractions) == "test"]
+    data = prepare_data(folder / "features", folder / "descriptions", TrainingConfig())
+    held_out = [one.name for one in data.splits["test"]]
     assert 0 < len(held_out) <= 6
     assert [line.split("\t")[0] for line in captioned] == [
         str(folder / "gifs" / f"{name}.gif") for name in held_out

@@ -44,6 +44,7 @@ def test_training_writes_a_model_folder_and_tells_of_every_epoch(world, model_di
         "tokenizer.json",
         "tokenizer_config.json",
         "history.jsonl",
+        "training_data.json",
         "training.png",
         "last",
     }
@@ -91,7 +92,7 @@ def test_the_reports_preset_trains_by_the_reports_objective(world, model_dir):
 def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
     good = np.ones((3, FEATURE_SIZE), np.float32)
     np.save(world.features_dir / "a.npy", good[0])
-    np.save(world.features_dir / "b.npy", good.astype(np.float16))
+    np.save(world.features_dir / "b.npy", good.astype(np.int16))
     np.save(world.features_dir / "c.npy", good * np.nan)
     np.save(world.features_dir / "d.npy", np.array([{}]), allow_pickle=True)
     (world.descriptions_dir / "g.txt").write_text("")
@@ -102,7 +103,7 @@ def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
     assert result["num_examples"]["train"] == 2
     reasons = {
         "a.npy": "shape (48,)",
-        "b.npy": "float16",
+        "b.npy": "int16",
         "c.npy": "not finite",
         "d.npy": "not a .npy file of plain numbers",
         "g.txt": "empty",

@@ -1,28 +1,23 @@
 from PIL import Image
 
+from builders import random_features
 from gifdesc.caption_result import Caption
 from gifdesc.config import TrainingConfig
 from gifdesc.demo import draw_world
 from gifdesc.demo_results import draw_captions, held_out_gifs
-from gifdesc.splits import hash_split
+from gifdesc.features import write_features
+from gifdesc.training_data import prepare_data
 
 
 def test_those_held_out_are_those_that_training_does_not_see(tmp_path):
-    draw_world(tmp_path, num_gifs=40, seed=0)
-    training = TrainingConfig(seed=5)
-    splits = {
-        path: hash_split(
-            path.stem,
-            seed=5,
-            val_fraction=training.val_fraction,
-            test_fraction=training.test_fraction,
-        )
-        for path in sorted((tmp_path / "gifs").glob("*.gif"))
-    }
-    assert "test" in splits.values()
-    assert "train" in splits.values()
-    wanted = [path for path, split in splits.items() if split == "test"]
-    assert held_out_gifs(tmp_path, seed=5) == wanted
+    draw_world(tmp_path, num_gifs=20, seed=0)
+    for index in range(20):
+        features = random_features(2, seed=index)
+        write_features(tmp_path / "features" / f"world-{index:04d}.gif.npy", features)
+    data = prepare_data(tmp_path / "features", tmp_path / "descriptions", TrainingConfig(seed=5))
+    held_out = held_out_gifs(tmp_path)
+    assert 0 < len(held_out) < 10
+    assert held_out == [tmp_path / "gifs" / f"{one.name}.gif" for one in data.splits["test"]]
 
 
 class Knowing:

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.consensus import most_common_caption
 from gifdesc.dataset import GIFDataset
 from gifdesc.errors import DescriptionError, FeatureError, GifdescError
-from gifdesc.features import read_features
+from gifdesc.features import Manifest, ManifestEntry, read_features, write_features
 from gifdesc.generation import generate
 from gifdesc.metrics import score
 from gifdesc.model_evaluation import evaluate_model, held_out_examples
 from gifdesc.objective import score_tokens
+from gifdesc.splits import hash_split
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
 
@@ -301,3 +303,93 @@ def test_a_bad_file_of_many_to_train_on_is_left_out_and_named(tmp_path, monkeypa
     good = [one for one in found.training if one.name != "c"]
     wanted = evaluate_model(checkpoint, found.examples, CPU, SHORT, training=good)
     assert result.to_json() == wanted.to_json()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A world of 40 GIFs with a manifest, and a model that was trained on it for one epoch."""
+    folder = tmp_path_factory.mktemp("trained")
+    world = write_world(folder, {f"g{i:02}": f"thing {i} moves" for i in range(40)})
+    manifest = Manifest(world.features_dir)
+    for i in range(40):
+        name = f"g{i:02}"
+        entry = ManifestEntry(source=f"{name}.gif", status="ok", sha256=f"{i:02x}" * 32)
+        manifest.add(replace(entry, features=f"{name}.npy"))
+    config = TrainingConfig(epochs=1, best_by="loss", val_fraction=0.2, test_fraction=0.4)
+    data = prepare_data(world.features_dir, world.descriptions_dir, config)
+    train(data, folder / "model", TINY, config, CPU)
+    return world, folder / "model", data
+
+
+def renamed(world, folder, *, with_manifest):
+    """The same GIFs under other names, their features a little different where it is told."""
+    features_dir, descriptions_dir = folder / "features", folder / "descriptions"
+    descriptions_dir.mkdir(parents=True)
+    manifest = None
+    for i in range(40):
+        name, other = f"g{i:02}", f"sub/other{i}"
+        features = read_features(world.features_dir / f"{name}.npy")
+        if with_manifest:
+            features = features * 1.5
+        write_features(features_dir / f"{other}.gif.npy", features)
+        text = (world.descriptions_dir / f"{name}.txt").read_text()
+        (descriptions_dir / f"other{i}.txt").write_text(text)
+        if with_manifest:
+            manifest = manifest or Manifest(features_dir)
+            entry = ManifestEntry(source=f"{other}.gif", status="ok", sha256=f"{i:02x}" * 32)
+            manifest.add(replace(entry, features=f"{other}.gif.npy"))
+    return features_dir, descriptions_dir
+
+
+def test_the_test_split_is_the_same_under_other_names(trained, tmp_path):
+    world, model_dir, data = trained
+    found = held_out_examples(
+        load_checkpoint(model_dir), *renamed(world, tmp_path, with_manifest=True)
+    )
+    wanted = {f"sub/other{int(one.name[1:])}" for one in data.splits["test"]}
+    assert {one.name for one in found.examples} == wanted
+    assert found.notes == []
+
+
+@pytest.mark.parametrize("with_manifest", [True, False])
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_what_a_model_was_trained_on_is_left_out_whatever_decides_the_split(
+    trained, tmp_path, with_manifest, split
+):
+    world, model_dir, data = trained
+    folders = renamed(world, tmp_path, with_manifest=with_manifest)
+    checkpoint = load_checkpoint(model_dir)
+    other = replace(checkpoint, training=replace(checkpoint.training, split_seed=4))
+    found = held_out_examples(other, *folders, split=split)
+    met = {one.name for one in data.splits["train"]}
+    if split == "test":
+        met |= {one.name for one in data.splits["val"]}
+    assert found.examples
+    assert not {f"g{int(one.name.removeprefix('sub/other')):02}" for one in found.examples} & met
+    [note] = found.notes
+    assert f"GIFs of the {split} split, which are left out: sub/other" in note
+    everything = held_out_examples(other, *folders, split="train")
+    assert len(everything.examples) > 10
+    assert everything.notes == []
+
+
+def test_where_all_were_trained_on_that_is_the_error(learnt, world):
+    checkpoint, _ = learnt
+    config = replace(checkpoint.training, val_fraction=0.3, test_fraction=0.4)
+    with pytest.raises(GifdescError, match="trained on all GIFs of the test split"):
+        held_out(replace(checkpoint, training=config), world)
+
+
+def test_a_model_of_before_keeps_its_split_and_the_lack_of_a_record_is_noted(trained):
+    world, model_dir, _ = trained
+    checkpoint = load_checkpoint(model_dir)
+    before = replace(
+        checkpoint, folder=None, training=replace(checkpoint.training, split_by="name")
+    )
+    found = held_out(before, world)
+    fractions = {"val_fraction": 0.2, "test_fraction": 0.4}
+    assert all(hash_split(one.name, seed=0, **fractions) == "test" for one in found.examples)
+    assert found.notes == [
+        "the model's folder does not record which GIFs it was trained on (an older gifdesc wrote "
+        "it), so its training GIFs under other names are not left out"
+    ]

@@ -31,6 +31,8 @@ def tiny_backbone(monkeypatch):
 def model_dir(tmp_path):
     folder = write_model(tmp_path / "model", recipe=tiny_recipe())
     write_json_lines(folder / "history.jsonl", [{"epoch": 4, "train_loss": 0.5, "is_best": True}])
+    record = folder / "training_data.json"
+    write_json(record, {"format_version": 1, "train": ["gif:1"], "val": []})
     return folder
 
 
@@ -43,6 +45,9 @@ def test_a_saved_model_has_a_card_with_what_its_folder_knows(model_dir, tmp_path
     assert "| CIDEr | 1.500 | 0.200 |" in card
     assert json.loads((tmp_path / "copy" / "evaluation.json").read_text()) == SCORES
     assert (tmp_path / "copy" / "history.jsonl").is_file()
+    assert (tmp_path / "copy" / "training_data.json").read_bytes() == (
+        model_dir / "training_data.json"
+    ).read_bytes()
 
 
 def test_an_empty_file_of_scores_does_not_go_along(model_dir, tmp_path):

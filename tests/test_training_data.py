@@ -1,3 +1,6 @@
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,8 +14,11 @@ from builders import (
 )
 from gifdesc.batching import iterate_batches, plan_batches
 from gifdesc.config import TrainingConfig
+from gifdesc.config_json import from_json
 from gifdesc.dataset import GIFDataset
 from gifdesc.errors import DescriptionError, FeatureError, TrainingError
+from gifdesc.features import Manifest, ManifestEntry
+from gifdesc.splits import hash_split
 from gifdesc.training_data import prepare_data, sha256_of_splits
 
 ALL = TrainingConfig(**ALL_FOR_TRAINING)
@@ -47,7 +53,7 @@ def test_what_has_no_partner_is_listed_and_the_rest_used(tmp_path):
     assert data.problems == []
 
 
-def test_splits_share_out_all_examples_and_follow_the_fractions_and_the_seed(tmp_path):
+def test_splits_share_out_all_examples_and_follow_the_fractions_and_the_split_seed(tmp_path):
     world = write_world(tmp_path, MANY)
     config = TrainingConfig(val_fraction=0.3, test_fraction=0.2)
     data = prepare(world, config)
@@ -55,8 +61,8 @@ def test_splits_share_out_all_examples_and_follow_the_fractions_and_the_seed(tmp
     sizes = [len(data.splits[split]) for split in ("train", "val", "test")]
     assert sizes == pytest.approx([30, 18, 12], abs=9)
     assert prepare(world, config).splits == data.splits
-    other = prepare(world, TrainingConfig(val_fraction=0.3, test_fraction=0.2, seed=1))
-    assert other.splits != data.splits
+    assert prepare(world, replace(config, seed=1)).splits == data.splits
+    assert prepare(world, replace(config, split_seed=1)).splits != data.splits
 
 
 def test_a_gif_keeps_its_split_when_others_come(tmp_path):
@@ -65,6 +71,90 @@ def test_a_gif_keeps_its_split_when_others_come(tmp_path):
     after = prepare(write_world(tmp_path / "many", MANY), TrainingConfig())
     for split in before.splits:
         assert set(names_in(before, split)) <= set(names_in(after, split))
+
+
+def test_models_of_before_keep_to_the_split_by_name_and_seed(tmp_path):
+    world = write_world(tmp_path, MANY)
+    fractions = {"val_fraction": 0.3, "test_fraction": 0.2}
+    before = from_json(TrainingConfig, {"seed": 5, **fractions})
+    data = prepare(world, before)
+    for split in data.splits:
+        assert all(hash_split(name, seed=5, **fractions) == split for name in names_in(data, split))
+    assert data.splits != prepare(world, replace(before, split_by="content")).splits
+
+
+def copies(world, names):
+    """Give every GIF of the names a copy of its features and descriptions under another name."""
+    for name in names:
+        shutil.copy(world.features_dir / f"{name}.npy", world.features_dir / f"repost-{name}.npy")
+        text = world.descriptions_dir / f"{name}.txt"
+        shutil.copy(text, world.descriptions_dir / f"repost-{name}.txt")
+
+
+@pytest.mark.parametrize("read_first", [2048, 0])
+def test_gifs_of_one_content_share_a_split_and_are_reported(tmp_path, monkeypatch, read_first):
+    monkeypatch.setattr("gifdesc.training_data.READ_FIRST_FILES", read_first)
+    world = write_world(tmp_path, MANY)
+    copies(world, MANY)
+    data = prepare(world, TrainingConfig())
+    for split in data.splits:
+        names = names_in(data, split)
+        assert {f"repost-{name}" for name in names if "repost" not in name} <= set(names)
+    [note] = data.notes
+    assert note == (
+        "60 GIFs with the content of another: repost-gif000 = gif000, repost-gif001 = gif001, "
+        "repost-gif002 = gif002, repost-gif003 = gif003, repost-gif004 = gif004 and 55 more"
+    )
+
+
+@pytest.mark.parametrize("read_first", [2048, 0])
+def test_gifs_of_one_sha256_share_a_split_whatever_their_features(
+    tmp_path, monkeypatch, read_first
+):
+    monkeypatch.setattr("gifdesc.training_data.READ_FIRST_FILES", read_first)
+    world = write_world(tmp_path, MANY)
+    manifest = Manifest(world.features_dir)
+    for index, name in enumerate(MANY):
+        sha256 = f"{index // 5:02x}" * 32
+        manifest.add(
+            ManifestEntry(source=f"{name}.gif", status="ok", sha256=sha256, features=f"{name}.npy")
+        )
+    data = prepare(world, TrainingConfig(val_fraction=0.3, test_fraction=0.3))
+    splits = {name: split for split in data.splits for name in names_in(data, split)}
+    names = sorted(MANY)
+    for first in range(0, 60, 5):
+        assert len({splits[name] for name in names[first : first + 5]}) == 1
+    assert data.notes[0].startswith("48 GIFs with the content of another: gif001 = gif000")
+
+
+def test_lists_that_part_one_content_are_reported(tmp_path):
+    world = write_world(tmp_path / "world")
+    copies(world, "a")
+    (tmp_path / "train.txt").write_text("a\nb\nc\nd\ne\nf\n")
+    (tmp_path / "test.txt").write_text("repost-a\n")
+    notes = prepare(world, splits_dir=tmp_path).notes
+    assert notes[0] == "1 GIF with the content of another: repost-a = a"
+    assert notes[1].startswith("1 of these in another split than the other: repost-a = a; `evalu")
+
+
+def test_names_without_gif_and_gifs_without_list_are_reported(tmp_path):
+    world = write_world(tmp_path / "world")
+    names = ["a.gif", "gifs/b.gif", *(f"typing-error-{number}" for number in range(9))]
+    (tmp_path / "train.txt").write_text("\n".join(names))
+    data = prepare(world, splits_dir=tmp_path)
+    assert names_in(data) == ["a", "b"]
+    assert data.notes == [
+        f"{tmp_path}: 9 names in the lists without a paired GIF: typing-error-0, typing-error-1, "
+        "typing-error-2, typing-error-3, typing-error-4 and 4 more",
+        f"{tmp_path}: 4 paired GIFs in no list, so left out: c, d, e, f",
+    ]
+
+
+def test_the_digest_of_lists_of_urls_is_that_of_before():
+    before = sha256_of_splits({"a": "train", "x/c": "val"})
+    assert sha256_of_splits({"//x.example/1/a": "train", "x/c": "val"}) == before
+    both = {"//x.example/1/a": "train", "//x.example/2/a": "test"}
+    assert sha256_of_splits(both) != sha256_of_splits({**both, "//x.example/2/a": "train"})
 
 
 def test_lists_decide_the_splits_and_leave_out_what_they_do_not_name(tmp_path):

@@ -24,17 +24,20 @@ from gifdesc.optimisation import make_optimizer
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
 from gifdesc.training_files import TrainingFiles
+from gifdesc.training_record import TrainingRecord, read_record
 from gifdesc.training_state import Progress, read_progress
 
 TOKENIZER = tiny_tokenizer()
 CONFIG = TrainingConfig(seed=7)
 CAPTIONS = CaptionStatistics(longest=6, repeats=1, repeated_pairs=0.0)
+RECORD = TrainingRecord(frozenset({"gif:1"}), frozenset())
+LATER_RECORD = TrainingRecord(frozenset({"gif:2"}), frozenset({"gif:3"}))
 PROGRESS = Progress(epoch=3, model={}, training={}, data_sha256="ab" * 32)
 
 
 @pytest.fixture
 def files(tmp_path):
-    return TrainingFiles(tmp_path, TOKENIZER, tiny_recipe(), CONFIG, CAPTIONS)
+    return TrainingFiles(tmp_path, TOKENIZER, tiny_recipe(), CONFIG, CAPTIONS, RECORD)
 
 
 def model_of(seed):
@@ -104,9 +107,18 @@ def test_both_models_state_what_the_training_captions_are_like(files, tmp_path):
         assert load_checkpoint(folder).captions == CAPTIONS
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_both_models_keep_which_gifs_the_run_learns_from(tmp_path, resumed):
+    for record, is_later in ((RECORD, False), (LATER_RECORD, resumed)):
+        files = TrainingFiles(tmp_path, TOKENIZER, None, CONFIG, CAPTIONS, record, resumed=is_later)
+        files.save_epoch(model_of(1), history(True), None)
+    wanted = RECORD.joined(LATER_RECORD) if resumed else LATER_RECORD
+    assert read_record(tmp_path) == read_record(tmp_path / "last") == wanted
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "model").write_text("a file where the folder should be")
-    files = TrainingFiles(tmp_path / "model", TOKENIZER, None, CONFIG, CAPTIONS)
+    files = TrainingFiles(tmp_path / "model", TOKENIZER, None, CONFIG, CAPTIONS, RECORD)
     model = model_of(1)
     with pytest.raises(TrainingError, match="model: cannot be written: "):
         files.save_epoch(model, history(True), None)

@@ -40,6 +40,7 @@ class Checkpoint:
         confidence_threshold: the score below which a caption is doubtful (confidence.py), None
             where the validation split was too small to tell.
         captions: what the training captions are like; None in folders of before.
+        folder: where it was read from.
     """
 
     model: CaptionModel
@@ -48,6 +49,7 @@ class Checkpoint:
     training: TrainingConfig
     confidence_threshold: float | None = None
     captions: CaptionStatistics | None = None
+    folder: Path | None = None
 
     def decoding(self, config: DecodingConfig | None = None) -> DecodingConfig:
         """How captions are searched for, with the model's limit where `config` has none."""
@@ -134,7 +136,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
     load_weights(folder / WEIGHTS_NAME, model)
-    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold, statistics)
+    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold, statistics, folder)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Recurrence = Literal["none", "rnn", "gru", "lstm"]
 FusionKind = Literal["add", "concat", "gate", "attention"]
 Objective = Literal["next_token", "reconstruction"]
 Split = Literal["train", "val", "test"]
+SplitBy = Literal["content", "name"]
 Precision = Literal["float32", "float16", "bfloat16"]
 TrainingPrecision = Literal["auto", "float32", "float16", "bfloat16"]
 Optimizer = Literal["adam", "adamw"]
@@ -190,10 +191,15 @@ class TrainingConfig:
     max_tokens: int = MAX_TOKENS
     val_fraction: float = 0.1
     test_fraction: float = 0.1
+    split_seed: int = 0
+    """Of the splits alone, so that runs with other seeds hold out the same GIFs."""
+    split_by: SplitBy = field(default="content", metadata={ABSENT: "name"})
+    """What a GIF's split is drawn from. By `name`, with `seed`, is how versions before the field
+    existed drew it; their models keep to it."""
     tokenizer: str = CORPUS_TOKENIZER
     preset: str = "attention"
     splits_sha256: str = ""
-    """Of the split lists, where lists and not the hash of each name made the splits."""
+    """Of the split lists, where lists and not hashes made the splits."""
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -9,23 +9,23 @@ from gifdesc.captioners import GifCaptioner
 from gifdesc.config import TrainingConfig
 from gifdesc.gif import read_gif
 from gifdesc.pictures import SheetRow, contact_sheet, save_picture
-from gifdesc.splits import hash_split
+from gifdesc.training_data import prepare_data
 
 
-def held_out_gifs(world_dir: Path, *, seed: int) -> list[Path]:
-    """The GIFs of a drawn world that the hash of their names holds out for testing, sorted.
+def held_out_gifs(world_dir: Path) -> list[Path]:
+    """The GIFs of a drawn world that training on it holds out for testing, sorted.
 
     Args:
-        world_dir: with `gifs/`, as `demo.draw_world` makes it.
-        seed: of the training.
+        world_dir: with `gifs/` and `descriptions/`, as `demo.draw_world` makes them, and the
+            `features/` of these GIFs.
+
+    Raises:
+        GifdescError: a folder cannot be used.
     """
-    training = TrainingConfig(seed=seed)
-    fractions = (training.val_fraction, training.test_fraction)
-    return [
-        path
-        for path in sorted((world_dir / "gifs").glob("*.gif"))
-        if _split_of(path, seed, *fractions) == "test"
-    ]
+    data = prepare_data(
+        world_dir / "features", world_dir / "descriptions", TrainingConfig(), needs_training=False
+    )
+    return [world_dir / "gifs" / f"{one.name}.gif" for one in data.splits["test"]]
 
 
 def draw_captions(
@@ -55,7 +55,3 @@ def draw_captions(
             )
         )
     save_picture(contact_sheet(rows), picture_path)
-
-
-def _split_of(path: Path, seed: int, val_fraction: float, test_fraction: float) -> str:
-    return hash_split(path.stem, seed=seed, val_fraction=val_fraction, test_fraction=test_fraction)

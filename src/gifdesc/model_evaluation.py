@@ -25,10 +25,13 @@ from gifdesc.objective import TokenScores, score_tokens
 from gifdesc.pairing import Example
 from gifdesc.scored import MOST_COMMON, NEAREST, Captioned, Evaluation
 from gifdesc.training_data import prepare_data
+from gifdesc.training_record import read_record
 
 log = logging.getLogger(__name__)
 
 _BATCH_GIFS = 32
+_MOST_NAMED = 5
+"""Names in a message: of more, the number."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,19 @@ def held_out_examples(
     if data.splits_sha256 != checkpoint.training.splits_sha256:
         if splits_dir is None:
             raise GifdescError(
-                f"{features_dir}: the model was trained with split lists, so a hash of the names "
+                f"{features_dir}: the model was trained with split lists, so a hash "
                 "would hold out GIFs that it has seen; give the lists with --splits"
             )
         log.warning("other lists than in training: the model may have seen some of these GIFs")
+    notes = [*data.notes]
+    candidates = _never_met(checkpoint, data.splits[split], split, notes)
     # Read whole, which training does only as it goes: one bad file must not end an evaluation.
-    examples = [
-        one for one in data.splits[split] if data.store.read_or_none(one.features_path) is not None
-    ]
+    examples = [one for one in candidates if data.store.read_or_none(one.features_path) is not None]
+    if not examples and len(candidates) < len(data.splits[split]):
+        raise GifdescError(
+            f"{features_dir}: the model was trained on all GIFs of the {split} split; add GIFs, or "
+            "score another with --split"
+        )
     if not examples:
         raise GifdescError(
             f"{features_dir}: no example is in the {split} split; add GIFs, "
@@ -92,7 +100,31 @@ def held_out_examples(
             f"{features_dir}: has {data.feature_size} features a frame, "
             f"the model wants {checkpoint.model.config.feature_size}"
         )
-    return HeldOut(examples, data.splits["train"], data.problems, data.store, data.notes)
+    return HeldOut(examples, data.splits["train"], data.problems, data.store, notes)
+
+
+def _never_met(
+    checkpoint: Checkpoint, examples: list[Example], split: Split, notes: list[str]
+) -> list[Example]:
+    """The examples of a split without those that the model was made with, which are noted."""
+    record = None if checkpoint.folder is None else read_record(checkpoint.folder)
+    if record is None:
+        if split != "train" and checkpoint.training.split_by == "name":
+            notes.append(
+                "the model's folder does not record which GIFs it was trained on (an older gifdesc "
+                "wrote it), so its training GIFs under other names are not left out"
+            )
+        return examples
+    kept = record.held_out(examples, split)
+    if len(kept) < len(examples):
+        names = {one.name for one in kept}
+        met = [one.name for one in examples if one.name not in names]
+        more = f" and {len(met) - _MOST_NAMED} more" if len(met) > _MOST_NAMED else ""
+        notes.append(
+            f"the model was trained on {len(met)} of the {len(examples)} GIFs of the {split} "
+            f"split, which are left out: {', '.join(met[:_MOST_NAMED])}{more}"
+        )
+    return kept
 
 
 def evaluate_model(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gifdesc.content_digests import gif_digest
 from gifdesc.data_paths import check_features_dir
 from gifdesc.descriptions import Descriptions
 from gifdesc.errors import FeatureError
@@ -25,11 +26,19 @@ _FLOAT32_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A GIF's feature file with its captions."""
+    """A GIF's feature file with its captions.
+
+    Attributes:
+        name: the GIF's key (names.py).
+        features_path: where its features are.
+        captions: one or more.
+        digests: of its content (content_digests.py), as far as they are known.
+    """
 
     name: str
     features_path: Path
     captions: tuple[str, ...]
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,18 +68,22 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
         FeatureError: there is no such folder, no feature file in it, or its manifest is damaged.
     """
     check_features_dir(features_dir)
-    entries = Manifest(features_dir).entries.values()
-    sources = {entry.features: entry.source for entry in entries if entry.features}
+    entries = {
+        entry.features: entry for entry in Manifest(features_dir).entries.values() if entry.features
+    }
     examples, without_description, used = [], [], set()
     features = find_files(features_dir, (FEATURES_SUFFIX,))
-    names = [gif_key(sources.get(one, one)) for one in features]
+    names = [gif_key(entries[one].source if one in entries else one) for one in features]
     matches = descriptions.match(names)
     for one, name, key in zip(features, names, matches.found, strict=True):
         if key is None:
             without_description.append(name)
         else:
             used.add(key)
-            examples.append(Example(name, features_dir / one, tuple(descriptions.captions[key])))
+            sha256 = entries[one].sha256 if one in entries else None
+            digests = () if sha256 is None else (gif_digest(sha256),)
+            captions = tuple(descriptions.captions[key])
+            examples.append(Example(name, features_dir / one, captions, digests))
     if not features:
         raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
     without_features = sorted(set(descriptions.captions) - used)

@@ -12,7 +12,7 @@ from gifdesc.checkpoint import Checkpoint, save_checkpoint
 from gifdesc.files import write_text
 from gifdesc.hub import upload
 from gifdesc.model_card import CARD_NAME, SCORES_NAME, folder_card
-from gifdesc.model_folder import HISTORY_NAME
+from gifdesc.model_folder import HISTORY_NAME, RECORD_NAME
 
 HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
 """What is fetched of a gifdesc model on the hub."""
@@ -32,7 +32,7 @@ def save_model(
     Args:
         checkpoint: the model.
         folder: where to write.
-        origin: the folder it was loaded from, whose history and scores go along.
+        origin: the folder it was loaded from, whose history, scores and record go along.
         name: what the card calls the model; the folder's name by default.
         data: see `model_card.model_card`.
         scores: likewise.
@@ -45,9 +45,10 @@ def save_model(
     # Read before anything is written: the two folders may be one.
     beside = {
         file_name: _read(origin / file_name)
-        for file_name in (HISTORY_NAME, SCORES_NAME)
+        for file_name in (HISTORY_NAME, SCORES_NAME, RECORD_NAME)
         if origin is not None
     }
+    (folder / RECORD_NAME).unlink(missing_ok=True)  # of another model
     save_checkpoint(
         folder,
         checkpoint.model,

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from gifdesc.config import FeatureRecipe, Split, TrainingConfig
+from gifdesc.content_digests import features_digest, group_by_digest
 from gifdesc.descriptions import read_descriptions
-from gifdesc.errors import TrainingError
+from gifdesc.errors import FeatureError, TrainingError
 from gifdesc.feature_store import FeatureStore
 from gifdesc.features import read_recipe
+from gifdesc.names import bare_name
+from gifdesc.npy import read_matrix
 from gifdesc.pairing import Example, Pairing, drop_damaged, pair
-from gifdesc.splits import hash_split, read_split_lists, split_examples
+from gifdesc.splits import (
+    ListedSplits,
+    content_splits,
+    hash_split,
+    listed_splits,
+    read_split_lists,
+    split_examples,
+)
+
+_MOST_NAMED = 5
+"""Names in a message: of more, the number."""
 
 READ_FIRST_FILES = 2048
 """Up to so many files are read whole before anything begins, so that a damaged one is known at
@@ -34,7 +50,7 @@ class TrainingData:
             reads: numbers that are not finite come to light only then.
         store: reads the feature files, for all who share it.
         notes: one sentence for each thing a user should know that is no problem.
-        splits_sha256: of the split lists, empty where the hash of each name decided.
+        splits_sha256: of the split lists, empty where hashes decided.
     """
 
     splits: dict[Split, list[Example]]
@@ -87,6 +103,9 @@ def prepare_data(
     store = FeatureStore(feature_size, problems=problems)
     if len(examples) <= READ_FIRST_FILES:
         examples = [one for one in examples if store.read_or_none(one.features_path) is not None]
+        examples = [_with_digest(one, store.read_or_none(one.features_path)) for one in examples]
+    else:
+        examples = [one if one.digests else _with_digest(one, _read(one)) for one in examples]
     if not examples:
         num_files = len(pairing.examples)
         raise TrainingError(
@@ -94,9 +113,15 @@ def prepare_data(
             f"used, the first because of {problems[len(descriptions.problems)]}"
         )
     lists = None if splits_dir is None else read_split_lists(splits_dir)
-    splits = split_examples(examples, lists.get if lists else _hash_splitter(config))
-    if len(examples) == 1 and lists is None:
-        splits = {"train": examples, "val": [], "test": []}
+    chosen: Sequence[Split | None]
+    if lists is not None:
+        listed = listed_splits(examples, lists)
+        chosen = listed.splits
+        notes += _notes_on_lists(splits_dir, listed, examples)
+    else:
+        chosen = _drawn_splits(examples, config)
+    splits = split_examples(examples, chosen)
+    notes += _notes_on_duplicates(examples, chosen)
     if needs_training and not splits["train"]:
         raise TrainingError(
             f"{features_dir}: none of its {len(examples)} examples is in the training split; "
@@ -122,15 +147,80 @@ def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairin
     return f"{features_dir}: no feature file has a description in {descriptions_path}: {why}"
 
 
-def sha256_of_splits(lists: dict[str, Split]) -> str:
-    """What tells split lists apart: the SHA-256 of their names and splits."""
-    return hashlib.sha256(json.dumps(sorted(lists.items())).encode()).hexdigest()
+def sha256_of_splits(lists: Mapping[str, Split]) -> str:
+    """What tells split lists apart: the SHA-256 of their names and splits.
+
+    Of a URL only the file's name counts, where that tells all names apart: models of before keep
+    the digest of such lists.
+    """
+    short = [(bare_name(key) if key.startswith("//") else key, lists[key]) for key in lists]
+    rows = short if len({name for name, _ in short}) == len(lists) else [*lists.items()]
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
 
 
-def _hash_splitter(config: TrainingConfig) -> Callable[[str], Split | None]:
-    return lambda name: hash_split(
-        name,
-        seed=config.seed,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-    )
+def _drawn_splits(examples: Sequence[Example], config: TrainingConfig) -> list[Split]:
+    """The split of each example where no lists make them."""
+    fractions = {"val_fraction": config.val_fraction, "test_fraction": config.test_fraction}
+    if config.split_by == "content":
+        return content_splits(examples, seed=config.split_seed, **fractions)
+    if len(examples) == 1:
+        return ["train"]
+    return [hash_split(one.name, seed=config.seed, **fractions) for one in examples]
+
+
+def _read(example: Example) -> npt.NDArray[np.float32] | None:
+    """An example's features, None where they cannot be read: training will find out why."""
+    try:
+        return read_matrix(example.features_path)
+    except FeatureError:
+        return None
+
+
+def _with_digest(example: Example, features: npt.NDArray[np.float32] | None) -> Example:
+    if features is None:
+        return example
+    return replace(example, digests=(*example.digests, features_digest(features)))
+
+
+def _notes_on_lists(
+    splits_dir: Path | None, listed: ListedSplits, examples: Sequence[Example]
+) -> Iterator[str]:
+    if names := listed.unknown_names:
+        counted = _counted(len(names), "name")
+        yield f"{splits_dir}: {counted} in the lists without a paired GIF: {_listed(names)}"
+    pairs = zip(examples, listed.splits, strict=True)
+    if unlisted := [one.name for one, split in pairs if split is None]:
+        gifs = _counted(len(unlisted), "paired GIF")
+        yield f"{splits_dir}: {gifs} in no list, so left out: {_listed(unlisted)}"
+
+
+def _notes_on_duplicates(
+    examples: Sequence[Example], splits: Sequence[Split | None]
+) -> Iterator[str]:
+    """What to say of GIFs with the content of others, and of such in several splits."""
+    groups = group_by_digest([one.digests or (f"name:{one.name}",) for one in examples])
+    shown, apart = [], []
+    for index, group in enumerate(groups):
+        if index == group or splits[index] is None or splits[group] is None:
+            continue
+        pair = f"{examples[index].name} = {examples[group].name}"
+        shown.append(pair)
+        if splits[index] != splits[group]:
+            apart.append(pair)
+    if shown:
+        gifs = _counted(len(shown), "GIF")
+        yield f"{gifs} with the content of another: {_listed(shown)}"
+    if apart:
+        yield (
+            f"{len(apart)} of these in another split than the other: {_listed(apart)}; `evaluate` "
+            "leaves out what was trained on"
+        )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

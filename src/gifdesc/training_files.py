@@ -21,6 +21,7 @@ from gifdesc.model import CaptionModel
 from gifdesc.model_folder import HISTORY_NAME
 from gifdesc.resuming import LAST_NAME
 from gifdesc.tokenizer import CaptionTokenizer
+from gifdesc.training_record import TrainingRecord, read_record, write_record
 from gifdesc.training_state import STATE_NAME, Progress, save_state
 
 CURVES_NAME = "training.png"
@@ -40,6 +41,8 @@ class TrainingFiles:
         recipe: of the features, None where nobody knows.
         config: the run.
         captions: what the training captions are like.
+        record: which GIFs the run learns from.
+        resumed: whether the run goes on, so that the folder's own record stays in it.
     """
 
     def __init__(
@@ -49,12 +52,18 @@ class TrainingFiles:
         recipe: FeatureRecipe | None,
         config: TrainingConfig,
         captions: CaptionStatistics,
+        record: TrainingRecord,
+        *,
+        resumed: bool = False,
     ) -> None:
         self._model_dir = model_dir
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._config = config
         self._captions = captions
+        self._record = record
+        self._resumed = resumed
+        self._recorded: set[Path] = set()
         self._drawn_seconds = time.monotonic()
         self._num_drawn: int | None = None
 
@@ -123,6 +132,10 @@ class TrainingFiles:
     def _save_model(
         self, folder: Path, model: CaptionModel, threshold: float | None = None
     ) -> None:
+        if folder not in self._recorded:
+            before = read_record(folder) if self._resumed else None
+            write_record(folder, self._record.joined(before))
+            self._recorded.add(folder)
         save_checkpoint(
             folder, model, self._tokenizer, self._recipe, self._config, threshold, self._captions
         )

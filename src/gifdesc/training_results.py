@@ -112,6 +112,7 @@ class TrainingSummary:
             "without_description": len(self.data.pairing.without_description),
             "without_features": len(self.data.pairing.without_features),
             "problems": self.data.problems,
+            "notes": self.data.notes,
         }
 
 

@@ -27,6 +27,7 @@ from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.trainer import Trainer
 from gifdesc.training_data import TrainingData
 from gifdesc.training_files import TrainingFiles
+from gifdesc.training_record import TrainingRecord
 from gifdesc.training_results import (
     EpochResult,
     StepResult,
@@ -91,7 +92,15 @@ class TrainingRun:
         self.num_cut = dataset.num_cut
         captions = dataset.caption_statistics()
         self._limit = captions.limit
-        self._files = TrainingFiles(model_dir, tokenizer, data.recipe, config, captions)
+        self._files = TrainingFiles(
+            model_dir,
+            tokenizer,
+            data.recipe,
+            config,
+            captions,
+            TrainingRecord.of(data.splits),
+            resumed=bool(start.history),
+        )
         self._phase = Phase(dataset, config, world, tokenizer)
         self._validator = None
         if data.splits["val"]:

@@ -52,7 +52,7 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     from gifdesc.captioner import Captioner
     from gifdesc.demo_results import draw_captions, held_out_gifs
 
-    shown = held_out_gifs(folder, seed=seed)[:_NUM_SHOWN]
+    shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:
         say("no GIF is held out of so few: draw more with --num-gifs")
         return

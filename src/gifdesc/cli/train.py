@@ -155,9 +155,13 @@ def train(
         float | None,
         _training("--test-fraction", "test_fraction", "Share held out for evaluate, 0 to 1."),
     ] = None,
+    split_seed: Annotated[
+        int | None,
+        _training("--split-seed", "split_seed", "Seed of the splits alone.", 0, 2**63 - 1),
+    ] = None,
     seed: Annotated[
         int | None,
-        _training("--seed", "seed", "Seed of everything random.", 0, 2**63 - 1),
+        _training("--seed", "seed", "Seed of everything else random.", 0, 2**63 - 1),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that the folder holds.")
@@ -221,6 +225,7 @@ def train(
                     tokenizer=tokenizer,
                     val_fraction=val_fraction,
                     test_fraction=test_fraction,
+                    split_seed=split_seed,
                     seed=seed,
                 ),
             )

@@ -149,3 +149,8 @@ def _say_data(data: TrainingData, features: Path) -> None:
         )
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
     say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
+    if not data.splits["test"]:
+        say(
+            "no test split: `gifdesc evaluate` will have nothing to score; add GIFs, or give more "
+            "of them with --test-fraction"
+        )
