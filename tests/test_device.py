@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gifdesc.device import cpu_streams, resolve_device
+from gifdesc.device import cpu_streams, exact_float32, resolve_device
 from gifdesc.errors import UsageError
 
 
@@ -81,3 +81,60 @@ def test_no_device_of_that_name(machine, name):
 def test_a_cpus_threads_are_shared_out_among_few_streams(monkeypatch, num_threads, wanted):
     monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
     assert cpu_streams() == wanted
+
+
+def tf32_settings():
+    """What PyTorch is told of TF32, in the older way and the newer."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    found = []
+    for one in (cudnn, matmul):
+        try:
+            found.append(one.allow_tf32)
+        except RuntimeError:
+            found.append("mixed")
+    return [*found, cudnn.rnn.fp32_precision, cudnn.conv.fp32_precision, matmul.fp32_precision]
+
+
+@pytest.fixture
+def settings():
+    """Sets TF32 as a program around would, and takes it back."""
+    before = tf32_settings()
+    yield
+    torch.backends.fp32_precision = "none"
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before[:2]
+    torch.backends.cudnn.rnn.fp32_precision = before[2]
+    torch.backends.cudnn.conv.fp32_precision = before[3]
+    torch.backends.cuda.matmul.fp32_precision = before[4]
+    assert tf32_settings() == before
+
+
+AROUND = {
+    "as they are": lambda: None,
+    "older, none": lambda: setattr(torch.backends.cudnn, "allow_tf32", False),
+    "older, products": lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True),
+    "newer, products": lambda: setattr(torch.backends.cuda.matmul, "fp32_precision", "tf32"),
+    "newer, RNNs": lambda: setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee"),
+    "newer, all": lambda: setattr(torch.backends, "fp32_precision", "tf32"),
+}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+@pytest.mark.usefixtures("settings")
+def test_float32_is_float32_within_and_what_was_set_comes_back(around):
+    around()
+    before = tf32_settings()
+    with exact_float32(torch.device("cuda")):
+        assert tf32_settings() == [False, False, "ieee", "ieee", "ieee"]
+    assert tf32_settings()[2:] == before[2:]
+    if "mixed" not in before:
+        assert tf32_settings() == before
+    with pytest.raises(KeyError), exact_float32(torch.device("cuda")):
+        raise KeyError
+    assert tf32_settings()[2:] == before[2:]
+
+
+@pytest.mark.parametrize("options", [{"if_true": False}, {}])
+def test_nothing_is_set_for_other_precisions_and_devices(options):
+    before = tf32_settings()
+    with exact_float32(torch.device("cuda" if options else "cpu"), **options):
+        assert tf32_settings() == before

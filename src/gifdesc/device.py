@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -82,3 +83,41 @@ def on_one_thread(*, if_true: bool = True) -> Iterator[None]:
             torch.set_num_threads(num_threads)
     else:
         yield
+
+
+@contextmanager
+def exact_float32(device: torch.device, *, if_true: bool = True) -> Iterator[None]:
+    """Compute float32 as float32 on a CUDA GPU within; the program's own settings come back after.
+
+    cuDNN computes RNNs and convolutions of float32 with the 10-bit mantissas of TF32 unless it is
+    told not to, and matrix products too where the program around allows it ("Numerical accuracy" in
+    PyTorch's documentation). Both ways to say so, the older `allow_tf32` and the newer
+    `fp32_precision`, are set alike: PyTorch refuses to compute where they contradict each other.
+    """
+    if not if_true or device.type != "cuda":
+        yield
+        return
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    parts = (cudnn.rnn, cudnn.conv, matmul)
+    precisions = [part.fp32_precision for part in parts]
+    allowed = [_allows_tf32(one) for one in (cudnn, matmul)]
+    cudnn.allow_tf32 = matmul.allow_tf32 = False
+    for part in parts:
+        part.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for one, before in zip((cudnn, matmul), allowed, strict=True):
+            if before is not None:
+                one.allow_tf32 = before
+        for part, precision in zip(parts, precisions, strict=True):
+            part.fp32_precision = precision
+
+
+def _allows_tf32(part: Any) -> bool | None:
+    """The older setting; None where the program around uses the newer ones."""
+    try:
+        return bool(part.allow_tf32)
+    except RuntimeError:
+        return None

@@ -17,7 +17,7 @@ from gifdesc.config import DecodingConfig
 from gifdesc.dataset import pad_features
 from gifdesc.decoding import beam_search
 from gifdesc.decoding_sampling import sample_captions
-from gifdesc.device import is_out_of_memory, on_one_thread
+from gifdesc.device import exact_float32, is_out_of_memory, on_one_thread
 from gifdesc.errors import GifdescError
 from gifdesc.function_words import DANGLING_WORDS, ENGLISH_WORDS
 from gifdesc.hypotheses import Hypothesis
@@ -105,7 +105,8 @@ def generate(
         batch = left[: _max_gifs.get(model, len(left))]
         try:
             endings = () if config.may_dangle else dangling_endings(tokenizer, training)
-            captions += _generate(model, tokenizer, batch, config, device, endings)
+            with exact_float32(device):
+                captions += _generate(model, tokenizer, batch, config, device, endings)
             continue
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from gifdesc.config import Objective
 from gifdesc.dataset import Batch
-from gifdesc.device import on_device
+from gifdesc.device import exact_float32, on_device
 from gifdesc.fusion import Memory
 from gifdesc.model import CaptionModel
 
@@ -133,7 +133,8 @@ def score_tokens(
     model.eval()
     scores = TokenScores()
     for batch in batches:
-        found = token_loss(model, batch.to(device), objective)
+        with exact_float32(device):
+            found = token_loss(model, batch.to(device), objective)
         scores += TokenScores(
             float(found.cross_entropy), int(found.num_correct), int(found.num_tokens)
         )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gifdesc.config import Precision
-from gifdesc.device import cpu_streams
+from gifdesc.device import cpu_streams, exact_float32
 from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Pixels = npt.NDArray[np.uint8]
@@ -87,14 +87,7 @@ class TorchEncoder:
             frames = torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
         computing.wait_stream(self._copying_in)
         frames.record_stream(computing)
-        cudnn = torch.backends.cudnn
-        # cuDNN would compute float32 convolutions with the 10-bit mantissas of TF32.
-        with cudnn.flags(
-            enabled=True,
-            benchmark=cudnn.benchmark,
-            deterministic=cudnn.deterministic,
-            allow_tf32=self._dtype != torch.float32,
-        ):
+        with exact_float32(self._device, if_true=self._dtype is torch.float32):
             device_vectors = self._forward(frames)
         host_vectors = torch.empty(device_vectors.shape, pin_memory=True)
         self._copying_out.wait_stream(computing)
