@@ -7,11 +7,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from builders import tiny_model
+from builders import ALL_FOR_TRAINING, CPU, TINY, tiny_model, write_world
 from gifdesc.config import TrainingConfig
 from gifdesc.errors import CheckpointError
 from gifdesc.optimisation import make_optimizer
+from gifdesc.training import train
+from gifdesc.training_data import prepare_data
 from gifdesc.training_state import (
+    STATE_NAME,
     STATE_VERSION,
     Progress,
     load_state,
@@ -170,3 +173,35 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(path, monkeypatch)
         save_state(path, replace(PROGRESS, epoch=9), *trained())
     assert read_progress(path) == PROGRESS
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_gradient_scale_of_float16_goes_on(tmp_path, monkeypatch):
+    """Stands in for a GPU: on the CPU a scale that grows after every second step."""
+    made = []
+
+    def scaler(*_):
+        made.append(torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=2))
+        return made[-1]
+
+    monkeypatch.setattr("gifdesc.trainer.make_scaler", scaler)
+    world = write_world(tmp_path / "world")
+    config = TrainingConfig(epochs=3, batch_size=3, passes=1, best_by="last", **ALL_FOR_TRAINING)
+
+    def run(folder, config, **options):
+        data = prepare_data(world.features_dir, world.descriptions_dir, config)
+        train(data, folder, TINY, config, CPU, **options)
+        return read_progress(folder / "last" / STATE_NAME).scaler
+
+    whole = run(tmp_path / "whole", config)
+    assert whole["scale"] == 4.0 * 2**3, "six steps"
+    first = run(tmp_path / "parts", replace(config, epochs=1))
+    assert first["scale"] == 8.0
+    assert run(tmp_path / "parts", config, resume=True) == whole
+
+
+def test_without_float16_there_is_no_gradient_scale(tmp_path):
+    world = write_world(tmp_path / "world")
+    config = TrainingConfig(epochs=1, batch_size=3, **ALL_FOR_TRAINING)
+    data = prepare_data(world.features_dir, world.descriptions_dir, config)
+    train(data, tmp_path / "model", TINY, config, CPU)
+    assert read_progress(tmp_path / "model" / "last" / STATE_NAME).scaler == {}

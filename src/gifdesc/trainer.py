@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from gifdesc.config import TrainingConfig, TrainingPrecision
 from gifdesc.dataset import Batch
-from gifdesc.device import is_out_of_memory
+from gifdesc.device import exact_float32, is_out_of_memory
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
 from gifdesc.objective import BatchLoss
@@ -34,6 +34,7 @@ class Trainer:
         config: clipping and precision.
         device: where to compute.
         world: the processes that share every batch.
+        scaler: the state of the gradient scale, of a run that goes on in float16.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Trainer:
         config: TrainingConfig,
         device: torch.device,
         world: World,
+        scaler: Mapping[str, float] | None = None,
     ) -> None:
         self._parameters = list(model.parameters())
         self._optimizer = optimizer
@@ -51,10 +53,9 @@ class Trainer:
         self._world = world
         self._num_parts = 1
         self._dtype = autocast_dtype(config.precision, device)
-        # Small gradients vanish in float16's range (Micikevicius et al. 2018, section 3.2).
-        self._scaler = torch.amp.GradScaler(
-            device.type, enabled=self._dtype is torch.float16 and device.type == "cuda"
-        )
+        self._scaler = make_scaler(self._dtype, device)
+        if scaler and self._scaler.is_enabled():
+            self._scaler.load_state_dict(dict(scaler))
 
     def step(self, batch: Batch, loss_of: LossFunction, learning_rate: float) -> Tensor:
         """Take one step down the gradient of the loss per token.
@@ -76,7 +77,8 @@ class Trainer:
         """
         while True:
             try:
-                sums = self._backward(batch, loss_of)
+                with exact_float32(self._device, if_true=self._dtype is torch.float32):
+                    sums = self._backward(batch, loss_of)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -94,6 +96,11 @@ class Trainer:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         return sums
+
+    @property
+    def scaler(self) -> Mapping[str, float]:
+        """The state of float16's gradient scale, which a resumed run goes on with; else empty."""
+        return self._scaler.state_dict()
 
     def _backward(self, batch: Batch, loss_of: LossFunction) -> Tensor:
         for parameter in self._parameters:  # all, so that every process sums the same ones
@@ -126,6 +133,15 @@ class Trainer:
             "out of memory: each batch is now computed in %d parts, with the same result",
             self._num_parts,
         )
+
+
+def make_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:
+    """What scales the losses of float16, in whose range small gradients vanish.
+
+    Source: Micikevicius et al. 2018, arXiv:1710.03740, section 3.2.
+    """
+    is_needed = dtype is torch.float16 and device.type == "cuda"
+    return torch.amp.GradScaler(device.type, enabled=is_needed)
 
 
 def autocast_dtype(precision: TrainingPrecision, device: torch.device) -> torch.dtype:

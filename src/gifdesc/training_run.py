@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,14 @@ class TrainingRun:
         self._optimizer = make_optimizer(model, config)
         if start.has_begun:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
+        self._trainer = self._make_trainer(start.scaler)
         self._saved_seconds = time.monotonic()
         self._num_shared = 0
+
+    def _make_trainer(self, scaler: Mapping[str, float]) -> Trainer:
+        return Trainer(
+            self._model, self._optimizer, self._config, self._device, self._world, scaler
+        )
 
     def go(
         self,
@@ -147,18 +153,17 @@ class TrainingRun:
         on_epoch: Callable[[EpochResult], None],
     ) -> None:
         sums = EpochSums(**self._start.sums)
-        trainer = Trainer(self._model, self._optimizer, self._config, self._device, self._world)
         first_epoch = 1
         for epoch in range(self._start.epoch, self._config.epochs + self._config.scst_epochs + 1):
             is_rewarded = epoch > self._config.epochs
             if not is_rewarded and self._is_exhausted():
                 continue
             if is_rewarded and self._phase.name != SelfCriticalPhase.name:
-                trainer = self._begin_self_critical(epoch)
+                self._begin_self_critical(epoch)
             if is_rewarded:
                 first_epoch = self._config.epochs + 1
             loop = EpochLoop(self._phase, epoch, first_epoch, sums)
-            for _ in loop.steps(self._model, trainer, self._device, on_step):
+            for _ in loop.steps(self._model, self._trainer, self._device, on_step):
                 self._stop_if_asked(stop, loop, epoch)
             result = self._finish_epoch(epoch, loop)
             on_epoch(result)
@@ -166,7 +171,7 @@ class TrainingRun:
             if self._world.any(bool(stop), self._device):
                 self._say_stopped(stop, f"epoch {epoch} is done")
 
-    def _begin_self_critical(self, epoch: int) -> Trainer:
+    def _begin_self_critical(self, epoch: int) -> None:
         """Reward what the best epoch so far would say; go on where the run has begun with it."""
         data, config = self._data, self._config
         is_begun = self._start.phase == SelfCriticalPhase.name
@@ -176,9 +181,9 @@ class TrainingRun:
         if not is_begun:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
             self._optimizer = make_optimizer(self._model, config)
+            self._trainer = self._make_trainer({})
             # From here on the model folder's weights may be rewarded ones, no more to begin with.
             self._save_state(epoch, EpochSums())
-        return Trainer(self._model, self._optimizer, config, self._device, self._world)
 
     def _is_exhausted(self) -> bool:
         patience = self._config.patience
@@ -241,6 +246,7 @@ class TrainingRun:
             sums=asdict(sums) if sums.num_batches else {},
             history=self.history,
             phase=self._phase.name,
+            scaler=self._trainer.scaler,
         )
         if self._world.is_main:
             self._files.save_state(progress, self._model, self._optimizer)

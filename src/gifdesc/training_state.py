@@ -35,6 +35,7 @@ class Progress:
         training: the run's configuration as JSON.
         data_sha256: of what the run learns from.
         phase: what the run is learning from: the next token, or rewards.
+        scaler: of float16's gradients (`torch.amp.GradScaler.state_dict`); empty in other types.
     """
 
     epoch: int = 1
@@ -44,6 +45,7 @@ class Progress:
     training: Mapping[str, Any]
     data_sha256: str
     phase: str = "cross_entropy"
+    scaler: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def has_begun(self) -> bool:
