@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,21 @@ def test_damage_is_named(tmp_path):
     training[0].features_path.write_bytes(b"damage")
     with pytest.raises(FeatureError, match=r"a\.npy"):
         nearest_captions(training, training, 2)
+
+
+def test_features_are_held_one_file_at_a_time(tmp_path):
+    size, num_gifs, num_frames = 64, 40, 400
+    vectors = np.random.default_rng(0).random((num_frames, num_gifs, size), np.float32)
+    examples = []
+    for index in range(num_gifs):
+        np.save(tmp_path / f"{index}.npy", vectors[:, index])
+        examples.append(Example(str(index), tmp_path / f"{index}.npy", ("a caption",)))
+    file_bytes = vectors[:, 0].nbytes
+    del vectors
+    tracemalloc.start()
+    try:
+        assert nearest_captions(examples, examples, size) is not None
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 6 * file_bytes, "of 40 files"

@@ -1,5 +1,6 @@
 """Self-critical training: rewards and advantages by hand, samples by their distribution."""
 
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -256,3 +257,21 @@ def test_training_raises_the_reward(tmp_path):
         optimizer.step()
         means.append(-float(loss.cross_entropy) / int(loss.num_tokens))
     assert sum(means[-10:]) / 10 > 3 * sum(means[:10]) / 10 > 0
+
+
+def test_the_references_vectors_are_made_when_they_are_wanted():
+    """Of the same captions, so that the document frequencies stay as few."""
+    few, many = (
+        [example(str(index), "a red ball grows", "nothing moves") for index in range(count)]
+        for count in (10, 2010)
+    )
+    sizes_bytes = []
+    for examples in (few, many):
+        tracemalloc.start()
+        try:
+            reward = CiderReward(examples, TOKENIZER, 128)
+            assert reward(3, tokens_of("nothing moves")) == pytest.approx(0)
+            sizes_bytes.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+    assert (sizes_bytes[1] - sizes_bytes[0]) / 4000 < 200, "bytes a caption"

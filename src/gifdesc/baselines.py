@@ -65,23 +65,20 @@ def nearest_captions(
         FeatureError: the feature file of a GIF to caption cannot be used.
     """
     store = store or FeatureStore(feature_size, cache_bytes=0)
-    wanted = _directions(
-        [store.read(one.features_path) for one in examples], feature_size, encoding
-    )
+    # Of each file only the mean is kept, D numbers in place of T * D.
+    wanted = _directions([_mean(store.read(one.features_path), encoding) for one in examples])
     best = np.full(len(examples), -np.inf, np.float32)
     captions: list[str | None] = [None] * len(examples)
     for first in range(0, len(training), _BLOCK_GIFS):
         read = [
-            (one, features)
+            (one, _mean(features, encoding))
             for one in training[first : first + _BLOCK_GIFS]
             if (features := store.read_or_none(one.features_path)) is not None
         ]
         if not read:
             continue
         block = [one for one, _ in read]
-        cosines = (
-            wanted @ _directions([each for _, each in read], feature_size, encoding).T
-        )  # (N, block)
+        cosines = wanted @ _directions([mean for _, mean in read]).T  # (N, block)
         place_of = {one.name: place for place, one in enumerate(block)}
         for index, one in enumerate(examples):
             if one.name in place_of:
@@ -95,22 +92,17 @@ def nearest_captions(
     return kept if len(kept) == len(examples) else None
 
 
-def _directions(features: Sequence[Floats], feature_size: int, encoding: Encoding) -> Floats:
-    """The mean feature vector of each GIF without its encoding, scaled to length 1.
+def _mean(features: Floats, encoding: Encoding) -> Floats:
+    """The mean over the frames (T, D) without their encoding: float32 (D,)."""
+    mean: Floats = features.mean(axis=0)
+    if encoding == "sinusoidal":
+        mean -= sinusoidal_encoding(*features.shape).mean(axis=0)
+    return mean
 
-    Args:
-        features: of each GIF, float32 (T, D).
-        feature_size: D.
-        encoding: what the features hold beside what the frames show.
 
-    Returns:
-        float32 (N, D).
-    """
-    means = np.empty((len(features), feature_size), np.float32)
-    for row, frames in zip(means, features, strict=True):
-        row[:] = frames.mean(axis=0)
-        if encoding == "sinusoidal":
-            row -= sinusoidal_encoding(*frames.shape).mean(axis=0)
-    norms = np.linalg.norm(means, axis=1, keepdims=True)
-    means /= np.maximum(norms, np.finfo(np.float32).tiny)
-    return means
+def _directions(means: Sequence[Floats]) -> Floats:
+    """The mean vectors of N GIFs, each scaled to length 1: float32 (N, D)."""
+    directions = np.array(means, np.float32)
+    norms = np.linalg.norm(directions, axis=1, keepdims=True)
+    directions /= np.maximum(norms, np.finfo(np.float32).tiny)
+    return directions

@@ -9,13 +9,16 @@ mid-phrase are rewarded like whole ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gifdesc.dataset import Batch
 from gifdesc.fusion import Memory
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption
+from gifdesc.metrics.cider import TfIdfVector
 from gifdesc.model import CaptionModel
 from gifdesc.objective import BatchLoss
 from gifdesc.pairing import Example
@@ -38,18 +41,33 @@ class CiderReward:
         self, examples: Sequence[Example], tokenizer: CaptionTokenizer, max_tokens: int
     ) -> None:
         captions = [caption for example in examples for caption in example.captions]
-        encoded = iter(tokenizer.encode_all(captions, max_tokens))
-        # Without the start token, with the end token.
-        documents = [
-            [_as_caption(next(encoded)[1:]) for _ in example.captions] for example in examples
-        ]
+        encoded = tokenizer.encode_all(captions, max_tokens)
+        # Without the start token, with the end token: 50 bytes a caption. A vector has 12,000.
+        self._tokens = np.fromiter(chain.from_iterable(one[1:] for one in encoded), np.int32)
+        self._ends = np.cumsum([0, *(len(one) - 1 for one in encoded)])
+        self._first = np.cumsum([0, *(len(example.captions) for example in examples)])
+        documents = (self._captions_of(index) for index in range(len(examples)))
         self._cider = CiderD(DocumentFrequencies.of(documents))
-        self._references = [[self._cider.vector(one) for one in group] for group in documents]
+        self._latest: tuple[int, list[TfIdfVector]] = (-1, [])
 
     def __call__(self, example_index: int, tokens: Sequence[int]) -> float:
         """The reward of a caption, its end token in `tokens` if it was reached; 0 to 10."""
         vector = self._cider.vector(_as_caption(tokens))
-        return self._cider.score_vectors(vector, self._references[example_index])
+        return self._cider.score_vectors(vector, self._references(example_index))
+
+    def _captions_of(self, example_index: int) -> list[TokenizedCaption]:
+        first, last = self._first[example_index : example_index + 2]
+        return [
+            _as_caption(self._tokens[self._ends[index] : self._ends[index + 1]].tolist())
+            for index in range(first, last)
+        ]
+
+    def _references(self, example_index: int) -> list[TfIdfVector]:
+        """The vectors of a GIF's references, kept until another GIF's are wanted."""
+        if self._latest[0] != example_index:
+            vectors = [self._cider.vector(one) for one in self._captions_of(example_index)]
+            self._latest = (example_index, vectors)
+        return self._latest[1]
 
 
 def self_critical_loss(

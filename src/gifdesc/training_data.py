@@ -100,7 +100,9 @@ def prepare_data(
         f"{features_dir}: {num_files} feature files hold {dtype}, which is converted to float32"
         for dtype, num_files in usable.num_converted.items()
     ]
-    store = FeatureStore(feature_size, problems=problems)
+    # Epochs read a file again and again; an evaluation would only fill the memory.
+    cache_bytes = None if needs_training else 0
+    store = FeatureStore(feature_size, problems=problems, cache_bytes=cache_bytes)
     if len(examples) <= READ_FIRST_FILES:
         examples = [one for one in examples if store.read_or_none(one.features_path) is not None]
         examples = [_with_digest(one, store.read_or_none(one.features_path)) for one in examples]
