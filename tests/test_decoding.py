@@ -395,7 +395,7 @@ def test_a_caption_that_is_cut_loses_what_dangles(num_beams):
     model = Markov(NEVER_ENDS)  # it says 2 3 2 3 ...
     [[found]] = search(model, num_beams=num_beams, max_tokens=6, endings=((3,),))
     assert found.tokens == (2, 3, 2, 3, 2)
-    assert len(found.log_probs) == 5
+    assert len(found.log_probs) == 6, "the score is of all that was said"
     [[found]] = search(model, num_beams=num_beams, max_tokens=5, endings=((2,), (3,)))
     assert found.tokens == (2, 3, 2, 3, 2), "all of it dangles, so it stays"
 

@@ -60,7 +60,7 @@ def test_a_caption_that_hangs_in_the_air_is_there_only_if_all_do():
 def test_a_caption_that_is_cut_loses_what_hangs_in_the_air_unless_it_is_all():
     found = ranking()
     found.add([1, OF, OF], [-0.1, -0.2, -0.3], [[0.5], [0.6], [0.7]], finished=False)
-    assert found.best() == [Hypothesis((1,), (-0.1,), ((0.5,),), finished=False)]
+    assert found.best() == [Hypothesis((1,), (-0.1, -0.2, -0.3), ((0.5,),), finished=False)]
     alone = ranking()
     alone.add([OF, OF], [-0.1, -0.2], [], finished=False)
     assert said(alone.best()) == [(OF, OF)]
@@ -71,6 +71,7 @@ def test_a_caption_that_lost_words_ranks_by_all_that_it_was():
     found.add([1, OF, OF], [-0.1, -3.0, -3.0], [], finished=False)
     found.add([2, END], [-1.0, -1.0], [], finished=True)
     assert said(found.best()) == [(2,), (1,)]
+    assert [one.score for one in found.best()] == pytest.approx([-1.0, -6.1 / 3])
     found.add([1, END], [-0.1, -9.0], [], finished=True)  # the same words, whole
     assert [one.finished for one in found.best()] == [True, True]
 

@@ -15,7 +15,8 @@ class Hypothesis:
 
     Attributes:
         tokens: without start and end token.
-        log_probs: natural log-probability of each token, and of the end token if it was reached.
+        log_probs: natural log-probability of each token, and of the end token if it was reached; of
+            a caption that was cut also of the last tokens that it lost (see `Ranking.add`).
         weights: per token the weights over the frames (T,), empty where the model attends to none.
         finished: the end token was reached before the length limit.
     """
@@ -67,7 +68,7 @@ class Ranking:
         num_tokens = len(tokens) - finished
         if not finished:
             # A caption that is cut loses the words that hang in the air, unless it is all of it.
-            # It still ranks by all of its tokens: what is left may be a word or two.
+            # Its score stays that of all its tokens: what is left may be a word or two.
             kept = num_tokens
             while kept and dangles(tokens[:kept], self._endings):
                 kept -= 1
@@ -75,11 +76,11 @@ class Ranking:
         said = tuple(tokens[:num_tokens])
         one = Hypothesis(
             tokens=said,
-            log_probs=tuple(log_probs[: num_tokens + finished]),
+            log_probs=tuple(log_probs),
             weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
             finished=finished,
         )
-        key = (not dangles(said, self._endings), self._rank(sum(log_probs), len(log_probs)))
+        key = (not dangles(said, self._endings), self._rank(sum(one.log_probs), len(one)))
         known = self._found.get(said)
         if known is None or (finished, key) > (known[1].finished, known[0]):
             self._found[said] = (key, one)
