@@ -104,8 +104,11 @@ def prepare_data(
     cache_bytes = None if needs_training else 0
     store = FeatureStore(feature_size, problems=problems, cache_bytes=cache_bytes)
     if len(examples) <= READ_FIRST_FILES:
-        examples = [one for one in examples if store.read_or_none(one.features_path) is not None]
-        examples = [_with_digest(one, store.read_or_none(one.features_path)) for one in examples]
+        examples = [
+            _with_digest(one, features)
+            for one in examples
+            if (features := store.read_or_none(one.features_path)) is not None
+        ]
     else:
         examples = [one if one.digests else _with_digest(one, _read(one)) for one in examples]
     if not examples:
