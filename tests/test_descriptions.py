@@ -321,3 +321,13 @@ def test_what_gifdesc_caption_writes_is_read(tmp_path):
         [problem] = descriptions.problems
         assert "c." in problem
         assert ":2: no caption" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a.gif\tone\nb.gif\ttwo\n", '{"id": "a", "caption": "one"}\n{"id": "b", "caption": "two"}'],
+)
+def test_a_text_file_that_is_asked_for_alone_may_be_a_table(tmp_path, text):
+    write(tmp_path, captions_txt=text)
+    assert read_descriptions(tmp_path / "captions.txt").captions == {"a": ["one"], "b": ["two"]}
+    assert list(read_descriptions(tmp_path).captions) == ["captions"], "in a folder it is a GIF's"

@@ -237,3 +237,15 @@ def test_an_id_that_has_references_twice_is_refused(tmp_path):
     row = {"id": "a", "captions": ["one"]}
     with pytest.raises(DescriptionError, match=r"r\.jsonl:2: id a stands twice"):
         read_references(write(tmp_path / "r.jsonl", row, row))
+
+
+@pytest.mark.parametrize("name", ["r.tsv", "folder"])
+def test_a_malformed_url_among_references_is_left_out_with_a_warning(tmp_path, caplog, name):
+    path = tmp_path / name
+    table = path
+    if name == "folder":
+        path.mkdir()
+        table = path / "t.tsv"
+    table.write_text("a\tone\nhttp://[::1\ttwo\n")
+    assert read_references(path) == {"a": ["one"]}
+    assert caplog.messages == [f"{table}:2: not a URL: http://[::1: left out"]

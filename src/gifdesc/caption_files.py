@@ -49,6 +49,7 @@ class CaptionLine:
         is_list: whether these come from a list, be it of one.
         problem: why the line cannot be used, None where it can.
         is_empty: whether all that the line lacks is a caption.
+        is_misnamed: whether its name can mean no GIF.
     """
 
     number: int
@@ -58,6 +59,7 @@ class CaptionLine:
     is_list: bool = False
     problem: str | None = None
     is_empty: bool = False
+    is_misnamed: bool = False
 
 
 def read_caption_lines(path: Path, form: Form) -> list[CaptionLine]:
@@ -133,7 +135,7 @@ def _numbered(text: str) -> Iterator[tuple[int, str]]:
 def _checked(line: CaptionLine) -> CaptionLine:
     """The line, with what is wrong with its name."""
     if line.name and line.problem is None and (problem := name_problem(line.name)):
-        return replace(line, problem=problem)
+        return replace(line, problem=problem, is_misnamed=True)
     return line
 
 

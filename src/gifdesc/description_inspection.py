@@ -57,7 +57,7 @@ class DescriptionInspector:
         self._broken_gifs: list[GifInput] = []
         self._known = Descriptions()
         for file_path, name in description_files(path):
-            self._read(file_path, name)
+            self._read(file_path, name, is_alone=path.is_file())
 
     def add_gif(self, gif: GifInput, *, is_readable: bool) -> None:
         """Remember a GIF that there is; only one that can be read will be trained on."""
@@ -89,10 +89,10 @@ class DescriptionInspector:
     def _match(self, gifs: list[GifInput]) -> Matches:
         return self._known.match([gif_key(gif.source) for gif in gifs])
 
-    def _read(self, path: Path, name: str) -> None:
+    def _read(self, path: Path, name: str, *, is_alone: bool) -> None:
         """Keep a file's captions, and what is found about its lines."""
         try:
-            lines = read_description_file(path, name)
+            lines = read_description_file(path, name, is_alone=is_alone)
         except DescriptionError as error:
             self._find(path, "bad_description", str(error).removeprefix(f"{path}: "))
             return

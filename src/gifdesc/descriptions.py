@@ -31,10 +31,12 @@ class Descriptions:
     Attributes:
         captions: per key one or more captions, in file order.
         problems: one sentence for each file or line that could not be used.
+        misnamed: those of `problems` that are of a line whose name can mean no GIF.
     """
 
     captions: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    misnamed: list[str] = field(default_factory=list)
     _urls: dict[str, str] = field(default_factory=dict, repr=False)
     _clashing: set[str] = field(default_factory=set, repr=False)
 
@@ -84,19 +86,23 @@ def description_files(path: Path) -> list[tuple[Path, str]]:
     return [(root / name, PurePosixPath(name).with_suffix("").as_posix()) for name in names]
 
 
-def read_description_file(path: Path, name: str) -> list[CaptionLine]:
+def read_description_file(path: Path, name: str, *, is_alone: bool = False) -> list[CaptionLine]:
     """The lines of one description file that are not empty, usable or not.
 
     Args:
         path: the file.
         name: what `description_files` calls it.
+        is_alone: whether this file was asked for, and not a folder. Then a `.txt` file may hold a
+            table or JSON lines as well, if all of its lines look so.
 
     Raises:
         DescriptionError: the file cannot be read, is not UTF-8, or is of a form that is not read.
     """
     if path.suffix.lower() == TEXT_SUFFIX:
-        lines = enumerate(read_text_lines(path), start=1)
-        return [CaptionLine(number, name, (line,)) for number, line in lines]
+        lines = read_text_lines(path)
+        if not is_alone or not _is_table(lines):
+            numbered = enumerate(lines, start=1)
+            return [CaptionLine(number, name, (line,)) for number, line in numbered]
     return read_caption_lines(path, form_of(path))
 
 
@@ -114,7 +120,7 @@ def read_descriptions(path: Path) -> Descriptions:
     descriptions = Descriptions()
     for one, name in description_files(path):
         try:
-            lines = read_description_file(one, name)
+            lines = read_description_file(one, name, is_alone=path.is_file())
         except DescriptionError as error:
             descriptions.problems.append(str(error))
             continue
@@ -124,9 +130,19 @@ def read_descriptions(path: Path) -> Descriptions:
             problem = add_line(descriptions, line)
             if problem is not None:
                 descriptions.problems.append(f"{one}:{line.number}: {problem}")
+            if problem is not None and line.is_misnamed:
+                descriptions.misnamed.append(descriptions.problems[-1])
     if not descriptions.captions:
         raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions
+
+
+def _is_table(lines: Sequence[str]) -> bool:
+    """Whether lines are of a table or JSON lines rather than descriptions."""
+    return bool(lines) and (
+        all("\t" in line.strip() for line in lines)
+        or all(line.lstrip().startswith('{"') for line in lines)
+    )
 
 
 def add_line(descriptions: Descriptions, line: CaptionLine) -> str | None:

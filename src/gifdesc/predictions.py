@@ -9,7 +9,7 @@ from pathlib import Path
 from gifdesc.caption_files import CaptionLine, form_of, read_caption_lines
 from gifdesc.descriptions import read_descriptions
 from gifdesc.errors import DescriptionError
-from gifdesc.names import NameIndex, name_problem
+from gifdesc.names import NameIndex
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +85,10 @@ def read_references(path: Path) -> dict[str, list[str]]:
     """
     if path.is_dir():
         descriptions = read_descriptions(path)
-        if descriptions.problems:
-            raise DescriptionError(descriptions.problems[0])
+        for problem in descriptions.problems:
+            if problem not in descriptions.misnamed:
+                raise DescriptionError(problem)
+            log.warning("%s: left out", problem)
         return descriptions.captions
     references: dict[str, list[str]] = {}
     num_empty = 0
@@ -110,8 +112,8 @@ def _read_lines(path: Path) -> list[CaptionLine]:
         raise DescriptionError(f"{path}: holds no line")
     kept = []
     for line in lines:
-        if line.name and (problem := name_problem(line.name)):
-            log.warning("%s:%d: %s: left out", path, line.number, problem)
+        if line.is_misnamed:
+            log.warning("%s:%d: %s: left out", path, line.number, line.problem)
         else:
             kept.append(line)
     return kept
