@@ -1,3 +1,4 @@
+import hashlib
 import json
 import random
 from dataclasses import replace
@@ -28,6 +29,7 @@ from gifdesc.objective import score_tokens, token_loss
 from gifdesc.presets import PRESETS
 from gifdesc.training import make_tokenizer, train
 from gifdesc.training_data import prepare_data
+from gifdesc.training_state import read_progress
 
 SHORT = TrainingConfig(epochs=2, batch_size=4, label_smoothing=0.0, **ALL_FOR_TRAINING)
 
@@ -373,3 +375,22 @@ def test_a_tokenizer_may_be_brought_along(world, tmp_path):
     config = replace(SHORT, epochs=1, tokenizer=str(tmp_path / "tokenizer"))
     run(world, tmp_path / "model", config)
     assert load_checkpoint(tmp_path / "model").tokenizer.vocab_size == tiny_tokenizer().vocab_size
+
+
+def test_runs_of_before_frames_were_shown_whole_go_on(tmp_path):
+    """A run's digest of its data is that of the versions whose recipes had no framing."""
+    world = write_world(tmp_path / "world", recipe=tiny_recipe(framing="crop"))
+    path = world.features_dir / "recipe.json"
+    before = json.loads(path.read_text())
+    del before["framing"]
+    path.write_text(json.dumps(before))
+    config = TrainingConfig(epochs=1, best_by="loss")
+    data = prepare_data(world.features_dir, world.descriptions_dir, config)
+    train(data, tmp_path / "model", TINY, config, CPU)
+    told = {key: before[key] for key in before if key not in ("weights", "gifdesc_version")}
+    digest = hashlib.sha256(json.dumps(told).encode())
+    for split in ("train", "val"):
+        for one in data.splits[split]:
+            digest.update(json.dumps([split, one.name, one.captions]).encode())
+    progress = read_progress(tmp_path / "model" / "last" / "state.safetensors")
+    assert progress.data_sha256 == digest.hexdigest()

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
 
-from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
+from gifdesc.config import ABSENT, CORPUS_TOKENIZER, FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.config_json import to_json
 from gifdesc.distributed import World
 from gifdesc.errors import TrainingError
@@ -117,8 +117,15 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
 def _sha256_of(data: TrainingData) -> str:
     """What tells data apart: the features' recipe, the names and captions of both splits."""
     recipe = {} if data.recipe is None else to_json(data.recipe)
+    # A field with the value that its absence means: runs of before it existed have no such field.
+    untold = {
+        one.name
+        for one in fields(FeatureRecipe)
+        if ABSENT in one.metadata and recipe.get(one.name) == one.metadata[ABSENT]
+    }
     # As when recipes are compared, weights count by their hash and the version not at all.
-    told = {key: recipe[key] for key in recipe if key not in ("weights", "gifdesc_version")}
+    untold |= {"weights", "gifdesc_version"}
+    told = {key: recipe[key] for key in recipe if key not in untold}
     digest = hashlib.sha256(json.dumps(told).encode())
     for split in ("train", "val"):
         for example in data.splits[split]:
