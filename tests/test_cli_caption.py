@@ -639,3 +639,30 @@ def test_a_traceback_is_for_those_who_ask(home):
     asked = run_process("caption", "gifs/first.gif", "--model", "nowhere", "--debug", cwd=home)
     assert asked.code == plain.code == 1
     assert "Traceback" in asked.err
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "beginning"),
+    [
+        ("out.jsonl", (), '{"path": '),
+        ("out.JSON", (), '{"path": '),
+        ("out.csv", (), "path,caption,"),
+        ("out.tsv", (), "a.gif\t"),
+        ("out.txt", (), "a.gif\t"),
+        ("out.csv", ("--format", "json"), '{"path": '),
+        ("out.csv", ("--json",), '{"path": '),
+    ],
+)
+def test_the_ending_of_the_output_chooses_the_format(
+    gifs, model_dir, monkeypatch, name, options, beginning
+):
+    monkeypatch.chdir(gifs)
+    done = caption("a.gif", "-o", name, *options, model_dir=model_dir)
+    assert (done.code, done.out) == (0, "")
+    assert (gifs / name).read_text().startswith(beginning)
+
+
+def test_an_unknown_format_is_wrong_usage(gifs, model_dir):
+    done = caption(gifs, "--format", "xml", model_dir=model_dir)
+    assert (done.code, done.out) == (2, "")
+    assert "'xml'" in done.err

@@ -4,7 +4,6 @@ import pytest
 import typer
 
 from gifdesc.cli import app
-from gifdesc.cli.caption_arguments import FORMATS, check_format
 
 CAPTION = typer.main.get_command(app).commands["caption"]
 
@@ -41,15 +40,3 @@ def test_the_number_of_alt_text_may_be_left_out(arguments, paths, length):
 def test_a_length_of_nothing_and_a_length_alone_are_wrong_usage(arguments):
     with pytest.raises(typer.BadParameter.__base__):
         parsed(*arguments.split())
-
-
-@pytest.mark.parametrize("name", ["text", "json", "tsv", "csv"])
-def test_a_format_is_taken_as_it_is(name):
-    assert check_format(name) == name
-
-
-@pytest.mark.parametrize("name", ["xml", "JSON", ""])
-def test_another_format_is_refused_with_those_there_are(name):
-    assert FORMATS == ("text", "json", "tsv", "csv")
-    with pytest.raises(typer.BadParameter, match=f"one of text, json, tsv, csv, not {name}$"):
-        check_format(name)

@@ -5,6 +5,7 @@ from typing import get_type_hints
 import pytest
 import typer
 
+from builders import run_here
 from gifdesc.cli import app, options
 
 SHARED = {name: value for name, value in vars(options).items() if hasattr(value, "__metadata__")}
@@ -67,3 +68,36 @@ def test_the_least_and_the_greatest_number_are_taken(command, flag, name, value)
 def test_a_number_beyond_them_is_refused(command, flag, name, value):
     with pytest.raises(typer.BadParameter):
         value_of(command, name, flag, value)
+
+
+PATH_METAVARS = {"DIR", "[DIR]", "FILE", "PATH", "WEIGHTS", "MODEL"}
+PATH_PARAMETERS = [
+    (name, parameter)
+    for name, command in COMMANDS.items()
+    for parameter in command.params
+    if parameter.metavar in PATH_METAVARS or parameter.name == "tokenizer"
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "parameter"),
+    [pytest.param(*pair, id=f"{pair[0]}-{pair[1].name}") for pair in PATH_PARAMETERS],
+)
+def test_a_path_is_never_empty_and_its_tilde_is_expanded(command, parameter, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    if parameter.multiple or parameter.nargs == -1:  # GIFs: arguments.expand_arguments
+        done = run_here(command, "", *(("--model", "model") if command == "describe" else ()))
+        assert (done.code, "an argument is empty" in done.err) == (2, True)
+        return
+    required = {"caption": ["x.gif"], "check": ["x.gif"], "extract": ["x.gif"]}
+    required["describe"] = ["x.gif", "--model", "model"]
+    flag = [] if parameter.param_type_name == "argument" else [max(parameter.opts, key=len)]
+    given = [*required.get(command, []), *flag]
+    assert str(value_of(command, parameter.name, *given, "~/here")) == str(tmp_path / "here")
+    with pytest.raises(typer.BadParameter, match="it is empty"):
+        value_of(command, parameter.name, *given, "")
+
+
+def test_there_are_paths_in_every_command():
+    assert {name for name, _ in PATH_PARAMETERS} == set(COMMANDS)

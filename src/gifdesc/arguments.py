@@ -65,6 +65,7 @@ def expand_arguments(
     """
     if "" in arguments:
         raise UsageError("an argument is empty (an unset variable?); name a GIF or a folder")
+    arguments = [_expand_home(argument) for argument in arguments]
     pipes: dict[str, Argument] = {}
     separator = b"\0" if is_null_separated else b"\n"
     for argument in arguments:
@@ -86,6 +87,13 @@ def expand_arguments(
             yield _path_or_pipe(argument, pipes)
 
 
+def _expand_home(name: str) -> str:
+    """A path whose `~` a quotation kept from the shell; a file of that very name comes first."""
+    if name.startswith("~") and not os.path.lexists(name):
+        return os.path.expanduser(name)  # noqa: PTH111 - Path would drop a leading `./`
+    return name
+
+
 def is_stream(name: str) -> bool:
     """Whether a name stands for bytes as they come, and no file in a folder."""
     return name == STDIN or _STREAM.fullmatch(name) is not None
@@ -97,6 +105,7 @@ def _path_or_pipe(name: str, pipes: dict[str, Argument]) -> Argument:
         if name not in pipes:
             pipes[name] = _read_pipe(name)
         return pipes[name]
+    name = _expand_home(name)
     if _ADDRESS.match(name) and not os.path.lexists(name):
         advice = "fetch it first, such as with: curl -sL URL | gifdesc caption -"
         return Argument(name, error=f"gifdesc reads no addresses; {advice}")

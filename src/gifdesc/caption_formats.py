@@ -6,11 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
 
 from gifdesc.caption_result import Caption
+from gifdesc.config import CaptionFormat
 
-FormatName = Literal["text", "json", "tsv", "csv"]
+FormatName = CaptionFormat
 
 CSV_COLUMNS = ("path", "caption", "score", "low_confidence", "num_frames", "duration_ms", "error")
 

@@ -19,6 +19,16 @@ TrainingPrecision = Literal["auto", "float32", "float16", "bfloat16"]
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 BestBy = Literal["auto", "cider", "loss", "last"]
+CaptionFormat = Literal["text", "json", "tsv", "csv"]
+"""How captions are written; what each looks like is in `caption_formats`."""
+
+CAPTION_FORMAT_BY_SUFFIX: dict[str, CaptionFormat] = {
+    ".json": "json",
+    ".jsonl": "json",
+    ".tsv": "tsv",
+    ".csv": "csv",
+}
+"""The format of a file of captions by its ending; any other ending is `text`."""
 
 FEATURE_SIZE = 2048
 """Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""

@@ -7,12 +7,11 @@ import sys
 from functools import partial
 from itertools import chain, filterfalse
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
-from gifdesc.cli.caption_arguments import FORMATS, check_format
 from gifdesc.cli.console import (
     EXIT_FAILED,
     counted,
@@ -23,12 +22,11 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.inputs import warn_of_passed_over
-from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed
-from gifdesc.config import DecodingConfig
+from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed, user_name, user_path
+from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat, DecodingConfig
 from gifdesc.device_name import check_device_name
 
 if TYPE_CHECKING:
-    from gifdesc.caption_formats import FormatName
     from gifdesc.captioners import GifCaptioner
     from gifdesc.explained import Explained
 
@@ -45,18 +43,23 @@ def caption(
     model: ModelName = "model",
     prompt: Prompt = None,
     format_name: Annotated[
-        str,
+        CaptionFormat | None,
         typer.Option(
             "--format",
-            metavar="FORMAT",
-            callback=check_format,
-            help=f"{', '.join(FORMATS[:-1])} or csv.",
+            help="Form of the output.  [default: by the ending of FILE (.json, .jsonl, .tsv, "
+            ".csv), else text]",
         ),
-    ] = "text",
+    ] = None,
     json: Json = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Write there instead of to stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            parser=user_path,
+            metavar="FILE",
+            help="Write there instead of to stdout.",
+        ),
     ] = None,
     skip_done: Annotated[
         bool,
@@ -73,6 +76,7 @@ def caption(
         Path | None,
         typer.Option(
             "--explain",
+            parser=user_path,
             metavar="FILE",
             help="Draw what every word looked at: a page (.html) or a picture (.png).",
         ),
@@ -139,6 +143,7 @@ def caption(
         str | None,
         typer.Option(
             "--weights",
+            parser=user_name,
             metavar="FILE",
             help="The backbone's weights, if the model's features were made from a file.",
         ),
@@ -147,9 +152,13 @@ def caption(
     debug: Debug = False,
 ) -> None:
     """Write a caption for every GIF, in input order, each as soon as it is there."""
-    chosen = cast("FormatName", "json" if json else format_name)
-    with speaking_plainly(debug=debug, json=json or format_name == "json"):
-        if json and format_name not in ("text", "json"):
+    chosen = format_name or "text"
+    if json:
+        chosen = "json"
+    elif format_name is None and output is not None:
+        chosen = CAPTION_FORMAT_BY_SUFFIX.get(output.suffix.lower(), "text")
+    with speaking_plainly(debug=debug, json=chosen == "json"):
+        if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
             raise typer.BadParameter("--skip-done goes on with a file: give --output FILE")

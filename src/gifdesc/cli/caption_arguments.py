@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
 from typer.core import TyperCommand
 
 from gifdesc.alt_text import DEFAULT_CHARACTERS
-
-FORMATS = ("text", "json", "tsv", "csv")
 
 
 class CaptionCommand(TyperCommand):
@@ -31,14 +28,3 @@ def _with_alt_text_length(arguments: list[str]) -> list[str]:
     if number.isdecimal():
         return [*arguments[:place], f"--alt-text={number}", *rest]
     return [*arguments[:place], f"--alt-text={DEFAULT_CHARACTERS}", *arguments[place + 1 :]]
-
-
-def check_format(value: str) -> str:
-    """The value of `--format`.
-
-    Raises:
-        typer.BadParameter: there is no such format.
-    """
-    if value not in FORMATS:
-        raise typer.BadParameter(f"one of {', '.join(FORMATS)}, not {value}")
-    return value

@@ -21,7 +21,7 @@ from gifdesc.cli.console import (
     talk,
 )
 from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
-from gifdesc.cli.options import Debug, Json
+from gifdesc.cli.options import Debug, Json, user_path
 from gifdesc.errors import UsageError
 from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
 from gifdesc.standard_output import write_standard_output
@@ -45,6 +45,7 @@ def check(
         Path | None,
         typer.Option(
             "--descriptions",
+            parser=user_path,
             metavar="PATH",
             help="Look at these as well: a folder of .txt files (one description a line), or a "
             ".tsv or .jsonl file.",

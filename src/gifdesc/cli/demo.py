@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gifdesc.cli.console import say, speaking_plainly
-from gifdesc.cli.options import Debug, Device, Seed
+from gifdesc.cli.options import Debug, Device, Seed, user_path
 
 _EPOCHS = 40
 _NUM_SHOWN = 6
@@ -17,9 +17,9 @@ _NUM_SHOWN = 6
 
 def demo(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to work.")] = Path(
-        "gifdesc-demo"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="[DIR]", help="Where to work.")
+    ] = Path("gifdesc-demo"),
     data_only: Annotated[
         bool, typer.Option("--data-only", help="Draw the GIFs and descriptions, no more.")
     ] = False,

@@ -18,7 +18,15 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
-from gifdesc.cli.options import Debug, Device, Json, MaxTokens, ModelName, NumBeams, Prompt
+from gifdesc.cli.options import (
+    Debug,
+    Device,
+    Json,
+    ModelName,
+    NumBeams,
+    Prompt,
+    user_path,
+)
 from gifdesc.device_name import check_device_name
 
 
@@ -29,7 +37,10 @@ def describe(
     ],
     model: ModelName,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of description files.")
+        Path,
+        typer.Option(
+            "--output", "-o", parser=user_path, metavar="DIR", help="Folder of description files."
+        ),
     ] = Path("descriptions"),
     prompt: Prompt = None,
     beam: NumBeams = 1,
@@ -37,7 +48,9 @@ def describe(
         int,
         typer.Option("--num-captions", min=1, help="Descriptions of each GIF (n-best)."),
     ] = 1,
-    max_length: MaxTokens = 64,
+    max_length: Annotated[
+        int, typer.Option("--max-length", min=1, help="Tokens after which a caption is cut.")
+    ] = 64,
     force: Annotated[bool, typer.Option("--force", help="Redo what is done.")] = False,
     device: Device = "auto",
     json: Json = False,
@@ -52,8 +65,9 @@ def describe(
 
         passed_over = PassedOver()
         check_device_name(device)
+        arguments = read_arguments(paths)
         check_model_name(model)
-        inputs = list(find_gifs(read_arguments(paths), passed_over))
+        inputs = list(find_gifs(arguments, passed_over))
         warn_of_passed_over(passed_over)
         from gifdesc.captioners import load_captioner
         from gifdesc.cli.describe_progress import DescribingProgress

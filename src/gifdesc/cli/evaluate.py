@@ -17,6 +17,7 @@ from gifdesc.cli.options import (
     ModelDir,
     NumBeams,
     SplitsDir,
+    user_path,
 )
 from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
@@ -40,6 +41,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--predictions",
+            parser=user_path,
             metavar="FILE",
             help="Score these captions instead of a model's: lines of `caption --json`, "
             '{"id": ..., "caption": ...}, or name<TAB>caption.',
@@ -49,6 +51,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--references",
+            parser=user_path,
             metavar="PATH",
             help='With --predictions: {"id": ..., "captions": [...]} or id<TAB>caption a line, '
             "or a folder of descriptions.",
@@ -58,6 +61,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--against",
+            parser=user_path,
             metavar="FILE",
             help="Another system's captions of the same GIFs: how the scores differ, and how "
             "likely so by chance.",
@@ -67,6 +71,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--per-example",
+            parser=user_path,
             metavar="FILE",
             help="Write each GIF's captions and scores there, one JSON object a line.",
         ),
@@ -75,6 +80,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--html",
+            parser=user_path,
             metavar="FILE",
             help="Write a page there: the scores, and every caption beside its GIF, worst first.",
         ),
@@ -83,6 +89,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--gifs",
+            parser=user_path,
             metavar="DIR",
             help="With --html: where the GIFs lie.",
             show_default="./gifs, if it is there",

@@ -21,7 +21,7 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
-from gifdesc.cli.options import Debug, Device, Json
+from gifdesc.cli.options import Debug, Device, Json, user_name, user_path
 from gifdesc.config import Framing, Precision, Sampling
 from gifdesc.device_name import check_device_name
 
@@ -36,12 +36,16 @@ def extract(
         typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of feature files.")
+        Path,
+        typer.Option(
+            "--output", "-o", parser=user_path, metavar="DIR", help="Folder of feature files."
+        ),
     ] = Path("features"),
     weights: Annotated[
         str,
         typer.Option(
             "--weights",
+            parser=user_name,
             metavar="WEIGHTS",
             help="imagenet1k-v1, imagenet1k-v2, random (untrained), or a state dict: "
             ".safetensors or .pth.",

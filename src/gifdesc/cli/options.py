@@ -7,6 +7,27 @@ from typing import Annotated
 
 import typer
 
+
+def user_path(value: str | Path) -> Path:
+    """A path as a person gives it, `~` expanded where the shell left it (`--output=~/features`).
+
+    Raises:
+        typer.BadParameter: it is empty, as from an unset variable.
+    """
+    return Path(user_name(str(value)))
+
+
+def user_name(value: str) -> str:
+    """A name that may be a path, `~` expanded.
+
+    Raises:
+        typer.BadParameter: it is empty.
+    """
+    if not value:
+        raise typer.BadParameter("it is empty (an unset variable?)")
+    return str(Path(value).expanduser()) if value.startswith("~") else value
+
+
 Device = Annotated[
     str,
     typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
@@ -17,12 +38,14 @@ Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random.")
 ]
 FeaturesDir = Annotated[
-    Path, typer.Option("--features", metavar="DIR", help="Folder of feature files.")
+    Path,
+    typer.Option("--features", parser=user_path, metavar="DIR", help="Folder of feature files."),
 ]
 DescriptionsPath = Annotated[
     Path,
     typer.Option(
         "--descriptions",
+        parser=user_path,
         metavar="PATH",
         help="Folder of .txt files (one description a line), or a .tsv or .jsonl file.",
     ),
@@ -31,6 +54,7 @@ ModelName = Annotated[
     str,
     typer.Option(
         "--model",
+        parser=user_name,
         metavar="MODEL",
         help="A model folder, the hub name (user/model) of a gifdesc model, or the folder or hub "
         "name of a vision-language model in transformers.",
@@ -44,11 +68,14 @@ Prompt = Annotated[
         help="What to ask a vision-language model; for BLIP and GIT, how its captions begin.",
     ),
 ]
-ModelDir = Annotated[Path, typer.Option("--model", metavar="DIR", help="The model folder.")]
+ModelDir = Annotated[
+    Path, typer.Option("--model", parser=user_path, metavar="DIR", help="The model folder.")
+]
 SplitsDir = Annotated[
     Path | None,
     typer.Option(
         "--splits",
+        parser=user_path,
         metavar="DIR",
         help="Folder with train.txt, val.txt and test.txt, a GIF's name or URL a line. "
         "Without it, a hash of each name decides.",
@@ -56,7 +83,4 @@ SplitsDir = Annotated[
 ]
 NumBeams = Annotated[
     int, typer.Option("--beam", min=1, help="Beams kept while searching; 1 is greedy.")
-]
-MaxTokens = Annotated[
-    int, typer.Option("--max-length", min=1, help="Tokens after which a caption is cut.")
 ]

@@ -17,6 +17,8 @@ from gifdesc.cli.options import (
     Json,
     ModelDir,
     SplitsDir,
+    user_name,
+    user_path,
 )
 from gifdesc.config import (
     FOLLOWING_DATA,
@@ -140,6 +142,7 @@ def train(
         str | None,
         typer.Option(
             "--tokenizer",
+            parser=user_name,
             show_default=str(_DEFAULT.training.tokenizer),
             metavar="NAME",
             help="corpus (a WordPiece vocabulary of the training captions), a folder with a "
@@ -171,7 +174,12 @@ def train(
     ] = False,
     tensorboard: Annotated[
         Path | None,
-        typer.Option("--tensorboard", metavar="DIR", help="Write the curves for TensorBoard too."),
+        typer.Option(
+            "--tensorboard",
+            parser=user_path,
+            metavar="DIR",
+            help="Write the curves for TensorBoard too.",
+        ),
     ] = None,
     device: Device = "auto",
     json: Json = False,
