@@ -210,7 +210,7 @@ def test_where_no_name_meets_the_error_shows_one_of_each_side(tmp_path):
         prepare(world)
     assert str(caught.value) == (
         f"{world.features_dir}: no feature file has a description in {world.descriptions_dir}: the "
-        "features are of GIFs such as a, the descriptions of such as clip_a"
+        "features are of GIFs such as a, the descriptions of GIFs such as clip_a"
     )
 
 

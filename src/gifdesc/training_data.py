@@ -147,7 +147,7 @@ def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairin
     else:
         why = (
             f"the features are of GIFs such as {pairing.without_description[0]}, the descriptions "
-            f"of such as {pairing.without_features[0]}"
+            f"of GIFs such as {pairing.without_features[0]}"
         )
     return f"{features_dir}: no feature file has a description in {descriptions_path}: {why}"
 
