@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from builders import CAPTIONS, random_features, tiny_model, tiny_recipe, tiny_tokenizer, write_model
+from gifdesc.caption_statistics import CaptionStatistics
 from gifdesc.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
-from gifdesc.config import TrainingConfig
+from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.errors import CheckpointError
 from gifdesc.tokenizer import CaptionTokenizer
 
@@ -223,3 +224,31 @@ def test_a_model_of_transformers_is_said_to_be_one(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "blip"}')
     with pytest.raises(CheckpointError, match=r"a model of transformers \(blip\), not one that"):
         load_checkpoint(tmp_path)
+
+
+def test_a_folder_from_before_loads_with_the_old_limit_and_one_pass_an_epoch(tmp_path):
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe())
+    config = json.loads((folder / "config.json").read_text())
+    del config["captions"], config["training"]["passes"]
+    config["training"] |= {"batch_size": 32, "epochs": 20, "best_by": "cider"}
+    (folder / "config.json").write_text(json.dumps(config))
+    found = load_checkpoint(folder)
+    assert found.captions is None
+    assert found.decoding().max_tokens == 40
+    assert found.decoding(DecodingConfig(max_tokens=7)).max_tokens == 7
+    assert (found.training.passes, found.training.batch_size) == (1, 32)
+
+
+def test_what_the_training_captions_are_like_comes_back(tmp_path):
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe())
+    one = load_checkpoint(folder)
+    captions = CaptionStatistics(longest=80, repeats=2, repeated_pairs=0.5, ends=("an", "was"))
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, None, captions)
+    found = load_checkpoint(folder)
+    assert found.captions == captions
+    assert found.decoding().max_tokens == 120
+    config = json.loads((folder / "config.json").read_text())
+    config["captions"]["longest"] = 0
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(folder)

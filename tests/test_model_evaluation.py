@@ -123,6 +123,14 @@ def test_the_loss_is_the_models_own_and_perplexity_its_exponential(learnt):
     assert result.perplexity == pytest.approx(math.exp(result.loss))
 
 
+def test_references_that_are_cut_for_the_loss_are_counted(learnt):
+    checkpoint, examples = learnt
+    assert "cut_captions" not in evaluate_model(checkpoint, examples, CPU, SHORT).notes
+    long = replace(examples[0], captions=("a red ball " * 60,))
+    result = evaluate_model(checkpoint, [long, *examples[1:]], CPU, SHORT)
+    assert result.notes["cut_captions"].startswith("1 of the references are longer than 128 tokens")
+
+
 def test_captions_are_the_searchs(learnt):
     checkpoint, examples = learnt
     config = DecodingConfig(num_beams=3, max_tokens=4)

@@ -163,8 +163,13 @@ def evaluate_model(
         Captioned(name=one.name, caption=best.caption, references=one.captions, words=best.words)
         for one, best in zip(examples, generated, strict=True)
     ]
-    tokens = _score_tokens(checkpoint, examples, device)
     notes = _notes_on(checkpoint)
+    tokens, num_cut = _score_tokens(checkpoint, examples, device)
+    if num_cut:
+        notes["cut_captions"] = (
+            f"{num_cut} of the references are longer than {checkpoint.training.max_tokens} tokens; "
+            "the loss and the token accuracy are of what is before"
+        )
     size = checkpoint.model.config.feature_size
     store = store or FeatureStore(size, cache_bytes=0)
     encoding = checkpoint.recipe.encoding if checkpoint.recipe else "none"
@@ -207,13 +212,15 @@ def _generate(
 
 def _score_tokens(
     checkpoint: Checkpoint, examples: Sequence[Example], device: torch.device
-) -> TokenScores:
+) -> tuple[TokenScores, int]:
+    """The scores, and how many captions were cut to the training's limit for them."""
     training, tokenizer = checkpoint.training, checkpoint.tokenizer
     dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
     pad_to = training.max_tokens if training.objective == "reconstruction" else None
     plan = plan_scoring(dataset.token_lengths, training.batch_size or _BATCH_GIFS)
     batches = iterate_batches(dataset, plan, pad_id=tokenizer.pad_id, pad_to=pad_to)
-    return score_tokens(checkpoint.model, batches, training.objective, device)
+    scores = score_tokens(checkpoint.model, batches, training.objective, device)
+    return scores, dataset.num_cut
 
 
 def _baselines(
