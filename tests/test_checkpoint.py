@@ -155,7 +155,7 @@ def test_a_damaged_configuration_is_named(folder, damage):
         ({"model": {"hidden_size": 17}}, "hidden_size"),
         ({"model": {"hidden_size": "16"}}, "hidden_size"),
         ({"model": {"layers": 3}}, "unknown field 'layers'"),
-        ({"training": {"epochs": 0}}, "epochs"),
+        ({"training": {"epochs": -1}}, "epochs"),
         ({"training": []}, "TrainingConfig must be a JSON object"),
         ({"features": {"sampling": "backwards"}}, "sampling"),
         ({"features": 7}, "FeatureRecipe must be a JSON object"),
