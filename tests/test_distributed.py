@@ -160,7 +160,7 @@ def stop(world, model_dir, number, *options):
         start_new_session=True,
     )
     try:
-        while not (model_dir / "last" / "state.safetensors").exists():
+        while not (model_dir / "history.jsonl").exists():  # an epoch is done
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         if number == signal.SIGINT:
