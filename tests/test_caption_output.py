@@ -133,3 +133,19 @@ def test_a_run_that_could_not_begin_leaves_no_file(tmp_path):
     with CaptionFile(path, "csv"):
         pass
     assert path.exists(), "not ours to remove"
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_file_that_is_removed_meanwhile_ends_the_run(tmp_path, is_replaced):
+    path = tmp_path / "out.tsv"
+    with CaptionFile(path, "tsv") as sink:
+        sink.begin()
+        sink.write("a\tone\n")
+        path.unlink()
+        if is_replaced:
+            path.write_text("somebody else's\n")
+        with pytest.raises(GifdescError, match="was removed or replaced while it was written"):
+            sink.write("b\ttwo\n")
+    assert path.exists() == is_replaced
+    if is_replaced:
+        assert path.read_text() == "somebody else's\n"

@@ -8,6 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from builders import process_environment
 from gifdesc.cli import app
 from gifdesc.cli.check import MAX_ROWS_PER_KIND
 from gifdesc.findings import GIF_KINDS, KINDS
@@ -173,3 +174,20 @@ def test_nothing_heavy_is_imported(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_reader_that_has_seen_enough_does_not_hide_what_was_found(tmp_path):
+    for index in range(3):
+        draw_broken_gif(tmp_path / f"{index}.gif")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "gifdesc", "check", str(tmp_path)],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, "3 GIFs checked: 3 unreadable\n")

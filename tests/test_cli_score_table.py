@@ -25,3 +25,27 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(capsys, difference):
     shown = capsys.readouterr().out
     assert "+0.000" in shown
     assert "-0.000" not in shown
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_narrow_terminal_gets_every_number_whole(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    result = evaluate_predictions(
+        {"a": "a red ball", "b": "it"}, PEOPLE, against={"a": "a ball", "b": "a cross"}
+    )
+    print_scores(result)
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    for number in (result.metrics["bleu_1"], result.baselines["blind"]["rouge_l"]):
+        assert f"{number:.3f}" in shown
+    assert "blind" in shown
+
+
+def test_captions_in_notes_cannot_steer_a_terminal(capsys):
+    result = evaluate_predictions({"a": "a red ball", "b": "it"}, PEOPLE)
+    result.notes["most-common"] = '"a \x1b[31mred ball" for every GIF'
+    print_scores(result)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert r"\x1b[31mred" in shown

@@ -80,7 +80,14 @@ def test_no_device_of_that_name(machine, name):
 )
 def test_a_cpus_threads_are_shared_out_among_few_streams(monkeypatch, num_threads, wanted):
     monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    monkeypatch.setattr("gifdesc.device.available_cores", lambda: 99)
     assert cpu_streams() == wanted
+
+
+def test_no_more_streams_than_cores_that_may_be_used(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr("gifdesc.device.available_cores", lambda: 3)
+    assert cpu_streams() == (3, 1)
 
 
 def tf32_settings():

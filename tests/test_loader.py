@@ -148,7 +148,7 @@ def test_workers_that_die_while_nobody_asks_cost_only_the_deadly_files(gifs, tmp
     ("num_cores", "on_cpu", "on_cuda"), [(1, 0, 1), (2, 0, 2), (16, 0, 16), (64, 3, 16)]
 )
 def test_on_a_cpu_few_read_and_on_a_gpu_the_cores_do(monkeypatch, num_cores, on_cpu, on_cuda):
-    monkeypatch.setattr(os, "cpu_count", lambda: num_cores)
+    monkeypatch.setattr("gifdesc.loader.available_cores", lambda: num_cores)
     assert default_num_workers("cpu") == on_cpu
     assert default_num_workers("cuda") == on_cuda
 

@@ -136,6 +136,10 @@ class CaptionFile:
         data = line.encode("utf-8", "surrogateescape")
         start = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
         written = 0
+        if not self._is_there(self._file):
+            raise GifdescError(
+                f"--output {self._path}: was removed or replaced while it was written"
+            )
         try:
             while written < len(data):
                 written += self._file.write(data[written:])

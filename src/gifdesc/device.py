@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gifdesc.cores import available_cores
 from gifdesc.device_name import check_device_name
 from gifdesc.errors import UsageError
 
@@ -66,7 +67,7 @@ def cpu_streams() -> tuple[int, int]:
     One thread each on up to 8 cores, for threads that share a batch wait for each other; not more
     than 8 streams, for each needs memory of its own.
     """
-    num_threads = torch.get_num_threads()
+    num_threads = min(torch.get_num_threads(), available_cores())
     threads_each = math.ceil(num_threads / _MAX_CPU_STREAMS)
     return num_threads // threads_each, threads_each
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,12 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A short name of its own: the final name may already be as long as the file system allows,
     # and no search for the final name's ending may find a half file.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY_PREFIX)
-    os.close(descriptor)
-    temporary_path = Path(name)
+    temporary_path = _new_file(path.parent)
     try:
         yield temporary_path
-        temporary_path.chmod(0o666 & ~_umask())
         temporary_path.replace(path)
     except BaseException:
         temporary_path.unlink(missing_ok=True)
@@ -57,6 +55,17 @@ def describe_placeholder(path: Path) -> str | None:
     if beginning.startswith((b"<!doctype html", b"<html")):
         return "an HTML page"
     return None
+
+
+def _new_file(folder: Path) -> Path:
+    """An empty file with a name that no other has, readable as the process's umask says."""
+    while True:
+        path = folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}"
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        except FileExistsError:
+            continue
+        return path
 
 
 def check_replaceable(path: Path) -> None:
@@ -169,9 +178,3 @@ def sha256_of(path: Path) -> str:
 def reason(error: OSError) -> str:
     """What the operating system says of a failure, without the path and number around it."""
     return error.strerror.lower() if error.strerror else str(error)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -21,6 +21,7 @@ from multiprocessing import get_context, parent_process
 import torch
 
 from gifdesc.config import FeatureRecipe
+from gifdesc.cores import available_cores
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.inputs import GifInput
 from gifdesc.preprocessing import FrameTransform
@@ -55,7 +56,7 @@ def default_num_workers(device_type: str) -> int:
         device_type: `cpu`, `cuda` or `mps`. On a CPU the network itself takes all cores, and one
             thread decodes many times faster than one core computes.
     """
-    num_cores = os.cpu_count() or 1
+    num_cores = available_cores()
     return num_cores // _CORES_PER_READER if device_type == "cpu" else min(16, num_cores)
 
 

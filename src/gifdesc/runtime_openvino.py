@@ -6,6 +6,8 @@ ten times as long.
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,17 @@ from gifdesc.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from gifdesc.runtime_torch import CPU_STREAM_FRAMES, Pixels, Vectors, fold_batch_norm
 
 if TYPE_CHECKING:
-    from openvino import Model, Node
+    from openvino import InferRequest, Model, Node
+
+
+def import_openvino() -> Any:
+    """The package openvino, imported without the telemetry that its import would start.
+
+    `import openvino` sends an event to an analytics host and writes a client number to the home
+    folder; where that module cannot be imported it does neither.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
 
 
 class OpenVinoEncoder:
@@ -29,8 +41,7 @@ class OpenVinoEncoder:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        import openvino
-
+        openvino = import_openvino()
         self._num_streams, num_threads = cpu_streams()
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -39,7 +50,7 @@ class OpenVinoEncoder:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         self._compiled = openvino.Core().compile_model(resnet50_graph(network), "CPU", settings)
-        self._requests: list[openvino.InferRequest] = []
+        self._requests: list[InferRequest] = []
         self.batch_frames = CPU_STREAM_FRAMES * self._num_streams
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
@@ -81,7 +92,7 @@ def resnet50_graph(network: nn.Module) -> Model:
     `torchvision.models.resnet.ResNet` and `Bottleneck` (He et al. 2016, arXiv:1512.03385,
     table 1).
     """
-    import openvino
+    openvino = import_openvino()
     from openvino import opset13 as ops
 
     folded: Any = fold_batch_norm(network)

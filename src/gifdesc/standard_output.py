@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import unicodedata
 from contextlib import suppress
 
 from gifdesc.errors import GifdescError
 from gifdesc.files import reason
 
 
-def write_standard_output(data: str | bytes) -> None:
+def write_standard_output(data: str | bytes, *, is_styled: bool = False) -> None:
     """Write to standard output and flush it.
+
+    On a terminal, control codes within lines are escaped: names and captions are not ours.
 
     Args:
         data: text, or bytes as they are. In text, what stands for bytes that are not UTF-8 (a
             path's) comes out as those bytes, and what the encoding lacks as `?`.
+        is_styled: it holds the control codes of a table's colours, and is safe otherwise.
 
     Raises:
         BrokenPipeError: nobody reads any more.
@@ -24,6 +28,8 @@ def write_standard_output(data: str | bytes) -> None:
     if sys.stdout is None:  # as Python has it after `>&-`
         raise GifdescError("standard output: closed, so the result cannot be written")
     try:
+        if sys.stdout.isatty() and not is_styled:
+            data = _for_terminal(data if isinstance(data, str) else os.fsdecode(data))
         sys.stdout.buffer.write(_encoded(data) if isinstance(data, str) else data)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -31,6 +37,46 @@ def write_standard_output(data: str | bytes) -> None:
     except OSError as error:
         drop_standard_output()
         raise GifdescError(f"standard output: cannot be written: {reason(error)}") from error
+
+
+_CONTROL_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's general categories of control codes, lone surrogates, and line separators."""
+
+_DIRECTION_OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Codes that reorder the text around them (Unicode Standard Annex 9, section 2)."""
+
+
+def escape_controls(text: str, keep: str = "") -> str:
+    """Text with its control codes, and bytes that are not UTF-8, escaped as in Python.
+
+    What scripts need stays: joiners (Hindi, emoji) and direction marks (Arabic, Hebrew).
+
+    Args:
+        text: anything.
+        keep: control codes that stay, such as line ends.
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in keep or not _is_control(character)
+        else _escape(character)
+        for character in text
+    )
+
+
+def _is_control(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category in _CONTROL_CATEGORIES or character in _DIRECTION_OVERRIDES
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that os.fsdecode could not decode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _for_terminal(text: str) -> str:
+    """What a terminal may get; NUL, which ends names for `xargs -0`, becomes a line end."""
+    return escape_controls(text.replace("\0", "\n"), keep="\n\t")
 
 
 def drop_standard_output() -> None:

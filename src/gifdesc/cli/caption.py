@@ -25,6 +25,7 @@ from gifdesc.cli.inputs import warn_of_passed_over
 from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed, user_name, user_path
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat, DecodingConfig
 from gifdesc.device_name import check_device_name
+from gifdesc.standard_output import drop_standard_output
 
 if TYPE_CHECKING:
     from gifdesc.captioners import GifCaptioner
@@ -227,7 +228,10 @@ def caption(
                 )
                 config = decoding(captioner.default_decoding)
                 with speaking_plainly(debug=debug):  # stdout has a line for each input from here
-                    run.go(captioner, chain([first], inputs), config)
+                    try:
+                        run.go(captioner, chain([first], inputs), config)
+                    except BrokenPipeError:  # the reader (`head`, say) has what it wanted
+                        drop_standard_output()
                 num_captioned, num_failed = run.num_captioned, run.num_failed
         with speaking_plainly(debug=debug):
             warn_of_passed_over(passed_over)

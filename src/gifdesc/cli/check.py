@@ -15,6 +15,7 @@ from gifdesc.cli.console import (
     EXIT_FAILED,
     print_json,
     print_line,
+    print_result,
     printable,
     say,
     speaking_plainly,
@@ -24,7 +25,6 @@ from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import Debug, Json, user_path
 from gifdesc.errors import UsageError
 from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
-from gifdesc.standard_output import write_standard_output
 
 MAX_ROWS_PER_KIND = 20
 """A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
@@ -106,7 +106,7 @@ def check(
 
 def _print_paths(paths: Iterable[Path | str], *, end: bytes) -> None:
     """Each path once, in its own bytes, whatever they are."""
-    write_standard_output(b"".join(os.fsencode(path) + end for path in dict.fromkeys(paths)))
+    print_result(b"".join(os.fsencode(path) + end for path in dict.fromkeys(paths)))
 
 
 def _print_table(findings: list[Finding]) -> None:
@@ -151,4 +151,4 @@ def _print_rich_table(findings: list[Finding]) -> None:
     console = Console()
     with console.capture() as capture:
         console.print(table)
-    print_line(capture.get().strip("\n"))
+    print_result(capture.get().strip("\n") + "\n", is_styled=True)

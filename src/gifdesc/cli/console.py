@@ -18,7 +18,11 @@ from rich.console import Console
 
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.interruption import ignore_interrupts
-from gifdesc.standard_output import drop_standard_output, write_standard_output
+from gifdesc.standard_output import (
+    drop_standard_output,
+    escape_controls,
+    write_standard_output,
+)
 
 
 class _Stderr:
@@ -152,8 +156,8 @@ def _print_json_error(sentence: str, json: bool) -> None:
 
 
 def say(text: str) -> None:
-    """One line to stderr."""
-    talk.print(text, markup=False)
+    """Lines to stderr, without other control codes."""
+    talk.print(escape_controls(text, keep="\n\t"), markup=False)
 
 
 def warn(text: str) -> None:
@@ -168,31 +172,39 @@ def print_error(text: str) -> None:
 
 def printable(text: str) -> str:
     """Text on one line without control codes; bytes that are not UTF-8 are escaped."""
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that os.fsdecode could not decode
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")
+    return escape_controls(text)
 
 
 def print_json(data: dict[str, Any]) -> None:
     """One JSON object on one line to stdout, at once; in ASCII, which takes any path.
 
     Raises:
-        BrokenPipeError, GifdescError: as `standard_output.write_standard_output`.
+        GifdescError: as `standard_output.write_standard_output`.
     """
-    write_standard_output(json_module.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
+    print_result(json_module.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
 
 
 def print_line(text: str) -> None:
-    """Text and a line end to stdout, at once.
+    """Text and a line end to stdout, at once; raises as `print_json`."""
+    print_result(text + "\n")
+
+
+def print_result(data: str | bytes, *, is_styled: bool = False) -> None:
+    """A result to stdout, at once.
+
+    If the reader (`head`, say) has gone, the command still ends with its own exit code.
+
+    Args:
+        data: as in `standard_output.write_standard_output`.
+        is_styled: likewise.
 
     Raises:
-        BrokenPipeError, GifdescError: as `standard_output.write_standard_output`.
+        GifdescError: as `standard_output.write_standard_output`.
     """
-    write_standard_output(text + "\n")
+    try:
+        write_standard_output(data, is_styled=is_styled)
+    except BrokenPipeError:
+        drop_standard_output()
 
 
 def counted(number: int, thing: str) -> str:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 
-from gifdesc.cli.console import counted, print_line
+from gifdesc.cli.console import counted, print_result, printable
 
 if TYPE_CHECKING:
     from gifdesc.scored import Evaluation
@@ -22,15 +24,39 @@ def print_scores(result: Evaluation) -> None:
     """Write an evaluation to stdout: what was scored, beside what it must be better than."""
     console = Console(highlight=False)
     with console.capture() as capture:
-        console.print(_scores_table(result))
+        _print_table(console, _scores_table(result))
         if result.against is not None:
-            console.print(_against_table(result))
+            _print_table(console, _against_table(result))
         console.print(_diversity_line(result), markup=False)
         for note in dict.fromkeys(result.notes.values()):
             names = [name for name, one in result.notes.items() if one == note]
-            console.print(f"{', '.join(names)}: {note}", markup=False)
+            console.print(f"{', '.join(names)}: {printable(note)}", markup=False)
     # Not by rich itself, which ends a program whose reader is gone with exit code 1.
-    print_line(capture.get().removesuffix("\n"))
+    print_result(capture.get(), is_styled=True)
+
+
+def _print_table(console: Console, table: Table) -> None:
+    """A table, or where it does not fit the terminal, a paragraph for each of its rows."""
+    unlimited = console.options.update(max_width=10_000)
+    if Measurement.get(console, unlimited, table).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(table.title, style="italic")
+    headings = [
+        str(column.header).replace("-\n", "-").replace("\n", " ") for column in table.columns
+    ]
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        name, score, *others = map(str, row)
+        parts = [
+            f"{heading} {cell.strip()}"
+            for heading, cell in zip(headings[2:], others, strict=True)
+            if cell.strip()
+        ]
+        console.print(f"{name}  {score}", style="bold")
+        if parts:
+            console.print(Padding(", ".join(parts), (0, 0, 0, 2)))
+    if table.caption is not None:
+        console.print(table.caption)
 
 
 def _scores_table(result: Evaluation) -> Table:

@@ -127,8 +127,8 @@ class Conversation:
         """The first thing that the program complained of, for a sentence."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_FAREWELL_SECONDS)
-        size = os.fstat(self._errors.fileno()).st_size
-        said = os.pread(self._errors.fileno(), min(size, 4096), 0) if size else b""
+        self._errors.seek(0)
+        said = self._errors.read(4096)
         lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines()]
         first = next((line for line in lines if line and not line.startswith("Picked up")), "")
         code = self._process.returncode

@@ -1,0 +1,58 @@
+"""How many processor cores this process may use."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+_PROCESS_CGROUP = Path("/proc/self/cgroup")
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+def available_cores() -> int:
+    """The cores that the operating system lets this process use, 1 or more.
+
+    The least of the process's CPU affinity and of the quotas of its control groups (cgroup v2,
+    `cpu.max`; v1, `cpu.cfs_quota_us`), which containers set. A quota of 1.5 cores counts as 2.
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        num_cores = len(os.sched_getaffinity(0))
+    else:
+        num_cores = os.cpu_count() or 1
+    return max(1, min([num_cores, *map(math.ceil, _quotas())]))
+
+
+def _quotas() -> Iterator[float]:
+    """The quotas in cores of the control groups that this process is in, and of those around."""
+    groups = {"": "/"}  # controllers -> group; of version 2 there is one, without a name
+    with suppress(OSError, ValueError):
+        for line in _PROCESS_CGROUP.read_text(encoding="utf-8").splitlines():
+            _, controllers, group = line.split(":", 2)
+            groups[controllers] = group
+    for controllers, group in groups.items():
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounted = _CGROUP_ROOT / controllers
+        path = PurePosixPath(group.lstrip("/"))
+        for folder in (path, *path.parents):
+            with suppress(OSError, ValueError, ZeroDivisionError):
+                if (quota := _quota_of(mounted / folder)) > 0:
+                    yield quota
+
+
+def _quota_of(folder: Path) -> float:
+    """The quota of one control group in cores, 0 where it has none.
+
+    Raises:
+        OSError, ValueError, ZeroDivisionError: the group has no such file, or it is odd.
+    """
+    version_2 = folder / "cpu.max"
+    if version_2.exists():
+        quota, period = version_2.read_text(encoding="ascii").split()
+        return 0.0 if quota == "max" else int(quota) / int(period)
+    quota = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
+    period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
+    return max(0.0, int(quota) / int(period))
