@@ -142,7 +142,7 @@ def test_a_webp_is_scanned_without_decoding_any_frame(monkeypatch):
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_of_an_animation_with_very_many_pixels_the_first_frames_are_used(form, drawn, monkeypatch):
-    monkeypatch.setattr(gif_foreign, "MAX_FOREIGN_PIXELS", 3 * 16 * 16 + 5)
+    monkeypatch.setattr(gif_foreign, "MAX_DRAWN_PIXELS", 3 * 16 * 16 + 5)
     gif = read_gif(
         animation_bytes(form, [R, G, B, K, R]), lambda durations_ms: [len(durations_ms) - 1]
     )
@@ -151,7 +151,7 @@ def test_of_an_animation_with_very_many_pixels_the_first_frames_are_used(form, d
 
 
 def test_a_single_picture_of_many_pixels_is_used(monkeypatch):
-    monkeypatch.setattr(gif_foreign, "MAX_FOREIGN_PIXELS", 5)
+    monkeypatch.setattr(gif_foreign, "MAX_DRAWN_PIXELS", 5)
     assert read_gif(picture_bytes("PNG")).truncated is None
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from findings_of import found
-from gifdesc import gif_inspection, gif_source
+from gifdesc import gif_canvas, gif_inspection, gif_source
 from helpers import draw_broken_gif, draw_gif, truncate
 
 
@@ -116,15 +116,13 @@ def test_a_gif_that_moves_late_is_not_dead(tmp_path):
 
 def test_decoding_ends_at_the_first_frame_that_differs(tmp_path, monkeypatch):
     path = draw_gif(tmp_path / "a.gif", 30)
-    drawn = []
-    read_gif = gif_inspection.read_gif
-
-    def counting(data, *, name, reduce):
-        return read_gif(data, name=name, reduce=lambda frame: drawn.append(1) or reduce(frame))
-
-    monkeypatch.setattr(gif_inspection, "read_gif", counting)
+    decoded = []
+    decode = gif_canvas.decode_indices
+    monkeypatch.setattr(
+        gif_canvas, "decode_indices", lambda *args: decoded.append(1) or decode(*args)
+    )
     assert gif_inspection.GifInspector().inspect(path) == []
-    assert len(drawn) == 2
+    assert len(decoded) == 2
 
 
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):

@@ -20,7 +20,17 @@ from gifdesc.gif_foreign import ForeignImages
 from gifdesc.gif_limits import check_frames
 from gifdesc.gif_source import load_bytes
 
-__all__ = ["Gif", "GifInfo", "Indices", "load_bytes", "read_gif", "scan_gif", "shown_duration_ms"]
+__all__ = [
+    "EqualFrames",
+    "Gif",
+    "GifInfo",
+    "Indices",
+    "count_equal_frames",
+    "load_bytes",
+    "read_gif",
+    "scan_gif",
+    "shown_duration_ms",
+]
 
 _GIF = (b"GIF87a", b"GIF89a")  # section 17 of the GIF89a specification
 
@@ -98,6 +108,7 @@ class _Images(Protocol):
     @property
     def note(self) -> str | None: ...
     def frames(self, wanted: Sequence[int]) -> Iterator[Frame]: ...
+    def count_equal_frames(self) -> int: ...
     def cut(self) -> None: ...
 
 
@@ -161,6 +172,43 @@ def scan_gif(source: Path | str | bytes, *, name: str | None = None) -> GifInfo:
         durations_ms=_shown_durations_ms(images),
         truncated=images.damage,
         note=images.note,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EqualFrames:
+    """How far a file does not move.
+
+    Attributes:
+        num_equal: Frames from the first on that are equal to it.
+        num_frames: Frames that can be used, as far as they were drawn.
+        damage: Why no later frame can be used, None where none is damaged.
+    """
+
+    num_equal: int
+    num_frames: int
+    damage: str | None
+
+
+def count_equal_frames(source: Path | str | bytes, *, name: str | None = None) -> EqualFrames:
+    """How many frames of a file are equal to its first one, drawing no more than that takes.
+
+    Args:
+        source: The file's path, or its bytes.
+        name: What an error message calls the file; its path by default.
+
+    Raises:
+        GifError: The file gives no frame, or is too large.
+    """
+    data, name = _load(source, name)
+    images = _open(data, name)
+    try:
+        num_equal = images.count_equal_frames()
+    except BrokenFrameError:
+        images.cut()
+        num_equal = images.count_equal_frames()
+    return EqualFrames(
+        num_equal=num_equal, num_frames=len(images.durations_ms), damage=images.damage
     )
 
 

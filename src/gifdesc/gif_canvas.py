@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.errors import GifError
-from gifdesc.gif_blocks import GifBlocks, parse_blocks
+from gifdesc.gif_blocks import GifBlocks, ImageBlock, parse_blocks
+from gifdesc.gif_limits import MAX_CANVAS_PIXELS, Budget, BudgetSpentError
 from gifdesc.gif_lzw import (
     BeyondPaletteError,
     Indices,
@@ -55,6 +56,8 @@ class GifImages:
         self._name = name
         self._blocks = parse_blocks(data, name)
         self._partial_first: tuple[Indices, Mask] | None = None
+        self._budget: Budget | None = Budget()
+        self._num_affordable: int | None = None
         self.width = self._blocks.width
         self.height = self._blocks.height
         self.damage = self._blocks.damage
@@ -79,26 +82,67 @@ class GifImages:
             BrokenFrameError: A frame that is needed for this is damaged. Damage in frames
                 that nothing wanted depends on goes unnoticed.
         """
+        for _, canvas in self._canvases(wanted):
+            yield _rgb(canvas)
+
+    def count_equal_frames(self) -> int:
+        """How many frames from the first on are equal to it.
+
+        Only the rectangles that changed are compared, so an image of one pixel costs little
+        whatever its canvas.
+
+        Raises:
+            BrokenFrameError: as `frames`; those before are equal.
+        """
+        images = self._blocks.images
+        first: _Pixels | None = None
+        for index, canvas in self._canvases(range(len(images))):
+            if first is None:
+                first = canvas.copy()
+                continue
+            before = images[index - 1]
+            changed = [images[index]] if before.disposal == "keep" else [before, images[index]]
+            for image in changed:
+                if not np.array_equal(canvas[_region(image)], first[_region(image)]):
+                    return index
+        return len(images)
+
+    def _canvases(self, wanted: Sequence[int]) -> Iterator[tuple[int, _Pixels]]:
+        """The canvas as each wanted frame leaves it: one array, drawn on further on."""
         blocks = self._blocks
         canvas = np.full((blocks.height, blocks.width), _WHITE, np.uint32)
         palette, colours = b"", np.zeros(256, np.uint32)
         is_wanted = set(wanted)
         for index, is_drawn in enumerate(plan_drawing(blocks, wanted)):
             image = blocks.images[index]
-            region = canvas[
-                image.top : image.top + image.height, image.left : image.left + image.width
-            ]
+            region = canvas[_region(image)]
             saved = region.copy() if is_drawn and image.disposal == "restore" else None
             if is_drawn:
+                self._spend(index, image)
                 if image.palette != palette:
                     palette, colours = image.palette, palette_colours(image.palette)
                 self._draw(index, region, colours)
             if index in is_wanted:
-                yield _rgb(canvas)
+                yield index, canvas
             if image.disposal == "clear":
                 region[...] = _WHITE
             elif saved is not None:
                 region[...] = saved
+
+    def _spend(self, index: int, image: ImageBlock) -> None:
+        """Pay for drawing an image.
+
+        Raises:
+            BrokenFrameError: the budget is spent; the frames before can be used.
+        """
+        if self._budget is None or index == 0:
+            return
+        try:
+            num_pixels = image.width * image.height
+            self._budget.spend(num_pixels if num_pixels <= MAX_CANVAS_PIXELS else 0)  # not decoded
+        except BudgetSpentError as error:
+            self._num_affordable = index
+            raise BrokenFrameError(f"frame {index}: too much to draw") from error
 
     def cut(self) -> None:
         """Keep the frames before the first damaged one; of the first one what there is.
@@ -106,9 +150,22 @@ class GifImages:
         Raises:
             GifError: Not one pixel can be had.
         """
+        if self._num_affordable is None:
+            self._find_damage()
+        if self._num_affordable is not None:
+            damage = f"drawing more than {self._num_affordable} of its frames takes too long"
+            self._cut_at(self._num_affordable, damage)
+        self._budget = None  # what is left was paid for once
+
+    def _find_damage(self) -> None:
+        """Cut before the first damaged image, or note how many can be looked at."""
+        self._budget = Budget()
         for index, image in enumerate(self._blocks.images):
             try:
+                self._spend(index, image)
                 decode_indices(self._data, image)
+            except BrokenFrameError:
+                return
             except BeyondPaletteError as error:
                 self._cut_at(index, f"image {index + 1} has a {error}, beyond any palette")
                 return
@@ -149,6 +206,12 @@ class GifImages:
         if image.transparent_index is not None:
             is_shown = is_shown & (indices != image.transparent_index)
         np.copyto(region, np.take(colours, indices, mode="clip"), where=is_shown)
+
+
+def _region(image: ImageBlock) -> tuple[slice, slice]:
+    """The rows and columns of an image on its canvas."""
+    rows = slice(image.top, image.top + image.height)
+    return rows, slice(image.left, image.left + image.width)
 
 
 def palette_colours(palette: bytes) -> _Pixels:

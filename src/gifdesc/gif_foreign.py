@@ -17,7 +17,13 @@ from PIL import ExifTags, Image, ImageOps
 from gifdesc.animation_chunks import end_behind_whole_chunk, frame_delays_ms
 from gifdesc.errors import GifError
 from gifdesc.gif_canvas import BrokenFrameError, Frame
-from gifdesc.gif_limits import MAX_FOREIGN_PIXELS, MAX_FRAMES, check_canvas
+from gifdesc.gif_limits import (
+    MAX_DRAWN_PIXELS,
+    MAX_FRAMES,
+    Budget,
+    BudgetSpentError,
+    check_canvas,
+)
 from gifdesc.gif_sniff import describe_beginning
 
 _FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
@@ -78,6 +84,8 @@ class ForeignImages:
         self._kind = kind
         self._format = _FORMATS[kind]
         self.damage: str | None = None
+        self._budget: Budget | None = Budget()
+        self._num_affordable: int | None = None
         try:
             with self._opened() as picture, _bombs_are_errors():
                 check_canvas(*picture.size, name)
@@ -97,11 +105,11 @@ class ForeignImages:
     def _read_durations(self, num_frames: int) -> tuple[int, ...]:
         """The delays of the frames that can be used; notes why there are no more."""
         pixels = max(1, self.width * self.height)
-        max_frames = max(1, min(MAX_FRAMES, MAX_FOREIGN_PIXELS // pixels))
+        max_frames = max(1, min(MAX_FRAMES, MAX_DRAWN_PIXELS // pixels))
         if num_frames > max_frames:
             limit = f"{MAX_FRAMES} images"
             if max_frames < MAX_FRAMES:
-                limit = f"{MAX_FOREIGN_PIXELS // 10**6} megapixels in all"
+                limit = f"{MAX_DRAWN_PIXELS // 10**6} megapixels in all"
             self.damage = f"it holds more than {limit}"
             num_frames = max_frames
         delays_ms = frame_delays_ms(self._data, self._format, num_frames)
@@ -124,15 +132,47 @@ class ForeignImages:
         Raises:
             BrokenFrameError: A frame that is needed for this is damaged.
         """
+        num_drawn = 0
         with self._opened() as picture:
             for index in wanted:
                 try:
                     with _bombs_are_errors():
-                        picture.seek(index + self._first_index)
+                        for number in range(num_drawn, index + 1):
+                            self._spend(number)
+                            picture.seek(number + self._first_index)
+                            picture.load()  # otherwise all of them would be drawn at the last
+                        num_drawn = index + 1
                         frame = _over_white(picture, is_turned=self._is_turned)
                 except _PILLOW_ERRORS as error:
                     raise BrokenFrameError(f"frame {index}: {error}") from error
                 yield frame
+
+    def count_equal_frames(self) -> int:
+        """How many frames from the first on are equal to it.
+
+        Raises:
+            BrokenFrameError: as `frames`; those before are equal.
+        """
+        first: Frame | None = None
+        for index, frame in enumerate(self.frames(range(len(self.durations_ms)))):
+            first = frame if first is None else first
+            if not np.array_equal(frame, first):
+                return index
+        return len(self.durations_ms)
+
+    def _spend(self, index: int) -> None:
+        """Pay for drawing a frame.
+
+        Raises:
+            BrokenFrameError: the budget is spent; the frames before can be used.
+        """
+        if self._budget is None or index == 0:
+            return
+        try:
+            self._budget.spend(self.width * self.height)
+        except BudgetSpentError as error:
+            self._num_affordable = index
+            raise BrokenFrameError(f"frame {index}: too much to draw") from error
 
     def cut(self) -> None:
         """Keep the frames before the first damaged one.
@@ -140,11 +180,23 @@ class ForeignImages:
         Raises:
             GifError: There is none.
         """
+        if self._num_affordable is None:
+            self._find_damage()
+        if self._num_affordable is not None:
+            self.durations_ms = self.durations_ms[: self._num_affordable]
+            self.damage = f"drawing more than {self._num_affordable} of its frames takes too long"
+        self._budget = None  # what is left was paid for once
+
+    def _find_damage(self) -> None:
+        """Cut before the first damaged frame, or note how many can be looked at."""
+        self._budget = Budget()
         num_good = 0
         try:
             for _ in self.frames(range(len(self.durations_ms))):
                 num_good += 1
         except BrokenFrameError as error:
+            if self._num_affordable is not None:
+                return
             if num_good == 0:
                 raise self._nothing_usable() from error
             self.durations_ms = self.durations_ms[:num_good]

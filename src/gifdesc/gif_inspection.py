@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
 from gifdesc.errors import GifError
 from gifdesc.findings import (
     HUGE_CANVAS_PIXELS,
@@ -15,12 +13,10 @@ from gifdesc.findings import (
     Finding,
     GifKind,
 )
-from gifdesc.gif import GifInfo, load_bytes, read_gif, scan_gif
-from gifdesc.gif_canvas import Frame
+from gifdesc.gif import GifInfo, count_equal_frames, load_bytes, scan_gif
 
 _TOO_LARGE = "too large"
 """How `GifError` begins, behind the path, where a limit of `gif_limits` refuses a file."""
-_NO_PIXELS: Frame = np.empty(0, np.uint8)
 
 
 class GifInspector:
@@ -42,15 +38,14 @@ class GifInspector:
         try:
             data = load_bytes(path)
             info = scan_gif(data, name=str(path))
-            num_equal_frames, late_damage = _count_equal_frames(data, str(path))
+            equal = count_equal_frames(data, name=str(path))
         except GifError as error:
             reason = str(error).removeprefix(f"{path}: ")
             found["unreadable"] = reason
             if reason.startswith(_TOO_LARGE):
                 found["huge"] = reason
             return _findings(path, found)
-        damage = late_damage or info.truncated
-        num_frames = num_equal_frames if late_damage else info.num_frames
+        damage, num_frames = equal.damage, equal.num_frames
         if info.note is not None:
             is_gif = data.startswith(b"GIF")
             found["truncated" if is_gif else "not_gif"] = info.note
@@ -58,7 +53,7 @@ class GifInspector:
             found["truncated"] = f"{damage}; {_frames(num_frames)} can be used"
         if num_frames == 1:
             found["still"] = "one frame"
-        elif num_equal_frames == num_frames:
+        elif equal.num_equal == num_frames:
             found["dead"] = f"{num_frames} equal frames"
         if sizes := _huge_sizes(info, len(data)):
             found["huge"] = ", ".join(sizes)
@@ -66,35 +61,6 @@ class GifInspector:
         if first_path != path:
             found["duplicate"] = f"the same bytes as {first_path}"
         return _findings(path, found)
-
-
-class _FrameDiffersError(Exception):
-    """Ends the decoding: the file moves."""
-
-
-def _count_equal_frames(data: bytes, name: str) -> tuple[int, str | None]:
-    """How many frames from the first on are equal, and the damage that decoding came upon.
-
-    Raises:
-        GifError: Not even the first frame can be had.
-    """
-    first: Frame | None = None
-    num_equal = 0
-
-    def compare(frame: Frame) -> Frame:
-        nonlocal first, num_equal
-        if first is None:
-            first = frame
-        elif not np.array_equal(frame, first):
-            raise _FrameDiffersError
-        num_equal += 1
-        return _NO_PIXELS
-
-    try:
-        gif = read_gif(data, name=name, reduce=compare)
-    except _FrameDiffersError:
-        return num_equal, None
-    return gif.num_frames, gif.truncated
 
 
 def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
