@@ -23,6 +23,13 @@ def test_one_example_by_hand() -> None:
     assert scores["cider"] == 0
 
 
+def test_chinese_is_scored_by_character() -> None:
+    right = score(["一个黄色的球在闪烁"], [["一 个 黄 色 的 球 在 闪 烁。"]])
+    assert right["bleu_4"] == pytest.approx(1)
+    assert right["rouge_l"] == pytest.approx(1)
+    assert score(["一个红色的球在闪烁"], [["一个黄色的球在闪烁"]])["bleu_1"] == pytest.approx(8 / 9)
+
+
 words = st.sampled_from(["a", "the", "dog", "cat", "runs", "sits", "on", "in", "red"])
 captions = st.lists(words, max_size=9).map(" ".join)
 

@@ -56,6 +56,8 @@ TOKENS = {
     "@user_1 #tag #1 image.gif": "@user_1 #tag # 1 image.gif",
     "<b>bold</b> <br/>": "<b> bold </b> <br/>",
     ":) ;-) :D <3 ^_^": ":-rrb- ;--rrb- :d < 3 ^_^",
+    # brackets of captions that were tokenized before
+    "a -lrb- b -RRB- -lsb- -rsb- -lcb- -Rcb-": "a -lrb- b -rrb- -lsb- -rsb- -lcb- -rcb-",
     # other characters
     "Café naïve 日本語 ☺ ❤️ 😀 ™": "café naïve 日本語 ☺ ❤ ™",
     "soft\u00adhyphen no\u00a0break zero\u200bwidth": "softhyphen no break zero width",
@@ -100,3 +102,17 @@ def test_any_text_gives_clean_tokens(text: str) -> None:
 @given(st.lists(st.sampled_from(["dog", "Man", "isn't", "well-lit", "5", "Mr."]), max_size=8))
 def test_white_space_between_words_does_not_matter(words: list[str]) -> None:
     assert tokenize("  ".join(words)) == tokenize("\t" + " \n".join(words) + " ")
+
+
+@pytest.mark.parametrize(
+    ("caption", "tokens"),
+    [
+        ("一个黄色的球在闪烁。", "一 个 黄 色 的 球 在 闪 烁"),
+        ("一个 黄色 的 球", "一 个 黄 色 的 球"),
+        ("（一只）「猫」，看3D电影！", "一 只 猫 看 3d 电 影"),
+        ("猫が、歩く。", "猫 が 歩 く"),
+        ("แมวเดิน 2 ตัว", "แ ม ว เ ดิ น 2 ตั ว"),
+    ],
+)
+def test_writing_without_spaces_gives_characters(caption, tokens):
+    assert tokenize(caption) == tokens

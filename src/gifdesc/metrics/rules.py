@@ -172,6 +172,7 @@ _FACES = [
 ]
 
 _MARKS = [
+    _rule(r"(-(?i:[lr][rsc]b)-)"),  # brackets of captions that were tokenized before
     _rule(r"([.]{3,5})", lambda _: "..."),
     _rule(r"(-{2,4})", lambda _: "--"),
     _rule(r"(-{5,}|[*]+|_+|#{2,}|@+|[!?]{2,}|''|<<|>>|\\[*])"),
