@@ -160,6 +160,121 @@ def test_zero_workers_are_a_thread_of_this_process():
     executor.shutdown()
 
 
+DISTURB = """
+import os, signal, sys
+from pathlib import Path
+
+def is_worker():
+    return any("multiprocessing.spawn import spawn_main" in part for part in sys.orig_argv)
+
+def count():
+    path = Path(os.environ["GIFDESC_TEST_STARTS"])
+    with path.open("a") as file:
+        file.write("x")
+    return path.stat().st_size
+
+if is_worker() and count() <= int(os.environ["GIFDESC_TEST_DISTURBED"]):
+    os.kill({target}, signal.{signal_name})
+"""
+
+
+def disturbance(folder: Path, target: str, signal_name: str, num_disturbed: int) -> dict[str, str]:
+    """Environment in which worker processes send a signal before they have imported anything.
+
+    Args:
+        folder: gets the module that does so, and a character for each process that starts.
+        target: the expression of the process that the signal goes to.
+        signal_name: such as SIGKILL.
+        num_disturbed: worker processes that do so, counted from the first.
+    """
+    folder.mkdir()
+    text = DISTURB.replace("{target}", target).replace("{signal_name}", signal_name)
+    (folder / "sitecustomize.py").write_text(text)
+    environment = process_environment(
+        GIFDESC_TEST_STARTS=str(folder / "starts"), GIFDESC_TEST_DISTURBED=str(num_disturbed)
+    )
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), environment["PYTHONPATH"]])
+    return environment
+
+
+def disturb(monkeypatch, *arguments) -> None:
+    for name, value in disturbance(*arguments).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_worker_that_dies_while_it_starts_is_replaced(gifs, tmp_path, monkeypatch, caplog):
+    disturb(monkeypatch, tmp_path / "site", "os.getpid()", "SIGKILL", 1)
+    results = list(load_gifs(tasks_of(gifs[:3]), RECIPE, TRANSFORM, num_workers=1))
+    assert all(isinstance(loaded, SampledGif) for _, loaded in results)
+    assert (tmp_path / "site" / "starts").stat().st_size == 2
+    assert not caplog.records
+
+
+def test_where_no_worker_starts_one_thread_reads_and_one_warning_says_so(
+    gifs, tmp_path, monkeypatch, caplog
+):
+    disturb(monkeypatch, tmp_path / "site", "os.getpid()", "SIGKILL", 100)
+    results = list(load_gifs(tasks_of(gifs), RECIPE, TRANSFORM, num_workers=2))
+    assert [task.one.path for task, _ in results] == gifs
+    assert all(isinstance(loaded, SampledGif) for _, loaded in results)
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "one thread reads instead" in record.getMessage()
+
+
+def test_where_no_process_may_be_started_one_thread_reads(gifs, monkeypatch, caplog):
+    def refuse(*_arguments, **_options):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.popen_spawn_posix.Popen._launch", refuse)
+    results = list(load_gifs(tasks_of(gifs[:2]), RECIPE, TRANSFORM, num_workers=1))
+    assert all(isinstance(loaded, SampledGif) for _, loaded in results)
+    assert len(caplog.records) == 1
+
+
+def test_a_file_that_kills_its_worker_is_never_read_in_this_process(gifs, tmp_path, monkeypatch):
+    deadly = draw_gif(tmp_path / "deadly.gif", size=(12, 13))
+    transform = DeadlyTransform(resize_size=8, image_size=8)
+    results = load_gifs(tasks_of([gifs[0], deadly, gifs[1]]), RECIPE, transform, num_workers=1)
+    assert isinstance(next(results)[1], SampledGif)
+    disturb(monkeypatch, tmp_path / "site", "os.getpid()", "SIGKILL", 100)
+    (_, second), (_, third) = results
+    assert "the process that read it died, and no other starts" in str(second)
+    assert isinstance(third, SampledGif)
+
+
+def extract_in_process(gifs: list[Path], environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and stderr of `gifdesc extract` with two worker processes."""
+    arguments = ["-m", "gifdesc", "extract", *map(str, gifs), "-o", str(gifs[0].parent / "f")]
+    options = ["--weights", "random", "--num-frames", "1", "--num-workers", "2"]
+    process = subprocess.run(
+        [sys.executable, *arguments, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # as at a terminal: its Ctrl-C reaches the whole group
+        timeout=300,
+    )
+    return process.returncode, process.stderr
+
+
+def test_an_interrupt_while_workers_start_ends_the_run(gifs, tmp_path):
+    # The first worker to start presses Ctrl-C, for all processes of the group.
+    environment = disturbance(tmp_path / "site", "0", "SIGINT", 1)
+    code, said = extract_in_process(gifs[:2], environment)
+    assert code == 130
+    lines = [line for line in said.splitlines() if "untrained" not in line]
+    assert lines == ["warning: interrupted"]
+
+
+def test_workers_that_are_killed_as_they_start_cost_nothing(gifs, tmp_path):
+    environment = disturbance(tmp_path / "site", "os.getpid()", "SIGKILL", 1)
+    code, said = extract_in_process(gifs[:2], environment)
+    assert code == 0
+    assert "2 extracted" in said
+    assert "defect" not in said
+
+
 HOLD_WORKERS = """
 import sys
 from gifdesc import loader

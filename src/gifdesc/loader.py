@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ from concurrent.futures import (
 )
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 
 import torch
 
@@ -27,11 +28,16 @@ from gifdesc.inputs import GifInput
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.sampled import FileIdentity, SampledGif, sample_gif
 
+log = logging.getLogger(__name__)
+
 _AHEAD_PER_WORKER = 8
 """GIFs that a worker may be ahead: enough to hide a slow one, little enough to stay small."""
 
 _NICENESS = 10
 """Of worker processes: they never keep the thread that feeds the GPU waiting for a core."""
+
+_STARTS = 2
+"""How often worker processes are started before one thread of this process takes their place."""
 
 _CORES_PER_READER = 20
 """Cores that compute on a CPU for each that decodes: a frame keeps a core many times longer in
@@ -77,7 +83,8 @@ def load_gifs(
 
     Yields:
         Each task with what came of it, in order. A worker process that dies costs one GIF, which
-        is reported as an error.
+        is reported as an error. Where no worker process can be started, one thread of this
+        process reads instead, and a warning is logged.
     """
     window = _AHEAD_PER_WORKER * max(1, num_workers)
     waiting: deque[tuple[Task, Future[Loaded]]] = deque()
@@ -137,36 +144,77 @@ def _is_lost(begun: Future[Loaded]) -> bool:
 
 
 def _executor(num_workers: int) -> Executor:
-    if num_workers == 0:
-        return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_keep_to_one_core)
+    """Workers that have started: processes, or one thread where there can be none."""
+    if num_workers:
+        for _ in range(_STARTS):
+            try:
+                return _processes(num_workers)
+            except (BrokenExecutor, OSError) as error:
+                log.debug("worker processes did not start", exc_info=error)
+        log.warning("the processes that read GIFs do not start; one thread reads instead (slower)")
+    return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_keep_to_one_core)
+
+
+def _processes(num_workers: int) -> ProcessPoolExecutor:
+    """Worker processes that have started.
+
+    Raises:
+        BrokenExecutor, OSError: a process died while it started, or could not be started.
+    """
+    before = set(active_children())
     processes = ProcessPoolExecutor(
         num_workers, mp_context=get_context("spawn"), initializer=_start_process
     )
-    with _ignoring_interrupts():
-        # A process starts when work comes; each inherits that Ctrl-C is this process's affair.
-        for started in [processes.submit(os.getpid) for _ in range(num_workers)]:
+    try:
+        with _without_interrupts():
+            # A process starts when work comes; Ctrl-C is this process's affair alone.
+            starting = [processes.submit(os.getpid) for _ in range(num_workers)]
+        for started in starting:
             started.result()
+    except BaseException:
+        for process in set(active_children()) - before:
+            process.kill()  # it is still importing, and nobody waits for its work
+        processes.shutdown(wait=True, cancel_futures=True)
+        raise
     return processes
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+def _without_interrupts() -> Iterator[None]:
+    """Within, Ctrl-C waits; processes that are started inherit that it does not reach them."""
+    if hasattr(signal, "pthread_sigmask"):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    elif threading.current_thread() is threading.main_thread():
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    else:
         yield  # only the main thread may change what a signal does
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
-    with closing(_Readers(1, recipe, transform)) as reader:
+    """Read a GIF in a process of its own: this process must outlive whatever the file does."""
+    for _ in range(_STARTS):
         try:
-            return reader.submit(task).result()
+            processes = _processes(1)
+        except (BrokenExecutor, OSError):
+            continue
+        try:
+            return processes.submit(_load, task, recipe, transform).result()
         except BrokenExecutor:
             return GifError(f"{task.one.path}: reading it killed the process that did")
+        finally:
+            processes.shutdown(wait=True, cancel_futures=True)
+    return GifError(
+        f"{task.one.path}: the process that read it died, and no other starts; run the command "
+        "again with --num-workers 0"
+    )
 
 
 def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
