@@ -666,3 +666,25 @@ def test_an_unknown_format_is_wrong_usage(gifs, model_dir):
     done = caption(gifs, "--format", "xml", model_dir=model_dir)
     assert (done.code, done.out) == (2, "")
     assert "'xml'" in done.err
+
+
+def test_captions_into_a_file_report_how_far_they_are(gifs, model_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("gifdesc.cli.progress._LINE_INTERVAL_SECONDS", 0.0)
+    draw_broken_gif(gifs / "z.gif")
+    done = caption(gifs, "-o", tmp_path / "captions.txt", model_dir=model_dir)
+    counts = [line for line in done.err.splitlines() if "captioned, " in line][:4]
+    assert counts == [
+        "1 captioned, 0 failed",
+        "2 captioned, 0 failed",
+        "3 captioned, 0 failed",
+        "3 captioned, 1 failed",
+    ]
+    assert done.code == 1
+
+
+def test_captions_on_a_terminal_are_their_own_progress(gifs, model_dir, monkeypatch):
+    monkeypatch.setattr("gifdesc.cli.progress._LINE_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(sys.modules["gifdesc.cli.caption"], "is_terminal", lambda: True)
+    done = caption(gifs, model_dir=model_dir)
+    assert done.code == 0
+    assert "captioned" not in done.err

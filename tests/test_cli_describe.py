@@ -136,7 +136,10 @@ def test_a_process_of_its_own_says_what_it_must_and_no_more(gifs, vlm_dir):
     done = run_process("describe", "gifs", "--model", vlm_dir, *SHORT, "--json", cwd=home)
     assert done.code == 0, done.err
     assert json.loads(done.out)["ok"] == 3
-    assert done.err.splitlines() == ["3 described, 0 done before, 0 failed -> descriptions"]
+    assert done.err.splitlines() == [
+        f"loading {vlm_dir} ...",
+        "3 described, 0 done before, 0 failed -> descriptions",
+    ]
 
 
 def test_a_public_model_captions_in_a_process_of_its_own(gifs, tmp_path):
@@ -150,7 +153,9 @@ def test_a_public_model_captions_in_a_process_of_its_own(gifs, tmp_path):
         "gifs/a.gif", "gifs/b.gif", "gifs/broken.gif", "gifs/deep/c.gif",
     ]  # fmt: skip
     assert ["error" in row for row in rows] == [False, False, True, False]
-    assert len(done.err.splitlines()) == 1
+    loading, failed = done.err.splitlines()
+    assert loading == f"loading {model_dir} ..."
+    assert failed.startswith("error: gifs/broken.gif: ")
 
 
 @pytest.mark.parametrize("kind", ["bert", "missing", "offline"])

@@ -18,9 +18,9 @@ def lines(monkeypatch) -> io.StringIO:
 
 def test_without_a_terminal_lines_count_what_failed_and_was_done_before(lines):
     events = [
-        DescribingEvent(Path("a.gif"), "a.gif", caption=Caption("a.gif", caption="a dog")),
-        DescribingEvent(Path("b.gif"), "b.gif", error="not a GIF"),
-        DescribingEvent(Path("c.gif"), "c.gif"),
+        DescribingEvent(Path("a.gif"), "a.gif", "a.gif", caption=Caption("a.gif", caption="a dog")),
+        DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"),
+        DescribingEvent(Path("c.gif"), "c.gif", "c.gif"),
     ]
     with DescribingProgress(Console(file=lines, width=200), 3) as progress:
         for event in events:

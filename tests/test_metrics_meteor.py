@@ -2,6 +2,7 @@ import json
 import os
 import random
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from gifdesc.errors import MeteorError
 from gifdesc.metrics import ScoreTable, tokenize_examples
 from gifdesc.metrics.java import meteor_command
 from gifdesc.metrics.meteor import meteor, running_meteor
+from gifdesc.waits import showing_waits
 
 SHARED_DIR = Path(__file__).parents[2] / "shared" / "metrics"
 COUNTS = "3 3 1 1 2 2 1 1 0 0 0 0 0 0 0 0 0 0 0 0 1 3 3"
@@ -127,6 +129,20 @@ for line in sys.stdin:
 def test_the_protocol(use_java):
     use_java(ANSWERS)
     assert score_one(times=1200) == pytest.approx(1)
+
+
+def test_the_start_of_java_is_announced(use_java):
+    use_java(ANSWERS)
+    found = []
+
+    @contextmanager
+    def display(wait):
+        found.append((wait.text, wait.is_long))
+        yield lambda _num_done, _total: None
+
+    with showing_waits(display):
+        score_one()
+    assert found == [("starting METEOR (Java)", True)]
 
 
 def test_java_is_started_for_english_numbers(use_java, tmp_path):

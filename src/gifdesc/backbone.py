@@ -6,24 +6,35 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from gifdesc.errors import WeightsError
-from gifdesc.files import sha256_of
+from gifdesc.files import replacing, sha256_of
 from gifdesc.preprocessing import FrameTransform
 from gifdesc.resnet import ResNet50, initialise
+from gifdesc.waits import wait_for
 from gifdesc.weights_file import read_state_dict, without_prefix
 
 UNTRAINED = "random"
 _RANDOM_SEED = 0
 
-_TORCHVISION_WEIGHTS = {"imagenet1k-v1": "IMAGENET1K_V1", "imagenet1k-v2": "IMAGENET1K_V2"}
-WEIGHT_NAMES = (*_TORCHVISION_WEIGHTS, UNTRAINED)
+_URLS = {
+    "imagenet1k-v1": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    "imagenet1k-v2": "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
+}
+"""Of torchvision's `ResNet50_Weights`, whose import takes as long as PyTorch's own. A file's name
+ends with the beginning of its SHA-256."""
+
+WEIGHT_NAMES = (*_URLS, UNTRAINED)
+
+_NETWORK_SECONDS = 30.0
+_CHUNK_BYTES = 1 << 20
 
 _RESIZE_SIZES = {"imagenet1k-v1": 256, "imagenet1k-v2": 232}
 """Shorter side in pixels before the crop, from torchvision's ResNet50_Weights.*.transforms()."""
@@ -75,7 +86,7 @@ def load_backbone(weights: str) -> Backbone:
             initialise(network)
         digest = hashlib.sha256(save(dict(network.state_dict()))).hexdigest()
     else:
-        if weights in _TORCHVISION_WEIGHTS:
+        if weights in _URLS:
             path = _download(weights)
         elif (path := Path(weights)).is_file():
             pass
@@ -96,24 +107,51 @@ def load_backbone(weights: str) -> Backbone:
 
 
 def _download(weights: str) -> Path:
-    """The file of torchvision for a weight set, from its cache or from the network."""
-    from torchvision.models import ResNet50_Weights
-
-    url: str = ResNet50_Weights[_TORCHVISION_WEIGHTS[weights]].url
-    cache_dir = Path(torch.hub.get_dir()) / "checkpoints"
-    path = cache_dir / url.rsplit("/", 1)[-1]
+    """The file of torchvision for a weight set, from PyTorch's cache or from the network."""
+    url = _URLS[weights]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if path.is_file():
         return path
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        digest_prefix = path.stem.rsplit("-", 1)[-1]
-        torch.hub.download_url_to_file(url, str(path), digest_prefix, progress=False)
-    except (URLError, OSError, RuntimeError) as error:
+        _fetch(url, path, digest_prefix=path.stem.rsplit("-", 1)[-1])
+    except (OSError, HTTPException, ValueError) as error:  # OSError: URLError and time-outs too
         raise WeightsError(
             f"--weights {weights}: cannot be downloaded here; get {url} on another machine and "
             f"put it at {path}, or use --weights FILE, or --weights random (untrained)"
         ) from error
     return path
+
+
+def _fetch(url: str, path: Path, *, digest_prefix: str) -> None:
+    """Download a file.
+
+    Args:
+        url: where it is.
+        path: where it goes, whole or not at all.
+        digest_prefix: how its SHA-256 begins, in hexadecimal.
+
+    Raises:
+        OSError, HTTPException: the network or the disk fails.
+        ValueError: what came has another SHA-256.
+    """
+    digest = hashlib.sha256()
+    num_bytes = 0
+    request = Request(url, headers={"User-Agent": "gifdesc"})
+    with (
+        wait_for(f"downloading {path.name}", unit="MB", is_long=True) as advance,
+        urlopen(request, timeout=_NETWORK_SECONDS) as response,
+        replacing(path) as temporary_path,
+    ):
+        length = response.headers.get("Content-Length")
+        total = round(int(length) / 1e6) if length else None
+        with temporary_path.open("wb") as file:
+            while chunk := response.read(_CHUNK_BYTES):
+                file.write(chunk)
+                digest.update(chunk)
+                num_bytes += len(chunk)
+                advance(round(num_bytes / 1e6), total)
+        if not digest.hexdigest().startswith(digest_prefix):
+            raise ValueError(f"{url}: its SHA-256 is {digest.hexdigest()}")
 
 
 def _fill(network: nn.Module, path: Path) -> None:

@@ -27,6 +27,7 @@ class CaptionRun:
         shorten: makes alternative text of a caption; None leaves captions as they are.
         sidecars: writes each caption beside its GIF, too.
         explained: keeps them for a page or a picture.
+        advance: gets every caption when it is written, to show progress.
         warn: gets what is odd about a GIF, a sentence each.
         report_error: gets what failed, a sentence each.
         num_captioned: inputs that have a caption.
@@ -41,6 +42,7 @@ class CaptionRun:
     shorten: Shorten | None = None
     sidecars: Sidecars | None = None
     explained: Explained | None = None
+    advance: Callable[[Caption], None] = lambda _caption: None
     num_captioned: int = 0
     num_failed: int = 0
     _streams: set[str] = field(default_factory=set)
@@ -83,6 +85,7 @@ class CaptionRun:
             self._write_sidecar(self.sidecars, result.path, result.caption)
         if self.explained is not None:
             self.explained.take(result)
+        self.advance(result)
 
     def _write_sidecar(self, sidecars: Sidecars, path: str, caption: str) -> None:
         if is_stream(path):

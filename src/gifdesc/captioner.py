@@ -27,6 +27,7 @@ from gifdesc.read_ahead import grouped_ahead
 from gifdesc.sampled import SampledGif
 from gifdesc.sampling import start_times_ms
 from gifdesc.sources import GifSource, source_name
+from gifdesc.waits import wait_for
 
 _BATCH_GIFS = 8
 """GIFs captioned at once: few, so that captions come out soon."""
@@ -82,13 +83,16 @@ class Captioner:
         """
         resolve_device(device)  # a wrong device is said before anything is loaded
         folder = locate(name, HUB_FILES)
-        checkpoint = load_checkpoint(folder)
-        if checkpoint.recipe is None:
-            raise CheckpointError(
-                f"{folder}: was trained on features whose recipe is not known, so a GIF cannot be "
-                "turned into the same; train on features from `gifdesc extract`"
+        with wait_for(f"loading {name}"):
+            checkpoint = load_checkpoint(folder)
+            if checkpoint.recipe is None:
+                raise CheckpointError(
+                    f"{folder}: was trained on features whose recipe is not known, so a GIF cannot "
+                    "be turned into the same; train on features from `gifdesc extract`"
+                )
+            extractor = FeatureExtractor.for_recipe(
+                checkpoint.recipe, weights=weights, device=device
             )
-        extractor = FeatureExtractor.for_recipe(checkpoint.recipe, weights=weights, device=device)
         return cls(checkpoint, extractor, device, folder=folder)
 
     @property

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from gifdesc.errors import GifdescError
 from gifdesc.files import reason, replacing, write_text
 from gifdesc.scenes import CANVAS_SIZE, COLOURS, EVENTS, Scene, Take, scene_of, take_of
+from gifdesc.waits import wait_for
 
 # Shapes made of bars, upright and level: where each begins and how thick it is, in sides.
 _BARS = {"cross": ((0.36,), 0.28), "grid": ((0.0, 0.2275, 0.455, 0.6825, 0.91), 0.09)}
@@ -85,10 +86,12 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     scenes = [scene_of(index, seed=seed) for index in range(num_gifs)]
     try:
         _refuse_strangers(gifs_dir, names)
-        for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
-            take = take_of(index, seed=seed)
-            _write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
-            write_text(descriptions_dir / f"{name}.txt", f"{scene.description}\n")
+        with wait_for("drawing", unit="GIFs") as advance:
+            for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
+                take = take_of(index, seed=seed)
+                _write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
+                write_text(descriptions_dir / f"{name}.txt", f"{scene.description}\n")
+                advance(index + 1, num_gifs)
     except OSError as error:
         message = f"{output_dir}: the demo's GIFs cannot be written there ({reason(error)})"
         raise GifdescError(message) from error

@@ -21,6 +21,7 @@ from gifdesc.scored import (
     ScoredCaption,
 )
 from gifdesc.scorer import EXACT_MATCH, FEWEST_EXAMPLES, open_scorer, plain, warnings_of
+from gifdesc.waits import wait_for
 
 _NEEDS_MODEL = dict.fromkeys(("loss", NEAREST, MOST_COMMON, "in_training"), "needs a model")
 _NEEDS_TWO = {
@@ -110,7 +111,7 @@ def evaluate_captions(
         warnings["against"] = missing
     said = {BLIND: blind_captions(own), **(model.baselines if model else {})}
     said_by = {name: captions for name, captions in said.items() if captions is not None}
-    with open_scorer(references, meteor=meteor) as scorer:
+    with wait_for("scoring"), open_scorer(references, meteor=meteor) as scorer:
         table = scorer.table(own)
         tables = {name: scorer.table(captions) for name, captions in said_by.items()}
         other = None if against is None else scorer.table([against.get(one, "") for one in names])
@@ -124,7 +125,8 @@ def evaluate_captions(
         notes["meteor"] = scorer.absence_of_meteor
     if len(names) < 2:
         notes |= _NEEDS_TWO
-    own_draws, *other_draws = resampled_scores([table] if other is None else [table, other])
+    with wait_for("computing intervals"):
+        own_draws, *other_draws = resampled_scores([table] if other is None else [table, other])
     return Evaluation(
         num_examples=len(names),
         metrics=plain(scores),

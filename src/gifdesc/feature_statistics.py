@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gifdesc.feature_store import FeatureStore
 from gifdesc.pairing import Example
+from gifdesc.waits import wait_for
 
 MAX_FILES = 2048
 """Files that statistics are taken from, drawn by a fixed seed where there are more.
@@ -36,14 +37,15 @@ def feature_statistics(
     total = np.zeros(feature_size)
     total_squares = np.zeros(feature_size)
     num_frames = 0
-    for example in examples:
-        read = store.read_or_none(example.features_path)
-        if read is None:
-            continue
-        features = read.astype(np.float64)
-        total += features.sum(axis=0)
-        total_squares += (features**2).sum(axis=0)
-        num_frames += len(features)
+    with wait_for("computing feature statistics", unit="files") as advance:
+        for num_done, example in enumerate(examples, start=1):
+            read = store.read_or_none(example.features_path)
+            if read is not None:
+                features = read.astype(np.float64)
+                total += features.sum(axis=0)
+                total_squares += (features**2).sum(axis=0)
+                num_frames += len(features)
+            advance(num_done, len(examples))
     mean = total / max(1, num_frames)
     variance = np.maximum(total_squares / max(1, num_frames) - mean**2, 0.0)
     # Below the rounding error of the sums a feature is constant.

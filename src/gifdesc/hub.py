@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
 from gifdesc.errors import HubError
+from gifdesc.waits import wait_for
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CONNECT_SECONDS = 5.0
+_fetched: set[str] = set()
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
@@ -34,13 +37,24 @@ def fetch(name: str, patterns: Sequence[str]) -> Path:
     """
     from huggingface_hub import snapshot_download
 
+    is_local = not is_reachable()
     try:
-        folder = snapshot_download(
-            name, allow_patterns=list(patterns), local_files_only=not is_reachable()
-        )
+        with nullcontext() if is_local else _announced(name):
+            folder = snapshot_download(
+                name, allow_patterns=list(patterns), local_files_only=is_local
+            )
     except Exception as error:  # the hub's own, and those of whichever HTTP client it uses
         raise HubError(f"{name}: {_reason(error)}") from error
     return Path(folder)
+
+
+@contextmanager
+def _announced(name: str) -> Iterator[None]:
+    """Announce a model's download, once however many times files are asked for."""
+    text = f"fetching {name} from the Hugging Face hub"
+    with wait_for("" if name in _fetched else text, has_own_bars=True):
+        _fetched.add(name)
+        yield
 
 
 def upload(folder: Path, name: str, *, private: bool | None = None, message: str) -> str:

@@ -26,6 +26,7 @@ from gifdesc.pairing import Example
 from gifdesc.scored import MOST_COMMON, NEAREST, Captioned, Evaluation
 from gifdesc.training_data import prepare_data
 from gifdesc.training_record import read_record
+from gifdesc.waits import wait_for
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,8 @@ def evaluate_model(
         for one, best in zip(examples, generated, strict=True)
     ]
     notes = _notes_on(checkpoint)
-    tokens, num_cut = _score_tokens(checkpoint, examples, device)
+    with wait_for("computing the loss"):
+        tokens, num_cut = _score_tokens(checkpoint, examples, device)
     if num_cut:
         notes["cut_captions"] = (
             f"{num_cut} of the references are longer than {checkpoint.training.max_tokens} tokens; "
@@ -173,7 +175,8 @@ def evaluate_model(
     size = checkpoint.model.config.feature_size
     store = store or FeatureStore(size, cache_bytes=0)
     encoding = checkpoint.recipe.encoding if checkpoint.recipe else "none"
-    nearest = nearest_captions(examples, training, size, store, encoding=encoding)
+    with wait_for("finding the nearest training GIFs"):
+        nearest = nearest_captions(examples, training, size, store, encoding=encoding)
     training = [one for one in training if not store.is_damaged(one.features_path)]
     baselines = _baselines(nearest, training, len(examples))
     for name in (NEAREST, MOST_COMMON):
@@ -202,11 +205,15 @@ def _generate(
 ) -> list[GeneratedCaption]:
     model, size = checkpoint.model, checkpoint.model.config.feature_size
     captions: list[GeneratedCaption] = []
-    for first in range(0, len(examples), _BATCH_GIFS):
-        batch = examples[first : first + _BATCH_GIFS]
-        features = [read_features(one.features_path, size) for one in batch]
-        found = generate(model, checkpoint.tokenizer, features, config, device, checkpoint.captions)
-        captions += [best for best, *_ in found]
+    with wait_for("captioning", unit="GIFs") as advance:
+        for first in range(0, len(examples), _BATCH_GIFS):
+            batch = examples[first : first + _BATCH_GIFS]
+            features = [read_features(one.features_path, size) for one in batch]
+            found = generate(
+                model, checkpoint.tokenizer, features, config, device, checkpoint.captions
+            )
+            captions += [best for best, *_ in found]
+            advance(len(captions), len(examples))
     return captions
 
 

@@ -27,6 +27,7 @@ from gifdesc.training_results import EpochResult, StepResult, TrainingSummary
 from gifdesc.training_run import TrainingRun
 from gifdesc.training_size import fit_to_data
 from gifdesc.training_state import Progress
+from gifdesc.waits import wait_for
 
 
 def train(
@@ -74,7 +75,8 @@ def train(
         num_val_gifs=len(data.splits["val"]),
         known=None if stored is None else stored.training,
     )
-    tokenizer = make_tokenizer(data, config)
+    with wait_for("making the vocabulary"):
+        tokenizer = make_tokenizer(data, config)
     model_config = replace(
         model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
     )

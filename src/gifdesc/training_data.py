@@ -28,6 +28,7 @@ from gifdesc.splits import (
     read_split_lists,
     split_examples,
 )
+from gifdesc.waits import wait_for
 
 _MOST_NAMED = 5
 """Names in a message: of more, the number."""
@@ -89,11 +90,13 @@ def prepare_data(
         FeatureError, DescriptionError: a folder is missing or empty.
         TrainingError: no example is left, or none to train on.
     """
-    descriptions = read_descriptions(descriptions_path)
-    pairing = pair(features_dir, descriptions)
+    with wait_for("matching features with descriptions"):
+        descriptions = read_descriptions(descriptions_path)
+        pairing = pair(features_dir, descriptions)
     if not pairing.examples:
         raise TrainingError(_nothing_paired(features_dir, descriptions_path, pairing))
-    usable = drop_damaged(pairing.examples)
+    with wait_for("reading the headers of feature files"):
+        usable = drop_damaged(pairing.examples)
     examples, feature_size = usable.examples, usable.feature_size
     problems = descriptions.problems + usable.problems
     notes = [
@@ -103,14 +106,7 @@ def prepare_data(
     # Epochs read a file again and again; an evaluation would only fill the memory.
     cache_bytes = None if needs_training else 0
     store = FeatureStore(feature_size, problems=problems, cache_bytes=cache_bytes)
-    if len(examples) <= READ_FIRST_FILES:
-        examples = [
-            _with_digest(one, features)
-            for one in examples
-            if (features := store.read_or_none(one.features_path)) is not None
-        ]
-    else:
-        examples = [one if one.digests else _with_digest(one, _read(one)) for one in examples]
+    examples = list(_read_first(examples, store))
     if not examples:
         num_files = len(pairing.examples)
         raise TrainingError(
@@ -171,6 +167,19 @@ def _drawn_splits(examples: Sequence[Example], config: TrainingConfig) -> list[S
     if len(examples) == 1:
         return ["train"]
     return [hash_split(one.name, seed=config.seed, **fractions) for one in examples]
+
+
+def _read_first(examples: Sequence[Example], store: FeatureStore) -> Iterator[Example]:
+    """The examples with their digests; of few, those whose files can be read."""
+    reads_all = len(examples) <= READ_FIRST_FILES
+    with wait_for("reading features", unit="files") as advance:
+        for num_done, one in enumerate(examples, start=1):
+            if reads_all:
+                if (features := store.read_or_none(one.features_path)) is not None:
+                    yield _with_digest(one, features)
+            else:
+                yield one if one.digests else _with_digest(one, _read(one))
+            advance(num_done, len(examples))
 
 
 def _read(example: Example) -> npt.NDArray[np.float32] | None:

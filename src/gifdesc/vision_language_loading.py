@@ -15,6 +15,7 @@ from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, HubError
 from gifdesc.files import describe_placeholder
 from gifdesc.model_folder import CONFIG_NAME, locate, read_config
+from gifdesc.waits import wait_for
 
 _FILES = ("*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors")
 _OLD_WEIGHTS = "pytorch_model*.bin"
@@ -77,10 +78,10 @@ def load_vision_language_model(name: Path | str, device: str = "auto") -> Vision
         if kind := describe_placeholder(path):
             raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
     dtype = _dtype_on(torch_device)
-    with quiet_transformers():
+    with wait_for(f"loading {name}", is_long=True), quiet_transformers():
         processor = _load_processor(folder, str(name))
-        model = _load_model(folder, str(name), dtype)
-    return VisionLanguageModel(str(name), model.to(torch_device), processor, torch_device, dtype)
+        model = _load_model(folder, str(name), dtype).to(torch_device)
+    return VisionLanguageModel(str(name), model, processor, torch_device, dtype)
 
 
 def check_can_caption(config: Mapping[str, Any], name: str) -> None:

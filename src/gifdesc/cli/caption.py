@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, filterfalse
 from pathlib import Path
@@ -15,6 +16,7 @@ from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
 from gifdesc.cli.console import (
     EXIT_FAILED,
     counted,
+    is_terminal,
     print_error,
     say,
     speaking_plainly,
@@ -26,6 +28,7 @@ from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed, us
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat, DecodingConfig
 from gifdesc.device_name import check_device_name
 from gifdesc.standard_output import drop_standard_output
+from gifdesc.waits import wait_for
 
 if TYPE_CHECKING:
     from gifdesc.captioners import GifCaptioner
@@ -190,9 +193,10 @@ def caption(
             from gifdesc.explained import Explained
 
             explained = Explained(explain)
-        from gifdesc.caption_inputs import caption_inputs, may_be_many
-        from gifdesc.caption_output import CaptionFile, StdoutSink
-        from gifdesc.inputs import PassedOver
+        with wait_for("starting"):
+            from gifdesc.caption_inputs import caption_inputs, may_be_many
+            from gifdesc.caption_output import CaptionFile, StdoutSink
+            from gifdesc.inputs import PassedOver
 
         check_device_name(device)
 
@@ -227,7 +231,12 @@ def caption(
                     explained=explained,
                 )
                 config = decoding(captioner.default_decoding)
-                with speaking_plainly(debug=debug):  # stdout has a line for each input from here
+                with ExitStack() as stack:  # stdout has a line for each input from here
+                    stack.enter_context(speaking_plainly(debug=debug))
+                    if file is not None or not is_terminal():
+                        from gifdesc.cli.progress import CaptionProgress
+
+                        run.advance = stack.enter_context(CaptionProgress(talk)).advance
                     try:
                         run.go(captioner, chain([first], inputs), config)
                     except BrokenPipeError:  # the reader (`head`, say) has what it wanted
@@ -250,7 +259,8 @@ def _load(model: str, device: str, weights: str | None, prompt: str | None) -> G
     from gifdesc.model_folder import check_model_name
 
     check_model_name(model)  # before imports that take seconds
-    from gifdesc.captioners import load_captioner
+    with wait_for("starting"):
+        from gifdesc.captioners import load_captioner
 
     captioner = load_captioner(model, device=device, weights=weights, prompt=prompt)
     for sentence in captioner.warnings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
+    is_terminal,
     print_json,
     print_line,
     print_result,
@@ -25,6 +25,7 @@ from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import Debug, Json, user_path
 from gifdesc.errors import UsageError
 from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
+from gifdesc.waits import wait_for
 
 MAX_ROWS_PER_KIND = 20
 """A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
@@ -72,7 +73,9 @@ def check(
         arguments = read_arguments(paths)
         from gifdesc.cli.check_progress import CheckProgress
         from gifdesc.inputs import PassedOver, find_gifs
-        from gifdesc.inspection import inspect_gifs
+
+        with wait_for("starting"):
+            from gifdesc.inspection import inspect_gifs
 
         passed_over = PassedOver()
         inputs = find_gifs(arguments, passed_over)
@@ -121,11 +124,6 @@ def _print_table(findings: list[Finding]) -> None:
     kind_width = max(len(kind) for _, kind, _ in rows)
     for path, kind, detail in rows:
         print_line(f"{path:<{path_width}}  {kind:<{kind_width}}  {detail}")
-
-
-def is_terminal() -> bool:
-    """Whether a person looks at stdout."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _print_rich_table(findings: list[Finding]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gifdesc.cli.progress import Talk
 
@@ -21,9 +20,8 @@ class CheckProgress(Talk):
     """
 
     def __init__(self, console: Console) -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        super().__init__(console, Progress(*columns, console=console, transient=True))
-        self._task = self.progress.add_task("checking")
+        super().__init__(console, has_bar=False)
+        self.show(["checking"])
         self.num_gifs = 0
         self._num_findings = 0
 
@@ -31,6 +29,6 @@ class CheckProgress(Talk):
         """Count what was looked at."""
         self.num_gifs += inspection.is_gif
         self._num_findings += len(inspection.findings)
-        text = f"{self.num_gifs} GIFs checked, findings: {self._num_findings}"
-        self.progress.update(self._task, description=text)
-        self.line(text)
+        parts = [f"{self.num_gifs} GIFs checked", f"findings: {self._num_findings}"]
+        self.show(parts)
+        self.line(", ".join(parts))

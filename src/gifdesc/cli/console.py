@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import IO, Any, cast
 
 import typer
@@ -23,6 +23,7 @@ from gifdesc.standard_output import (
     escape_controls,
     write_standard_output,
 )
+from gifdesc.waits import Advance, Wait, showing_waits
 
 
 class _Stderr:
@@ -74,7 +75,8 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
     """
     _set_up_logging(debug)
     try:
-        yield
+        with showing_waits(_show_wait):
+            yield
     except typer.BadParameter as error:
         _print_json_error(error.message, json)
         raise
@@ -100,6 +102,15 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
             say("".join(traceback.format_exception(error)).rstrip())
         print_error(sentence)
         raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
+
+
+def _show_wait(wait: Wait) -> AbstractContextManager[Advance]:
+    is_shown = talk.is_terminal or wait.is_long or wait.has_own_bars or wait.unit
+    if talk.quiet or not is_shown:
+        return nullcontext(lambda _num_done, _total: None)
+    from gifdesc.cli.progress import show_wait  # rich's bars take a moment to import
+
+    return show_wait(talk, wait)
 
 
 def _wait_for_turn() -> None:
@@ -142,6 +153,11 @@ def _set_up_logging(debug: bool) -> None:
         warnings.simplefilter("ignore")
         for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
             logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at stdout."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def be_quiet() -> None:

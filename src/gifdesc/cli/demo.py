@@ -10,6 +10,7 @@ import typer
 
 from gifdesc.cli.console import say, speaking_plainly
 from gifdesc.cli.options import Debug, Device, Seed, user_path
+from gifdesc.waits import wait_for
 
 _EPOCHS = 40
 _NUM_SHOWN = 6
@@ -30,7 +31,8 @@ def demo(
 ) -> None:
     """Draw a small world of GIFs, then extract, train, evaluate and caption. Needs no network."""
     with speaking_plainly(debug=debug):
-        from gifdesc.demo import draw_world
+        with wait_for("starting"):
+            from gifdesc.demo import draw_world
 
         draw_world(folder, num_gifs=num_gifs, seed=seed)
         say(f"drew {num_gifs} GIFs with descriptions -> {folder}")
@@ -49,8 +51,9 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     data = ["--features", features, "--descriptions", descriptions, "--model", model]
     seeding = ["--seed", str(seed)] if seed else []
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
-    from gifdesc.captioner import Captioner
-    from gifdesc.demo_results import draw_captions, held_out_gifs
+    with wait_for("starting"):
+        from gifdesc.captioner import Captioner
+        from gifdesc.demo_results import draw_captions, held_out_gifs
 
     shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:

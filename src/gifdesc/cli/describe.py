@@ -28,6 +28,7 @@ from gifdesc.cli.options import (
     user_path,
 )
 from gifdesc.device_name import check_device_name
+from gifdesc.waits import wait_for
 
 
 def describe(
@@ -69,11 +70,13 @@ def describe(
         check_model_name(model)
         inputs = list(find_gifs(arguments, passed_over))
         warn_of_passed_over(passed_over)
-        from gifdesc.captioners import load_captioner
         from gifdesc.cli.describe_progress import DescribingProgress
-        from gifdesc.config import DecodingConfig
-        from gifdesc.describing import Origin
-        from gifdesc.describing import describe as run
+
+        with wait_for("starting"):
+            from gifdesc.captioners import load_captioner
+            from gifdesc.config import DecodingConfig
+            from gifdesc.describing import Origin
+            from gifdesc.describing import describe as run
 
         captioner = load_captioner(model, device=device, prompt=prompt)
         for sentence in captioner.warnings:

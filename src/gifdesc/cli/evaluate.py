@@ -23,6 +23,7 @@ from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
 from gifdesc.data_paths import check_descriptions_path, check_features_dir
 from gifdesc.device_name import check_device_name
+from gifdesc.waits import wait_for
 
 if TYPE_CHECKING:
     from gifdesc.evaluation_report import EvaluationReport, Subject
@@ -141,14 +142,17 @@ def evaluate(
             check_model_name(model)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-            from gifdesc.checkpoint import load_checkpoint
-            from gifdesc.config import DecodingConfig
-            from gifdesc.device import resolve_device
-            from gifdesc.model_evaluation import evaluate_model, held_out_examples
-            from gifdesc.predictions import read_predictions
+
+            with wait_for("starting"):
+                from gifdesc.checkpoint import load_checkpoint
+                from gifdesc.config import DecodingConfig
+                from gifdesc.device import resolve_device
+                from gifdesc.model_evaluation import evaluate_model, held_out_examples
+                from gifdesc.predictions import read_predictions
 
             torch_device = resolve_device(device)
-            checkpoint = load_checkpoint(model)
+            with wait_for(f"loading {model}"):
+                checkpoint = load_checkpoint(model)
             held_out = held_out_examples(
                 checkpoint, features, descriptions, split=split, splits_dir=splits
             )

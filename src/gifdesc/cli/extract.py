@@ -24,6 +24,7 @@ from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import Debug, Device, Json, user_name, user_path
 from gifdesc.config import Framing, Precision, Sampling
 from gifdesc.device_name import check_device_name
+from gifdesc.waits import wait_for
 
 if TYPE_CHECKING:
     from gifdesc.extraction import ExtractionEvent
@@ -118,27 +119,30 @@ def extract(
         if found is not None:
             inputs = chain(report.failed, [found], inputs)
             report = _Report()
-            from gifdesc.backbone import UNTRAINED
             from gifdesc.cli.progress import ExtractionProgress
-            from gifdesc.device import resolve_device
-            from gifdesc.extraction import extract as run
-            from gifdesc.extraction import look_ahead
-            from gifdesc.extractor import FeatureExtractor
-            from gifdesc.loader import default_num_workers
-            from gifdesc.runtime import OPENVINO_MIN_GIFS
+
+            with wait_for("starting"):
+                from gifdesc.backbone import UNTRAINED
+                from gifdesc.device import resolve_device
+                from gifdesc.extraction import extract as run
+                from gifdesc.extraction import look_ahead
+                from gifdesc.extractor import FeatureExtractor
+                from gifdesc.loader import default_num_workers
+                from gifdesc.runtime import OPENVINO_MIN_GIFS
 
             num_undone, inputs = look_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
-            extractor = FeatureExtractor.create(
-                weights=weights,
-                num_frames=num_frames,
-                sampling=sampling,
-                framing=framing,
-                encoding="sinusoidal" if positional_encoding else "none",
-                device=device,
-                precision=precision,
-                runtime=runtime,
-                num_gifs=num_undone,
-            )
+            with wait_for("loading ResNet50"):
+                extractor = FeatureExtractor.create(
+                    weights=weights,
+                    num_frames=num_frames,
+                    sampling=sampling,
+                    framing=framing,
+                    encoding="sinusoidal" if positional_encoding else "none",
+                    device=device,
+                    precision=precision,
+                    runtime=runtime,
+                    num_gifs=num_undone,
+                )
             if batch_frames is not None:
                 extractor.batch_frames = batch_frames
             if num_workers is None:

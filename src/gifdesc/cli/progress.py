@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    SpinnerColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from gifdesc.waits import Advance, Wait
+
 if TYPE_CHECKING:
+    from gifdesc.caption_result import Caption
     from gifdesc.config import TrainingConfig
     from gifdesc.extraction import ExtractionEvent
     from gifdesc.inputs import BackgroundCount
@@ -25,18 +33,51 @@ if TYPE_CHECKING:
 _LINE_INTERVAL_SECONDS = 10.0
 
 
-class Talk:
-    """A rich progress bar on a terminal; elsewhere `line` prints, at most every 10 seconds."""
+_NARROW_COLUMNS, _WIDE_COLUMNS = 60, 100
+_SHORT_BAR, _LONG_BAR = 10, 40
+_TIME_COLUMNS = 9
+"""Of a terminal: a time and the spaces around it."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+
+class Talk:
+    """A live line on a terminal; elsewhere `line` prints, at most every 10 seconds.
+
+    One line is live at a time: a talk that begins within another takes its place meanwhile.
+    """
+
+    _live: ClassVar[list[Talk]] = []
+
+    def __init__(self, console: Console, total: int | None = None, *, has_bar: bool = True) -> None:
+        """Prepare.
+
+        Args:
+            console: where to.
+            total: how much there is to do, where it is known.
+            has_bar: there is a total, now or later; else a spinner turns.
+        """
         self.console = console
-        self.progress = progress
-        self.is_live = console.is_terminal
+        self.is_live = console.is_terminal and not console.is_dumb_terminal
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
+        self._room = console.width - _TIME_COLUMNS
+        if not has_bar:
+            columns = [SpinnerColumn(), *columns, TimeElapsedColumn()]
+            self._room -= 2
+        else:
+            columns.append(TimeRemainingColumn())
+            if console.width >= _NARROW_COLUMNS:
+                bar_columns = _SHORT_BAR if console.width < _WIDE_COLUMNS else _LONG_BAR
+                columns.insert(0, BarColumn(bar_columns))
+                self._room -= bar_columns + 1
+        self.progress = Progress(*columns, console=console, transient=True)
+        self._task = self.progress.add_task("", total=total)
         self._last_seconds = time.monotonic()
 
     def __enter__(self) -> Self:
         if self.is_live:
-            self.progress.start()
+            if Talk._live:
+                Talk._live[-1]._hide()
+            Talk._live.append(self)
+            self._unhide()
         return self
 
     def __exit__(
@@ -46,33 +87,133 @@ class Talk:
         trace: TracebackType | None,
     ) -> None:
         if self.is_live:
-            self.progress.stop()
+            Talk._live.remove(self)
+            self._hide()
+            if Talk._live:
+                Talk._live[-1]._unhide()
+
+    def _hide(self) -> None:
+        self.progress.stop()
+
+    def _unhide(self) -> None:
+        self.progress.start()
+
+    def show(
+        self,
+        parts: Sequence[str],
+        *,
+        separator: str = ", ",
+        completed: int | None = None,
+        total: int | None = None,
+    ) -> None:
+        """Show how far it is on the live line.
+
+        Args:
+            parts: what to show, the most important first; the last ones go where the terminal is
+                too narrow for all.
+            separator: between two parts.
+            completed: how much is done.
+            total: how much there is to do.
+        """
+        shown = fit_parts(parts, self._room, separator)
+        self.progress.update(self._task, completed=completed, total=total, description=shown)
 
     def line(self, text: str) -> None:
-        """Print where no bar is live and the last line is old enough."""
+        """Print where no line is live and the last one is old enough."""
         now = time.monotonic()
         if not self.is_live and now - self._last_seconds >= _LINE_INTERVAL_SECONDS:
             self._last_seconds = now
             self.console.print(text, markup=False)
 
 
+def fit_parts(parts: Sequence[str], width: int, separator: str = ", ") -> str:
+    """As many of the parts as fit into a width in characters: the first one always, whole."""
+    text = parts[0]
+    for part in parts[1:]:
+        if len(text) + len(separator) + len(part) > width:
+            break
+        text += separator + part
+    return text
+
+
+def wrap_parts(parts: Sequence[str], width: int, separator: str = "  ") -> str:
+    """All parts, on lines of at most a width in characters that break only between parts."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(separator) + len(part) > width:
+            lines.append(f"  {part}")
+        else:
+            lines[-1] += separator + part
+    return "\n".join(lines)
+
+
+class WaitProgress(Talk):
+    """A step of the core that takes seconds (`waits.Wait`)."""
+
+    def __init__(self, console: Console, wait: Wait) -> None:
+        super().__init__(console, has_bar=bool(wait.unit))
+        self._wait = wait
+        self.show([wait.text])
+        if wait.text and (wait.has_own_bars or (wait.is_long and not self.is_live)):
+            console.print(f"{wait.text} ...", markup=False)
+
+    def _unhide(self) -> None:
+        if not self._wait.has_own_bars:
+            super()._unhide()
+
+    def advance(self, num_done: int, total: int | None = None) -> None:
+        """Show that so much is done, in the wait's unit."""
+        count = f"{num_done}/{total}" if total is not None else str(num_done)
+        parts = [self._wait.text, f"{count} {self._wait.unit}"]
+        self.show(parts, separator=": ", completed=num_done, total=total)
+        self.line(": ".join(parts))
+
+
+def show_wait(console: Console, wait: Wait) -> AbstractContextManager[Advance]:
+    """Show a step while its block runs: on a terminal a live line, elsewhere a line or none.
+
+    Returns:
+        A block that gives what counts the progress.
+    """
+    progress = WaitProgress(console, wait)
+
+    @contextmanager
+    def showing() -> Iterator[Advance]:
+        with progress:
+            yield progress.advance
+
+    return showing()
+
+
+class CaptionProgress(Talk):
+    """GIFs captioned and failed."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, has_bar=False)
+        self._num_captioned = 0
+        self._num_failed = 0
+        self.show(["captioning"])
+
+    def advance(self, caption: Caption) -> None:
+        """Count one finished GIF."""
+        self._num_captioned += caption.error is None
+        self._num_failed += caption.error is not None
+        parts = [f"{self._num_captioned} captioned", f"{self._num_failed} failed"]
+        self.show(parts)
+        self.line(", ".join(parts))
+
+
 class ExtractionProgress(Talk):
     """GIFs done, failed and skipped, frames per second, time left."""
 
     def __init__(self, console: Console, count: BackgroundCount) -> None:
-        columns = (
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("GIFs  {task.description}"),
-            TimeRemainingColumn(),
-        )
-        super().__init__(console, Progress(*columns, console=console, transient=True))
-        self._task = self.progress.add_task("", total=None)
+        super().__init__(console)
         self._count = count
         self._num_done = 0
         self._counts: Counter[str] = Counter()
         self._num_frames = 0
         self._start_seconds = time.monotonic()
+        self.show(["extracting"])
 
     def advance(self, event: ExtractionEvent) -> None:
         """Count one finished GIF."""
@@ -81,17 +222,18 @@ class ExtractionProgress(Talk):
         if not event.skipped:
             self._num_frames += len(event.entry.sampled_frames or ())
         seconds = max(1e-9, time.monotonic() - self._start_seconds)
-        text = (
-            f"{self._counts['failed']} failed, {self._counts['skipped']} done before, "
-            f"{self._num_frames / seconds:.0f} frames/s"
-        )
         total = self._count.total
-        self.progress.update(self._task, completed=self._num_done, total=total, description=text)
-        if total is None:  # still being counted
-            self.line(f"{self._num_done} done, {text}")
-        else:
+        parts = [
+            f"{self._num_done} done" if total is None else f"{self._num_done}/{total} GIFs",
+            f"{self._counts['failed']} failed",
+            f"{self._counts['skipped']} done before",
+            f"{self._num_frames / seconds:.0f} frames/s",
+        ]
+        self.show(parts, completed=self._num_done, total=total)
+        if total is not None:
             left_seconds = seconds / self._num_done * max(0, total - self._num_done)
-            self.line(f"{self._num_done}/{total} GIFs, {text}, {left_seconds:.0f} s left")
+            parts.append(f"{left_seconds:.0f} s left")
+        self.line(", ".join(parts))
 
 
 class TrainingProgress(Talk):
@@ -107,36 +249,29 @@ class TrainingProgress(Talk):
     def __init__(
         self, console: Console, config: TrainingConfig, *, num_pairs: int, num_gifs: int
     ) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        super().__init__(console, Progress(*columns, console=console, transient=True))
         self._first_epochs = config.epochs
         self._epochs = config.epochs + config.scst_epochs
         self._num_pairs = num_pairs * (config.passes or 1)
         self._num_gifs = num_gifs * (config.passes or 1)
         self._best_by = config.best_by
-        total = self._num_before(self._epochs + 1)
-        self._task = self.progress.add_task("training", total=total)
+        super().__init__(console, self._num_before(self._epochs + 1))
         self._has_begun = False
+        self.show(["training"])
 
     def step(self, result: StepResult) -> None:
         """Show a finished optimizer step."""
         score = f"reward {result.reward:.3f}" if result.loss is None else f"loss {result.loss:.3f}"
         speed = self._speed(result.epoch, result.examples_per_second)
-        text = f"epoch {result.epoch}/{self._epochs}  {score}  {speed}"
+        parts = [f"epoch {result.epoch}/{self._epochs}", score, speed]
         done = self._num_before(result.epoch) + result.num_examples
+        of_epoch = f"{result.num_examples}/{self._num_of(result.epoch)} {self._unit(result.epoch)}"
         if not self._has_begun:  # what an earlier run did says nothing of this one's speed
             self._has_begun = True
             self.progress.reset(self._task)
-        self.progress.update(self._task, completed=done, description=text)
+        self.show([*parts, of_epoch], separator="  ", completed=done)
         left = self._num_before(self._epochs + 1) - done
         left_seconds = left / max(1e-9, result.examples_per_second)
-        of_epoch = f"{result.num_examples}/{self._num_of(result.epoch)} {self._unit(result.epoch)}"
-        self.line(f"{text}  {of_epoch}, {left_seconds:.0f} s left")
+        self.line(f"{'  '.join(parts)}  {of_epoch}, {left_seconds:.0f} s left")
 
     def epoch(self, result: EpochResult) -> None:
         """Show a finished epoch."""
@@ -152,7 +287,8 @@ class TrainingProgress(Talk):
         parts.append(self._speed(result.epoch, result.examples_per_second))
         if result.is_best and result.val_loss is not None and self._best_by != "last":
             parts.append("best")
-        self.console.print("  ".join(parts), markup=False)
+        width = self.console.width if self.console.is_terminal else sys.maxsize
+        self.console.print(wrap_parts(parts, width), markup=False)
 
     def _num_before(self, epoch: int) -> int:
         """Examples of all epochs before one."""

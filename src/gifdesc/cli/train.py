@@ -33,6 +33,7 @@ from gifdesc.config import (
 from gifdesc.data_paths import check_descriptions_path, check_features_dir
 from gifdesc.device_name import check_device_name
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
+from gifdesc.waits import wait_for
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
 
@@ -194,9 +195,10 @@ def train(
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-        from gifdesc.cli.training_run import run_training
-        from gifdesc.distributed import is_talking
-        from gifdesc.resuming import choose_configs
+        with wait_for("starting"):
+            from gifdesc.cli.training_run import run_training
+            from gifdesc.distributed import is_talking
+            from gifdesc.resuming import choose_configs
 
         if not is_talking():
             be_quiet()

@@ -16,6 +16,7 @@ from gifdesc.metrics.captions import Example
 from gifdesc.metrics.conversation import Conversation, ConversationError
 from gifdesc.metrics.java import meteor_command
 from gifdesc.metrics.metric import Metric, Statistics
+from gifdesc.waits import wait_for
 
 START_TIMEOUT_SECONDS = 60.0
 """Java reads a table of 62 MB first: 10 to 30 seconds on a busy machine of 2 cores."""
@@ -46,7 +47,8 @@ def running_meteor() -> Iterator[Metric]:
     command = meteor_command()
     try:
         with Conversation(command) as java:
-            [first] = java.ask(["SCORE ||| a ||| a"], 1, timeout_seconds=START_TIMEOUT_SECONDS)
+            with wait_for("starting METEOR (Java)", is_long=True):
+                [first] = java.ask(["SCORE ||| a ||| a"], 1, timeout_seconds=START_TIMEOUT_SECONDS)
             _counts(first)
             yield Metric(("meteor",), lambda examples: _statistics(java, examples), meteor)
     except ConversationError as error:
