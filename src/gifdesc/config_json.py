@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from gifdesc.caption_statistics import CaptionStatistics
-from gifdesc.config import ABSENT, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
+from gifdesc.config import ABSENT
 
-Config = TypeVar(
-    "Config", FeatureRecipe, ModelConfig, TrainingConfig, DecodingConfig, CaptionStatistics
-)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Config = TypeVar("Config", bound=DataclassInstance)
 
 
-def to_json(
-    config: FeatureRecipe | ModelConfig | TrainingConfig | DecodingConfig | CaptionStatistics,
-) -> dict[str, Any]:
-    """The configuration as a JSON object."""
+def to_json(config: DataclassInstance) -> dict[str, Any]:
+    """A frozen dataclass of plain values as a JSON object."""
     return asdict(config)
 
 
 def from_json(kind: type[Config], data: object) -> Config:
-    """The configuration that a JSON object holds.
+    """The dataclass that a JSON object holds, such as a configuration.
 
     A field that is not in the object has its default, or the value that its metadata names under
     `config.ABSENT`.

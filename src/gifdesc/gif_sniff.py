@@ -1,7 +1,5 @@
 """What a file that is no picture starts like, for the sentence that refuses it."""
 
-from gifdesc.files import LFS_POINTER_START
-
 APPLE_DOUBLE_START = b"\0\x05\x16\x07"
 """How an AppleDouble file begins (RFC 1740, appendix B)."""
 
@@ -27,7 +25,7 @@ _BEGINNINGS = (
     (b"\x8aMNG", "an MNG animation"),
     (APPLE_DOUBLE_START, "an AppleDouble file, which holds no picture"),
     (b"ID3", "an MP3 sound"),
-    (LFS_POINTER_START, "a Git LFS pointer; fetch the file itself"),
+    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer; fetch the file itself"),
     (b"FLV\x01", "a Flash video"),
     (b"CWS", "a Flash film"),
     (b"FWS", "a Flash film"),

@@ -13,7 +13,6 @@ from gifdesc.hub import fetch, is_hub_name
 
 CONFIG_NAME = "config.json"
 HISTORY_NAME = "history.jsonl"
-RECORD_NAME = "training_data.json"
 SCORES_NAME = "evaluation.json"
 """Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
 

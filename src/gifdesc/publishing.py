@@ -12,7 +12,8 @@ from gifdesc.checkpoint import Checkpoint, save_checkpoint
 from gifdesc.files import write_text
 from gifdesc.hub import upload
 from gifdesc.model_card import CARD_NAME, SCORES_NAME, folder_card
-from gifdesc.model_folder import HISTORY_NAME, RECORD_NAME
+from gifdesc.model_folder import HISTORY_NAME
+from gifdesc.training_record import RECORD_NAME
 
 HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
 """What is fetched of a gifdesc model on the hub."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from gifdesc.config import Split
 from gifdesc.errors import CheckpointError
 from gifdesc.files import write_json
-from gifdesc.model_folder import RECORD_NAME
 from gifdesc.pairing import Example
 
+RECORD_NAME = "training_data.json"
 RECORD_VERSION = 1
 
 
