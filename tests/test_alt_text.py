@@ -18,7 +18,16 @@ from gifdesc.alt_text import to_alt_text
         ("what i see is what i'm told", "What I see is what I'm told."),
         ("50 cats", "50 cats."),
         ("élan", "Élan."),
-        ("猫が歩く", "猫が歩く."),
+        ("猫が歩く", "猫が歩く。"),
+        ("一只猫。它跳了。", "一只猫。"),
+        ("一只猫说「跳！」", "一只猫说「跳！」"),  # noqa: RUF001
+        ("บิน", "บิน"),
+        ("बिल्ली कूदती है", "बिल्ली कूदती है।"),
+        ("बिल्ली है। वह कूदती है।", "बिल्ली है।"),
+        ("قطة تقفز", "قطة تقفز."),
+        ("هل تقفز؟", "هل تقفز؟"),
+        ("고양이가 뛴다", "고양이가 뛴다."),
+        ("ein Ball. ein Hund.", "Ein Ball."),
         ("NASA launches", "NASA launches."),
         ("nothing moves…", "Nothing moves…"),
         ("", ""),
@@ -45,6 +54,17 @@ def test_one_sentence_capitalised(caption, wanted):
 )
 def test_a_long_one_is_cut_at_a_word_that_does_not_dangle(max_characters, wanted):
     assert to_alt_text("a man waves at the camera, then", max_characters) == wanted
+
+
+@pytest.mark.parametrize(
+    ("max_characters", "wanted"), [(8, "一个黄色的球…"), (7, "一个黄色的球…"), (4, "一个黄…")]
+)
+def test_writing_without_spaces_is_cut_between_characters(max_characters, wanted):
+    assert to_alt_text("一个黄色的球,在闪烁而且变大", max_characters) == wanted
+
+
+def test_no_vowel_sign_is_cut_off_its_letter():
+    assert to_alt_text("ที่นี่มีแมว", 6) == "ที่…"
 
 
 def test_a_word_that_is_too_long_alone_is_cut_within():

@@ -16,6 +16,7 @@ from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, tiny
 from gifdesc.checkpoint import load_checkpoint
 from gifdesc.objective import token_loss
 from gifdesc.presets import DEFAULT_PRESET, PRESETS
+from gifdesc.tokenizer import CaptionTokenizer
 
 SMALL = ("--hidden-size", 8, "--epochs", 2)
 ALL = ("--val-fraction", 0, "--test-fraction", 0)
@@ -437,3 +438,38 @@ def test_help_shows_the_default_recipes_values():
     }.items():
         _, _, after = shown.partition(f" {option} <")
         assert after.partition(" --")[0].partition("[default: ")[2].startswith(f"({value})"), option
+
+
+@pytest.mark.parametrize(
+    ("case", "said", "first"),
+    [
+        ("auto", "capitals are kept, the first letter a capital", "Ein Ball"),
+        ("lower", "in small letters", "ein ball"),
+        ("keep", "every capital is kept", "Ein Ball"),
+    ],
+)
+def test_the_run_says_what_becomes_of_capitals(tmp_path, model_dir, case, said, first):
+    german = write_world(tmp_path / "german", dict.fromkeys("abcdef", "Ein Ball"))
+    done = train(german, model_dir, "--case", case, "--epochs", 1)
+    assert done.code == 0
+    assert f"capitals: {said} (--case)" in done.err
+    tokenizer = CaptionTokenizer.load(model_dir)
+    assert tokenizer.decode(tokenizer.encode("Ein Ball", 9)) == first
+
+
+def test_captions_without_capitals_need_no_word_about_them(world, model_dir):
+    assert "capitals:" not in train(world, model_dir).err
+
+
+def test_words_that_a_vocabulary_of_others_lacks_are_reported(world, tmp_path, model_dir):
+    CaptionTokenizer.train(["a red ball grows"]).save(tmp_path)
+    done = train(world, model_dir, "--tokenizer", tmp_path)
+    [warning] = [one for one in done.warnings if "--tokenizer" in one]
+    assert "has no token for some words of" in warning
+
+
+def test_case_goes_with_the_corpus_vocabulary_alone(world, tmp_path, model_dir):
+    CaptionTokenizer.train(["a red ball grows"]).save(tmp_path)
+    done = train(world, model_dir, "--tokenizer", tmp_path, "--case", "keep")
+    assert done.code == 2
+    assert "--case goes with --tokenizer corpus" in done.err

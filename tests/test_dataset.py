@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from builders import dataset_of
 from gifdesc.dataset import GIFDataset, Item, collate, pad_features, stand_in
 from gifdesc.errors import FeatureError
 from gifdesc.feature_store import FeatureStore
@@ -200,3 +201,13 @@ def test_the_reason_given_is_the_first_lost_files_own(tmp_path, tokenizer):
     store.problems.append("notes.txt: not UTF-8")
     with pytest.raises(FeatureError, match=r"first because of \S+00\.npy: holds numbers"):
         dataset.batch(list(range(22)), pad_id=0)
+
+
+@pytest.mark.parametrize(
+    ("captions", "repeats"),
+    [(["猫在走", "慢慢地走"], 2), (["猫在走", "狗在走"], 2), (["a cat runs", "a dog runs"], 1)],
+)
+def test_a_doubled_character_is_no_repetition(tmp_path, captions, repeats):
+    tokenizer = CaptionTokenizer.train(captions)
+    dataset = dataset_of(dict(zip("ab", captions, strict=True)), tmp_path, tokenizer)
+    assert dataset.caption_statistics().repeats == repeats

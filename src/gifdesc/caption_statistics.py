@@ -71,12 +71,15 @@ class CaptionStatistics:
         cls,
         captions: Iterable[Sequence[int]],
         spellings: Mapping[str, Sequence[tuple[int, ...]]] | None = None,
+        *,
+        least_repeats: int = 1,
     ) -> CaptionStatistics:
         """The statistics of captions.
 
         Args:
             captions: tokens of each, without start and end token; one caption or more.
             spellings: of each word that should not end a caption, the tokens that spell it.
+            least_repeats: what `repeats` is at least.
         """
         longest, repeats, pairs = 0, [], []
         words = [(tokens, word) for word, ways in (spellings or {}).items() for tokens in ways]
@@ -99,7 +102,7 @@ class CaptionStatistics:
         num_rare = math.floor(RARE_SHARE * len(repeats))
         return cls(
             longest=longest,
-            repeats=sorted(repeats)[-1 - num_rare],
+            repeats=max(least_repeats, sorted(repeats)[-1 - num_rare]),
             repeated_pairs=sorted(pairs)[-1 - num_rare],
             ends=tuple(
                 sorted(

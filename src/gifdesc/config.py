@@ -12,6 +12,8 @@ Encoding = Literal["sinusoidal", "none"]
 Recurrence = Literal["none", "rnn", "gru", "lstm"]
 FusionKind = Literal["add", "concat", "gate", "attention"]
 Objective = Literal["next_token", "reconstruction"]
+CaseChoice = Literal["auto", "keep", "lower"]
+SpellingChoice = Literal["exact", "plain"]
 Split = Literal["train", "val", "test"]
 SplitBy = Literal["content", "name"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -207,6 +209,12 @@ class TrainingConfig:
     """What a GIF's split is drawn from. By `name`, with `seed`, is how versions before the field
     existed drew it; their models keep to it."""
     tokenizer: str = CORPUS_TOKENIZER
+    case: CaseChoice = field(default="auto", metadata={ABSENT: "lower"})
+    """Of a vocabulary of the training captions: capitals where the captions agree on them
+    (spelling.py), every capital, or none."""
+    spelling: SpellingChoice = field(default="exact", metadata={ABSENT: "plain"})
+    """Of a vocabulary of the training captions: `exact` gives captions back as they were written;
+    `plain` is that of runs from before the field existed."""
     preset: str = "attention"
     splits_sha256: str = ""
     """Of the split lists, where lists and not hashes made the splits."""

@@ -20,6 +20,7 @@ from gifdesc.feature_store import FeatureStore
 from gifdesc.function_words import DANGLING_WORDS
 from gifdesc.pairing import Example
 from gifdesc.tokenizer import CaptionTokenizer
+from gifdesc.unspaced import is_unspaced_text
 
 _MOST_LOST = 10
 _ENCODED_AT_ONCE = 8192
@@ -130,7 +131,11 @@ class GIFDataset(Dataset[Item]):
         """What the captions are like, as they were cut."""
         spellings = {word: self._tokenizer.spellings(word) for word in DANGLING_WORDS}
         captions = (self._tokens_of(index)[1:-1].tolist() for index in range(len(self)))
-        return CaptionStatistics.of(captions, spellings)
+        texts = (caption for one in self.examples for caption in one.captions)
+        num_unspaced = sum(map(is_unspaced_text, texts))
+        # Tokens are characters there, and words such as 慢慢 double one.
+        least_repeats = 2 if 2 * num_unspaced > len(self) else 1
+        return CaptionStatistics.of(captions, spellings, least_repeats=least_repeats)
 
     def __len__(self) -> int:
         return len(self.token_lengths)

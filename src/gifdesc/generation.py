@@ -172,9 +172,10 @@ def dangling_endings(
         len(tokens) == 1 for word in ENGLISH_WORDS for tokens in tokenizer.spellings(word)
     ):
         return ()
+    marks = tuple((one,) for one in tokenizer.mark_ids)
     may_end = () if training is None else training.ends
     words = (word for word in DANGLING_WORDS if word not in may_end)
-    return tuple(tokens for word in words for tokens in tokenizer.spellings(word))
+    return (*marks, *(tokens for word in words for tokens in tokenizer.spellings(word)))
 
 
 def _to_caption(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.bert_files import SPECIAL_TOKENS, copier, read_backend
-from gifdesc.config import MAX_TOKENS
+from gifdesc.config import MAX_TOKENS, CaseChoice, SpellingChoice
 from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.files import replacing
 from gifdesc.hub import fetch
+from gifdesc.spelling import MARKS, CaptionSpeller, Spelling, unescape
 
 _MAX_PIECES = 3
+
+_SETTINGS_NAME = "tokenizer_config.json"
+_SPELLING_KEY = "gifdesc_spelling"
+"""In the settings, where BertTokenizer passes over it: how captions were rewritten."""
 
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
 
@@ -29,13 +35,21 @@ class CaptionTokenizer:
         backend: a `tokenizers.Tokenizer`, the one that works inside a BertTokenizer.
         special_ids: of `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`.
         save_files: writes BertTokenizer's own files into a folder.
+        spelling: how captions are rewritten before they are tokenized; None where they are not,
+            as with vocabularies of others and of models of before.
     """
 
     def __init__(
-        self, backend: Any, special_ids: Sequence[int], save_files: Callable[[Path], None]
+        self,
+        backend: Any,
+        special_ids: Sequence[int],
+        save_files: Callable[[Path], None],
+        spelling: Spelling | None = None,
     ) -> None:
         self._backend = backend
         self._save_files = save_files
+        self.spelling = spelling
+        self._speller = None if spelling is None else CaptionSpeller(backend, spelling)
         self.pad_id, self.unknown_id, self.start_id, self.end_id, self._mask_id = special_ids
         self.vocab_size: int = backend.get_vocab_size()
 
@@ -44,11 +58,37 @@ class CaptionTokenizer:
         """Tokens that no caption may hold: padding, start, unknown, mask."""
         return (self.pad_id, self.start_id, self.unknown_id, self._mask_id)
 
-    @classmethod
-    def train(cls, captions: Iterable[str], *, vocab_size: int = 30522) -> CaptionTokenizer:
-        """A WordPiece vocabulary of these captions, lower-cased, accents kept.
+    @property
+    def mark_ids(self) -> tuple[int, ...]:
+        """Tokens that only state how the words on both sides are joined (spelling.py)."""
+        if self.spelling is None:
+            return ()
+        found = (self._backend.token_to_id(mark) for mark in MARKS)
+        return tuple(one for one in found if one is not None)
 
-        As long as there is room, every word is one token; then the rarest are spelt by pieces.
+    @property
+    def case(self) -> str:
+        """What becomes of the capitals of captions, as the end of a sentence."""
+        if self.spelling is not None:
+            return self.spelling.describe()
+        keeps = (
+            self._backend.normalizer is None or self._backend.normalizer.normalize_str("A") == "A"
+        )
+        return "every capital is kept" if keeps else "in small letters"
+
+    @classmethod
+    def train(
+        cls,
+        captions: Iterable[str],
+        *,
+        vocab_size: int = 30522,
+        case: CaseChoice = "auto",
+        spelling: SpellingChoice = "exact",
+    ) -> CaptionTokenizer:
+        """A WordPiece vocabulary of these captions, accents kept.
+
+        As long as there is room, every word is one token; then the rarest are spelt by pieces. In
+        scripts without spaces between words each character is a word.
 
         Pieces that tokenizing the captions never uses are dropped, single characters apart, so
         that the model's output layer spends nothing on them.
@@ -56,15 +96,23 @@ class CaptionTokenizer:
         Args:
             captions: the training captions.
             vocab_size: the most tokens (BERT's own vocabulary has 30,522).
+            case: see `spelling.Spelling.of`.
+            spelling: `exact` gives captions back as they were written, by `spelling`'s rules;
+                `plain` makes the vocabulary that versions before made, in small letters.
         """
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
         captions = list(captions)
+        rules = Spelling.of(captions, case) if spelling == "exact" else None
+        lower_case = rules is None or rules.lower_case
+        wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        wordpiece.normalizer = normalizers.BertNormalizer(lowercase=lower_case, strip_accents=False)
+        wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        if rules is not None:
+            speller = CaptionSpeller(wordpiece, rules)
+            captions = [speller.spell(caption, {}) for caption in captions]
         # No token spans white space, so that each word need be looked at but once.
         words = sorted({word for caption in captions for word in caption.split()})
-        wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-        wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
-        wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         # The trainer would number inner characters in a hash map's order, another one each time,
         # and breaks ties by these numbers. Given as special tokens they are numbered here.
         inner = {
@@ -80,18 +128,24 @@ class CaptionTokenizer:
         used = {token for encoded in wordpiece.encode_batch(words) for token in encoded.tokens}
         characters = {t for t in wordpiece.get_vocab() if len(t.removeprefix("##")) == 1}
         pieces = sorted((used | characters) - set(SPECIAL_TOKENS))
-        return cls._of_bert(_bert_from_vocabulary([*SPECIAL_TOKENS, *pieces]))
+        bert = _bert_from_vocabulary([*SPECIAL_TOKENS, *pieces], lower_case=lower_case)
+        return cls._of_bert(bert, rules)
 
     @classmethod
-    def _of_bert(cls, bert: Any) -> CaptionTokenizer:
+    def _of_bert(cls, bert: Any, spelling: Spelling | None = None) -> CaptionTokenizer:
         """The calls of a transformers BertTokenizer."""
 
         def save_files(folder: Path) -> None:
             bert.save_pretrained(folder)
+            if spelling is not None:
+                path = folder / _SETTINGS_NAME
+                settings = json.loads(path.read_text(encoding="utf-8"))
+                settings[_SPELLING_KEY] = spelling.to_json()
+                path.write_text(f"{json.dumps(settings, indent=2)}\n", encoding="utf-8")
 
         ids = (bert.pad_token_id, bert.unk_token_id, bert.cls_token_id)
         special_ids = (*ids, bert.sep_token_id, bert.mask_token_id)
-        return cls(bert.backend_tokenizer, special_ids, save_files)
+        return cls(bert.backend_tokenizer, special_ids, save_files, spelling)
 
     @classmethod
     def load(cls, name: str | Path) -> CaptionTokenizer:
@@ -112,12 +166,12 @@ class CaptionTokenizer:
             )
         if (backend := read_backend(folder)) is not None:
             special_ids = [backend.token_to_id(token) for token in SPECIAL_TOKENS]
-            return cls(backend, special_ids, copier(folder))
+            return cls(backend, special_ids, copier(folder), _read_spelling(folder))
         from transformers import BertTokenizer
 
         try:
             bert = BertTokenizer.from_pretrained(folder, local_files_only=True)
-            tokenizer = cls._of_bert(bert)
+            tokenizer = cls._of_bert(bert, _read_spelling(folder))
             tokenizer.encode("☃", MAX_TOKENS)  # a vocabulary without [UNK] fails only here
             return tokenizer
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -143,6 +197,8 @@ class CaptionTokenizer:
         """Token ids of each caption with start and end, each cut to `max_tokens`."""
         if not captions:
             return []
+        if self._speller is not None:
+            captions = [self._speller.spell(one, self._vocabulary) for one in captions]
         self._backend.no_padding()
         self._backend.enable_truncation(max_tokens)
         return [one.ids for one in self._backend.encode_batch_fast(list(captions))]
@@ -166,15 +222,36 @@ class CaptionTokenizer:
         return sorted(found)
 
     @cached_property
+    def _vocabulary(self) -> dict[str, int]:
+        return dict(self._backend.get_vocab())
+
+    @cached_property
     def _ids_by_lower_case(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for token, index in self._backend.get_vocab().items():
+        for token, index in self._vocabulary.items():
             if token not in SPECIAL_TOKENS:
                 found.setdefault(token.lower(), []).append(index)
         return found
 
     def words(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
-        """The words that tokens spell, each with the positions of its tokens in `ids`."""
+        """The words that tokens spell, each with the positions of its tokens in `ids`.
+
+        A mark that states how two words are joined belongs to the second one.
+        """
+        words: list[tuple[str, list[int]]] = []
+        marks: list[int] = []
+        for word, positions in self._spelt(ids):
+            if self._speller is not None and word in MARKS:
+                marks += positions
+                continue
+            words.append((unescape(word), [*marks, *positions]))
+            marks = []
+        if words and marks:
+            words[-1][1].extend(marks)
+        return words
+
+    def _spelt(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """Words and marks as they stand in the vocabulary, pieces joined."""
         words: list[tuple[str, list[int]]] = []
         for position, token in enumerate(map(self._backend.id_to_token, ids)):
             if token.startswith("##") and words:
@@ -185,14 +262,23 @@ class CaptionTokenizer:
         return words
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Clean text: pieces joined, no space before punctuation, no special tokens."""
-        return clean_text(" ".join(word for word, _ in self.words(ids)))
+        """The caption's text: pieces joined, spaces where they belong, no special tokens."""
+        words = [word for word, _ in self._spelt(ids)]
+        return clean_text(" ".join(words)) if self._speller is None else self._speller.join(words)
+
+
+_IDEOGRAPHS = (
+    "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff"
+)
+_IDEOGRAPH_GAP = re.compile(f"(?<=[{_IDEOGRAPHS}]) (?=[{_IDEOGRAPHS}])")
+"""BertTokenizer parts ideographs and marks such as `。`; kana beside them have no spaces either."""
 
 
 def clean_text(spaced: str) -> str:
     """Put words and punctuation that stand apart by spaces together as one writes them.
 
-    `don ' t stop , ok ?` becomes `don't stop, ok?`; quotes close on the words between them.
+    `don ' t stop , ok ?` becomes `don't stop, ok?`; quotes close on the words between them; between
+    the characters of Chinese and Japanese there are no spaces.
     """
     text = re.sub(r"(?<=\w) ' (?=(?:s|t|d|m|ll|re|ve)\b)", "'", spaced)
     text = re.sub(r"(?<=\w) ([-/]) (?=\w)", r"\1", text)
@@ -200,7 +286,8 @@ def clean_text(spaced: str) -> str:
     text = re.sub(r'(["\']) ([^"\']*?) \1', r"\1\2\1", text)
     text = re.sub(r"(?<=s) ' (?=\w)", "' ", text)  # the dogs' tails
     text = re.sub(r" ([.,!?;:%)\]}…])", r"\1", text)
-    return re.sub(r"([(\[{$#@]) ", r"\1", text)
+    text = re.sub(r"([(\[{$#@]) ", r"\1", text)
+    return _IDEOGRAPH_GAP.sub("", text)
 
 
 def _split_words(tokenizer: Any, captions: Iterable[str]) -> Iterator[str]:
@@ -210,11 +297,28 @@ def _split_words(tokenizer: Any, captions: Iterable[str]) -> Iterator[str]:
         yield from (word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalised))
 
 
-def _bert_from_vocabulary(tokens: list[str]) -> Any:
+def _bert_from_vocabulary(tokens: list[str], *, lower_case: bool) -> Any:
     from transformers import BertTokenizer
 
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    return BertTokenizer(vocab=vocabulary, do_lower_case=True, strip_accents=False)
+    return BertTokenizer(vocab=vocabulary, do_lower_case=lower_case, strip_accents=False)
+
+
+def _read_spelling(folder: Path) -> Spelling | None:
+    """How captions were rewritten, None where they were not.
+
+    Raises:
+        CheckpointError: the settings are damaged.
+    """
+    path = folder / _SETTINGS_NAME
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        found = settings.get(_SPELLING_KEY)
+        return None if found is None else Spelling.from_json(found)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{folder}: the tokenizer's files are damaged") from error
 
 
 def _download(name: str) -> Path:

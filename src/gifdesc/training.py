@@ -40,6 +40,7 @@ def train(
     world: World | None = None,
     force: bool = False,
     resume: bool = False,
+    on_tokenizer: Callable[[CaptionTokenizer], None] = lambda _: None,
     on_step: Callable[[StepResult], None] = lambda _: None,
     on_epoch: Callable[[EpochResult], None] = lambda _: None,
 ) -> TrainingSummary:
@@ -59,6 +60,7 @@ def train(
         force: replace a model that the folder holds.
         resume: go on with the run that the folder holds, to the same numbers as if it had never
             stopped; without one, begin.
+        on_tokenizer: called once, with the tokenizer, before the first step.
         on_step: called after every optimizer step.
         on_epoch: called after every epoch, when its files are written.
 
@@ -77,6 +79,7 @@ def train(
     )
     with wait_for("making the vocabulary"):
         tokenizer = make_tokenizer(data, config)
+    on_tokenizer(tokenizer)
     model_config = replace(
         model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
     )
@@ -112,7 +115,9 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
     if config.tokenizer != CORPUS_TOKENIZER:
         return CaptionTokenizer.load(config.tokenizer)
     return CaptionTokenizer.train(
-        caption for example in data.splits["train"] for caption in example.captions
+        (caption for example in data.splits["train"] for caption in example.captions),
+        case=config.case,
+        spelling=config.spelling,
     )
 
 

@@ -21,8 +21,10 @@ from gifdesc.cli.options import (
     user_path,
 )
 from gifdesc.config import (
+    CORPUS_TOKENIZER,
     FOLLOWING_DATA,
     BestBy,
+    CaseChoice,
     FusionKind,
     Objective,
     Optimizer,
@@ -150,6 +152,14 @@ def train(
             "BertTokenizer, or a hub name such as bert-base-uncased.",
         ),
     ] = None,
+    case: Annotated[
+        CaseChoice | None,
+        _training(
+            "--case",
+            "case",
+            "Capitals of the corpus vocabulary; auto: kept where the captions agree on them.",
+        ),
+    ] = None,
     splits: SplitsDir = None,
     val_fraction: Annotated[
         float | None,
@@ -233,6 +243,7 @@ def train(
                     patience=patience,
                     precision=precision,
                     tokenizer=tokenizer,
+                    case=case,
                     val_fraction=val_fraction,
                     test_fraction=test_fraction,
                     split_seed=split_seed,
@@ -241,6 +252,10 @@ def train(
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
+        if case is not None and training_config.tokenizer != CORPUS_TOKENIZER:
+            raise typer.BadParameter(
+                f"--case goes with --tokenizer corpus; {training_config.tokenizer} has its own case"
+            )
         summary = run_training(
             features,
             descriptions,

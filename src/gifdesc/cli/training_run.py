@@ -8,12 +8,13 @@ from pathlib import Path
 from gifdesc.backbone import UNTRAINED
 from gifdesc.cli.console import counted, list_some, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
-from gifdesc.config import ModelConfig, TrainingConfig
+from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
 from gifdesc.config_json import to_json
 from gifdesc.curve_log import CurveLog
 from gifdesc.device import resolve_device
 from gifdesc.distributed import is_talking, joined_world
 from gifdesc.resuming import stored_configs
+from gifdesc.tokenizer import CaptionTokenizer
 from gifdesc.training import train
 from gifdesc.training_data import TrainingData, prepare_data
 from gifdesc.training_results import EpochResult, TrainingSummary
@@ -78,6 +79,7 @@ def run_training(
                 world=world,
                 force=force,
                 resume=resume,
+                on_tokenizer=lambda tokenizer: _say_vocabulary(tokenizer, config, data),
                 on_step=progress.step,
                 on_epoch=on_epoch,
             )
@@ -128,6 +130,24 @@ def _say_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData)
     elif asked.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
         say(f"{gifs}: too few to choose an epoch by, so the last one is kept (--best-by)")
+
+
+def _say_vocabulary(
+    tokenizer: CaptionTokenizer, config: TrainingConfig, data: TrainingData
+) -> None:
+    """Report what the vocabulary does not keep of the training captions."""
+    captions = [caption for one in data.splits["train"] for caption in one.captions]
+    if any(caption != caption.lower() for caption in captions):
+        option = " (--case)" if config.tokenizer == CORPUS_TOKENIZER else ""
+        say(f"capitals: {tokenizer.case}{option}")
+    if config.tokenizer != CORPUS_TOKENIZER:
+        encoded = tokenizer.encode_all(captions, config.max_tokens)
+        if num_unknown := sum(tokenizer.unknown_id in tokens for tokens in encoded):
+            warn(
+                f"--tokenizer {config.tokenizer}: has no token for some words of "
+                f"{counted(num_unknown, 'training caption')}, which no caption will hold; "
+                "--tokenizer corpus has tokens for all"
+            )
 
 
 def _say_data(data: TrainingData, features: Path) -> None:
