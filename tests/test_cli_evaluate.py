@@ -103,9 +103,20 @@ def test_a_damaged_feature_file_is_named_and_the_rest_scored(world, model_dir):
     done = evaluate(world, model_dir, *TRAIN, "--json")
     assert done.code == 1
     assert json.loads(done.out)["num_examples"] >= 1
-    problem = done.warnings[0]
+    [problem] = done.errors
     assert "a.npy" in problem
     assert "not finite" in problem
+    assert not [one for one in done.warnings if "a.npy" in one]
+
+
+def test_what_was_left_out_is_reported_although_the_evaluation_fails(world, model_dir, tmp_path):
+    np.save(world.features_dir / "a.npy", np.full((2, 48), np.inf, np.float32))
+    (tmp_path / "other.jsonl").write_text('{"id": "stranger", "caption": "a dog"}\n')
+    done = evaluate(world, model_dir, *TRAIN, "--against", tmp_path / "other.jsonl")
+    assert done.code == 1
+    problem, failure = done.errors
+    assert "a.npy" in problem
+    assert "stranger" in failure
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
     for name, reason in reasons.items():
         [problem] = [one for one in result["problems"] if name in one]
         assert reason in problem
-        assert problem in done.warnings
+        assert problem in done.errors
     assert "Traceback" not in done.err
     load_checkpoint(model_dir)
 

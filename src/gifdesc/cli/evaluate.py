@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, counted, print_json, say, speaking_plainly, talk, warn
+from gifdesc.cli.console import (
+    EXIT_FAILED,
+    counted,
+    print_error,
+    print_json,
+    say,
+    speaking_plainly,
+    talk,
+    warn,
+)
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -157,20 +166,27 @@ def evaluate(
                 checkpoint, features, descriptions, split=split, splits_dir=splits
             )
             problems, notes = held_out.problems, held_out.notes
+            for problem in problems:  # they make the exit code 1
+                print_error(problem)
+            num_said = len(problems)
             names = [one.name for one in held_out.examples]
-            result = evaluate_model(
-                checkpoint,
-                held_out.examples,
-                torch_device,
-                DecodingConfig(num_beams=beam, max_tokens=max_length),
-                training=held_out.training,
-                store=held_out.store,
-                against=None if against is None else read_predictions(against, names),
-                meteor=meteor,
-                split=split,
-            )
+            try:
+                result = evaluate_model(
+                    checkpoint,
+                    held_out.examples,
+                    torch_device,
+                    DecodingConfig(num_beams=beam, max_tokens=max_length),
+                    training=held_out.training,
+                    store=held_out.store,
+                    against=None if against is None else read_predictions(against, names),
+                    meteor=meteor,
+                    split=split,
+                )
+            finally:
+                for problem in problems[num_said:]:  # of files that were read only now
+                    print_error(problem)
         doubts = (f"{name}: {why}" for name, why in result.warnings.items())
-        for sentence in (*problems, *notes, *doubts):
+        for sentence in (*notes, *doubts):
             warn(sentence)
         if json:
             print_json(result.to_json())

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gifdesc.backbone import UNTRAINED
-from gifdesc.cli.console import counted, list_some, say, talk, warn
+from gifdesc.cli.console import counted, list_some, print_error, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
 from gifdesc.config_json import to_json
@@ -85,7 +85,7 @@ def run_training(
             )
         finally:
             for problem in data.problems[num_said:]:  # of files that were read only now
-                warn(problem)
+                print_error(problem)
     if not is_main:
         return None
     if summary.num_cut:
@@ -153,8 +153,10 @@ def _say_vocabulary(
 def _say_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
         warn(f"{features}: no recipe.json, so nobody can check how these features were made")
-    for sentence in (*data.problems, *data.notes):
-        warn(sentence)
+    for problem in data.problems:  # they make the exit code 1
+        print_error(problem)
+    for note in data.notes:
+        warn(note)
     for names, thing, lack in (
         (data.pairing.without_description, "feature file", "description"),
         (data.pairing.without_features, "description", "feature file"),
