@@ -1,10 +1,13 @@
-"""Drawing GIFs for the tests, with Pillow alone (never with the reader under test)."""
+"""Drawing GIFs for the tests, with Pillow alone (never with the reader under test), and seeing
+which files a process holds."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 #: Colours far apart, so that two frames are never mistaken for each other.
@@ -56,3 +59,15 @@ def draw_broken_gif(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("this is not a GIF\n")
     return path
+
+
+def is_mapped(path: Path) -> bool:
+    """Whether this process has a file mapped or open (Linux), so that Windows would keep it.
+
+    Where there is no /proc, the test that asks is skipped.
+    """
+    maps, descriptors = Path("/proc/self/maps"), Path("/proc/self/fd")
+    if not maps.is_file():
+        pytest.skip("no /proc here to see what is mapped")
+    opened = [os.path.realpath(one) for one in descriptors.iterdir()]
+    return str(path.resolve()) in maps.read_text() or str(path.resolve()) in opened

@@ -25,6 +25,7 @@ from gifdesc.backbone import WEIGHT_NAMES, Backbone, load_backbone
 from gifdesc.errors import WeightsError
 from gifdesc.runtime_torch import TorchEncoder, fold_batch_norm
 from gifdesc.waits import showing_waits
+from helpers import is_mapped
 
 V1, V2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
 
@@ -162,6 +163,21 @@ def refused(path: Path | str) -> str:
     with pytest.raises(WeightsError) as caught:
         load_backbone(str(path))
     return str(caught.value)
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_that_were_loaded_keep_no_file_mapped(small_state, tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    whole = {name: tensor.contiguous() for name, tensor in small_state.items()}
+    if suffix == ".pth":
+        torch.save(whole, path)
+    else:
+        save_file(whole, path)
+    backbone = load_backbone(str(path))
+    assert_holds(backbone, small_state)
+    assert not is_mapped(path)
+    path.unlink()  # 11 MB
 
 
 @pytest.mark.usefixtures("narrow")

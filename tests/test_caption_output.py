@@ -5,6 +5,7 @@ import pytest
 
 from gifdesc.caption_output import CaptionFile
 from gifdesc.errors import GifdescError, UsageError
+from helpers import is_mapped
 
 
 def test_lines_are_in_the_file_at_once_and_nothing_before_it_is_entered(tmp_path):
@@ -149,3 +150,17 @@ def test_a_file_that_is_removed_meanwhile_ends_the_run(tmp_path, is_replaced):
     assert path.exists() == is_replaced
     if is_replaced:
         assert path.read_text() == "somebody else's\n"
+
+
+def test_where_an_open_file_cannot_be_removed_an_empty_one_goes_too(tmp_path, monkeypatch):
+    unlink = Path.unlink
+
+    def unlink_as_windows(path, missing_ok=False):
+        if is_mapped(path):
+            raise PermissionError(13, "The process cannot access the file", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_as_windows)
+    with CaptionFile(tmp_path / "captions.txt", "text"):
+        pass
+    assert list(tmp_path.iterdir()) == []

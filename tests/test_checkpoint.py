@@ -10,6 +10,7 @@ from gifdesc.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.errors import CheckpointError
 from gifdesc.tokenizer import CaptionTokenizer
+from helpers import is_mapped
 
 
 @pytest.fixture
@@ -62,6 +63,12 @@ def test_what_is_loaded_says_what_was_saved(tmp_path, shape):
         tiny_recipe(),
         training,
     )
+
+
+def test_a_model_that_was_loaded_keeps_no_file_mapped(folder):
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.model is not None
+    assert not is_mapped(folder / "model.safetensors")
 
 
 def test_the_tokenizer_travels_along(folder):

@@ -3,7 +3,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from gifdesc.tensor_files import save_tensors
+from gifdesc.tensor_files import read_tensors, save_tensors
+from helpers import is_mapped
 
 
 def test_tensors_come_back_with_what_the_file_says_of_itself(tmp_path):
@@ -35,3 +36,15 @@ def test_a_full_disk_is_an_os_error_and_leaves_the_file_before(tmp_path, monkeyp
         save_tensors(path, {"a": torch.ones(1)}, {})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tensors_that_were_read_keep_no_file_mapped(tmp_path):
+    path = tmp_path / "some.safetensors"
+    save_tensors(path, {"a": torch.arange(100_000.0), "b": torch.tensor(3)}, {"version": "1"})
+    viewed = load_file(path)
+    assert is_mapped(path)  # what safetensors itself does
+    del viewed
+    found = read_tensors(path)
+    assert not is_mapped(path)
+    assert torch.equal(found["a"], torch.arange(100_000.0))
+    assert found["b"] == 3

@@ -21,6 +21,7 @@ from gifdesc.training_state import (
     read_progress,
     save_state,
 )
+from helpers import is_mapped
 
 PROGRESS = Progress(
     epoch=3,
@@ -49,6 +50,16 @@ def go_on(model, optimizer, num_steps):
             generator = torch.Generator().manual_seed(100 * step + number)
             parameter.grad = torch.randn(parameter.shape, generator=generator)
         optimizer.step()
+
+
+def test_a_state_that_was_loaded_keeps_no_file_mapped(path):
+    model, optimizer = trained()
+    save_state(path, PROGRESS, model, optimizer)
+    other, other_optimizer = trained(num_steps=0, seed=1)
+    read_progress(path)
+    load_state(path, other, other_optimizer)
+    assert other_optimizer.state_dict()["state"]
+    assert not is_mapped(path)
 
 
 def same_bits(model, other):

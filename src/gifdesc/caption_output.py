@@ -101,10 +101,17 @@ class CaptionFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
+        with self._file, suppress(OSError):
             if self._is_new and self._path.is_file() and not self._path.stat().st_size:
-                self._path.unlink()
-        self._file.close()
+                self._remove()
+
+    def _remove(self) -> None:
+        """Remove the file while it is locked, so that no other run has begun it."""
+        try:
+            self._path.unlink()
+        except PermissionError:  # Windows removes no file that is open
+            self._file.close()
+            self._path.unlink()
 
     def begin(self) -> None:
         """Cut away what will not be gone on with; raises as `write`."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from gifdesc import __version__
 from gifdesc.caption_statistics import CaptionStatistics
@@ -20,7 +19,7 @@ from gifdesc.files import describe_placeholder, write_json
 from gifdesc.model import CaptionModel
 from gifdesc.model_folder import CONFIG_NAME as CONFIG_NAME  # training's name for it
 from gifdesc.model_folder import SCORES_NAME, check_model_name, kind_of, read_config
-from gifdesc.tensor_files import save_tensors
+from gifdesc.tensor_files import read_tensors, save_tensors
 from gifdesc.tokenizer import CaptionTokenizer
 
 FORMAT_VERSION = 3
@@ -195,7 +194,7 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
     try:
         if kind := describe_placeholder(path):
             raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
-        state = load_file(path)
+        state = read_tensors(path)
         model.load_state_dict(state)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; this is no complete model folder") from None

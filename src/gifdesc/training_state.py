@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from gifdesc.errors import CheckpointError
-from gifdesc.tensor_files import save_tensors
+from gifdesc.tensor_files import read_tensors, save_tensors
 
 STATE_NAME = "state.safetensors"
 STATE_VERSION = 2
@@ -99,10 +99,9 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
     """
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}}
     try:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - the file is no mapping
-                part, _, rest = name.partition(".")
-                parts[part][rest] = file.get_tensor(name)
+        for name, tensor in read_tensors(path).items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
         model.load_state_dict(parts["model"])
         whole = optimizer.state_dict()
         state: dict[int, dict[str, Tensor]] = {}

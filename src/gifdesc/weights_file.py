@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from gifdesc.errors import WeightsError
 from gifdesc.files import describe_placeholder
+from gifdesc.tensor_files import read_tensors
 
 State = dict[str, Tensor]
 
@@ -58,7 +58,7 @@ def read_state_dict(path: Path) -> State:
         if kind := describe_placeholder(path):
             raise WeightsError(f"{path}: {kind}, not the weights; fetch the file itself")
         if _is_safetensors(path):
-            return load_file(path)
+            return read_tensors(path)
         # PyTorch refuses a path by its ending; odd pickles warn, and the error says enough.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             content = torch.load(file, map_location="cpu", weights_only=True)
