@@ -59,3 +59,16 @@ def picture_bytes(form, size=(3, 2), colour=(10, 200, 30), mode="RGB", **options
 
 TWO = header(2, 2) + control(delay=5) + image(["00", "00"]) + image(["11", "11"])
 """A GIF of two whole frames without a trailer."""
+
+
+FORMATS = {"PNG": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 100}}
+
+
+def animation_bytes(form, colours_, *, durations_ms=50, size=(16, 16), **options):
+    frames = [Image.new("RGB", size, colour) for colour in colours_]
+    stream = io.BytesIO()
+    options = FORMATS[form] | options
+    frames[0].save(
+        stream, form, save_all=True, append_images=frames[1:], duration=durations_ms, **options
+    )
+    return stream.getvalue()

@@ -9,7 +9,7 @@ import torch
 from builders import CPU
 from gifdesc.config import DecodingConfig
 from gifdesc.decoding_sampling import draw, sample_captions
-from test_decoding import END, START, Markov, random_markov
+from markov import END, START, Markov, random_markov
 
 
 def sample(model, num_examples=None, **options):

@@ -5,12 +5,11 @@ import time
 import numpy as np
 import pytest
 
-from gif_bytes import TRAILER, control, header, image
+from gif_bytes import TRAILER, animation_bytes, control, header, image
 from gifdesc import gif_canvas, gif_foreign, gif_limits
 from gifdesc.errors import GifError
 from gifdesc.gif import count_equal_frames, read_gif
 from gifdesc.gif_inspection import GifInspector
-from test_gif_foreign import animation_bytes
 
 
 def gif_of(num_images, rows=("01", "10"), **options):

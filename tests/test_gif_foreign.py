@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
-from gif_bytes import B, G, K, R, colours, picture_bytes
+from gif_bytes import FORMATS, B, G, K, R, animation_bytes, colours, picture_bytes
 from gifdesc import gif_foreign
 from gifdesc.errors import GifError
 from gifdesc.gif import read_gif, scan_gif
@@ -95,19 +95,6 @@ def test_the_callers_warning_filters_are_left_alone():
         filters = list(warnings.filters)
         read_gif(picture_bytes("PNG"))
         assert warnings.filters == filters
-
-
-FORMATS = {"PNG": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 100}}
-
-
-def animation_bytes(form, colours_, *, durations_ms=50, size=(16, 16), **options):
-    frames = [Image.new("RGB", size, colour) for colour in colours_]
-    stream = io.BytesIO()
-    options = FORMATS[form] | options
-    frames[0].save(
-        stream, form, save_all=True, append_images=frames[1:], duration=durations_ms, **options
-    )
-    return stream.getvalue()
 
 
 @pytest.fixture

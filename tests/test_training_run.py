@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import builders
 import gifdesc.training
 from builders import (
     ALL_FOR_TRAINING,
@@ -34,13 +35,7 @@ from gifdesc.trainer import Trainer
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
 from gifdesc.validation import Validation, Validator
-
-SHORT = TrainingConfig(
-    epochs=3, batch_size=5, label_smoothing=0.1, learning_rate=0.01, val_fraction=0.25,
-    test_fraction=0.0, seed=1,
-)  # fmt: skip
-DROPPING = replace(TINY, dropout=0.3)
-REWARDED = replace(SHORT, epochs=2, scst_epochs=2, scst_samples=3, scst_learning_rate=0.01)
+from training_configs import CONFIGS, DROPPING, REWARDED, SHORT
 
 
 @pytest.fixture(scope="module")
@@ -88,20 +83,6 @@ def what_counts(model_dir):
         for name in ("model.safetensors", "last/model.safetensors", "config.json")
     ]
     return weights, rows_of(model_dir)
-
-
-CONFIGS = {
-    "cross-entropy": SHORT,
-    "scheduled-sampling": replace(SHORT, scheduled_sampling=0.6),
-    "rewarded": REWARDED,
-    # Without a validation split each epoch is the best one so far.
-    "rewarded-unscored": replace(REWARDED, val_fraction=0.0),
-    "patience": replace(SHORT, epochs=12, learning_rate=0.05, patience=2, best_by="loss"),
-    "patience-rewarded": replace(
-        REWARDED, epochs=12, learning_rate=0.05, patience=1, best_by="loss"
-    ),
-    "plain-adam": replace(SHORT, optimizer="adam", weight_decay=0.0, schedule="constant"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +171,7 @@ import torch
 torch.set_num_threads(1)
 sys.path.insert(0, {tests!r})
 import gifdesc.training_run
-from test_training_run import CONFIGS, DROPPING
+from training_configs import CONFIGS, DROPPING
 from gifdesc.trainer import Trainer
 from gifdesc.training import train
 from gifdesc.training_data import prepare_data
@@ -213,7 +194,7 @@ def test_a_run_that_is_killed_goes_on_from_where_it_last_saved(
 ):
     for step in steps:
         script = KILLED.format(
-            tests=os.path.dirname(__file__),  # noqa: PTH120
+            tests=os.path.dirname(builders.__file__),  # noqa: PTH120
             name=name,
             step=step,
             features=str(world.features_dir),
@@ -241,7 +222,7 @@ def killed_at_the_first_reward(world, tmp_path_factory):
     """A run killed between the first rewarded epoch's best model and its state."""
     folder = tmp_path_factory.mktemp("killed")
     script = KILLED.format(
-        tests=os.path.dirname(__file__),  # noqa: PTH120
+        tests=os.path.dirname(builders.__file__),  # noqa: PTH120
         name="rewarded-unscored",
         step=-1,
         features=str(world.features_dir),
