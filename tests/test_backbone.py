@@ -430,7 +430,7 @@ def test_a_download_counts_its_megabytes_and_is_announced(monkeypatch, tmp_path)
     with showing_waits(display):
         for _ in range(2):
             backbone_module._fetch("https://x.org/a", tmp_path / "a.pth", digest_prefix=prefix)
-    announced = ("downloading a.pth", "MB", True)
+    announced = ("downloading weights", "MB", True)
     assert shown[:4] == [announced, (1, 2), (2, 2), (2, 2)]
     assert shown[4:] == [announced, (1, None), (2, None), (2, None)]
     assert (tmp_path / "a.pth").read_bytes() == content

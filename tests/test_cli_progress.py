@@ -225,7 +225,7 @@ def paging(console: Console) -> Talk:
 
 
 def downloading(console: Console) -> Talk:
-    progress = WaitProgress(console, Wait(text="downloading resnet50.pth", unit="MB"))
+    progress = WaitProgress(console, Wait(text="downloading weights", unit="MB"))
     progress.advance(97, 98)
     return progress
 
@@ -237,7 +237,7 @@ SHOWN = {
     describing: ("1/123456 GIFs", "1 failed", "0 done before"),
     checking: ("123456 GIFs checked", "", "findings: 0"),
     paging: ("98765/123456 GIFs", "", "reading frames for the page"),
-    downloading: ("downloading resnet50.pth", "", "97/98 MB"),
+    downloading: ("downloading weights", "97/98 MB", ""),
 }
 
 

@@ -137,7 +137,7 @@ def test_a_damaged_file_that_any_process_reads_is_named_by_the_first(tmp_path):
     named = sorted(problem.split(": ")[0] for problem in result["problems"])
     assert named == [str(other.features_dir / f"{name}.npy") for name in NAMES[:3]]
     for path in named:
-        assert done.stderr.count(f"warning: {path}: holds numbers that are not finite") == 1
+        assert done.stderr.count(f"error: {path}: holds numbers that are not finite") == 1
 
 
 def test_more_processes_than_examples_of_a_batch(world, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
+import gifdesc
 import tiny_vlms
 from builders import (
     ALL_FOR_TRAINING,
@@ -68,8 +70,8 @@ def test_a_runs_preparation_is_announced_and_counts_its_files(tmp_path, announce
     data = prepare_data(world.features_dir, world.descriptions_dir, config)
     feature_statistics(data.splits["train"], data.feature_size)
     assert announced.texts == [
-        "matching features with descriptions",
-        "reading the headers of feature files",
+        "matching descriptions",
+        "reading feature headers",
         "reading features",
         "computing feature statistics",
     ]
@@ -115,3 +117,15 @@ def test_a_model_of_the_hub_is_announced_once_before_anything_is_fetched(
 def test_the_demos_drawing_counts_its_gifs(tmp_path: Path, announced):
     draw_world(tmp_path, num_gifs=2, seed=0)
     assert announced.counts == {"drawing": [(1, 2), (2, 2)]}
+
+
+def test_what_is_announced_fits_a_terminal_of_40_columns():
+    """Of all texts that hold no name: a spinner, the text and a time are beside each other."""
+    package_dir = Path(gifdesc.__file__).parent
+    texts = [
+        found
+        for path in package_dir.rglob("*.py")
+        for found in re.findall(r'wait_for\("([^"]+)"', path.read_text(encoding="utf-8"))
+    ]
+    assert "starting" in texts
+    assert [text for text in texts if len(text) > 29] == []

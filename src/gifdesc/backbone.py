@@ -138,7 +138,7 @@ def _fetch(url: str, path: Path, *, digest_prefix: str) -> None:
     num_bytes = 0
     request = Request(url, headers={"User-Agent": "gifdesc"})
     with (
-        wait_for(f"downloading {path.name}", unit="MB", is_long=True) as advance,
+        wait_for("downloading weights", unit="MB", is_long=True) as advance,
         urlopen(request, timeout=_NETWORK_SECONDS) as response,
         replacing(path) as temporary_path,
     ):

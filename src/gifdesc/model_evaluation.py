@@ -175,7 +175,7 @@ def evaluate_model(
     size = checkpoint.model.config.feature_size
     store = store or FeatureStore(size, cache_bytes=0)
     encoding = checkpoint.recipe.encoding if checkpoint.recipe else "none"
-    with wait_for("finding the nearest training GIFs"):
+    with wait_for("finding nearest GIFs"):
         nearest = nearest_captions(examples, training, size, store, encoding=encoding)
     training = [one for one in training if not store.is_damaged(one.features_path)]
     baselines = _baselines(nearest, training, len(examples))

@@ -90,12 +90,12 @@ def prepare_data(
         FeatureError, DescriptionError: a folder is missing or empty.
         TrainingError: no example is left, or none to train on.
     """
-    with wait_for("matching features with descriptions"):
+    with wait_for("matching descriptions"):
         descriptions = read_descriptions(descriptions_path)
         pairing = pair(features_dir, descriptions)
     if not pairing.examples:
         raise TrainingError(_nothing_paired(features_dir, descriptions_path, pairing))
-    with wait_for("reading the headers of feature files"):
+    with wait_for("reading feature headers"):
         usable = drop_damaged(pairing.examples)
     examples, feature_size = usable.examples, usable.feature_size
     problems = descriptions.problems + usable.problems

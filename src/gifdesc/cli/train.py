@@ -205,13 +205,12 @@ def train(
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
+        else:
+            be_quiet()
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
-            from gifdesc.distributed import is_talking
             from gifdesc.resuming import choose_configs
 
-        if not is_talking():
-            be_quiet()
         if preset is not None and preset not in PRESETS:
             raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
         if resume and force:
