@@ -1,3 +1,5 @@
+import copy
+import json
 import math
 from itertools import pairwise
 from types import SimpleNamespace
@@ -151,6 +153,7 @@ def test_the_search_is_the_configurations_and_not_the_models_own(llava, monkeypa
     assert (asked["do_sample"], asked["num_beams"], asked["max_new_tokens"]) == (False, 1, 6)
     assert asked["temperature"] is asked["top_p"] is asked["top_k"] is None
     assert "length_penalty" not in asked
+    assert (asked["repetition_penalty"], asked["no_repeat_ngram_size"]) == (1.0, 0)
     config = DecodingConfig(num_beams=4, length_penalty=0.5, no_repeat_ngram=3)
     generate_captions(llava, inputs, config)
     assert (asked["num_beams"], asked["length_penalty"]) == (4, 0.5)
@@ -168,3 +171,120 @@ def test_drawn_captions_come_best_first_and_each_once(llava):
     assert len(set(texts)) == len(texts)
     scores = [one.score for one in found]
     assert scores == sorted(scores, reverse=True)
+
+
+# A model's own settings
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"repetition_penalty": 30.0},
+        {"no_repeat_ngram_size": 1},
+        {"min_length": 60},
+        {"min_new_tokens": 6},
+        {"exponential_decay_length_penalty": [1, 50.0]},
+        {"do_sample": True, "temperature": 9.0, "top_k": 3, "top_p": 0.5, "min_p": 0.3},
+        {"num_beams": 4, "length_penalty": -9.0, "early_stopping": True},
+        {"renormalize_logits": True, "typical_p": 0.2, "epsilon_cutoff": 0.4},
+    ],
+    ids=lambda own: next(iter(own)),
+)
+def test_a_models_own_settings_of_the_search_change_nothing(tmp_path, own):
+    folder = tiny_vlms.write_llava(tmp_path)
+    plain = load_vision_language_model(folder, "cpu")
+    wanted = generate_captions(plain, inputs_of(plain), GREEDY)
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
+    loaded = load_vision_language_model(folder, "cpu")
+    [name, *_] = own
+    assert getattr(loaded.model.generation_config, name) == own[name]
+    assert generate_captions(loaded, inputs_of(loaded), GREEDY) == wanted
+
+
+# Thoughts
+
+
+def reply_of(llava, monkeypatch, text, *, is_cut, config=GREEDY, prompt=""):
+    """What becomes of a text that the model writes."""
+    tokenizer = llava.processor.tokenizer
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids += [] if is_cut else [tokenizer.eos_token_id]
+    logits = torch.zeros(1, llava.model.config.get_text_config().vocab_size)
+
+    def generate(**_options):
+        sequences = torch.tensor([ids])
+        return SimpleNamespace(sequences=sequences, logits=(logits,) * len(ids), beam_indices=None)
+
+    monkeypatch.setattr(llava.model, "generate", generate)
+    inputs = inputs_of(llava)
+    added = torch.tensor([tokenizer(prompt, add_special_tokens=False)["input_ids"]]).long()
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], added], 1)
+    [captions] = generate_captions(llava, inputs, config)
+    return captions
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>a dog. a man?</think> a red ball",
+        "a dog. a man?</think> a red ball",
+        "<think>a</think> no <think>dog</think>\n\na red ball",
+        "<thinking>a dog</thinking>a red ball",
+        "◁think▷a dog◁/think▷a red ball",
+    ],
+)
+def test_finished_thoughts_are_taken_off(llava, monkeypatch, text, is_cut):
+    [found] = reply_of(llava, monkeypatch, text, is_cut=is_cut)
+    assert found.caption == "a red ball"
+    assert [word.word for word in found.words] == ["a", "red", "ball"]
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>a dog. a man", "<think>a dog. a man</thi", "<think>a dog</think>", " <think>"]
+)
+def test_a_reply_that_is_cut_in_its_thoughts_is_no_caption(llava, monkeypatch, text):
+    captions = reply_of(llava, monkeypatch, text, is_cut=True)
+    assert captions == []
+    assert captions.error == (
+        "the model's reply was cut inside its thoughts, before the caption; give it more tokens "
+        "with --max-length"
+    )
+
+
+def test_a_reply_of_thoughts_alone_is_no_caption(llava, monkeypatch):
+    captions = reply_of(llava, monkeypatch, "<think>a dog", is_cut=False)
+    assert (captions, captions.error) == ([], "the model wrote its thoughts and no caption")
+
+
+def test_thoughts_that_the_prompt_begins_are_known(llava, monkeypatch):
+    cut = reply_of(llava, monkeypatch, "a dog. a man", is_cut=True, prompt="<think>\n")
+    assert cut == []
+    assert "--max-length" in cut.error
+    done = reply_of(llava, monkeypatch, "a dog</think>a man", is_cut=True, prompt="<think>\n")
+    assert [one.caption for one in done] == ["a man"]
+    none = reply_of(llava, monkeypatch, "a man", is_cut=True, prompt="<think>\n\n</think>\n\n")
+    assert [one.caption for one in none] == ["a man"]
+
+
+def test_the_score_is_the_captions_without_the_thoughts(llava):
+    tokenizer = llava.processor.tokenizer
+    thoughts = tokenizer("<think>dog</think>", add_special_tokens=False)["input_ids"]
+    caption = tokenizer("a ball", add_special_tokens=False)["input_ids"]
+    reply = _Reply([*thoughts, *caption], [-9.0] * len(thoughts) + [-1.0] * len(caption), -1.0)
+    assert _to_caption(tokenizer, reply, GREEDY).score == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_template_that_knows_of_thinking_is_told_not_to(llava, knows):
+    template = tiny_vlms.LLAVA_TEMPLATE
+    if knows:
+        template += "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}"
+    processor = copy.copy(llava.processor)
+    processor.chat_template = template
+    frames = np.zeros((4, 56, 56, 3), np.uint8)
+    form = choose_form(llava.model, processor)
+    ids = form.prepare([Clip(frames, (0, 100, 200, 300), 400)])["input_ids"][0].tolist()
+    text = processor.tokenizer.decode(ids)
+    assert text.endswith("ASSISTANT:")

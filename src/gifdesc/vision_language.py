@@ -14,11 +14,10 @@ from gifdesc.caption_result import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.frame_grid import fit_frame
-from gifdesc.generation import GeneratedCaption
 from gifdesc.gif import Gif
 from gifdesc.sampling import start_times_ms
 from gifdesc.sources import GifSource, read_source, source_name
-from gifdesc.vision_language_generation import generate_captions
+from gifdesc.vision_language_generation import Captions, generate_captions
 from gifdesc.vision_language_inputs import Clip, choose_form
 from gifdesc.vision_language_loading import (
     VisionLanguageModel,
@@ -180,9 +179,9 @@ def _to_clip(gif: Gif) -> Clip:
     return Clip(frames=gif.frames, times_ms=times_ms, duration_ms=sum(gif.durations_ms))
 
 
-def _to_caption(one: _ReadGif, captions: Sequence[GeneratedCaption]) -> Caption:
+def _to_caption(one: _ReadGif, captions: Captions) -> Caption:
     if not captions:
-        return Caption(one.name, error="the model said nothing")
+        return Caption(one.name, error=captions.error or "the model said nothing")
     return Caption(
         path=one.name,
         caption=captions[0].caption,

@@ -16,7 +16,52 @@ from gifdesc.generation import GeneratedCaption, Word
 from gifdesc.tokenizer import clean_text
 from gifdesc.vision_language_loading import VisionLanguageModel
 
-_END_OF_THOUGHT = "</think>"
+_THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("◁think▷", "◁/think▷"))
+"""What families put around their thoughts: the begin and the end."""
+
+_UNFINISHED_THOUGHT = (
+    "the model's reply was cut inside its thoughts, before the caption; give it more tokens with "
+    "--max-length"
+)
+_PROMPT_END = 16
+"""Tokens of the prompt in which it may begin the model's thoughts."""
+
+_ONLY_THOUGHTS = "the model wrote its thoughts and no caption"
+
+_NEUTRAL: dict[str, Any] = {
+    "repetition_penalty": 1.0,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "min_length": 0,
+    "min_new_tokens": None,
+    "early_stopping": False,
+    "exponential_decay_length_penalty": None,
+    "sequence_bias": None,
+    "guidance_scale": None,
+    "penalty_alpha": None,
+    "dola_layers": None,
+    "min_p": None,
+    "top_h": None,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "num_beam_groups": 1,
+    "diversity_penalty": 0.0,
+    "renormalize_logits": None,
+    "watermarking_config": None,
+    "stop_strings": None,
+    "max_time": None,
+}
+"""Settings of a search that a model's generation_config may hold, at values that change nothing:
+what is searched for is the caption that the model finds likeliest. Tokens that it forbids or forces
+(`suppress_tokens`, `bad_words_ids`, `forced_bos_token_id`) belong to its vocabulary and stay."""
+
+
+class Captions(list[GeneratedCaption]):
+    """The captions of one GIF, best first; where there are none, `error` may give the reason."""
+
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +82,11 @@ class _Reply:
 @torch.inference_mode()
 def generate_captions(
     loaded: VisionLanguageModel, inputs: Mapping[str, Any], config: DecodingConfig
-) -> list[list[GeneratedCaption]]:
-    """The best captions of each GIF, best first; an empty list where the model says nothing.
+) -> list[Captions]:
+    """The best captions of each GIF, best first; none, and why, where the model wrote none.
+
+    Thoughts that a model writes before its caption are taken off. A reply that ends within them is
+    no caption.
 
     Args:
         loaded: the model.
@@ -57,13 +105,20 @@ def generate_captions(
         )
     replies = _replies(output, _end_ids(loaded))
     tokenizer = loaded.processor.tokenizer
-    found = [_to_caption(tokenizer, reply, config) for reply in replies]
-    groups = [
-        [one for one in found[first : first + config.num_captions] if one.caption]
-        for first in range(0, len(found), config.num_captions)
+    starts_in_thoughts = _ends_in_thoughts(tokenizer, inputs)
+    found = [
+        _to_caption(tokenizer, reply, config, starts_in_thoughts=starts_in_thoughts)
+        for reply in replies
     ]
-    # What is drawn comes in no order, and may come twice.
-    return [_ranked(group) for group in groups] if config.sample else groups
+    groups = []
+    for first in range(0, len(found), config.num_captions):
+        several = found[first : first + config.num_captions]
+        good = [one for one in several if isinstance(one, GeneratedCaption) and one.caption]
+        # What is drawn comes in no order, and may come twice.
+        group = Captions(_ranked(good) if config.sample else good)
+        group.error = next((one for one in several if isinstance(one, str)), None)
+        groups.append(group)
+    return groups
 
 
 def _ranked(captions: Sequence[GeneratedCaption]) -> list[GeneratedCaption]:
@@ -82,15 +137,23 @@ def _search_options(config: DecodingConfig) -> dict[str, Any]:
         "temperature": None,
         "top_p": None,
         "top_k": None,
+        **_neutral_options(),
+        "no_repeat_ngram_size": config.no_repeat_ngram,
     }
-    if config.no_repeat_ngram > 0:
-        options["no_repeat_ngram_size"] = config.no_repeat_ngram
     if config.sample:
         drawn = {"do_sample": True, "temperature": config.temperature, "top_p": config.top_p}
         return {**options, **drawn, "top_k": 0, "num_beams": 1}
     if config.num_beams > 1:
         options["length_penalty"] = config.length_penalty
     return options
+
+
+def _neutral_options() -> dict[str, Any]:
+    """Those of `_NEUTRAL` that this version of the library has."""
+    from transformers import GenerationConfig
+
+    known = GenerationConfig()
+    return {name: value for name, value in _NEUTRAL.items() if hasattr(known, name)}
 
 
 @contextmanager
@@ -153,10 +216,29 @@ def _replies(output: Any, end_ids: set[int]) -> list[_Reply]:
     return replies
 
 
-def _to_caption(tokenizer: Any, reply: _Reply, config: DecodingConfig) -> GeneratedCaption:
-    text, spans = _spell(tokenizer, reply.ids)
+def _ends_in_thoughts(tokenizer: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether the prompt ends within thoughts, which some chat templates begin for the model."""
+    ids = inputs.get("input_ids")
+    if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
+        return False
+    text = str(tokenizer.decode(ids[0, -_PROMPT_END:].tolist(), skip_special_tokens=False))
+    return any(text.rfind(begin) > text.rfind(end) for begin, end in _THOUGHTS)
+
+
+def _to_caption(
+    tokenizer: Any, reply: _Reply, config: DecodingConfig, *, starts_in_thoughts: bool = False
+) -> GeneratedCaption | str:
+    """The caption of a reply, or why the reply holds none."""
     is_cut = reply.end_log_prob is None
-    start, end = _kept_part(text, is_cut=is_cut)
+    skipped = _num_thought_tokens(tokenizer, reply.ids, is_begun=starts_in_thoughts)
+    if skipped is None:
+        return _UNFINISHED_THOUGHT if is_cut else _ONLY_THOUGHTS
+    text, spans = _spell(tokenizer, reply.ids)
+    first = spans[skipped - 1][1] if skipped else 0
+    start, end = _kept_part(text[first:], is_cut=is_cut)
+    start, end = first + start, first + end
+    if skipped and not text[start:end].strip():
+        return _UNFINISHED_THOUGHT if is_cut else _ONLY_THOUGHTS
     words = []
     for match in re.finditer(r"\S+", text[start:end]):
         bounds = (start + match.start(), start + match.end())
@@ -173,8 +255,30 @@ def _to_caption(tokenizer: Any, reply: _Reply, config: DecodingConfig) -> Genera
     caption = " ".join(word.word for word in words)
     if type(tokenizer).__name__.startswith("Bert"):
         caption = clean_text(caption)  # its tokens have lost where spaces were
-    counted = [*reply.log_probs, *([] if reply.end_log_prob is None else [reply.end_log_prob])]
+    counted = [
+        *reply.log_probs[skipped:],
+        *([] if reply.end_log_prob is None else [reply.end_log_prob]),
+    ]
     return GeneratedCaption(caption, sum(counted) / max(1, len(counted)), tuple(words))
+
+
+def _num_thought_tokens(tokenizer: Any, ids: Sequence[int], *, is_begun: bool) -> int | None:
+    """The number of tokens up to the end of a reply's thoughts; None where they do not end."""
+    whole = str(tokenizer.decode(list(ids), skip_special_tokens=False))
+    marks = [mark for pair in _THOUGHTS for mark in pair]
+    if not is_begun and not any(mark in whole for mark in marks):
+        return 0
+    last_end = max((whole.rfind(end) + len(end) for _, end in _THOUGHTS if end in whole), default=0)
+    last_begin = max(whole.rfind(begin) for begin, _ in _THOUGHTS)
+    if last_end == 0 or last_begin >= last_end:
+        return None
+    mark = next(end for _, end in _THOUGHTS if whole[:last_end].endswith(end))
+    wanted = whole.count(mark)
+    for count in range(1, len(ids) + 1):
+        text = str(tokenizer.decode(list(ids[:count]), skip_special_tokens=False))
+        if text.count(mark) == wanted:
+            return count
+    return len(ids)
 
 
 def _spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
@@ -200,9 +304,9 @@ def _num_common(one: str, other: str) -> int:
 
 
 def _kept_part(text: str, *, is_cut: bool) -> tuple[int, int]:
-    """Where the caption lies in a reply: behind thoughts, up to the last whole sentence."""
-    start = text.rfind(_END_OF_THOUGHT)
-    start = 0 if start < 0 else start + len(_END_OF_THOUGHT)
-    if is_cut and (ends := [one.end() for one in re.finditer(r"[.!?](?=\s)", text[start:])]):
-        return start, start + ends[-1]
+    """Where the caption is in a reply: behind thoughts, up to the last whole sentence."""
+    ends = [text.rfind(mark) + len(mark) for _, mark in _THOUGHTS if mark in text]
+    start = max(ends, default=0)
+    if is_cut and (sentences := [one.end() for one in re.finditer(r"[.!?](?=\s)", text[start:])]):
+        return start, start + sentences[-1]
     return start, len(text)

@@ -234,7 +234,15 @@ def _chat(
 
 def _render(processor: Any, content: list[dict[str, str]]) -> str:
     messages = [{"role": "user", "content": content}]
-    return str(processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+    # A caption takes no thoughts, which would use up its tokens.
+    options = (
+        {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
+    )
+    return str(
+        processor.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=False, **options
+        )
+    )
 
 
 def _template_shows(processor: Any, media: str) -> bool:
