@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -35,6 +36,9 @@ class Api:
         assert private
         assert exist_ok
         return f"https://hub.invalid/{name}"
+
+    def repo_info(self, _name):
+        return SimpleNamespace(private=True)
 
     def upload_folder(self, *, repo_id, folder_path, commit_message):
         assert commit_message

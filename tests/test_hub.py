@@ -1,4 +1,5 @@
 import socket
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -131,12 +132,17 @@ class FakeApi:
 
     calls: list[tuple] = []  # noqa: RUF012
     error: Exception | None = None
+    is_private = True
 
     def create_repo(self, name, *, private, exist_ok):
         if self.error is not None:
             raise self.error
         self.calls.append(("create", name, private, exist_ok))
         return f"https://hub.invalid/{name}"
+
+    def repo_info(self, name):
+        assert name == "me/model"
+        return SimpleNamespace(private=self.is_private)
 
     def upload_folder(self, *, repo_id, folder_path, commit_message):
         names = sorted(path.name for path in folder_path.iterdir())
@@ -173,3 +179,40 @@ def test_what_cannot_be_put_there_is_one_sentence(api, monkeypatch, tmp_path):
     with pytest.raises(HubError, match="me/model: the Hugging Face hub cannot be reached"):
         hub.upload(tmp_path, "me/model", message="A model")
     assert api.calls == []
+
+
+def test_nothing_meant_to_be_private_goes_into_a_public_model(api, tmp_path):
+    api.is_private = False
+    with pytest.raises(HubError, match="me/model: is there and public, so nothing is uploaded"):
+        hub.upload(tmp_path, "me/model", private=True, message="A model")
+    assert [call[0] for call in api.calls] == ["create"]
+    hub.upload(tmp_path, "me/model", private=None, message="A model")
+    assert api.calls[-1][0] == "upload"
+
+
+def test_a_revision_is_asked_for(monkeypatch, tmp_path):
+    asked = []
+
+    def snapshot_download(name, *, allow_patterns, local_files_only, revision):
+        asked.append((name, allow_patterns, local_files_only, revision))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    assert hub.fetch("someone/model", ["*.json"], "v2") == tmp_path
+    assert asked == [("someone/model", ["*.json"], True, "v2")]
+
+
+def test_a_revision_that_is_not_there_is_one_sentence(monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise errors.RevisionNotFoundError("404", response=Response(404))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(HubError, match="the model has no revision v2; give a branch"):
+        hub.fetch("someone/model", ["*.json"], "v2")
+
+
+def test_the_cache_names_the_commit(tmp_path):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    assert hub.commit_of(tmp_path / "snapshots" / commit) == commit
+    assert hub.commit_of(tmp_path / "snapshots" / "main") is None
+    assert hub.commit_of(tmp_path / commit) is None

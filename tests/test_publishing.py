@@ -1,6 +1,7 @@
 """A model put into a folder for others, or on the hub: what goes along, and its card."""
 
 import json
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -130,6 +131,9 @@ class FakeHub:
                 assert exist_ok
                 hub.private[name] = private
                 return f"https://hub.invalid/{name}"
+
+            def repo_info(self, name):
+                return SimpleNamespace(private=hub.private[name])
 
             def upload_folder(self, *, repo_id, folder_path, commit_message):
                 assert "gifdesc" in commit_message

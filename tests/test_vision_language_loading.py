@@ -9,13 +9,16 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 import tiny_vlms
-from gifdesc.errors import CheckpointError, HubError
+from builders import run_here
+from gifdesc.captioners import load_captioner
+from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.vision_language_loading import (
     _dtype_on,
     check_can_caption,
     load_vision_language_model,
     quiet_transformers,
 )
+from helpers import draw_gif
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +274,57 @@ def test_the_library_is_quiet_while_it_works_and_as_before_afterwards(monkeypatc
         assert transformers_logging.get_verbosity() == logging.WARNING
     monkeypatch.undo()
     logging.getLogger().manager._clear_cache()
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def commits(folder, tmp_path, monkeypatch):
+    """A hub whose cache keeps commits as the real one does; notes which were asked for."""
+    cache = tmp_path / "models--someone--model" / "snapshots" / COMMIT
+    shutil.copytree(folder, cache)
+    asked = []
+
+    def download(_name, *, allow_patterns, local_files_only, revision=None):  # noqa: ARG001
+        asked.append(revision)
+        return str(cache)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr("gifdesc.hub.is_reachable", lambda: True)
+    return asked
+
+
+@pytest.mark.parametrize("revision", [None, "v2"])
+def test_all_files_are_of_the_commit_that_was_fetched_first(commits, revision):
+    captioner = load_captioner("someone/model", device="cpu", revision=revision)
+    assert captioner.commit == COMMIT
+    assert commits[0] == revision
+    assert set(commits[1:]) == {COMMIT}
+
+
+def test_a_folder_has_no_revision(folder):
+    assert load(folder).commit is None
+    with pytest.raises(UsageError, match="is a folder, which has no revisions"):
+        load_vision_language_model(folder, "cpu", "v2")
+
+
+@pytest.mark.usefixtures("commits")
+def test_the_commit_is_reported_and_kept_with_descriptions(tmp_path):
+    draw_gif(tmp_path / "gifs" / "a.gif", 2)
+    options = ("--model", "someone/model", "--device", "cpu", "--max-length", 4)
+    output = tmp_path / "descriptions"
+    done = run_here("describe", tmp_path / "gifs", *options, "-o", output, "--revision", "v2")
+    assert done.code == 0, done.err
+    assert f"someone/model: commit {COMMIT}" in " ".join(done.err.split())
+    origin = json.loads((output / "origin.json").read_text())
+    assert (origin["model"], origin["commit"]) == ("someone/model", COMMIT)
+    done = run_here("caption", tmp_path / "gifs", *options)
+    assert f"someone/model: commit {COMMIT}" in " ".join(done.err.split())
+    (output / "origin.json").write_text(json.dumps({**origin, "commit": COMMIT[::-1]}))
+    done = run_here("describe", tmp_path / "gifs", *options, "-o", output)
+    assert "its descriptions have another commit" in done.error
+    assert "--revision" in done.error
+    del origin["commit"]
+    (output / "origin.json").write_text(json.dumps(origin))
+    assert run_here("describe", tmp_path / "gifs", *options, "-o", output).code == 0

@@ -21,6 +21,7 @@ from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, FeatureError, GifdescError
 from gifdesc.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.generation import GeneratedCaption, generate
+from gifdesc.hub import commit_of
 from gifdesc.model_folder import locate
 from gifdesc.publishing import HUB_FILES, push_model, save_model
 from gifdesc.read_ahead import grouped_ahead
@@ -67,7 +68,12 @@ class Captioner:
 
     @classmethod
     def from_pretrained(
-        cls, name: Path | str, *, device: str = "auto", weights: str | None = None
+        cls,
+        name: Path | str,
+        *,
+        device: str = "auto",
+        weights: str | None = None,
+        revision: str | None = None,
     ) -> Captioner:
         """A captioner from a model folder, or from the Hugging Face hub.
 
@@ -75,6 +81,7 @@ class Captioner:
             name: a folder as `gifdesc train` writes it, or `user/model` on the hub.
             device: see `device.resolve_device`.
             weights: the backbone's weights, where they came from a file.
+            revision: of a model on the hub: a branch, a tag or a commit.
 
         Raises:
             CheckpointError: the folder cannot be used, or its features' recipe is not known.
@@ -82,7 +89,7 @@ class Captioner:
             UsageError, WeightsError: the device or the weights cannot be had.
         """
         resolve_device(device)  # a wrong device is said before anything is loaded
-        folder = locate(name, HUB_FILES)
+        folder = locate(name, HUB_FILES, revision)
         with wait_for(f"loading {name}"):
             checkpoint = load_checkpoint(folder)
             if checkpoint.recipe is None:
@@ -104,6 +111,11 @@ class Captioner:
     def objective(self) -> str:
         """What the model was trained for; after `reconstruction` its captions mean nothing."""
         return self._checkpoint.training.objective
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model's repository on the hub; None for a folder."""
+        return None if self._folder is None else commit_of(self._folder)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from gifdesc.captioner import Captioner
 from gifdesc.config import DecodingConfig
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.hub import commit_of
 from gifdesc.model_folder import CONFIG_NAME, kind_of, locate, read_config
 from gifdesc.sources import GifSource
 
@@ -22,6 +23,11 @@ class GifCaptioner(Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user should know of the model before believing it, a sentence each."""
+        ...
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model's repository on the hub; None for a folder."""
         ...
 
     @property
@@ -46,6 +52,7 @@ def load_captioner(
     device: str = "auto",
     weights: str | None = None,
     prompt: str | None = None,
+    revision: str | None = None,
 ) -> GifCaptioner:
     """The captioner that `--model` names.
 
@@ -56,13 +63,17 @@ def load_captioner(
         device: see `device.resolve_device`.
         weights: the backbone's weights, for a gifdesc model whose features were made from a file.
         prompt: what to ask a vision-language model.
+        revision: of a model on the hub: a branch, a tag or a commit.
 
     Raises:
         CheckpointError, HubError: the model cannot be had or cannot caption.
         UsageError: an option does not go with the model, or there is no such device.
     """
     resolve_device(device)  # a wrong device is said before anything is loaded
-    config = read_config(locate(name, [CONFIG_NAME]))
+    folder = locate(name, [CONFIG_NAME], revision)
+    config = read_config(folder)
+    if not Path(name).is_dir():
+        revision = commit_of(folder) or revision  # all files of one commit
     kind = kind_of(config)
     if kind is None:
         raise CheckpointError(
@@ -72,10 +83,12 @@ def load_captioner(
     if kind == "gifdesc":
         if prompt is not None:
             raise UsageError("--prompt: only a vision-language model can be asked something")
-        return Captioner.from_pretrained(name, device=device, weights=weights)
+        return Captioner.from_pretrained(name, device=device, weights=weights, revision=revision)
     if weights is not None:
         raise UsageError("--weights: a vision-language model brings its own")
     # transformers takes seconds to import, and a gifdesc model does not need it.
     from gifdesc.vision_language import VisionLanguageCaptioner
 
-    return VisionLanguageCaptioner.from_pretrained(name, device=device, prompt=prompt)
+    return VisionLanguageCaptioner.from_pretrained(
+        name, device=device, prompt=prompt, revision=revision
+    )

@@ -64,10 +64,12 @@ class Origin:
     Attributes:
         model: as the user named it.
         prompt: what it was asked, None for the usual.
+        commit: of the model's repository on the hub; None for a folder.
     """
 
     model: str
     prompt: str | None = None
+    commit: str | None = None
 
 
 def description_name(source: str) -> str:
@@ -218,7 +220,7 @@ def _read_origins(output_dir: Path) -> Origins:
 def _claim(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: bool) -> None:
     """Write down who describes, unless somebody else has begun here."""
     path = output_dir / ORIGIN_NAME
-    wanted = {"model": origin.model, "prompt": origin.prompt}
+    wanted = {"model": origin.model, "prompt": origin.prompt, "commit": origin.commit}
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -227,10 +229,13 @@ def _claim(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: b
         raise DescriptionError(f"{path}: damaged: {error}; choose another --output") from error
     if isinstance(known, dict) and not force:
         for name, value in wanted.items():
+            if name == "commit" and None in (known.get(name), value):
+                continue  # of a folder, or of descriptions from before commits were kept
             if known.get(name) != value:
                 raise DescriptionError(
                     f"{output_dir}: its descriptions have another {name} ({known.get(name)!r}, not "
                     f"{value!r}); choose another folder with --output, or --force to do all anew"
+                    + (", or go on with --revision" if name == "commit" else "")
                 )
     row: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
@@ -15,6 +16,7 @@ from gifdesc.errors import HubError
 from gifdesc.waits import wait_for
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_COMMIT = re.compile("[0-9a-f]{40}")
 _CONNECT_SECONDS = 5.0
 _fetched: set[str] = set()
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -25,12 +27,22 @@ def is_hub_name(name: str) -> bool:
     return re.fullmatch(_HUB_NAME, name) is not None
 
 
-def fetch(name: str, patterns: Sequence[str]) -> Path:
+def commit_of(folder: Path) -> str | None:
+    """The commit that a folder of the hub's cache holds; None for any other folder.
+
+    The cache keeps each commit in `snapshots/<its SHA-1>`.
+    """
+    is_snapshot = folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name)
+    return folder.name if is_snapshot else None
+
+
+def fetch(name: str, patterns: Sequence[str], revision: str | None = None) -> Path:
     """The local folder with a model's files, downloaded if need be and kept in the hub's cache.
 
     Args:
         name: `user/model`.
         patterns: the files wanted, such as `*.json`; one that matches nothing is no error.
+        revision: a branch, a tag or a commit; None for the model's main branch.
 
     Raises:
         HubError: the hub does not give them, and the cache does not hold them.
@@ -38,13 +50,14 @@ def fetch(name: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     is_local = not is_reachable()
+    chosen: dict[str, Any] = {} if revision is None else {"revision": revision}
     try:
         with nullcontext() if is_local else _announced(name):
             folder = snapshot_download(
-                name, allow_patterns=list(patterns), local_files_only=is_local
+                name, allow_patterns=list(patterns), local_files_only=is_local, **chosen
             )
     except Exception as error:  # the hub's own, and those of whichever HTTP client it uses
-        raise HubError(f"{name}: {_reason(error)}") from error
+        raise HubError(f"{name}: {_reason(error, revision)}") from error
     return Path(folder)
 
 
@@ -63,14 +76,16 @@ def upload(folder: Path, name: str, *, private: bool | None = None, message: str
     Args:
         folder: all files in it go up.
         name: `user/model`.
-        private: whether only its owner sees a new model; None for the account's default.
+        private: whether only its owner sees a new model; None for the account's default. A model
+            that is there stays as visible as it is.
         message: of the commit.
 
     Returns:
         The model's address.
 
     Raises:
-        HubError: the hub cannot be reached or refuses.
+        HubError: the hub cannot be reached or refuses, or the model is there and public although
+            `private` is true; nothing goes up then.
     """
     from huggingface_hub import HfApi
 
@@ -81,7 +96,15 @@ def upload(folder: Path, name: str, *, private: bool | None = None, message: str
     api = HfApi()
     try:
         address = api.create_repo(name, private=private, exist_ok=True)
+        # `private` does not change a model that is there.
+        if private and not api.repo_info(name).private:
+            raise HubError(
+                f"{name}: is there and public, so nothing is uploaded; make it private in its "
+                "settings on the hub, choose another name, or leave private=True out"
+            )
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=message)
+    except HubError:
+        raise
     except Exception as error:  # as in fetch
         raise HubError(f"{name}: {_reason(error)}") from error
     return str(address)
@@ -108,12 +131,14 @@ def is_reachable() -> bool:
     return True
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, revision: str | None = None) -> str:
     """Why the hub gave nothing, and what to do, as the rest of a sentence."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
         return "its owner wants terms to be accepted first: do so on its page, then `hf auth login`"
+    if revision is not None and isinstance(error, errors.RevisionNotFoundError):
+        return f"the model has no revision {revision}; give a branch, a tag or a commit of it"
     if isinstance(error, (errors.RepositoryNotFoundError, errors.RevisionNotFoundError)):
         return (
             "the Hugging Face hub has no model of this name, or it is private; check the spelling, "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from gifdesc.errors import CheckpointError
+from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.files import read_json_lines
 from gifdesc.hub import fetch, is_hub_name
 
@@ -36,20 +36,26 @@ def check_model_name(name: Path | str) -> None:
         )
 
 
-def locate(name: Path | str, patterns: Sequence[str]) -> Path:
+def locate(name: Path | str, patterns: Sequence[str], revision: str | None = None) -> Path:
     """The folder of a model: a folder as it is, or a hub model's files that match the patterns.
 
     Args:
         name: a folder, or `user/model` on the hub. A folder of that name comes first.
         patterns: what to fetch from the hub, such as `*.json`.
+        revision: which version of a model on the hub: a branch, a tag or a commit.
 
     Raises:
+        UsageError: a revision of a folder is asked for.
         CheckpointError: there is no such folder, and it is no hub name.
         HubError: the hub does not give it.
     """
     check_model_name(name)
     folder = Path(name)
-    return folder if folder.is_dir() else fetch(str(name), patterns)
+    if not folder.is_dir():
+        return fetch(str(name), patterns, revision)
+    if revision is not None:
+        raise UsageError(f"--revision: {name} is a folder, which has no revisions; leave it out")
+    return folder
 
 
 def read_config(folder: Path) -> dict[str, Any]:

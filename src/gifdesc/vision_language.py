@@ -54,7 +54,12 @@ class VisionLanguageCaptioner:
 
     @classmethod
     def from_pretrained(
-        cls, name: Path | str, *, device: str = "auto", prompt: str | None = None
+        cls,
+        name: Path | str,
+        *,
+        device: str = "auto",
+        prompt: str | None = None,
+        revision: str | None = None,
     ) -> VisionLanguageCaptioner:
         """A captioner from a folder or the hub, such as `Salesforce/blip-image-captioning-base`.
 
@@ -63,12 +68,13 @@ class VisionLanguageCaptioner:
             device: see `device.resolve_device`.
             prompt: what to ask instead of the usual question; for BLIP and GIT, which do not
                 answer but go on writing, the caption's beginning.
+            revision: of a model on the hub: a branch, a tag or a commit.
 
         Raises:
             CheckpointError: the model cannot caption, or is damaged.
             HubError, UsageError: the model or the device cannot be had.
         """
-        loaded = load_vision_language_model(name, device)
+        loaded = load_vision_language_model(name, device, revision)
         try:
             with quiet_transformers():
                 return cls(loaded, prompt=prompt)
@@ -81,6 +87,11 @@ class VisionLanguageCaptioner:
     def default_decoding(self) -> DecodingConfig:
         """How captions are searched for where nothing is said."""
         return DEFAULT_DECODING
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model's repository on the hub; None for a folder."""
+        return self._loaded.commit
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ _UNFINISHED_THOUGHT = (
     "the model's reply was cut inside its thoughts, before the caption; give it more tokens with "
     "--max-length"
 )
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f](?=.)")
+
 _PROMPT_END = 16
 """Tokens of the prompt in which it may begin the model's thoughts."""
 
@@ -307,6 +309,6 @@ def _kept_part(text: str, *, is_cut: bool) -> tuple[int, int]:
     """Where the caption is in a reply: behind thoughts, up to the last whole sentence."""
     ends = [text.rfind(mark) + len(mark) for _, mark in _THOUGHTS if mark in text]
     start = max(ends, default=0)
-    if is_cut and (sentences := [one.end() for one in re.finditer(r"[.!?](?=\s)", text[start:])]):
+    if is_cut and (sentences := [one.end() for one in _SENTENCE_END.finditer(text[start:])]):
         return start, start + sentences[-1]
     return start, len(text)

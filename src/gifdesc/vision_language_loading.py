@@ -14,6 +14,7 @@ import torch
 from gifdesc.device import resolve_device
 from gifdesc.errors import CheckpointError, HubError
 from gifdesc.files import describe_placeholder
+from gifdesc.hub import commit_of
 from gifdesc.model_folder import CONFIG_NAME, locate, read_config
 from gifdesc.waits import wait_for
 
@@ -37,6 +38,7 @@ class VisionLanguageModel:
         processor: pictures and words to the model's inputs; holds `tokenizer`.
         device: where the model lies.
         dtype: of its weights and of the pictures that it takes.
+        commit: of its repository on the hub; None for a folder.
     """
 
     name: str
@@ -44,6 +46,7 @@ class VisionLanguageModel:
     processor: Any
     device: torch.device
     dtype: torch.dtype
+    commit: str | None = None
 
     @property
     def model_type(self) -> str:
@@ -51,7 +54,9 @@ class VisionLanguageModel:
         return str(self.model.config.model_type)
 
 
-def load_vision_language_model(name: Path | str, device: str = "auto") -> VisionLanguageModel:
+def load_vision_language_model(
+    name: Path | str, device: str = "auto", revision: str | None = None
+) -> VisionLanguageModel:
     """A model and its processor, through AutoModelForImageTextToText and AutoProcessor.
 
     Code that a model brings along is never run. Weights are float32 on a CPU, bfloat16 (or, on
@@ -60,6 +65,7 @@ def load_vision_language_model(name: Path | str, device: str = "auto") -> Vision
     Args:
         name: a folder, or `user/model` on the hub.
         device: see `device.resolve_device`.
+        revision: of a model on the hub: a branch, a tag or a commit.
 
     Raises:
         CheckpointError: no such folder, not a model that captions, or a damaged one.
@@ -67,11 +73,14 @@ def load_vision_language_model(name: Path | str, device: str = "auto") -> Vision
         UsageError: there is no such device.
     """
     torch_device = resolve_device(device)
-    check_can_caption(read_config(locate(name, [CONFIG_NAME])), str(name))
-    folder = locate(name, _FILES)
+    folder = locate(name, [CONFIG_NAME], revision)
+    check_can_caption(read_config(folder), str(name))
+    if not Path(name).is_dir():
+        revision = commit_of(folder) or revision  # all files of one commit
+    folder = locate(name, _FILES, revision)
     if not any(folder.glob("model*.safetensors")):
         try:
-            folder = locate(name, [*_FILES, _OLD_WEIGHTS])
+            folder = locate(name, [*_FILES, _OLD_WEIGHTS], revision)
         except HubError as error:
             raise CheckpointError(f"{name}: holds no weights that gifdesc reads") from error
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
@@ -81,7 +90,8 @@ def load_vision_language_model(name: Path | str, device: str = "auto") -> Vision
     with wait_for(f"loading {name}", is_long=True), quiet_transformers():
         processor = _load_processor(folder, str(name))
         model = _load_model(folder, str(name), dtype).to(torch_device)
-    return VisionLanguageModel(str(name), model, processor, torch_device, dtype)
+    commit = commit_of(folder)
+    return VisionLanguageModel(str(name), model, processor, torch_device, dtype, commit)
 
 
 def check_can_caption(config: Mapping[str, Any], name: str) -> None:

@@ -24,7 +24,17 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.inputs import warn_of_passed_over
-from gifdesc.cli.options import Debug, Device, Json, ModelName, Prompt, Seed, user_name, user_path
+from gifdesc.cli.options import (
+    Debug,
+    Device,
+    Json,
+    ModelName,
+    Prompt,
+    Revision,
+    Seed,
+    user_name,
+    user_path,
+)
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat, DecodingConfig
 from gifdesc.device_name import check_device_name
 from gifdesc.standard_output import drop_standard_output
@@ -46,6 +56,7 @@ def caption(
     ],
     model: ModelName = "model",
     prompt: Prompt = None,
+    revision: Revision = None,
     format_name: Annotated[
         CaptionFormat | None,
         typer.Option(
@@ -214,7 +225,7 @@ def caption(
                 inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
             num_captioned = num_failed = 0
             if (first := next(inputs, None)) is not None:
-                captioner = _load(model, device, weights, prompt)
+                captioner = _load(model, device, weights, prompt, revision)
                 from gifdesc.caption_run import CaptionRun
                 from gifdesc.sidecars import Sidecars
 
@@ -254,7 +265,9 @@ def caption(
             raise typer.Exit(EXIT_FAILED)
 
 
-def _load(model: str, device: str, weights: str | None, prompt: str | None) -> GifCaptioner:
+def _load(
+    model: str, device: str, weights: str | None, prompt: str | None, revision: str | None
+) -> GifCaptioner:
     """The captioner, and what a person must know of it."""
     from gifdesc.model_folder import check_model_name
 
@@ -262,7 +275,11 @@ def _load(model: str, device: str, weights: str | None, prompt: str | None) -> G
     with wait_for("starting"):
         from gifdesc.captioners import load_captioner
 
-    captioner = load_captioner(model, device=device, weights=weights, prompt=prompt)
+    captioner = load_captioner(
+        model, device=device, weights=weights, prompt=prompt, revision=revision
+    )
+    if captioner.commit is not None:
+        say(f"{model}: commit {captioner.commit}")
     for sentence in captioner.warnings:
         warn(sentence)
     return captioner

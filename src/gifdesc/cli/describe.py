@@ -25,6 +25,7 @@ from gifdesc.cli.options import (
     ModelName,
     NumBeams,
     Prompt,
+    Revision,
     user_path,
 )
 from gifdesc.device_name import check_device_name
@@ -44,6 +45,7 @@ def describe(
         ),
     ] = Path("descriptions"),
     prompt: Prompt = None,
+    revision: Revision = None,
     beam: NumBeams = 1,
     num_captions: Annotated[
         int,
@@ -78,14 +80,17 @@ def describe(
             from gifdesc.describing import Origin
             from gifdesc.describing import describe as run
 
-        captioner = load_captioner(model, device=device, prompt=prompt)
+        captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
+        if captioner.commit is not None:
+            say(f"{model}: commit {captioner.commit}")
         for sentence in captioner.warnings:
             warn(sentence)
         config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
         counts: Counter[str] = Counter()
         failures: list[dict[str, Any]] = []
         with DescribingProgress(talk, len(inputs)) as progress:
-            events = run(inputs, output, captioner, Origin(model, prompt), config, force=force)
+            origin = Origin(model, prompt, captioner.commit)
+            events = run(inputs, output, captioner, origin, config, force=force)
             for event in events:
                 if event.error is not None:
                     failures.append({"path": event.name, "error": event.error})

@@ -68,6 +68,14 @@ Prompt = Annotated[
         help="What to ask a vision-language model; for BLIP and GIT, how its captions begin.",
     ),
 ]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        metavar="REV",
+        help="Of a model on the hub: a branch, a tag or a commit.  [default: main]",
+    ),
+]
 ModelDir = Annotated[
     Path, typer.Option("--model", parser=user_path, metavar="DIR", help="The model folder.")
 ]
