@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from builders import process_environment
+from deadly_transform import DeadlyTransform
 from gifdesc import loader
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import GifdescError
@@ -87,15 +88,6 @@ def test_a_consumer_that_stops_leaves_no_thread_behind(gifs):
     results.close()
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("gifdesc-loader")]
-
-
-class DeadlyTransform(FrameTransform):
-    """Kills the process that reads a frame of this height; module-level, so that it pickles."""
-
-    def __call__(self, frames):
-        if frames.shape[1] == 13:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(frames)
 
 
 def test_a_file_that_kills_its_worker_costs_only_itself(gifs, tmp_path):
