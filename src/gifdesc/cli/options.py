@@ -86,7 +86,7 @@ SplitsDir = Annotated[
         parser=user_path,
         metavar="DIR",
         help="Folder with train.txt, val.txt and test.txt, a GIF's name or URL a line. "
-        "Without it, a hash of each name decides.",
+        "Without it, a hash of each GIF's content decides.",
     ),
 ]
 NumBeams = Annotated[
