@@ -256,6 +256,14 @@ def test_weights_that_are_not_finite_are_refused(small_state, tmp_path, number):
 
 
 @pytest.mark.usefixtures("narrow")
+def test_weights_that_float32_cannot_hold_are_refused(small_state, tmp_path):
+    path = tmp_path / "weights.pth"
+    huge = torch.full_like(small_state["conv1.weight"], 1e300, dtype=torch.float64)
+    torch.save({**small_state, "conv1.weight": huge}, path)
+    assert "conv1.weight holds numbers that are not finite" in refused(path)
+
+
+@pytest.mark.usefixtures("narrow")
 def test_quantised_weights_are_refused(small_state, tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({**small_state, "conv1.weight": small_state["conv1.weight"].to(torch.int8)}, path)

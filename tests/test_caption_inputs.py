@@ -101,6 +101,11 @@ def test_a_list_longer_than_a_chunk_is_whole(null):
     assert names("-", stdin=stdin, null=null) == wanted
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_byte_order_mark_is_no_part_of_a_lists_first_path():
+    assert names("-", stdin=b"\xef\xbb\xbfa.gif\r\nb.gif\r\n") == ["a.gif", "b.gif"]
+
+
 @pytest.mark.parametrize("stdin", [b"", b"\n", b" \n\r\n"])
 def test_an_empty_list_gives_nothing(stdin):
     assert found("-", stdin=stdin) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import re
@@ -120,6 +121,8 @@ def _expand_list(
             "-: neither a GIF nor a list of paths came on stdin; a list that is separated by NUL "
             "needs -0"
         )
+    if separator == b"\n":
+        beginning = beginning.removeprefix(codecs.BOM_UTF8)  # an editor's, no part of a path
     for name in _listed(beginning, stdin, separator):
         yield Argument(name) if name == STDIN else _path_or_pipe(name, pipes)
 

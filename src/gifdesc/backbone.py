@@ -175,7 +175,7 @@ def _fill(network: nn.Module, path: Path) -> None:
                 f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, not floating-"
                 "point numbers; use weights that are not quantised"
             )
-        if not tensor.isfinite().all():
+        if not tensor.to(torch.float32).isfinite().all():
             raise WeightsError(f"{path}: {name} holds numbers that are not finite (NaN, infinity)")
     # Copied to memory of PyTorch's own: how numbers lie in a file must not matter to a kernel.
     filled = {
