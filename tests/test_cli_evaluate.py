@@ -88,7 +88,7 @@ def test_an_empty_split_is_one_sentence(world, model_dir, tmp_path):
     (tmp_path / "train.txt").write_text("a\n")
     done = evaluate(world, model_dir, "--splits", tmp_path)
     assert done.code == 1
-    assert "no example is in the test split" in done.error
+    assert "no GIF is in the test split" in done.error
 
 
 def test_lists_may_say_what_is_scored(world, model_dir, tmp_path):

@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
             *("--dropout", 0, "--case", "keep"),
         )
         assert done.code == 0, done.err
-        assert "capitals: every capital is kept (--case)" in done.err
+        assert "capitals: all kept as they are (--case)" in done.err
         yield folder
 
 

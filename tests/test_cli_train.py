@@ -443,9 +443,9 @@ def test_help_shows_the_default_recipes_values():
 @pytest.mark.parametrize(
     ("case", "said", "first"),
     [
-        ("auto", "capitals are kept, the first letter a capital", "Ein Ball"),
-        ("lower", "in small letters", "ein ball"),
-        ("keep", "every capital is kept", "Ein Ball"),
+        ("auto", "kept, each caption begins with a capital", "Ein Ball"),
+        ("lower", "lowered", "ein ball"),
+        ("keep", "all kept as they are", "Ein Ball"),
     ],
 )
 def test_the_run_says_what_becomes_of_capitals(tmp_path, model_dir, case, said, first):

@@ -121,8 +121,8 @@ def test_twenty_gifs_and_ten_epochs_give_the_training_captions_back(tmp_path, mo
 def test_a_run_of_few_steps_is_warned_of_with_the_remedy(world, model_dir):
     done = train(world, model_dir, *ALL, "--batch-size", 4)
     assert [one for one in done.warnings if "optimizer step" in one] == [
-        "4 optimizer steps in all: few models say whole sentences after fewer than 300; give more "
-        "--epochs or a smaller --batch-size, or leave both out"
+        "4 optimizer steps in all: few models write whole sentences after fewer than 300; give "
+        "more --epochs or a smaller --batch-size, or leave both out"
     ]
     assert "batches of" not in done.err, "both were given"
 

@@ -149,7 +149,7 @@ def test_animations_and_videos_with_other_endings_are_counted(tmp_path):
         **{".mp4": 1, ".gifv": 1, ".webp": 1, ".bak": 1, ".gif_large": 1, "none": 1}
     }
     [sentence] = passed_over.sentences()
-    assert sentence.startswith("not looked at: 6 files with other endings (")
+    assert sentence.startswith("skipped: 6 files with other endings (")
     assert sentence.endswith("; name such files to read them")
 
 
@@ -158,7 +158,7 @@ def test_a_folder_without_gifs_says_what_it_holds_instead(tmp_path):
     passed_over = PassedOver()
     [found] = find_gifs([tmp_path], passed_over)
     assert found.error == (
-        "no GIF in this folder; not looked at: 1 file with other endings (.mp4 1); name such files "
+        "no GIF in this folder; skipped: 1 file with other endings (.mp4 1); name such files "
         "to read them"
     )
     assert passed_over.sentences() == []

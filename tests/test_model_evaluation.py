@@ -248,7 +248,7 @@ def test_lists_may_say_what_is_held_out(world, tmp_path):
 def test_an_empty_split_is_an_error(world, tmp_path):
     training = TrainingConfig(val_fraction=0.0, test_fraction=0.0)
     checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), training=training))
-    with pytest.raises(GifdescError, match=r"no example is in the test split.*--split"):
+    with pytest.raises(GifdescError, match=r"no GIF is in the test split.*--split"):
         held_out(checkpoint, world)
 
 

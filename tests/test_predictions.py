@@ -54,7 +54,7 @@ def test_empty_lines_do_not_count(tmp_path):
             '{"images": [],\n "annotations": []}',
             ": COCO annotations (JSON), which is not read; " + FORMS_READ,
         ),
-        ('{"id": 1, "caption": "x"}\n{"id": "1", "caption": "y"}\n', ":2: id 1 stands twice"),
+        ('{"id": 1, "caption": "x"}\n{"id": "1", "caption": "y"}\n', ":2: id 1 occurs twice"),
         ("", ": holds no line"),
         ("\n \n", ": holds no line"),
     ],
@@ -199,7 +199,7 @@ def test_two_lines_of_one_gif_are_refused(tmp_path):
     with pytest.raises(DescriptionError) as caught:
         read_predictions(file, IDS)
     assert str(caught.value) == f"{file}:2: x/one.gif and y/one.gif are both one"
-    with pytest.raises(DescriptionError, match=r":2: id one stands twice"):
+    with pytest.raises(DescriptionError, match=r":2: id one occurs twice"):
         read_predictions(write(file, {"id": "one", "caption": ""}, {"id": "one", "caption": ""}))
 
 
@@ -235,7 +235,7 @@ def test_references_may_be_a_table_or_a_folder_of_descriptions(tmp_path):
 
 def test_an_id_that_has_references_twice_is_refused(tmp_path):
     row = {"id": "a", "captions": ["one"]}
-    with pytest.raises(DescriptionError, match=r"r\.jsonl:2: id a stands twice"):
+    with pytest.raises(DescriptionError, match=r"r\.jsonl:2: id a occurs twice"):
         read_references(write(tmp_path / "r.jsonl", row, row))
 
 

@@ -168,21 +168,21 @@ def test_a_capital_never_trained_on_is_read_as_a_small_letter_at_the_beginning()
 @pytest.mark.parametrize(
     ("captions", "case", "said"),
     [
-        (GERMAN, "auto", "capitals are kept, the first letter a capital"),
-        (["A dog runs"], "auto", "in small letters, the first letter a capital"),
-        (["a dog runs"], "auto", "in small letters"),
-        (GERMAN, "lower", "in small letters"),
-        (GERMAN, "keep", "every capital is kept"),
+        (GERMAN, "auto", "kept, each caption begins with a capital"),
+        (["A dog runs"], "auto", "lowered, each caption begins with a capital"),
+        (["a dog runs"], "auto", "lowered"),
+        (GERMAN, "lower", "lowered"),
+        (GERMAN, "keep", "all kept as they are"),
         (
             ["a dog sees Rex"],
             "auto",
-            "capitals are kept, the first letter small but in names",
+            "kept, lowered at the start of a caption except in names",
         ),
     ],
 )
 def test_it_says_what_becomes_of_capitals(captions, case, said):
     assert CaptionTokenizer.train(captions, case=case).case == said
-    assert CaptionTokenizer.train(captions, spelling="plain").case == "in small letters"
+    assert CaptionTokenizer.train(captions, spelling="plain").case == "lowered"
 
 
 # Saved and loaded

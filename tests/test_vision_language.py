@@ -186,7 +186,7 @@ def test_a_model_that_says_nothing_is_said(captioners, gif_paths):
             [found] = captioner.caption_many(gif_paths[:1], SHORT)
         finally:
             bias.copy_(before)
-    assert found.error == "the model said nothing"
+    assert found.error == "the model wrote nothing"
 
 
 def test_what_is_drawn_depends_on_the_seed_and_not_on_the_gifs_beside(captioners, gif_paths):

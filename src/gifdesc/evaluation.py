@@ -104,7 +104,7 @@ def evaluate_captions(
     warnings = {**(warnings or {}), **warnings_of(names, references)}
     if model is not None and model.split == "train":
         warnings["split"] = (
-            "the model was trained on these GIFs: the scores tell what it learnt by heart, not how "
+            "the model was trained on these GIFs: the scores show what it learnt by heart, not how "
             "it captions new GIFs"
         )
     if against is not None and (missing := _missing(against, names)):
@@ -163,7 +163,7 @@ def _shortcomings(
     if own is not None and blind is not None and own <= blind:
         found["visual_gain"] = (
             f"{subject} scored no better than captions of other GIFs ({label} {own:.3f} against "
-            f"{blind:.3f}): nothing shows that the GIF was looked at"
+            f"{blind:.3f}): nothing shows that the model uses the GIF"
         )
     return found
 

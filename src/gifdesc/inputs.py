@@ -73,7 +73,7 @@ class PassedOver:
         """What a person must know of it, a sentence each."""
         found = []
         if self.endings:
-            found.append(f"not looked at: {self.describe_endings()}; name such files to read them")
+            found.append(f"skipped: {self.describe_endings()}; name such files to read them")
         if self.links:
             more = f" and {len(self.links) - 3} more" if len(self.links) > 3 else ""
             names = ", ".join(self.links[:3]) + more

@@ -93,8 +93,8 @@ def held_out_examples(
         )
     if not examples:
         raise GifdescError(
-            f"{features_dir}: no example is in the {split} split; add GIFs, "
-            "or score another with --split"
+            f"{features_dir}: no GIF is in the {split} split; add GIFs, "
+            "or score the training GIFs with --split train"
         )
     if data.feature_size != checkpoint.model.config.feature_size:
         raise GifdescError(

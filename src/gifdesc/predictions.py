@@ -46,7 +46,7 @@ def read_predictions(path: Path, ids: Collection[str] | None = None) -> dict[str
                 unknown.append(_with_candidates(line.name, index))
             continue
         if (other := lines.setdefault(name, line)) is not line:
-            twice = f"id {name} stands twice"
+            twice = f"id {name} occurs twice"
             if other.name != line.name:
                 twice = f"{other.name} and {line.name} are both {name}"
             raise DescriptionError(f"{path}:{line.number}: {twice}")
@@ -80,7 +80,7 @@ def read_references(path: Path) -> dict[str, list[str]]:
             id may stand more than once; or a folder of descriptions.
 
     Raises:
-        DescriptionError: a line is of another form, holds no caption, or an id stands twice in
+        DescriptionError: a line is of another form, holds no caption, or an id occurs twice in
             JSON lines.
     """
     if path.is_dir():
@@ -96,7 +96,7 @@ def read_references(path: Path) -> dict[str, list[str]]:
         if line.problem is not None:
             raise DescriptionError(f"{path}:{line.number}: {line.problem}")
         if line.is_list and line.name in references:
-            raise DescriptionError(f"{path}:{line.number}: id {line.name} stands twice")
+            raise DescriptionError(f"{path}:{line.number}: id {line.name} occurs twice")
         kept = [caption for caption in line.captions if caption.strip()]
         num_empty += len(line.captions) - len(kept)
         references.setdefault(line.name, []).extend(kept)

@@ -222,11 +222,11 @@ class Spelling:
     def describe(self) -> str:
         """What becomes of capitals, as the end of a sentence."""
         if self.keeps_starts:
-            return "every capital is kept"
-        kept = "in small letters" if self.lower_case else "capitals are kept"
-        start = ", the first letter a capital" if self.starts_with_capital else ""
+            return "all kept as they are"
+        kept = "lowered" if self.lower_case else "kept"
+        start = ", each caption begins with a capital" if self.starts_with_capital else ""
         if not self.lower_case and not start:
-            start = ", the first letter small but in names"
+            start = ", lowered at the start of a caption except in names"
         return kept + start
 
     def start_of(self, words: list[str], vocabulary: Mapping[str, int]) -> list[str]:

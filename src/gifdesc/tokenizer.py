@@ -74,7 +74,7 @@ class CaptionTokenizer:
         keeps = (
             self._backend.normalizer is None or self._backend.normalizer.normalize_str("A") == "A"
         )
-        return "every capital is kept" if keeps else "in small letters"
+        return "all kept as they are" if keeps else "lowered"
 
     @classmethod
     def train(

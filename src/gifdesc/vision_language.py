@@ -192,7 +192,7 @@ def _to_clip(gif: Gif) -> Clip:
 
 def _to_caption(one: _ReadGif, captions: Captions) -> Caption:
     if not captions:
-        return Caption(one.name, error=captions.error or "the model said nothing")
+        return Caption(one.name, error=captions.error or "the model wrote nothing")
     return Caption(
         path=one.name,
         caption=captions[0].caption,

@@ -121,7 +121,7 @@ def _diversity_line(result: Evaluation) -> str:
         f"{one.mean_length:.1f} words a caption",
     ]
     if one.in_training is not None:
-        parts.append(f"{one.in_training:.0%} stand in the training set")
+        parts.append(f"{one.in_training:.0%} are training captions")
     return ", ".join(parts)
 
 

@@ -94,7 +94,7 @@ def run_training(
     if summary.num_steps < MIN_STEPS:
         steps = counted(summary.num_steps, "optimizer step")
         warn(
-            f"{steps} in all: few models say whole sentences after fewer than {MIN_STEPS}; give "
+            f"{steps} in all: few models write whole sentences after fewer than {MIN_STEPS}; give "
             "more --epochs or a smaller --batch-size, or leave both out"
         )
     result = summary.to_json()
@@ -173,6 +173,6 @@ def _say_data(data: TrainingData, features: Path) -> None:
     say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
     if not data.splits["test"]:
         say(
-            "no test split: `gifdesc evaluate` will have nothing to score; add GIFs, or give more "
-            "of them with --test-fraction"
+            "no test split: `gifdesc evaluate` has nothing to score but the training GIFs "
+            "(--split train); to hold GIFs out, add GIFs or raise --test-fraction"
         )
