@@ -93,7 +93,7 @@ def caption(
             "--explain",
             parser=user_path,
             metavar="FILE",
-            help="Draw what every word looked at: a page (.html) or a picture (.png).",
+            help="Draw which frames every word attended to: a page (.html) or a picture (.png).",
         ),
     ] = None,
     alt_text: Annotated[
@@ -137,7 +137,10 @@ def caption(
     no_repeat_ngram: Annotated[
         int,
         typer.Option(
-            "--no-repeat-ngram", metavar="N", min=0, help="Say no N tokens in a row twice; 0: may."
+            "--no-repeat-ngram",
+            metavar="N",
+            min=0,
+            help="Repeat no N tokens in a row; 0 allows it.",
         ),
     ] = 0,
     sample: Annotated[

@@ -48,7 +48,7 @@ def check(
             "--descriptions",
             parser=user_path,
             metavar="PATH",
-            help="Look at these as well: a folder of .txt files (one description a line), or a "
+            help="Check these as well: a folder of .txt files (one description a line), or a "
             ".tsv or .jsonl file.",
         ),
     ] = None,
@@ -62,7 +62,7 @@ def check(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Look over GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
+    """Check GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
     with speaking_plainly(debug=debug, json=json):
         if json and kind is not None:
             raise UsageError("--json and --list exclude each other")
