@@ -211,3 +211,21 @@ def test_a_list_is_taken_as_its_lines_come():
             assert process.stdout.readline() == name
         process.stdin.close()
         assert process.stdout.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("stdin", "kind"),
+    [
+        (b'{"error": 404}', "JSON"),
+        (b"<!DOCTYPE html><html>", "an HTML page"),
+        (b"<?xml version='1.0'?><Error>", "XML"),
+    ],
+)
+def test_a_document_on_stdin_is_named(stdin, kind):
+    with pytest.raises(UsageError, match=f"-: {kind} came on stdin"):
+        found("-", stdin=stdin)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_may_begin_with_a_bracket():
+    assert names("-", stdin=b"[1].gif\n[ab].gif\n") == ["[1].gif", "[ab].gif"]

@@ -191,3 +191,23 @@ def test_a_reader_that_has_seen_enough_does_not_hide_what_was_found(tmp_path):
     )
     os.close(write_end)
     assert (done.returncode, done.stderr) == (1, "3 GIFs checked: 3 unreadable\n")
+
+
+def test_a_gif_on_stdin_is_called_by_its_argument(tmp_path):
+    data = draw_gif(tmp_path / "a.gif", [(9, 9, 9)]).read_bytes()
+    done = check("-", stdin=data)
+    assert done.stdout.split() == ["-", "still", "one", "frame"]
+
+
+def test_a_narrow_terminal_gets_paragraphs(tmp_path, monkeypatch):
+    draw_broken_gif(tmp_path / "broken.gif")
+    draw_gif(tmp_path / "still.gif", [(9, 9, 9)])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.modules["gifdesc.cli.check"], "is_terminal", lambda: True)
+    assert check(".").stdout.splitlines() == [
+        "unreadable:",
+        "  broken.gif: not a GIF (it starts like text)",
+        "still:",
+        "  still.gif: one frame",
+    ]

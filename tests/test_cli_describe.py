@@ -174,3 +174,10 @@ def test_with_json_a_run_that_cannot_begin_is_one_object(gifs):
     done = run_here("describe", gifs, "--model", "nowhere", "--json")
     assert done.code == 1
     assert json.loads(done.out) == {"error": done.error.removeprefix("error: ")}
+
+
+def test_an_empty_list_needs_no_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run_here("describe", "-", "--model", "nowhere", "--json", stdin="\n")
+    assert done.code == 0
+    assert json.loads(done.out)["ok"] == 0

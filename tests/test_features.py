@@ -265,15 +265,18 @@ def test_another_version_of_gifdesc_is_no_other_recipe(tmp_path):
     [
         ("sampling", "step", "with sampling uniform, not step"),
         ("num_frames", 8, "with num_frames 16, not 8"),
+        ("framing", "crop", "with framing whole, not crop"),
         ("encoding", "none", "with encoding sinusoidal, not none"),
     ],
 )
 def test_a_folder_of_another_recipe_is_refused_with_the_field(tmp_path, field, value, said):
+    option = f"--{field.replace('_', '-')} {getattr(RECIPE, field)}"
+    hint = "" if field == "encoding" else f" (extract {option})"
     claim_folder(tmp_path, RECIPE)
     with pytest.raises(FeatureError) as caught:
         claim_folder(tmp_path, dataclasses.replace(RECIPE, **{field: value}))
     assert str(caught.value) == (
-        f"{tmp_path}: its features were made {said}; use another folder or the same {field}"
+        f"{tmp_path}: its features were made {said}; use another folder, or the same {field}{hint}"
     )
     assert read_recipe(tmp_path) == RECIPE
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from gifdesc.errors import UsageError
 from gifdesc.gif_limits import MAX_FILE_BYTES
-from gifdesc.gif_sniff import is_media
+from gifdesc.gif_sniff import describe_beginning, is_media
 
 STDIN = "-"
 """The argument that stands for what comes on stdin."""
@@ -23,6 +23,9 @@ _STREAM = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """How a URL begins (RFC 3986, section 3.1)."""
+
+_DOCUMENTS = {"an HTML page", "an SVG", "XML", "JSON", "a PDF"}
+"""What comes on stdin in place of a GIF when a server answers with something else."""
 
 _CHUNK_BYTES = 1 << 16
 _SNIFFED_BYTES = 512
@@ -121,6 +124,11 @@ def _expand_list(
             "-: neither a GIF nor a list of paths came on stdin; a list that is separated by NUL "
             "needs -0"
         )
+    kind = describe_beginning(beginning)
+    first = os.fsdecode(beginning.partition(separator)[0].rstrip(b"\r"))
+    is_pattern = first.startswith("[") and not {'"', "{"} & set(first)
+    if kind in _DOCUMENTS and not is_pattern and not os.path.lexists(first):
+        raise UsageError(f"-: {kind} came on stdin, neither a GIF nor a list of paths")
     if separator == b"\n":
         beginning = beginning.removeprefix(codecs.BOM_UTF8)  # an editor's, no part of a path
     for name in _listed(beginning, stdin, separator):

@@ -205,7 +205,7 @@ class _Run:
 
     def _named(self, one: GifInput, name: str) -> GifInput:
         """The input under the name that its features have in the folder."""
-        if name != one.source and self.manifest.entries.get(name) is None:
+        if len(name) > len(one.source) and self.manifest.entries.get(name) is None:
             self._taken[name] = one.source
         self._origins.add(name, one)
         return replace(one, source=name)

@@ -26,6 +26,15 @@ FEATURES_SUFFIX = ".npy"
 _MAX_NAME_BYTES = 255
 """The longest file name that common file systems take, in bytes."""
 
+_EXTRACT_OPTIONS = {
+    "num_frames": "--num-frames",
+    "sampling": "--sampling",
+    "framing": "--framing",
+    "precision": "--precision",
+    "weights": "--weights",
+}
+"""Fields of a recipe that an option of `gifdesc extract` sets as they are."""
+
 Status = Literal["ok", "truncated", "failed"]
 
 
@@ -175,8 +184,15 @@ def check_same_recipe(present: FeatureRecipe, wanted: FeatureRecipe, who: str) -
     if name := present.difference(wanted):
         raise FeatureError(
             f"{who} were made with {name} {getattr(present, name)}, not "
-            f"{getattr(wanted, name)}; use another folder or the same {name}"
+            f"{getattr(wanted, name)}; use another folder, or the same {name}"
+            f"{_option_for(name, getattr(present, name))}"
         )
+
+
+def _option_for(name: str, value: object) -> str:
+    """How `extract` is told a field of the recipe; nothing for fields without an option."""
+    option = _EXTRACT_OPTIONS.get(name)
+    return f" (extract {option} {value})" if option else ""
 
 
 class Manifest:

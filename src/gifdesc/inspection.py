@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gifdesc.description_inspection import DescriptionInspector
@@ -56,6 +56,8 @@ def inspect_gifs(
             yield Inspection(is_gif=False, findings=[finding])
             continue
         findings = gifs.inspect(gif.path)
+        if gif.is_spooled:  # the copy of what came through a pipe is nobody's file
+            findings = [replace(finding, path=gif.name) for finding in findings]
         if descriptions is not None:
             is_readable = all(one.kind != "unreadable" for one in findings)
             descriptions.add_gif(gif, is_readable=is_readable)

@@ -29,6 +29,8 @@ from gifdesc.waits import wait_for
 
 MAX_ROWS_PER_KIND = 20
 """A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
+_MIN_TABLE_WIDTH = 60
+"""Columns of a terminal from which on the findings are a table."""
 _MAX_PATH_WIDTH = 60
 """Characters to which paths are padded where there is no terminal; a longer one sticks out."""
 
@@ -147,6 +149,21 @@ def _print_rich_table(findings: list[Finding]) -> None:
         if rows:
             table.add_section()
     console = Console()
+    if console.width < _MIN_TABLE_WIDTH:
+        _print_paragraphs(findings)
+        return
     with console.capture() as capture:
         console.print(table)
     print_result(capture.get().strip("\n") + "\n", is_styled=True)
+
+
+def _print_paragraphs(findings: list[Finding]) -> None:
+    """Findings for a terminal that is too narrow for a table: the kind, then a path a line."""
+    for kind in KINDS:
+        rows = [finding for finding in findings if finding.kind == kind]
+        if rows:
+            print_line(f"{kind}:")
+        for row in rows[:MAX_ROWS_PER_KIND]:
+            print_line(f"  {row.path}: {row.detail}")
+        if num_more := len(rows[MAX_ROWS_PER_KIND:]):
+            print_line(f"  and {num_more} more: --list {kind}")

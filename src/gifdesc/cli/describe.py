@@ -69,9 +69,12 @@ def describe(
         passed_over = PassedOver()
         check_device_name(device)
         arguments = read_arguments(paths)
-        check_model_name(model)
         inputs = list(find_gifs(arguments, passed_over))
         warn_of_passed_over(passed_over)
+        if not inputs:
+            _report(Counter(), [], output, json=json)
+            return
+        check_model_name(model)
         from gifdesc.cli.describe_progress import DescribingProgress
 
         with wait_for("starting"):
@@ -100,12 +103,19 @@ def describe(
                 status = "skipped" if event.is_skipped else "failed" if event.error else "ok"
                 counts[status] += 1
                 progress.advance(event)
-        say(
-            f"{counts['ok']} described, {counts['skipped']} done before, "
-            f"{counts['failed']} failed -> {output}"
-        )
-        if json:
-            numbers = {key: counts[key] for key in ("ok", "skipped", "failed")}
-            print_json({**numbers, "output": str(output), "failures": failures})
-        if counts["failed"]:
-            raise typer.Exit(EXIT_FAILED)
+        _report(counts, failures, output, json=json)
+
+
+def _report(
+    counts: Counter[str], failures: list[dict[str, Any]], output: Path, *, json: bool
+) -> None:
+    """Report how the run ended; exit with 1 where something failed."""
+    say(
+        f"{counts['ok']} described, {counts['skipped']} done before, "
+        f"{counts['failed']} failed -> {output}"
+    )
+    if json:
+        numbers = {key: counts[key] for key in ("ok", "skipped", "failed")}
+        print_json({**numbers, "output": str(output), "failures": failures})
+    if counts["failed"]:
+        raise typer.Exit(EXIT_FAILED)
