@@ -40,7 +40,7 @@ CAPTIONS = {
     "e": "the grid fades to white",
     "f": "nothing moves",
 }
-"""Names of GIFs and what is said of them."""
+"""Names of GIFs and their descriptions."""
 
 SCORES = {
     "num_examples": 12,

@@ -159,7 +159,7 @@ def test_an_interrupted_run_says_how_far_it_came_and_goes_on(
     stopped = train(world, model_dir, *options)
     assert (stopped.code, stopped.out) == (128 + number, "")
     assert len(calls) == step_index
-    assert stopped.warnings[-1] == f"stopped: {done}; go on with --resume"
+    assert stopped.warnings[-1] == f"stopped: {done}; continue with --resume"
     assert (model_dir / "training.png").is_file() == has_model
     assert (model_dir / "model.safetensors").is_file() == has_model
     resumed = train(world, model_dir, *options, "--resume", "--json")
@@ -396,7 +396,7 @@ def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, c
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
-    assert err.count("go on with --resume") == 1
+    assert err.count("continue with --resume") == 1
     num_epochs = len((model_dir / "history.jsonl").read_text().splitlines())
     longer = ("--epochs", num_epochs + 1, *STEADY, "--resume")
     done = train(world, model_dir, *longer, "--json")

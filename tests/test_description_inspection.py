@@ -132,7 +132,7 @@ def test_a_text_twice_for_one_gif_is_said_once_and_case_makes_no_difference(tmp_
 def test_a_text_for_several_gifs_names_the_first(tmp_path):
     long = "a cat jumps " * 20
     assert text_findings(tmp_path, a_txt=long, b_txt="it grows slowly", c_txt=long) == {
-        "duplicate_description": [f'c: "{"a cat jumps " * 4}a cat jum..." is said of a as well']
+        "duplicate_description": [f'c: "{"a cat jumps " * 4}a cat jum..." describes a as well']
     }
 
 

@@ -180,7 +180,7 @@ FOR_LONG = ("--epochs", 400, "--schedule", "constant", "--warmup", 0)
 
 def test_ctrl_c_saves_and_says_how_to_go_on(world, tmp_path):
     err = stop(world, tmp_path, signal.SIGINT, *FOR_LONG)
-    assert err.count("go on with --resume") == 1, err
+    assert err.count("continue with --resume") == 1, err
     progress = read_progress(tmp_path / "last" / "state.safetensors")
     assert progress.history == history_of(tmp_path)
     assert len(progress.history) < 400
@@ -189,7 +189,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(world, tmp_path):
 def test_after_sigterm_the_processes_go_on_together(world, tmp_path):
     model_dir = tmp_path / "model"
     err = stop(world, model_dir, signal.SIGTERM, *FOR_LONG)
-    assert err.count("go on with --resume") == 1, err
+    assert err.count("continue with --resume") == 1, err
     longer = ("--epochs", len(history_of(model_dir)) + 1, *FOR_LONG[2:])
     done = run_together(world, model_dir, *longer, "--resume")
     assert done.returncode == 0, done.stderr
@@ -293,5 +293,5 @@ with joined_world(torch.device("cpu")) as (world, device):
 
 def test_where_another_process_has_died_one_sentence_says_so(tmp_path):
     done = run_script(tmp_path, DEAD)
-    sentence = "another process of this run has ended; see what it said, and go on with --resume"
+    sentence = "another process of this run has ended; read its error, and continue with --resume"
     assert done.stdout.splitlines() == [sentence] * 2, done.stderr

@@ -108,7 +108,7 @@ def test_words_are_shown_only_where_their_frames_are_known():
     known, unknown = page_of(spoken(), frames=[0, 4]), page_of(spoken())
     assert [word.word for word in known.examples[1].words] == ["a", "red", "ball"]
     assert not any(example.words for example in unknown.examples)
-    said = "nobody knows which frames"
+    said = "the sampled frames of the features are not recorded"
     assert said in " ".join(unknown.notes)
     assert said not in " ".join(known.notes)
     assert said not in " ".join(page_of(evaluated()).notes)

@@ -158,7 +158,7 @@ def test_where_the_device_is_out_of_memory_batches_shrink(says_late, caplog):
     assert sum(encoder.batches) == 100
     assert max(encoder.batches) <= 16
     assert [record.message for record in caplog.records] == [
-        "the device is out of memory: going on with smaller batches"
+        "the device is out of memory: continuing with smaller batches"
     ]
 
 

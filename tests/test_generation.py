@@ -304,7 +304,7 @@ def test_out_of_memory_halves_the_batch_and_is_said_once(tokenizer, monkeypatch,
     say(model, tokenizer, many, max_tokens=8)
     assert short.asked[9:] == [1] * 7, "what does not fit is not tried again"
     assert [record.message for record in caplog.records] == [
-        "out of memory: going on with fewer GIFs captioned at once"
+        "out of memory: continuing with fewer GIFs captioned at once"
     ]
 
 

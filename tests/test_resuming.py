@@ -172,7 +172,7 @@ def test_without_a_run_one_begins(tmp_path, resume):
 
 
 def test_a_folder_with_a_run_is_refused_unless_said_what_to_do_with_it(model_dir):
-    with pytest.raises(TrainingError, match="holds a model already; go on with --resume, replace"):
+    with pytest.raises(TrainingError, match="holds a model already; continue with --resume, "):
         check_folder(model_dir, force=False, resume=False)
     assert check_folder(model_dir, force=True, resume=False) is None
     assert check_folder(model_dir, force=False, resume=True).epoch == 3
@@ -193,7 +193,7 @@ def test_a_damaged_run_is_named_and_can_be_replaced(world, model_dir):
         lambda: check_folder(model_dir, force=False, resume=True),
         lambda: stored_configs(model_dir),
     ):
-        with pytest.raises(CheckpointError, match="damaged; start anew with --force"):
+        with pytest.raises(CheckpointError, match="damaged; start again with --force"):
             ask()
     run(world, model_dir, force=True)
     assert read_progress(path).epoch == 3

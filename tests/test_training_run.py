@@ -137,7 +137,7 @@ def test_a_stop_between_epochs_is_one_after_the_epoch(world, tmp_path, unbroken)
         asked.append(result.epoch)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Interrupted, match="stopped: epoch 1 is done; go on with --resume") as stop:
+    with pytest.raises(Interrupted, match="stopped: epoch 1 is done; continue with") as stop:
         run(world, tmp_path, SHORT, on_epoch=on_epoch)
     assert stop.value.signal_number == signal.SIGTERM
     assert asked == [1]

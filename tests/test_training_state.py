@@ -128,7 +128,7 @@ def test_a_damaged_state_is_named(path, damage):
         path.mkdir()
     else:
         path.write_bytes({"empty": b"", "cut": whole[:-50], "text": b"no state at all"}[damage])
-    with pytest.raises(CheckpointError, match="damaged; start anew with --force") as caught:
+    with pytest.raises(CheckpointError, match="damaged; start again with --force") as caught:
         read_progress(path)
     assert str(caught.value).startswith(f"{path}: ")
 
@@ -147,13 +147,13 @@ def test_a_damaged_state_is_named(path, damage):
 )
 def test_progress_that_is_none_is_named(path, progress):
     save_file({"model.x": torch.zeros(1)}, path, {"progress": progress})
-    with pytest.raises(CheckpointError, match="damaged; start anew with --force"):
+    with pytest.raises(CheckpointError, match="damaged; start again with --force"):
         read_progress(path)
 
 
 def test_an_older_state_asks_for_a_new_start(path):
     save_file({}, path, {"progress": f'{{"format_version": {STATE_VERSION - 1}}}'})
-    with pytest.raises(CheckpointError, match="of an older gifdesc; start anew with --force"):
+    with pytest.raises(CheckpointError, match="of an older gifdesc; start again with --force"):
         read_progress(path)
 
 

@@ -155,7 +155,7 @@ class CaptionFile:
                 self._file.truncate(start)
             raise GifdescError(
                 f"--output {self._path}: cannot be written: {reason(error)}; what is there is "
-                "whole, and --skip-done goes on with it"
+                "whole, and --skip-done continues it"
             ) from error
 
     def _open(self) -> FileIO:
@@ -198,8 +198,8 @@ class CaptionFile:
             raise GifdescError(f"--output {self._path}: cannot be read: {reason(error)}") from error
         if has_content and not (self._skip_done or self._overwrite):
             raise UsageError(
-                f"--output {self._path}: there already; go on with it by --skip-done, or write it "
-                "anew by --force"
+                f"--output {self._path}: there already; continue it with --skip-done, or "
+                "overwrite it with --force"
             )
 
     def _read_done(self) -> int:

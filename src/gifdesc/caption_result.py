@@ -1,4 +1,4 @@
-"""What is said of one GIF, or why nothing is; and its form in JSON."""
+"""The caption of one GIF, or why there is none; and its form in JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gifdesc.generation import GeneratedCaption, Word
 
 @dataclass(frozen=True)
 class Caption:
-    """What is said of one GIF, or why nothing is.
+    """The caption of one GIF, or why there is none.
 
     Attributes:
         path: the GIF.

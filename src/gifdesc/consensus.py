@@ -58,7 +58,7 @@ class _Entries:
 
 
 def most_common_caption(references: Sequence[Sequence[str]]) -> str:
-    """The caption that has the best mean CIDEr-D when it is said of every GIF.
+    """The caption that has the best mean CIDEr-D when it describes every GIF.
 
     Of captions that score alike, the one that is said most often, then the one that comes first.
 

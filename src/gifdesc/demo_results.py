@@ -1,4 +1,4 @@
-"""What came of a demonstration: which GIFs were held out, and a picture of what is said of them."""
+"""What came of a demonstration: which GIFs were held out, and a picture of their captions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def held_out_gifs(world_dir: Path) -> list[Path]:
 def draw_captions(
     captioner: GifCaptioner, paths: Sequence[Path], world_dir: Path, picture_path: Path
 ) -> None:
-    """Draw GIFs of a world as filmstrips, with what is said of them and what is true.
+    """Draw GIFs of a world as filmstrips, with their captions and their descriptions.
 
     Args:
         captioner: says it.

@@ -234,8 +234,8 @@ def _claim(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: b
             if known.get(name) != value:
                 raise DescriptionError(
                     f"{output_dir}: its descriptions have another {name} ({known.get(name)!r}, not "
-                    f"{value!r}); choose another folder with --output, or --force to do all anew"
-                    + (", or go on with --revision" if name == "commit" else "")
+                    f"{value!r}); choose another folder with --output, or --force to redo all"
+                    + (", or continue with --revision" if name == "commit" else "")
                 )
     row: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

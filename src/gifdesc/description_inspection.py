@@ -156,7 +156,7 @@ def _duplicates(captions: list[_Caption]) -> Iterator[Finding]:
         if times[text, caption.key] == 2:
             yield caption.finding("duplicate_description", f"{quoted} more than once")
         elif times[text, caption.key] == 1 and first_key != caption.key:
-            detail = f"{quoted} is said of {first_key} as well"
+            detail = f"{quoted} describes {first_key} as well"
             yield caption.finding("duplicate_description", detail)
 
 

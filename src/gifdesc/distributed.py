@@ -90,7 +90,7 @@ def _sum(tensor: Tensor) -> None:
         raise
     except RuntimeError as error:  # all that the back ends say of a connection that is gone
         raise TrainingError(
-            "another process of this run has ended; see what it said, and go on with --resume"
+            "another process of this run has ended; read its error, and continue with --resume"
         ) from error
 
 

@@ -119,8 +119,8 @@ def evaluation_page(
         for one, example in zip(result.captions, examples, strict=True)
     ):
         notes.append(
-            "What each word looked at is not shown where nobody knows which frames the features "
-            "describe."
+            "What each word attended to is not shown where the sampled frames of the features are "
+            "not recorded."
         )
     split = f"{subject.split} " if subject.split else ""
     num_gifs = f"{result.num_examples} {split}{'GIF' if result.num_examples == 1 else 'GIFs'}"

@@ -32,7 +32,7 @@ _MAX_BYTES = 80_000  # of one GIF's frames on a page
 
 
 class GivenCaption(Protocol):
-    """What is said of one GIF, as `captioner.Caption`."""
+    """The caption of one GIF, as `captioner.Caption`."""
 
     @property
     def path(self) -> str:

@@ -215,7 +215,7 @@ class Manifest:
                 self.entries[entry.source] = entry
         except (OSError, ValueError, TypeError) as error:
             raise FeatureError(
-                f"{self._path}: damaged ({error}); remove it to extract all anew"
+                f"{self._path}: damaged ({error}); remove it to extract all again"
             ) from error
         sources = [row["source"] for row in rows]
         self._is_compact = not self._is_cut and sources == sorted(set(sources))

@@ -103,7 +103,7 @@ class FrameBatches:
         if num_frames == 1:
             raise GifdescError("not even one frame fits into the memory") from error
         if not self._said_out_of_memory:
-            log.warning("the device is out of memory: going on with smaller batches")
+            log.warning("the device is out of memory: continuing with smaller batches")
             self._said_out_of_memory = True
         while self.batch_frames >= num_frames:
             self.batch_frames //= 2

@@ -123,7 +123,7 @@ def _shrink(model: CaptionModel, num_gifs: int, device: torch.device) -> None:
             "not enough memory to caption one GIF; choose a smaller --beam or another --device"
         )
     if model not in _max_gifs:
-        log.warning("out of memory: going on with fewer GIFs captioned at once")
+        log.warning("out of memory: continuing with fewer GIFs captioned at once")
     _max_gifs[model] = num_gifs // 2
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -40,7 +40,7 @@ def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | No
             f"{model_dir}: holds a model but no run to resume; replace it with --force"
         )
     remedy = (
-        "go on with --resume, replace it with --force, or "
+        "continue with --resume, replace it with --force, or "
         if has_run
         else ("replace it with --force, or ")
     )
@@ -65,7 +65,7 @@ def stored_configs(model_dir: Path) -> tuple[ModelConfig, TrainingConfig] | None
             from_json(TrainingConfig, progress.training),
         )
     except ValueError as error:
-        raise CheckpointError(f"{path}: damaged; start anew with --force") from error
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error
 
 
 def choose_configs(
@@ -121,28 +121,28 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
     if before.get("feature_size") != now["feature_size"]:
         raise TrainingError(
             f"--resume: the features have {now['feature_size']} numbers a frame, the run's had "
-            f"{before.get('feature_size')}; use its features, or start anew with --force"
+            f"{before.get('feature_size')}; use its features, or start again with --force"
         )
     if before.get("vocab_size") != now["vocab_size"]:
         raise TrainingError(
             f"--resume: the vocabulary has {now['vocab_size']} tokens, the run's had "
-            f"{before.get('vocab_size')}; use its descriptions, or start anew with --force"
+            f"{before.get('vocab_size')}; use its descriptions, or start again with --force"
         )
     for was, is_now in ((before, now), (_completed(stored.training), wanted.training)):
         if name := _difference(was, is_now):
             if name == "splits_sha256":
                 raise TrainingError(
                     "--resume: the run was begun with other split lists, or with none; give its "
-                    "own with --splits, or start anew with --force"
+                    "own with --splits, or start again with --force"
                 )
             raise TrainingError(
                 f"--resume: the run was begun with {name} {was.get(name)}, not {is_now[name]}; "
-                "leave that option out, or start anew with --force"
+                "leave that option out, or start again with --force"
             )
     if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
             "--resume: the features, GIFs or descriptions are not those that the run was begun "
-            "with; start anew with --force"
+            "with; start again with --force"
         )
     _check_epochs(stored, now=wanted.training["epochs"])
 
@@ -165,12 +165,12 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
     if num_begun > before:
         raise TrainingError(
             f"--resume: self-critical training has begun after epoch {before}, so there is no way "
-            f"to --epochs {now}; leave that option out, or start anew with --force"
+            f"to --epochs {now}; leave that option out, or start again with --force"
         )
     if now < num_begun:
         raise TrainingError(
             f"--resume: {num_begun} epochs of cross-entropy are done or under way, more than "
-            f"--epochs {now}; ask for as many or more, or start anew with --force"
+            f"--epochs {now}; ask for as many or more, or start again with --force"
         )
 
 

@@ -267,5 +267,5 @@ class TrainingRun:
             self._say_stopped(stop, f"{done} are done")
 
     def _say_stopped(self, stop: StopRequest, done: str) -> None:
-        message = f"stopped: {done}; go on with --resume"
+        message = f"stopped: {done}; continue with --resume"
         raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))

@@ -83,12 +83,12 @@ def read_progress(path: Path) -> Progress:
         if version > STATE_VERSION:
             raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc to resume it")
         if version < STATE_VERSION:
-            raise CheckpointError(f"{path}: of an older gifdesc; start anew with --force")
+            raise CheckpointError(f"{path}: of an older gifdesc; start again with --force")
         return Progress(**row)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; there is no run to resume") from None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: damaged; start anew with --force") from error
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -110,4 +110,4 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
             state.setdefault(int(index), {})[value_name] = tensor
         optimizer.load_state_dict({**whole, "state": state})
     except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: damaged; start anew with --force") from error
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error

@@ -179,7 +179,7 @@ def caption(
         if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
-            raise typer.BadParameter("--skip-done goes on with a file: give --output FILE")
+            raise typer.BadParameter("--skip-done continues a file: give --output FILE")
         if null and "-" not in paths:
             raise typer.BadParameter("-0 is for a list on stdin: give - as a PATH")
         if not sample and (temperature != 1.0 or top_p != 1.0):

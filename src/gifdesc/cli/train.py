@@ -214,7 +214,7 @@ def train(
         if preset is not None and preset not in PRESETS:
             raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
         if resume and force:
-            raise typer.BadParameter("--resume goes on with a run, --force replaces it: choose one")
+            raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
         try:
             model_config, training_config = choose_configs(
                 model if resume else None,

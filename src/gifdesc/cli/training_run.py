@@ -152,7 +152,7 @@ def _say_vocabulary(
 
 def _say_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
-        warn(f"{features}: no recipe.json, so nobody can check how these features were made")
+        warn(f"{features}: no recipe.json, so it cannot be checked how these features were made")
     for problem in data.problems:  # they make the exit code 1
         print_error(problem)
     for note in data.notes:
