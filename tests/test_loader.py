@@ -235,6 +235,11 @@ def test_a_file_that_kills_its_worker_is_never_read_in_this_process(gifs, tmp_pa
     assert isinstance(third, SampledGif)
 
 
+def heed_interrupts() -> None:
+    """A process that a shell starts in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def extract_in_process(gifs: list[Path], environment: dict[str, str]) -> tuple[int, str]:
     """Exit code and stderr of `gifdesc extract` with two worker processes."""
     arguments = ["-m", "gifdesc", "extract", *map(str, gifs), "-o", str(gifs[0].parent / "f")]
@@ -245,6 +250,7 @@ def extract_in_process(gifs: list[Path], environment: dict[str, str]) -> tuple[i
         capture_output=True,
         text=True,
         start_new_session=True,  # as at a terminal: its Ctrl-C reaches the whole group
+        preexec_fn=heed_interrupts,
         timeout=300,
     )
     return process.returncode, process.stderr
