@@ -34,19 +34,18 @@ import torch
 from PIL import Image
 from torch import nn
 
-from gifdesc import __version__
-from gifdesc.backbone import UNTRAINED, Backbone, load_backbone
-from gifdesc.captioner import Captioner
-from gifdesc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
-from gifdesc.extractor import FeatureExtractor
-from gifdesc.files import sha256_of
-from gifdesc.inputs import find_gifs
-from gifdesc.model import CaptionModel
-from gifdesc.preprocessing import FrameTransform
-from gifdesc.resnet import ResNet50, initialise
-from gifdesc.runtime import make_encoder
-from gifdesc.tokenizer import CaptionTokenizer
+from gifdesc.captioning.captioner import Captioner
+from gifdesc.config import UNTRAINED, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
+from gifdesc.data.gifs import find_gifs
+from gifdesc.features.backbone import Backbone, ResNet50, initialise, load_backbone
+from gifdesc.features.encoder import make_encoder
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.features.preprocessing import FrameTransform
+from gifdesc.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from gifdesc.model.network import CaptionModel
+from gifdesc.system.files import sha256_of
+from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.version import __version__
 
 TYPICAL_TOKENS = 12
 """Tokens of a plain sentence: a woman in a red coat walks through the rain."""

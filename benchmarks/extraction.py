@@ -29,14 +29,13 @@ import torch
 from PIL import Image
 from torchvision.models import ResNet50_Weights
 
-from gifdesc.backbone import Backbone, load_backbone
 from gifdesc.config import FeatureRecipe
+from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.demo import draw_world
-from gifdesc.extraction import extract
-from gifdesc.extractor import FeatureExtractor
-from gifdesc.inputs import GifInput, find_gifs
-from gifdesc.runtime import FrameEncoder, has_openvino, make_encoder
-from gifdesc.runtime_torch import fold_batch_norm, with_normalisation
+from gifdesc.features.backbone import Backbone, fold_batch_norm, load_backbone
+from gifdesc.features.encoder import FrameEncoder, has_openvino, make_encoder, with_normalisation
+from gifdesc.features.extraction import extract
+from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.sampling import uniform_indices
 
 STREAM_BATCHES = (16, 32, 64)

@@ -18,8 +18,8 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
-from gifdesc.inputs import find_gifs
-from gifdesc.runtime import has_openvino
+from gifdesc.data.gifs import find_gifs
+from gifdesc.features.encoder import has_openvino
 
 
 def link_gifs(gifs: list[Path], folder: Path, num_gifs: int) -> None:

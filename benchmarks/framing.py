@@ -23,17 +23,15 @@ from typing import get_args
 import torch
 from PIL import Image
 
-from gifdesc.checkpoint import load_checkpoint
-from gifdesc.config import Framing, TrainingConfig
-from gifdesc.demo import draw_frames, draw_world, gif_name
-from gifdesc.extraction import extract
-from gifdesc.extractor import FeatureExtractor
-from gifdesc.inputs import find_gifs
-from gifdesc.model_evaluation import evaluate_model
-from gifdesc.presets import PRESETS
-from gifdesc.scenes import scene_of, take_of
-from gifdesc.training import train
-from gifdesc.training_data import prepare_data
+from gifdesc.config import PRESETS, Framing, TrainingConfig
+from gifdesc.data.gifs import find_gifs
+from gifdesc.data.training_data import prepare_data
+from gifdesc.demo import draw_frames, draw_world, gif_name, scene_of, take_of
+from gifdesc.evaluation.held_out import evaluate_model
+from gifdesc.features.extraction import extract
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.training.run import train
 
 WIDTH, HEIGHT = 320, 180
 SCENE_SIZE = 70

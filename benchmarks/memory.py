@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gifdesc.backbone import Backbone
 from gifdesc.config import FeatureRecipe
+from gifdesc.data.gifs import GifInput
 from gifdesc.demo import draw_world
-from gifdesc.extraction import extract
-from gifdesc.extractor import FeatureExtractor
-from gifdesc.inputs import GifInput
-from gifdesc.preprocessing import FrameTransform
+from gifdesc.features.backbone import Backbone
+from gifdesc.features.extraction import extract
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.features.preprocessing import FrameTransform
 
 MEGABYTE = 1 << 20
 

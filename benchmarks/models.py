@@ -25,19 +25,27 @@ from random import Random
 
 import torch
 
-from gifdesc.checkpoint import load_checkpoint
-from gifdesc.config import ModelConfig, TrainingConfig
-from gifdesc.demo import draw_frames, gif_name
-from gifdesc.extraction import extract
-from gifdesc.extractor import FeatureExtractor
-from gifdesc.inputs import find_gifs
-from gifdesc.model_evaluation import evaluate_model
-from gifdesc.pairing import Example
-from gifdesc.presets import PRESETS
-from gifdesc.scenes import COLOURS, EVENTS, SCENES, SHAPES, Scene, scene_of, take_of
-from gifdesc.splits import listed_splits, read_split_lists, split_examples
-from gifdesc.training import train
-from gifdesc.training_data import TrainingData, prepare_data
+from gifdesc.config import PRESETS, ModelConfig, TrainingConfig
+from gifdesc.data.examples import Example
+from gifdesc.data.gifs import find_gifs
+from gifdesc.data.splits import listed_splits, read_split_lists, split_examples
+from gifdesc.data.training_data import TrainingData, prepare_data
+from gifdesc.demo import (
+    COLOURS,
+    EVENTS,
+    SCENES,
+    SHAPES,
+    Scene,
+    draw_frames,
+    gif_name,
+    scene_of,
+    take_of,
+)
+from gifdesc.evaluation.held_out import evaluate_model
+from gifdesc.features.extraction import extract
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.training.run import train
 
 WORLD_SEED = 1
 

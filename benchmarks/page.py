@@ -17,11 +17,11 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from gifdesc.charts import ScoreRow
-from gifdesc.evaluation_page import EvaluationPage, PageExample, write_evaluation_page
-from gifdesc.filmstrips import read_filmstrip
-from gifdesc.generation import Word
-from gifdesc.gif import scan_gif
+from gifdesc.captions import Word
+from gifdesc.gif.reader import scan_gif
+from gifdesc.pages.charts import ScoreRow
+from gifdesc.pages.evaluation import EvaluationPage, PageExample, write_evaluation_page
+from gifdesc.pages.filmstrips import read_filmstrip
 
 VOCABULARY = ("a", "man", "woman", "dog", "in", "white", "shirt", "looks", "at", "talks", "smiles")
 

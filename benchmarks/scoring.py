@@ -11,11 +11,11 @@ import random
 import time
 from collections.abc import Callable
 
-from gifdesc.consensus import most_common_caption
 from gifdesc.errors import MeteorError
+from gifdesc.evaluation.baselines import most_common_caption
+from gifdesc.evaluation.bootstrap import resampled_scores
 from gifdesc.metrics import ScoreTable, score, tokenize_examples
 from gifdesc.metrics.meteor import running_meteor
-from gifdesc.resampling import resampled_scores
 
 
 def main() -> None:

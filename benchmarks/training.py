@@ -37,14 +37,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
-from gifdesc.batching import iterate_batches, plan_scoring
-from gifdesc.checkpoint import load_checkpoint
 from gifdesc.config import ModelConfig, TrainingConfig
-from gifdesc.dataset import GIFDataset
-from gifdesc.objective import score_tokens
-from gifdesc.pairing import Example
-from gifdesc.tokenizer import CaptionTokenizer
-from gifdesc.training_data import prepare_data
+from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
+from gifdesc.data.examples import Example
+from gifdesc.data.training_data import prepare_data
+from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.model.losses import score_tokens
+from gifdesc.text.tokenizer import CaptionTokenizer
 from made_up_world import make_world
 
 BERT_WORDS = 30522

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from gifdesc.backbone import Backbone
+    from gifdesc.features.backbone import Backbone
 
 # No test asserts a wall-clock time, and a run is as the run before.
 settings.register_profile("gifdesc", deadline=None, derandomize=True)
@@ -23,7 +23,7 @@ settings.load_profile("gifdesc")
 @pytest.fixture(scope="session")
 def random_backbone() -> Backbone:
     """The untrained ResNet50 of `--weights random`, half a second's work. Not to be changed."""
-    from gifdesc.backbone import load_backbone
+    from gifdesc.features.backbone import load_backbone
 
     return load_backbone("random")
 

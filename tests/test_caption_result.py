@@ -1,7 +1,6 @@
 import json
 
-from gifdesc.caption_result import Caption
-from gifdesc.generation import GeneratedCaption, Word
+from gifdesc.captions import Caption, GeneratedCaption, Word
 
 WORDS = (
     Word("a", -0.12345678, (0.3333333333, 0.6666666667)),

@@ -4,8 +4,14 @@ import json
 
 import pytest
 
-from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
-from gifdesc.config_json import from_json, to_json
+from gifdesc.config import (
+    DecodingConfig,
+    FeatureRecipe,
+    ModelConfig,
+    TrainingConfig,
+    from_json,
+    to_json,
+)
 
 RECIPE = FeatureRecipe(weights_sha256="ab" * 32, gifdesc_version="1.2.3")
 

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gifdesc.demo import draw_frames, draw_world, gif_name
-from gifdesc.errors import GifdescError
-from gifdesc.scenes import (
+from gifdesc.demo import (
     CANVAS_SIZE,
     COLOURS,
     EVENTS,
@@ -15,9 +13,13 @@ from gifdesc.scenes import (
     SHAPES,
     Scene,
     Take,
+    draw_frames,
+    draw_world,
+    gif_name,
     scene_of,
     take_of,
 )
+from gifdesc.errors import GifdescError
 
 
 def rgb(frames):

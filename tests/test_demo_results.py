@@ -1,12 +1,11 @@
 from PIL import Image
 
 from builders import random_features
-from gifdesc.caption_result import Caption
+from gifdesc.captions import Caption
 from gifdesc.config import TrainingConfig
-from gifdesc.demo import draw_world
-from gifdesc.demo_results import draw_captions, held_out_gifs
-from gifdesc.features import write_features
-from gifdesc.training_data import prepare_data
+from gifdesc.data.feature_files import write_features
+from gifdesc.data.training_data import prepare_data
+from gifdesc.demo import draw_captions, draw_world, held_out_gifs
 
 
 def test_those_held_out_are_those_that_training_does_not_see(tmp_path):

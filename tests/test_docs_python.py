@@ -65,7 +65,7 @@ def home(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    monkeypatch.setattr("gifdesc.hub.is_reachable", lambda: True)
+    monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: True)
     monkeypatch.setattr(Api, "uploads", [])
     monkeypatch.chdir(tmp_path)
     return tmp_path

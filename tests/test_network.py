@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from builders import process_environment
-from gifdesc.runtime import has_openvino
+from gifdesc.features.encoder import has_openvino
 
 GUARD = """
 import os, socket, sys

@@ -5,11 +5,9 @@ from dataclasses import replace
 import pytest
 
 from builders import CAPTIONS, CPU, TINY, said, write_world
-from gifdesc.config import ModelConfig, TrainingConfig
-from gifdesc.config_json import from_json, to_json
-from gifdesc.presets import DEFAULT_PRESET, PRESETS
-from gifdesc.training import train
-from gifdesc.training_data import prepare_data
+from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.data.training_data import prepare_data
+from gifdesc.training.run import train
 
 
 @pytest.mark.parametrize("preset", PRESETS.values())

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
+from gifdesc.demo import CANVAS_SIZE, COLOURS, EVENTS, SCENES, SHAPES, Scene, Take, scene_of
 from gifdesc.sampling import time_indices, uniform_indices
-from gifdesc.scenes import CANVAS_SIZE, COLOURS, EVENTS, SCENES, SHAPES, Scene, Take, scene_of
 
 
 def test_every_scene_comes_equally_often():

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
-    from gifdesc.caption_result import Caption
-    from gifdesc.captioner import Captioner
-    from gifdesc.captioners import load_captioner
+    from gifdesc.captioning.captioner import Captioner, load_captioner
+    from gifdesc.captions import Caption
     from gifdesc.errors import GifdescError
-    from gifdesc.extractor import extract_features
-    from gifdesc.vision_language import VisionLanguageCaptioner
+    from gifdesc.features.extractor import extract_features
+    from gifdesc.vision_language.captioner import VisionLanguageCaptioner
+
+
+from gifdesc.version import __version__
 
 _LAZY = {
-    "Caption": "gifdesc.caption_result",
-    "Captioner": "gifdesc.captioner",
+    "Caption": "gifdesc.captions",
+    "Captioner": "gifdesc.captioning.captioner",
     "GifdescError": "gifdesc.errors",
-    "VisionLanguageCaptioner": "gifdesc.vision_language",
-    "extract_features": "gifdesc.extractor",
-    "load_captioner": "gifdesc.captioners",
+    "VisionLanguageCaptioner": "gifdesc.vision_language.captioner",
+    "extract_features": "gifdesc.features.extractor",
+    "load_captioner": "gifdesc.captioning.captioner",
 }
 
 __all__ = [

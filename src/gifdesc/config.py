@@ -1,10 +1,21 @@
-"""What a recipe, a model, a training run and decoding are: frozen values."""
+"""Configurations as frozen values, their JSON, and the presets of a training run."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Config = TypeVar("Config", bound=DataclassInstance)
+
+
+UNTRAINED = "random"
+
 
 Sampling = Literal["uniform", "step", "time"]
 Framing = Literal["whole", "pad", "crop"]
@@ -42,7 +53,7 @@ DEFAULT_LIMIT = 40
 """Tokens after which a caption is cut where the model folder states no limit of its own."""
 
 FOLLOWING_DATA = ("epochs", "batch_size", "passes")
-"""Fields of a training run that are 0 where they are to follow the data (training_size.py)."""
+"""Fields of a training run that are 0 where they are to follow the data (training/size.py)."""
 
 CORPUS_TOKENIZER = "corpus"
 """The tokenizer name that stands for a WordPiece vocabulary of the training captions."""
@@ -155,10 +166,10 @@ class TrainingConfig:
     """One training run."""
 
     epochs: int = 0
-    """0: as many as the data need, 20 or more (training_size.py)."""
+    """0: as many as the data need, 20 or more (training/size.py)."""
     passes: int = field(default=0, metadata={ABSENT: 1})
     """Over the training split in an epoch. 0: 1, but more of few captions for which a number of
-    epochs was given that is too small (training_size.py)."""
+    epochs was given that is too small (training/size.py)."""
     scst_epochs: int = 0
     """Epochs of self-critical training (Rennie et al. 2017, arXiv:1612.00563) that follow."""
     scst_learning_rate: float = 5e-5
@@ -171,7 +182,7 @@ class TrainingConfig:
     measured with (benchmarks/models.py)."""
     batch_size: int = 0
     """(GIF, caption) pairs per optimizer step, over all processes. 0: 8, 16 or 32, as there are few
-    or many; fewer where the epochs are given and too few (training_size.py)."""
+    or many; fewer where the epochs are given and too few (training/size.py)."""
     seed: int = 0
     objective: Objective = "next_token"
     """`next_token`: predict each token from those before, padding not counted.
@@ -195,7 +206,7 @@ class TrainingConfig:
     0 leaves them. 5 is usual for RNNs and was not compared with others."""
     best_by: BestBy = "auto"
     """The validation score that chooses the epoch that is kept. `last` keeps the last one; `auto`:
-    `cider` where there are validation GIFs enough, else `last` (training_size.py)."""
+    `cider` where there are validation GIFs enough, else `last` (training/size.py)."""
     patience: int = 0
     """Epochs without a better one after which the run stops; 0 never stops it."""
     precision: TrainingPrecision = "auto"
@@ -211,7 +222,7 @@ class TrainingConfig:
     tokenizer: str = CORPUS_TOKENIZER
     case: CaseChoice = field(default="auto", metadata={ABSENT: "lower"})
     """Of a vocabulary of the training captions: capitals where the captions agree on them
-    (spelling.py), every capital, or none."""
+    (text/spelling.py), every capital, or none."""
     spelling: SpellingChoice = field(default="exact", metadata={ABSENT: "plain"})
     """Of a vocabulary of the training captions: `exact` gives captions back as they were written;
     `plain` is that of runs from before the field existed."""
@@ -264,7 +275,7 @@ class DecodingConfig:
     (Wu et al. 2016, arXiv:1609.08144, section 7, in its plain form): above 1 favours long ones."""
     max_tokens: int | None = None
     """Tokens after which a caption is cut, its end token included; None for the model's own limit,
-    which follows its training captions (caption_statistics.py)."""
+    which follows its training captions (data/caption_statistics.py)."""
     exact_search: bool = False
     """Search until no open caption can enter the best ones, however long it grows, as with
     transformers' `early_stopping="never"`. By default the search for a GIF ends when `num_beams`
@@ -273,7 +284,7 @@ class DecodingConfig:
     no_repeat_ngram: int = 0
     """No run of this many tokens stands twice in a caption; 0 allows any."""
     may_dangle: bool = False
-    """Whether a caption may end in `a`, `the`, `of`, `and` and the like (function_words.py)."""
+    """Whether a caption may end in `a`, `the`, `of`, `and` and the like (text/english.py)."""
     sample: bool = False
     """Draw every token at random by its probability, instead of searching for the best."""
     temperature: float = 1.0
@@ -301,3 +312,113 @@ class DecodingConfig:
     def limit(self) -> int:
         """`max_tokens`, or `DEFAULT_LIMIT` where it follows the model and no model is known."""
         return DEFAULT_LIMIT if self.max_tokens is None else self.max_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named model with the training that suits it."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+DEFAULT_PRESET = "attention"
+
+PRESETS: dict[str, Preset] = {
+    "attention": Preset(),
+    "mean": Preset(
+        model=ModelConfig(
+            encoder="none",
+            bidirectional=False,
+            decoder="lstm",
+            fusion="concat",
+            frame_norm=False,
+        ),
+        training=TrainingConfig(preset="mean"),
+    ),
+    "report": Preset(
+        model=ModelConfig(
+            projection_size=0,
+            encoder="rnn",
+            bidirectional=False,
+            hidden_size=512,
+            embedding_size=512,
+            decoder="none",
+            fusion="add",
+            dropout=0.0,
+            standardise=False,
+            frame_norm=False,
+            frame_skip=False,
+        ),
+        training=TrainingConfig(
+            epochs=10,
+            passes=1,
+            learning_rate=1e-4,
+            batch_size=8,
+            objective="reconstruction",
+            optimizer="adam",
+            weight_decay=0.0,
+            schedule="constant",
+            warmup_fraction=0.0,
+            label_smoothing=0.0,
+            max_grad_norm=0.0,
+            best_by="loss",
+            tokenizer="bert-base-uncased",
+            preset="report",
+        ),
+    ),
+}
+"""`attention`: next-token prediction with temporal attention, the default.
+`mean`: mean-pooled features into an LSTM decoder (Venugopalan et al. 2015, arXiv:1412.4729),
+which sees the mean in its first state and beside each of its outputs instead of its inputs.
+`report`: the original report's recipe, whole (docs/report.md)."""
+
+
+def to_json(config: DataclassInstance) -> dict[str, Any]:
+    """A frozen dataclass of plain values as a JSON object."""
+    return asdict(config)
+
+
+def from_json(kind: type[Config], data: object) -> Config:
+    """The dataclass that a JSON object holds, such as a configuration.
+
+    A field that is not in the object has its default, or the value that its metadata names under
+    `config.ABSENT`.
+
+    Raises:
+        ValueError: a field is unknown, missing, of another type, or out of its range.
+    """
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{kind.__name__} must be a JSON object")
+    known = {one.name: one for one in fields(kind)}
+    if unknown := sorted(set(data) - set(known)):
+        raise ValueError(f"unknown field {unknown[0]!r}")
+    absent = {
+        name: one.metadata[ABSENT]
+        for name, one in known.items()
+        if ABSENT in one.metadata and name not in data
+    }
+    types = get_type_hints(kind)
+    for name, one in known.items():
+        if name not in data:
+            if one.default is MISSING:
+                raise ValueError(f"field {name!r} is missing")
+        elif not _fits(data[name], types[name]):
+            raise ValueError(f"field {name!r} cannot be {data[name]!r}")
+    tuples = {name: tuple(data[name]) for name in data if get_origin(types[name]) is tuple}
+    return kind(**{**data, **absent, **tuples})
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if get_origin(wanted) is tuple:
+        kind = get_args(wanted)[0]
+        return isinstance(value, (list, tuple)) and all(_fits(one, kind) for one in value)
+    if isinstance(wanted, UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
+    if wanted is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, wanted)

@@ -6,16 +6,15 @@ from typing import Annotated
 
 import typer
 
-from gifdesc import __version__
-from gifdesc.cli.caption import caption
-from gifdesc.cli.caption_arguments import CaptionCommand
+from gifdesc.cli.caption import CaptionCommand, caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
 from gifdesc.cli.train import train
-from gifdesc.interruption import ignore_interrupts
+from gifdesc.system.process import ignore_interrupts
+from gifdesc.version import __version__
 
 app = typer.Typer(
     name="gifdesc",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gifdesc.alt_text import DEFAULT_CHARACTERS, to_alt_text
 from gifdesc.cli.console import (
     EXIT_FAILED,
     counted,
@@ -23,7 +22,6 @@ from gifdesc.cli.console import (
     talk,
     warn,
 )
-from gifdesc.cli.inputs import warn_of_passed_over
 from gifdesc.cli.options import (
     Debug,
     Device,
@@ -34,15 +32,20 @@ from gifdesc.cli.options import (
     Seed,
     user_name,
     user_path,
+    warn_of_passed_over,
 )
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat, DecodingConfig
-from gifdesc.device_name import check_device_name
-from gifdesc.standard_output import drop_standard_output
-from gifdesc.waits import wait_for
+from gifdesc.system.device_name import check_device_name
+from gifdesc.system.process import drop_standard_output
+from gifdesc.system.waits import wait_for
+from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:
-    from gifdesc.captioners import GifCaptioner
-    from gifdesc.explained import Explained
+    from gifdesc.captioning.captioner import GifCaptioner
+    from gifdesc.pages.explanation import Explained
+from typing import Any
+
+from typer.core import TyperCommand
 
 
 def caption(
@@ -204,13 +207,13 @@ def caption(
             raise typer.BadParameter(str(error).replace("_", "-")) from None
         explained = None
         if explain is not None:
-            from gifdesc.explained import Explained
+            from gifdesc.pages.explanation import Explained
 
             explained = Explained(explain)
         with wait_for("starting"):
-            from gifdesc.caption_inputs import caption_inputs, may_be_many
-            from gifdesc.caption_output import CaptionFile, StdoutSink
-            from gifdesc.inputs import PassedOver
+            from gifdesc.captioning.inputs import caption_inputs, may_be_many
+            from gifdesc.captioning.output import CaptionFile, StdoutSink
+            from gifdesc.data.gifs import PassedOver
 
         check_device_name(device)
 
@@ -229,8 +232,7 @@ def caption(
             num_captioned = num_failed = 0
             if (first := next(inputs, None)) is not None:
                 captioner = _load(model, device, weights, prompt, revision)
-                from gifdesc.caption_run import CaptionRun
-                from gifdesc.sidecars import Sidecars
+                from gifdesc.captioning.run import CaptionRun, Sidecars
 
                 run = CaptionRun(
                     sink=sink,
@@ -272,11 +274,11 @@ def _load(
     model: str, device: str, weights: str | None, prompt: str | None, revision: str | None
 ) -> GifCaptioner:
     """The captioner, and what a person must know of it."""
-    from gifdesc.model_folder import check_model_name
+    from gifdesc.model.folder import check_model_name
 
     check_model_name(model)  # before imports that take seconds
     with wait_for("starting"):
-        from gifdesc.captioners import load_captioner
+        from gifdesc.captioning.captioner import load_captioner
 
     captioner = load_captioner(
         model, device=device, weights=weights, prompt=prompt, revision=revision
@@ -289,7 +291,7 @@ def _load(
 
 
 def _write_explanation(explained: Explained, path: Path) -> None:
-    from gifdesc.cli.page_progress import PageProgress
+    from gifdesc.cli.progress import PageProgress
 
     if not explained.num_captions:
         warn(f"{path}: not written, for there is no caption to explain")
@@ -299,3 +301,24 @@ def _write_explanation(explained: Explained, path: Path) -> None:
     for sentence in sentences:
         warn(sentence)
     say(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")
+
+
+class CaptionCommand(TyperCommand):
+    """Lets `--alt-text` go without its number."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--alt-text` its number, from the argument after it or the default."""
+        return super().parse_args(ctx, _with_alt_text_length(args))
+
+
+def _with_alt_text_length(arguments: list[str]) -> list[str]:
+    """`--alt-text 80` as `--alt-text=80`, and `--alt-text x.gif` as `--alt-text=125 x.gif`."""
+    if "--alt-text" not in arguments:
+        return arguments
+    place = arguments.index("--alt-text")
+    if "--" in arguments[:place]:
+        return arguments
+    number, *rest = arguments[place + 1 :] or [""]
+    if number.isdecimal():
+        return [*arguments[:place], f"--alt-text={number}", *rest]
+    return [*arguments[:place], f"--alt-text={DEFAULT_CHARACTERS}", *arguments[place + 1 :]]

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gifdesc.checks.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
 from gifdesc.cli.console import (
     EXIT_FAILED,
     is_terminal,
@@ -21,11 +22,9 @@ from gifdesc.cli.console import (
     speaking_plainly,
     talk,
 )
-from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
-from gifdesc.cli.options import Debug, Json, user_path
+from gifdesc.cli.options import Debug, Json, read_arguments, user_path, warn_of_passed_over
 from gifdesc.errors import UsageError
-from gifdesc.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
-from gifdesc.waits import wait_for
+from gifdesc.system.waits import wait_for
 
 MAX_ROWS_PER_KIND = 20
 """A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
@@ -73,11 +72,11 @@ def check(
         if descriptions is None and kind in DESCRIPTION_KINDS:
             raise UsageError(f"--list {kind} needs --descriptions PATH")
         arguments = read_arguments(paths)
-        from gifdesc.cli.check_progress import CheckProgress
-        from gifdesc.inputs import PassedOver, find_gifs
+        from gifdesc.cli.progress import CheckProgress
+        from gifdesc.data.gifs import PassedOver, find_gifs
 
         with wait_for("starting"):
-            from gifdesc.inspection import inspect_gifs
+            from gifdesc.checks.gifs import inspect_gifs
 
         passed_over = PassedOver()
         inputs = find_gifs(arguments, passed_over)

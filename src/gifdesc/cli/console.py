@@ -17,13 +17,13 @@ import typer
 from rich.console import Console
 
 from gifdesc.errors import GifdescError, UsageError
-from gifdesc.interruption import ignore_interrupts
-from gifdesc.standard_output import (
+from gifdesc.system.process import (
     drop_standard_output,
     escape_controls,
+    ignore_interrupts,
     write_standard_output,
 )
-from gifdesc.waits import Advance, Wait, showing_waits
+from gifdesc.system.waits import Advance, Wait, showing_waits
 
 
 class _Stderr:
@@ -108,7 +108,7 @@ def _show_wait(wait: Wait) -> AbstractContextManager[Advance]:
     is_shown = talk.is_terminal or wait.is_long or wait.has_own_bars or wait.unit
     if talk.quiet or not is_shown:
         return nullcontext(lambda _num_done, _total: None)
-    from gifdesc.cli.progress import show_wait  # rich's bars take a moment to import
+    from gifdesc.cli.progress import show_wait
 
     return show_wait(talk, wait)
 
@@ -195,7 +195,7 @@ def print_json(data: dict[str, Any]) -> None:
     """One JSON object on one line to stdout, at once; in ASCII, which takes any path.
 
     Raises:
-        GifdescError: as `standard_output.write_standard_output`.
+        GifdescError: as `system.process.write_standard_output`.
     """
     print_result(json_module.dumps(data, ensure_ascii=True, allow_nan=False) + "\n")
 
@@ -211,11 +211,11 @@ def print_result(data: str | bytes, *, is_styled: bool = False) -> None:
     If the reader (`head`, say) has gone, the command still ends with its own exit code.
 
     Args:
-        data: as in `standard_output.write_standard_output`.
+        data: as in `system.process.write_standard_output`.
         is_styled: likewise.
 
     Raises:
-        GifdescError: as `standard_output.write_standard_output`.
+        GifdescError: as `system.process.write_standard_output`.
     """
     try:
         write_standard_output(data, is_styled=is_styled)

@@ -10,7 +10,7 @@ import typer
 
 from gifdesc.cli.console import say, speaking_plainly
 from gifdesc.cli.options import Debug, Device, Seed, user_path
-from gifdesc.waits import wait_for
+from gifdesc.system.waits import wait_for
 
 _EPOCHS = 40
 _NUM_SHOWN = 6
@@ -52,8 +52,8 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     seeding = ["--seed", str(seed)] if seed else []
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
     with wait_for("starting"):
-        from gifdesc.captioner import Captioner
-        from gifdesc.demo_results import draw_captions, held_out_gifs
+        from gifdesc.captioning.captioner import Captioner
+        from gifdesc.demo import draw_captions, held_out_gifs
 
     shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:

@@ -17,7 +17,6 @@ from gifdesc.cli.console import (
     talk,
     warn,
 )
-from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
 from gifdesc.cli.options import (
     Debug,
     Device,
@@ -26,10 +25,12 @@ from gifdesc.cli.options import (
     NumBeams,
     Prompt,
     Revision,
+    read_arguments,
     user_path,
+    warn_of_passed_over,
 )
-from gifdesc.device_name import check_device_name
-from gifdesc.waits import wait_for
+from gifdesc.system.device_name import check_device_name
+from gifdesc.system.waits import wait_for
 
 
 def describe(
@@ -63,8 +64,8 @@ def describe(
     with speaking_plainly(debug=debug, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
-        from gifdesc.inputs import PassedOver, find_gifs
-        from gifdesc.model_folder import check_model_name
+        from gifdesc.data.gifs import PassedOver, find_gifs
+        from gifdesc.model.folder import check_model_name
 
         passed_over = PassedOver()
         check_device_name(device)
@@ -75,13 +76,13 @@ def describe(
             _report(Counter(), [], output, json=json)
             return
         check_model_name(model)
-        from gifdesc.cli.describe_progress import DescribingProgress
+        from gifdesc.cli.progress import DescribingProgress
 
         with wait_for("starting"):
-            from gifdesc.captioners import load_captioner
+            from gifdesc.captioning.captioner import load_captioner
+            from gifdesc.captioning.describe import Origin
+            from gifdesc.captioning.describe import describe as run
             from gifdesc.config import DecodingConfig
-            from gifdesc.describing import Origin
-            from gifdesc.describing import describe as run
 
         captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
         if captioner.commit is not None:

@@ -1,4 +1,4 @@
-"""`gifdesc evaluate`: a model and its held-out GIFs, or anybody's captions, to scores."""
+"""`gifdesc evaluate`: held-out GIFs, or any system's captions, to scores and tables."""
 
 from __future__ import annotations
 
@@ -28,15 +28,26 @@ from gifdesc.cli.options import (
     SplitsDir,
     user_path,
 )
-from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
-from gifdesc.data_paths import check_descriptions_path, check_features_dir
-from gifdesc.device_name import check_device_name
-from gifdesc.waits import wait_for
+from gifdesc.data.paths import check_descriptions_path, check_features_dir
+from gifdesc.system.device_name import check_device_name
+from gifdesc.system.waits import wait_for
 
 if TYPE_CHECKING:
-    from gifdesc.evaluation_report import EvaluationReport, Subject
-    from gifdesc.scored import Evaluation
+    from gifdesc.evaluation.results import Evaluation
+    from gifdesc.pages.evaluation import EvaluationReport, Subject
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+
+from gifdesc.cli.console import print_result, printable
+
+if TYPE_CHECKING:
+    from gifdesc.evaluation.results import Evaluation
 
 
 def evaluate(
@@ -137,7 +148,7 @@ def evaluate(
             raise typer.BadParameter("--gifs says what --html shows; give both")
         report = None
         if html is not None:
-            from gifdesc.evaluation_report import EvaluationReport
+            from gifdesc.pages.evaluation import EvaluationReport
 
             report = EvaluationReport(html, gifs)
         problems: list[str] = []
@@ -145,7 +156,7 @@ def evaluate(
         if predictions is not None and references is not None:
             result = _evaluate_predictions(predictions, references, against, meteor=meteor)
         else:
-            from gifdesc.model_folder import check_model_name
+            from gifdesc.model.folder import check_model_name
 
             check_device_name(device)
             check_model_name(model)
@@ -153,11 +164,11 @@ def evaluate(
             check_descriptions_path(descriptions)
 
             with wait_for("starting"):
-                from gifdesc.checkpoint import load_checkpoint
                 from gifdesc.config import DecodingConfig
-                from gifdesc.device import resolve_device
-                from gifdesc.model_evaluation import evaluate_model, held_out_examples
-                from gifdesc.predictions import read_predictions
+                from gifdesc.evaluation.held_out import evaluate_model, held_out_examples
+                from gifdesc.evaluation.predictions import read_predictions
+                from gifdesc.model.checkpoint import load_checkpoint
+                from gifdesc.system.device import resolve_device
 
             torch_device = resolve_device(device)
             with wait_for(f"loading {model}"):
@@ -194,12 +205,12 @@ def evaluate(
             print_scores(result)
         with speaking_plainly(debug=debug):  # the one object that --json promises is out
             if per_example is not None:
-                from gifdesc.scored import write_per_example
+                from gifdesc.evaluation.results import write_per_example
 
                 write_per_example(per_example, result.captions)
                 say(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
             if html is not None and report is not None:
-                from gifdesc.evaluation_report import Subject
+                from gifdesc.pages.evaluation import Subject
 
                 name = None if against is None else against.stem
                 if predictions is not None:
@@ -220,8 +231,8 @@ def evaluate(
 def _evaluate_predictions(
     predictions: Path, references: Path, against: Path | None, *, meteor: bool
 ) -> Evaluation:
-    from gifdesc.evaluation import evaluate_predictions
-    from gifdesc.predictions import read_predictions, read_references
+    from gifdesc.evaluation.evaluate import evaluate_predictions
+    from gifdesc.evaluation.predictions import read_predictions, read_references
 
     people = read_references(references)
     return evaluate_predictions(
@@ -235,7 +246,7 @@ def _evaluate_predictions(
 def _write_report(
     report: EvaluationReport, path: Path, result: Evaluation, subject: Subject
 ) -> None:
-    from gifdesc.cli.page_progress import PageProgress
+    from gifdesc.cli.progress import PageProgress
 
     with PageProgress(talk) as progress:
         written = report.write(result, subject, progress.advance)
@@ -245,3 +256,125 @@ def _write_report(
         warn("the page shows captions without GIFs; name the GIFs' folder with --gifs")
     elif written.num_without_frames:
         warn(f"{counted(written.num_without_frames, 'GIF')} cannot be shown; the page says why")
+
+
+_CHANCE = 0.05
+_COLUMNS = {"blind": "blind", "nearest": "nearest", "most-common": "most-\ncommon"}
+"""Baseline -> its heading, in which it may be broken."""
+
+
+def print_scores(result: Evaluation) -> None:
+    """Write an evaluation to stdout: what was scored, beside what it must be better than."""
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        _print_table(console, _scores_table(result))
+        if result.against is not None:
+            _print_table(console, _against_table(result))
+        console.print(_diversity_line(result), markup=False)
+        for note in dict.fromkeys(result.notes.values()):
+            names = [name for name, one in result.notes.items() if one == note]
+            console.print(f"{', '.join(names)}: {printable(note)}", markup=False)
+    # Not by rich itself, which ends a program whose reader is gone with exit code 1.
+    print_result(capture.get(), is_styled=True)
+
+
+def _print_table(console: Console, table: Table) -> None:
+    """A table, or where it does not fit the terminal, a paragraph for each of its rows."""
+    unlimited = console.options.update(max_width=10_000)
+    if Measurement.get(console, unlimited, table).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(table.title, style="italic")
+    headings = [
+        str(column.header).replace("-\n", "-").replace("\n", " ") for column in table.columns
+    ]
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        name, score, *others = map(str, row)
+        parts = [
+            f"{heading} {cell.strip()}"
+            for heading, cell in zip(headings[2:], others, strict=True)
+            if cell.strip()
+        ]
+        console.print(f"{name}  {score}", style="bold")
+        if parts:
+            console.print(Padding(", ".join(parts), (0, 0, 0, 2)))
+    if table.caption is not None:
+        console.print(table.caption)
+
+
+def _scores_table(result: Evaluation) -> Table:
+    title = counted(result.num_examples, "GIF")
+    if result.split is not None:
+        trained_on = ", which the model was trained on" if result.split == "train" else ""
+        title += f" of the {result.split} split{trained_on}"
+    table = Table(title=title, box=SIMPLE, title_justify="left", pad_edge=False)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    baselines = {name: scores for name, scores in result.baselines.items() if scores}
+    intervals = result.intervals or {}
+    if intervals:
+        table.add_column("95 %\ninterval", justify="right", no_wrap=True)
+    for name in baselines:
+        table.add_column(_COLUMNS[name], justify="right", no_wrap=True)
+    gain = result.visual_gain or {}
+    if gain:
+        table.add_column("visual\ngain", justify="right", no_wrap=True)
+    for name, value in {**result.metrics, "exact_match": result.exact_match}.items():
+        cells = [name, _number(value)]
+        if intervals:
+            cells.append(_interval(intervals.get(name)))
+        cells += [_number(scores.get(name)) for scores in baselines.values()]
+        if gain:
+            cells.append(_difference(gain.get(name)))
+        table.add_row(*cells)
+    if result.loss is not None:
+        for name in ("loss", "perplexity", "token_accuracy"):
+            table.add_row(name, _number(getattr(result, name)))
+    return table
+
+
+def _against_table(result: Evaluation) -> Table:
+    table = Table(
+        title="Against the other system", box=SIMPLE, title_justify="left", pad_edge=False
+    )
+    table.add_column("metric", no_wrap=True)
+    for heading in ("this", "other", "difference", "95 %\ninterval", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    scores = {**result.metrics, "exact_match": result.exact_match}
+    for name, one in (result.against or {}).items():
+        low, high = map(_difference, one.interval)
+        table.add_row(
+            name,
+            _number(scores[name]),
+            _number(one.score),
+            _difference(one.difference),
+            f"{low} to {high}",
+            f"{one.p_value:.3f}{' *' if one.p_value < _CHANCE else '  '}",
+        )
+    table.caption = f"* p < {_CHANCE}: the difference is hardly chance"
+    table.caption_justify = "left"
+    return table
+
+
+def _diversity_line(result: Evaluation) -> str:
+    one = result.diversity
+    parts = [
+        f"{one.distinct_captions} distinct of {counted(result.num_examples, 'caption')}",
+        f"{counted(one.vocabulary_size, 'word')} in use",
+        f"{one.mean_length:.1f} words a caption",
+    ]
+    if one.in_training is not None:
+        parts.append(f"{one.in_training:.0%} are training captions")
+    return ", ".join(parts)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _difference(value: float | None) -> str:
+    return "-" if value is None else f"{round(value, 3) + 0.0:+.3f}"  # + 0.0: no -0.000
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"

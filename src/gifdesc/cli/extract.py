@@ -20,15 +20,22 @@ from gifdesc.cli.console import (
     talk,
     warn,
 )
-from gifdesc.cli.inputs import read_arguments, warn_of_passed_over
-from gifdesc.cli.options import Debug, Device, Json, user_name, user_path
+from gifdesc.cli.options import (
+    Debug,
+    Device,
+    Json,
+    read_arguments,
+    user_name,
+    user_path,
+    warn_of_passed_over,
+)
 from gifdesc.config import Framing, Precision, Sampling
-from gifdesc.device_name import check_device_name
-from gifdesc.waits import wait_for
+from gifdesc.system.device_name import check_device_name
+from gifdesc.system.waits import wait_for
 
 if TYPE_CHECKING:
-    from gifdesc.extraction import ExtractionEvent
-    from gifdesc.inputs import GifInput
+    from gifdesc.data.gifs import GifInput
+    from gifdesc.features.extraction import ExtractionEvent
 
 
 def extract(
@@ -109,7 +116,7 @@ def extract(
     with speaking_plainly(debug=debug, json=json):
         check_device_name(device)
         arguments = read_arguments(paths)
-        from gifdesc.inputs import BackgroundCount, PassedOver, find_gifs
+        from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs
 
         passed_over = PassedOver()
         inputs = find_gifs(arguments, passed_over)
@@ -122,13 +129,13 @@ def extract(
             from gifdesc.cli.progress import ExtractionProgress
 
             with wait_for("starting"):
-                from gifdesc.backbone import UNTRAINED
-                from gifdesc.device import resolve_device
-                from gifdesc.extraction import extract as run
-                from gifdesc.extraction import look_ahead
-                from gifdesc.extractor import FeatureExtractor
-                from gifdesc.loader import default_num_workers
-                from gifdesc.runtime import OPENVINO_MIN_GIFS
+                from gifdesc.config import UNTRAINED
+                from gifdesc.features.encoder import OPENVINO_MIN_GIFS
+                from gifdesc.features.extraction import extract as run
+                from gifdesc.features.extraction import look_ahead
+                from gifdesc.features.extractor import FeatureExtractor
+                from gifdesc.features.loader import default_num_workers
+                from gifdesc.system.device import resolve_device
 
             num_undone, inputs = look_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
             with wait_for("loading ResNet50"):
@@ -226,7 +233,7 @@ class _Report:
 
 def _report_orphans(output: Path, *, prune: bool) -> None:
     """Report feature files whose GIFs are gone, or remove them."""
-    from gifdesc.extraction import find_orphans, remove_orphans
+    from gifdesc.features.extraction import find_orphans, remove_orphans
 
     names = find_orphans(output)
     if not names:

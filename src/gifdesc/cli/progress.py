@@ -21,14 +21,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gifdesc.waits import Advance, Wait
+from gifdesc.system.waits import Advance, Wait
 
 if TYPE_CHECKING:
-    from gifdesc.caption_result import Caption
+    from gifdesc.captions import Caption
     from gifdesc.config import TrainingConfig
-    from gifdesc.extraction import ExtractionEvent
-    from gifdesc.inputs import BackgroundCount
-    from gifdesc.training_results import EpochResult, StepResult
+    from gifdesc.data.gifs import BackgroundCount
+    from gifdesc.features.extraction import ExtractionEvent
+    from gifdesc.training.results import EpochResult, StepResult
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gifdesc.captioning.describe import DescribingEvent
+if TYPE_CHECKING:
+    from gifdesc.checks.gifs import Inspection
+
 
 _LINE_INTERVAL_SECONDS = 10.0
 
@@ -303,3 +310,64 @@ class TrainingProgress(Talk):
 
     def _speed(self, epoch: int, rate: float) -> str:
         return f"{rate:.{0 if rate >= 1 else 1}f} {self._unit(epoch)}/s"
+
+
+class DescribingProgress(Talk):
+    """GIFs done, and how many of them failed or were done before."""
+
+    def __init__(self, console: Console, num_gifs: int) -> None:
+        super().__init__(console, num_gifs)
+        self._num_gifs = num_gifs
+        self._num_done = 0
+        self._num_failed = 0
+        self._num_skipped = 0
+        self.show(["describing"])
+
+    def advance(self, event: DescribingEvent) -> None:
+        """Count one finished GIF."""
+        self._num_done += 1
+        self._num_failed += event.error is not None
+        self._num_skipped += event.is_skipped
+        parts = [
+            f"{self._num_done}/{self._num_gifs} GIFs",
+            f"{self._num_failed} failed",
+            f"{self._num_skipped} done before",
+        ]
+        self.show(parts, completed=self._num_done)
+        self.line(", ".join(parts))
+
+
+class CheckProgress(Talk):
+    """GIFs looked at, and findings.
+
+    Attributes:
+        num_gifs: looked at so far.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, has_bar=False)
+        self.show(["checking"])
+        self.num_gifs = 0
+        self._num_findings = 0
+
+    def advance(self, inspection: Inspection) -> None:
+        """Count what was looked at."""
+        self.num_gifs += inspection.is_gif
+        self._num_findings += len(inspection.findings)
+        parts = [f"{self.num_gifs} GIFs checked", f"findings: {self._num_findings}"]
+        self.show(parts)
+        self.line(", ".join(parts))
+
+
+class PageProgress(Talk):
+    """GIFs whose frames were read for a page."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.show(["reading frames for the page"])
+
+    def advance(self, num_done: int, num_gifs: int) -> None:
+        """Show that so many of so many GIFs are done."""
+        parts = [f"{num_done}/{num_gifs} GIFs", "reading frames for the page"]
+        self.show(parts, completed=num_done, total=num_gifs)
+        self.line(", ".join(parts))

@@ -22,7 +22,9 @@ from gifdesc.cli.options import (
 )
 from gifdesc.config import (
     CORPUS_TOKENIZER,
+    DEFAULT_PRESET,
     FOLLOWING_DATA,
+    PRESETS,
     BestBy,
     CaseChoice,
     FusionKind,
@@ -32,10 +34,9 @@ from gifdesc.config import (
     Schedule,
     TrainingPrecision,
 )
-from gifdesc.data_paths import check_descriptions_path, check_features_dir
-from gifdesc.device_name import check_device_name
-from gifdesc.presets import DEFAULT_PRESET, PRESETS
-from gifdesc.waits import wait_for
+from gifdesc.data.paths import check_descriptions_path, check_features_dir
+from gifdesc.system.device_name import check_device_name
+from gifdesc.system.waits import wait_for
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
 
@@ -209,7 +210,7 @@ def train(
             be_quiet()
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
-            from gifdesc.resuming import choose_configs
+            from gifdesc.training.resume import choose_configs
 
         if preset is not None and preset not in PRESETS:
             raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")

@@ -5,20 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from gifdesc.backbone import UNTRAINED
 from gifdesc.cli.console import counted, list_some, print_error, say, talk, warn
 from gifdesc.cli.progress import TrainingProgress
-from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig
-from gifdesc.config_json import to_json
-from gifdesc.curve_log import CurveLog
-from gifdesc.device import resolve_device
-from gifdesc.distributed import is_talking, joined_world
-from gifdesc.resuming import stored_configs
-from gifdesc.tokenizer import CaptionTokenizer
-from gifdesc.training import train
-from gifdesc.training_data import TrainingData, prepare_data
-from gifdesc.training_results import EpochResult, TrainingSummary
-from gifdesc.training_size import MIN_STEPS, fit_to_data, num_steps_of
+from gifdesc.config import CORPUS_TOKENIZER, UNTRAINED, ModelConfig, TrainingConfig, to_json
+from gifdesc.data.training_data import TrainingData, prepare_data
+from gifdesc.system.device import resolve_device
+from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.training.distributed import is_talking, joined_world
+from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary
+from gifdesc.training.resume import stored_configs
+from gifdesc.training.run import train
+from gifdesc.training.size import MIN_STEPS, fit_to_data, num_steps_of
 
 
 def run_training(

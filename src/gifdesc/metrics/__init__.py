@@ -1,16 +1,8 @@
 """Scores of captions against references, equal to the coco-caption toolkit's, without Java."""
 
-from gifdesc.metrics.captions import Example, TokenizedCaption, tokenize_examples
+from gifdesc.metrics.base import Example, Metric, TokenizedCaption, tokenize_examples
 from gifdesc.metrics.cider import CiderD, DocumentFrequencies
-from gifdesc.metrics.metric import Metric
-from gifdesc.metrics.scoring import (
-    METRIC_NAMES,
-    METRICS,
-    Scores,
-    ScoreTable,
-    score,
-    score_examples,
-)
+from gifdesc.metrics.scoring import METRIC_NAMES, METRICS, Scores, ScoreTable, score, score_examples
 from gifdesc.metrics.tokenizer import tokenize, tokenize_all
 
 __all__ = [

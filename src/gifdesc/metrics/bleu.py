@@ -8,8 +8,7 @@ hypothesis (the shorter of two equally close), and small constants keep precisio
 import math
 from collections.abc import Sequence
 
-from gifdesc.metrics.captions import MAX_ORDER, Example
-from gifdesc.metrics.metric import Metric, Statistics
+from gifdesc.metrics.base import MAX_ORDER, Example, Metric, Statistics
 
 _NUMERATOR_FLOOR = 1e-15
 _DENOMINATOR_FLOOR = 1e-9

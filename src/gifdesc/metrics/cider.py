@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gifdesc.metrics.captions import Example, Ngram, TokenizedCaption
-from gifdesc.metrics.metric import Metric, Statistics, mean
+from gifdesc.metrics.base import Example, Metric, Ngram, Statistics, TokenizedCaption, mean
 
 SIGMA = 6.0
 """Width of the length penalty, in bigrams (Vedantam et al. 2015, CIDEr-D)."""

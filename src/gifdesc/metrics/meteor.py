@@ -1,9 +1,9 @@
 """METEOR 1.5 (Denkowski & Lavie 2014, "Meteor Universal"), by the authors' own program.
 
 The alignment of captions needs WordNet and a table of paraphrases, so it is asked of the program
-(`java.py`); no other METEOR is computed here, for their numbers differ widely. The program gives
-counts for each example. What they are summed and computed to is section 2 of the paper, in the
-form that the program gives a corpus: counts are summed over the examples first.
+(`metrics/meteor_process.py`); no other METEOR is computed here, for their numbers differ widely.
+The program gives counts for each example. What they are summed and computed to is section 2 of the
+paper, in the form that the program gives a corpus: counts are summed over the examples first.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gifdesc.errors import MeteorError
-from gifdesc.metrics.captions import Example
-from gifdesc.metrics.conversation import Conversation, ConversationError
-from gifdesc.metrics.java import meteor_command
-from gifdesc.metrics.metric import Metric, Statistics
-from gifdesc.waits import wait_for
+from gifdesc.metrics.base import Example, Metric, Statistics
+from gifdesc.metrics.meteor_process import Conversation, ConversationError, meteor_command
+from gifdesc.system.waits import wait_for
 
 START_TIMEOUT_SECONDS = 60.0
 """Java reads a table of 62 MB first: 10 to 30 seconds on a busy machine of 2 cores."""

@@ -7,8 +7,7 @@ come from two references.
 
 from collections.abc import Sequence
 
-from gifdesc.metrics.captions import Example
-from gifdesc.metrics.metric import Metric, Statistics, mean
+from gifdesc.metrics.base import Example, Metric, Statistics, mean
 
 BETA = 1.2
 """Weight of recall against precision (Lin 2004, equation 4; the coco-caption toolkit's value)."""

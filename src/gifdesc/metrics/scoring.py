@@ -3,11 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gifdesc.metrics.base import Example, Metric, Statistics, tokenize_examples
 from gifdesc.metrics.bleu import BLEU
-from gifdesc.metrics.captions import Example, tokenize_examples
 from gifdesc.metrics.cider import CIDER
-from gifdesc.metrics.metric import Metric, Statistics
 from gifdesc.metrics.rouge import ROUGE_L
+
+
+def metric_label(name: str) -> str:
+    """What a person calls a score: `bleu_4` is BLEU-4."""
+    return _METRIC_LABELS.get(name, name.replace("_", " "))
+
+
+_METRIC_LABELS = {
+    **{f"bleu_{n}": f"BLEU-{n}" for n in range(1, 5)},
+    "meteor": "METEOR",
+    "rouge_l": "ROUGE-L",
+    "cider": "CIDEr",
+}
+
 
 METRICS: tuple[Metric, ...] = (BLEU, ROUGE_L, CIDER)
 """The metrics that need nothing but Python."""

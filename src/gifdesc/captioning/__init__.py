@@ -1,0 +1,1 @@
+"""GIFs to captions to lines, files and sidecars."""

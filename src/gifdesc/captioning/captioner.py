@@ -1,0 +1,349 @@
+"""GIF to caption: the class that a Python user needs, and the choice between its kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gifdesc.captions import Caption, GeneratedCaption, moment_ms
+from gifdesc.config import UNTRAINED, DecodingConfig
+from gifdesc.errors import CheckpointError, FeatureError, GifdescError, UsageError
+from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
+from gifdesc.features.frames import SampledGif
+from gifdesc.gif.sources import CaptionInput, GifSource, as_input, source_name
+from gifdesc.model.card import HUB_FILES, push_model, save_model
+from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
+from gifdesc.model.confidence import doubts, is_low
+from gifdesc.model.folder import CONFIG_NAME, kind_of, locate, read_config
+from gifdesc.model.generation import generate
+from gifdesc.sampling import start_times_ms
+from gifdesc.system.device import resolve_device
+from gifdesc.system.hub import commit_of
+from gifdesc.system.threads import grouped_ahead
+from gifdesc.system.waits import wait_for
+
+_BATCH_GIFS = 8
+"""GIFs captioned at once: few, so that captions come out soon."""
+
+_FIRST_BATCHES = (1, 2, 4)
+"""GIFs in the first batches: the first caption waits for one GIF alone."""
+
+_NUM_AHEAD = 8
+"""Decoded GIFs that may wait for the network; 16 frames are 2.4 MB."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A GIF read ahead of the network, or why it cannot be read."""
+
+    name: str
+    gif: SampledGif | None = None
+    error: str | None = None
+
+
+class Captioner:
+    """A trained model with the preprocessing that its features were made with."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        extractor: FeatureExtractor,
+        device: str = "auto",
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._folder = folder
+        self._extractor = extractor
+        self._device = resolve_device(device)
+        checkpoint.model.to(self._device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        *,
+        device: str = "auto",
+        weights: str | None = None,
+        revision: str | None = None,
+    ) -> Captioner:
+        """A captioner from a model folder, or from the Hugging Face hub.
+
+        Args:
+            name: a folder as `gifdesc train` writes it, or `user/model` on the hub.
+            device: see `device.resolve_device`.
+            weights: the backbone's weights, where they came from a file.
+            revision: of a model on the hub: a branch, a tag or a commit.
+
+        Raises:
+            CheckpointError: the folder cannot be used, or its features' recipe is not known.
+            HubError: the hub does not give the model.
+            UsageError, WeightsError: the device or the weights cannot be had.
+        """
+        resolve_device(device)  # a wrong device is said before anything is loaded
+        folder = locate(name, HUB_FILES, revision)
+        with wait_for(f"loading {name}"):
+            checkpoint = load_checkpoint(folder)
+            if checkpoint.recipe is None:
+                raise CheckpointError(
+                    f"{folder}: was trained on features whose recipe is not known, so a GIF cannot "
+                    "be turned into the same; train on features from `gifdesc extract`"
+                )
+            extractor = FeatureExtractor.for_recipe(
+                checkpoint.recipe, weights=weights, device=device
+            )
+        return cls(checkpoint, extractor, device, folder=folder)
+
+    @property
+    def is_untrained_backbone(self) -> bool:
+        """The features come from a ResNet50 with random weights."""
+        return self._extractor.recipe.weights == UNTRAINED
+
+    @property
+    def objective(self) -> str:
+        """What the model was trained for; after `reconstruction` its captions mean nothing."""
+        return self._checkpoint.training.objective
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model's repository on the hub; None for a folder."""
+        return None if self._folder is None else commit_of(self._folder)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know of the model before believing it, a sentence each."""
+        found = []
+        if self.is_untrained_backbone:
+            found.append("the model's features come from an untrained ResNet50 (random weights)")
+        if self.objective == "reconstruction":
+            found.append(
+                "the model was trained to repeat what it is shown: its captions mean nothing"
+            )
+        return tuple(found)
+
+    @property
+    def default_decoding(self) -> DecodingConfig:
+        """How captions are searched for by default, up to the model's own length limit."""
+        return self._checkpoint.decoding()
+
+    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
+
+        Raises:
+            FeatureError: the network gives numbers that are not finite.
+            GifError: the file gives no frame.
+        """
+        named = (source_name(source), self._extractor.sample(source))
+        [caption] = self._caption_sampled([named], config)
+        if caption.error is not None:
+            raise FeatureError(f"{caption.path}: {caption.error}")
+        return caption
+
+    def caption_many(
+        self,
+        sources: Iterable[GifSource | CaptionInput],
+        config: DecodingConfig | None = None,
+    ) -> Iterator[Caption]:
+        """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
+
+        The next GIFs are taken and decoded in a thread while the network looks at those before.
+        """
+        sizes = chain(_FIRST_BATCHES, repeat(_BATCH_GIFS))
+        for group in grouped_ahead(sources, self._load, sizes, num_ahead=_NUM_AHEAD):
+            good = [(one.name, one.gif) for one in group if one.gif is not None]
+            done = iter(self._caption_sampled(good, config))
+            for one in group:
+                yield next(done) if one.gif is not None else Caption(one.name, error=one.error)
+
+    def _load(self, source: GifSource | CaptionInput) -> _Loaded:
+        one = as_input(source)
+        if one.error is not None:
+            return _Loaded(one.name, error=one.error)
+        try:
+            return _Loaded(one.name, self._extractor.sample(one.source))
+        except GifdescError as error:
+            return _Loaded(one.name, error=one.reason(error))
+
+    def caption_features(
+        self,
+        features: Sequence[npt.NDArray[np.float32]],
+        config: DecodingConfig | None = None,
+    ) -> list[list[GeneratedCaption]]:
+        """Captions of feature vectors, float32 (T, D) per GIF, best first."""
+        one = self._checkpoint
+        return generate(
+            one.model, one.tokenizer, features, one.decoding(config), self._device, one.captions
+        )
+
+    def save_pretrained(
+        self,
+        folder: Path | str,
+        *,
+        name: str | None = None,
+        data: str | None = None,
+        scores: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a model folder that `from_pretrained` reads, with a model card (README.md).
+
+        Args:
+            folder: where to write.
+            name: what the card calls the model; the folder's name by default.
+            data: what the model was trained on, for the card.
+            scores: the object of `gifdesc evaluate --json`, for the card; what the model's own
+                folder holds as evaluation.json by default.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        one, origin = self._checkpoint, self._folder
+        save_model(one, Path(folder), origin=origin, name=name, data=data, scores=scores)
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool | None = None,
+        data: str | None = None,
+        scores: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Put the model on the Hugging Face hub, as whoever is logged in there.
+
+        Args:
+            name: `user/model`; it is made if it is not there.
+            private: whether only its owner sees a new model; None for the account's default.
+            data: as in `save_pretrained`.
+            scores: as in `save_pretrained`.
+
+        Returns:
+            The model's address.
+
+        Raises:
+            HubError: the hub cannot be reached or refuses.
+        """
+        return push_model(
+            self._checkpoint,
+            name,
+            origin=self._folder,
+            private=private,
+            data=data,
+            scores=scores,
+        )
+
+    def _caption_sampled(
+        self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig | None
+    ) -> list[Caption]:
+        features = self._extractor.encode([gif for _, gif in gifs])
+        finite = [each for each in features if np.isfinite(each).all()]
+        found = iter(self.caption_features(finite, config))
+        return [
+            _to_caption(path, gif, next(found), self._checkpoint)
+            if np.isfinite(each).all()
+            else Caption(path, error=NOT_FINITE)
+            for (path, gif), each in zip(gifs, features, strict=True)
+        ]
+
+
+def _to_caption(
+    path: str, gif: SampledGif, captions: list[GeneratedCaption], checkpoint: Checkpoint
+) -> Caption:
+    best = captions[0]
+    threshold = checkpoint.confidence_threshold
+    why = doubts(best, threshold, checkpoint.captions)
+    times_ms = start_times_ms(gif.durations_ms, gif.sampled_frames)
+    return Caption(
+        path=path,
+        caption=best.caption,
+        score=best.score,
+        low_confidence=True if why else is_low(best.score, threshold),
+        doubts=why,
+        alternatives=tuple(captions),
+        num_frames=len(gif.durations_ms),
+        duration_ms=sum(gif.durations_ms),
+        sampled_frames=gif.sampled_frames,
+        sampled_times_ms=times_ms,
+        words=tuple(replace(word, time_ms=moment_ms(word, times_ms)) for word in best.words),
+        note=gif.truncated or gif.note,
+    )
+
+
+class GifCaptioner(Protocol):
+    """What `Captioner` and `VisionLanguageCaptioner` have in common."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know of the model before believing it, a sentence each."""
+        ...
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model's repository on the hub; None for a folder."""
+        ...
+
+    @property
+    def default_decoding(self) -> DecodingConfig:
+        """How captions are searched for where nothing is said."""
+        ...
+
+    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF; raises GifdescError where there is no caption for it."""
+        ...
+
+    def caption_many(
+        self, sources: Iterable[GifSource | CaptionInput], config: DecodingConfig | None = None
+    ) -> Iterator[Caption]:
+        """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
+        ...
+
+
+def load_captioner(
+    name: Path | str,
+    *,
+    device: str = "auto",
+    weights: str | None = None,
+    prompt: str | None = None,
+    revision: str | None = None,
+) -> GifCaptioner:
+    """The captioner that `--model` names.
+
+    Args:
+        name: a folder that `gifdesc train` wrote, a hub name (`user/model`) of such a model, or
+            the folder or hub name of a vision-language model in transformers. Its config.json
+            says which.
+        device: see `device.resolve_device`.
+        weights: the backbone's weights, for a gifdesc model whose features were made from a file.
+        prompt: what to ask a vision-language model.
+        revision: of a model on the hub: a branch, a tag or a commit.
+
+    Raises:
+        CheckpointError, HubError: the model cannot be had or cannot caption.
+        UsageError: an option does not go with the model, or there is no such device.
+    """
+    resolve_device(device)  # a wrong device is said before anything is loaded
+    folder = locate(name, [CONFIG_NAME], revision)
+    config = read_config(folder)
+    if not Path(name).is_dir():
+        revision = commit_of(folder) or revision  # all files of one commit
+    kind = kind_of(config)
+    if kind is None:
+        raise CheckpointError(
+            f"{name}: its {CONFIG_NAME} states no format_version (as gifdesc's do) and no "
+            "model_type (as transformers' do); damaged, or a model of something else"
+        )
+    if kind == "gifdesc":
+        if prompt is not None:
+            raise UsageError("--prompt: only a vision-language model can be asked something")
+        return Captioner.from_pretrained(name, device=device, weights=weights, revision=revision)
+    if weights is not None:
+        raise UsageError("--weights: a vision-language model brings its own")
+    # transformers takes seconds to import, and a gifdesc model does not need it.
+    from gifdesc.vision_language.captioner import VisionLanguageCaptioner
+
+    return VisionLanguageCaptioner.from_pretrained(
+        name, device=device, prompt=prompt, revision=revision
+    )

@@ -1,0 +1,351 @@
+"""Captions as lines of text, JSON, TSV or CSV, on stdout or in a file that a run can continue."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from io import FileIO
+from os import fstat
+from os.path import samestat
+from pathlib import Path
+from typing import Self
+
+from gifdesc.captions import Caption
+from gifdesc.config import CaptionFormat
+from gifdesc.errors import GifdescError, UsageError
+from gifdesc.system.files import reason
+from gifdesc.system.process import write_standard_output
+
+
+class StdoutSink:
+    """Standard output, each line at once; a path that is not UTF-8 comes out as its bytes.
+
+    Args:
+        format_name: of its lines.
+    """
+
+    def __init__(self, format_name: FormatName) -> None:
+        self._format_name: FormatName = format_name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self) -> None:
+        """Write what stands before the first line; raises as `write`."""
+        if names := header(self._format_name):
+            self.write(names)
+
+    def write(self, line: str) -> None:
+        """Write a line and flush.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+            GifdescError: it is closed, or cannot be written, as on a full disk.
+        """
+        write_standard_output(line)
+
+
+class CaptionFile:
+    """A file of captions that is appended to and holds whole lines only; a context manager.
+
+    Args:
+        path: the file, opened and locked when it is entered (its folder is made then); what is
+            in it stays until `begin`. A new file into which nothing came is removed again.
+        format_name: of its lines.
+        skip_done: go on with a file that is there. Without it, a file that holds something is
+            refused, unless `overwrite` allows to write it anew.
+        overwrite: start anew.
+
+    Raises, when it is entered:
+        UsageError: the file holds something, and nothing was said of it.
+        GifdescError: it cannot be read or written, holds lines of another format, or another run
+            is writing it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format_name: FormatName,
+        *,
+        skip_done: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self._path = path
+        self._format_name: FormatName = format_name
+        self._done: Counter[str] = Counter()
+        self._skip_done = skip_done
+        self._overwrite = overwrite
+        self._is_new = False
+        self._whole_bytes = 0
+        self.num_done = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._open()
+        except OSError as error:
+            raise GifdescError(
+                f"--output {self._path}: cannot be written: {reason(error)}"
+            ) from error
+        try:
+            # Under the lock: what is read here is what will be gone on with.
+            self._look()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._file, suppress(OSError):
+            if self._is_new and self._path.is_file() and not self._path.stat().st_size:
+                self._remove()
+
+    def _remove(self) -> None:
+        """Remove the file while it is locked, so that no other run has begun it."""
+        try:
+            self._path.unlink()
+        except PermissionError:  # Windows removes no file that is open
+            self._file.close()
+            self._path.unlink()
+
+    def begin(self) -> None:
+        """Cut away what will not be gone on with; raises as `write`."""
+        try:
+            if self._path.is_file():
+                self._file.truncate(self._whole_bytes)
+        except OSError as error:
+            raise GifdescError(
+                f"--output {self._path}: cannot be written: {reason(error)}"
+            ) from error
+        self._is_new = False
+        if not self._whole_bytes and (names := header(self._format_name)):
+            self.write(names)
+
+    def take_done(self, name: str) -> bool:
+        """Whether the file held a line for this input; each line stands for one input only."""
+        if not self._done[name]:
+            return False
+        self._done[name] -= 1
+        self.num_done += 1
+        return True
+
+    def write(self, line: str) -> None:
+        """Append a line, or nothing of it.
+
+        Raises:
+            GifdescError: it cannot be written, as on a full disk.
+        """
+        data = line.encode("utf-8", "surrogateescape")
+        start = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
+        written = 0
+        if not self._is_there(self._file):
+            raise GifdescError(
+                f"--output {self._path}: was removed or replaced while it was written"
+            )
+        try:
+            while written < len(data):
+                written += self._file.write(data[written:])
+        except OSError as error:
+            with suppress(OSError):  # a device cannot be cut
+                self._file.truncate(start)
+            raise GifdescError(
+                f"--output {self._path}: cannot be written: {reason(error)}; what is there is "
+                "whole, and --skip-done continues it"
+            ) from error
+
+    def _open(self) -> FileIO:
+        """The file, open and locked.
+
+        Raises:
+            GifdescError: another run is writing it.
+            OSError: it cannot be written.
+        """
+        while True:
+            self._is_new = not self._path.exists()
+            file = self._path.open("ab", buffering=0)
+            try:
+                self._lock(file)
+                # The run that held the lock before may have removed the file.
+                if self._is_there(file):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
+    def _is_there(self, file: FileIO) -> bool:
+        """Whether an open file is what lies under its path, or no file at all but a device."""
+        opened = fstat(file.fileno())
+        if not stat.S_ISREG(opened.st_mode):
+            return True
+        try:
+            return samestat(opened, self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _look(self) -> None:
+        """See what is there, and whether it may be gone on with or overwritten."""
+        try:
+            has_content = self._path.is_file() and self._path.stat().st_size > 0
+            if has_content and self._skip_done:
+                self._whole_bytes = self._read_done()
+        except OSError as error:
+            raise GifdescError(f"--output {self._path}: cannot be read: {reason(error)}") from error
+        if has_content and not (self._skip_done or self._overwrite):
+            raise UsageError(
+                f"--output {self._path}: there already; continue it with --skip-done, or "
+                "overwrite it with --force"
+            )
+
+    def _read_done(self) -> int:
+        """Count the lines that are there; the length of the whole ones in bytes."""
+        data = self._path.read_bytes()
+        whole = whole_length(data, self._format_name)
+        try:
+            text = data[:whole].decode("utf-8", "surrogateescape")
+            self._done.update(done_paths(text, self._format_name))
+        except ValueError as error:
+            raise GifdescError(
+                f"--output {self._path}: {error}; give the --format that it was written in, or "
+                "another file"
+            ) from error
+        return whole
+
+    def _lock(self, file: FileIO) -> None:
+        """Keep a second run out, where the system can (it has `fcntl`: all but Windows).
+
+        Raises:
+            GifdescError: another run is writing the file.
+        """
+        with suppress(ImportError):
+            fcntl = importlib.import_module("fcntl")
+            try:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise GifdescError(f"--output {self._path}: another run is writing it") from None
+            except OSError:
+                return  # a file system without locks
+
+
+CaptionSink = StdoutSink | CaptionFile
+"""Takes lines: a context manager, to be begun once when the first line is about to come."""
+
+
+FormatName = CaptionFormat
+
+CSV_COLUMNS = ("path", "caption", "score", "low_confidence", "num_frames", "duration_ms", "error")
+
+Shorten = Callable[[str], str]
+"""From a caption to its alternative text."""
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def header(format_name: FormatName) -> str:
+    """What stands before the first caption: the names of the columns of a CSV."""
+    return _csv_record(CSV_COLUMNS) if format_name == "csv" else ""
+
+
+def to_line(
+    caption: Caption,
+    format_name: FormatName,
+    *,
+    shorten: Shorten | None = None,
+    with_path: bool = True,
+) -> str:
+    r"""One result with its line end; for `text` nothing where there is no caption.
+
+    Args:
+        caption: the result.
+        format_name: `text`: path, tab, caption. `tsv`: the same, the caption empty where it
+            failed; in both a backslash, tab or line end within a path is written `\\`, `\t`,
+            `\n` or `\r`. `csv`: `CSV_COLUMNS`, quoted as RFC 4180 says. `json`: one object.
+        shorten: makes the alternative text, which takes the caption's place; JSON has both.
+        with_path: as `text`, whether the path is there; a single caption may stand alone.
+    """
+    alt_text = None
+    if shorten is not None and caption.caption is not None:
+        alt_text = shorten(caption.caption)
+    if format_name == "json":
+        row = caption.to_json()
+        if alt_text is not None:
+            row["alt_text"] = alt_text
+        # In ASCII, which takes any path.
+        return json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n"
+    said = caption.caption if alt_text is None else alt_text
+    if format_name == "csv":
+        row = {**caption.to_json(), "caption": said}
+        return _csv_record(["" if row.get(name) is None else row[name] for name in CSV_COLUMNS])
+    if format_name == "text" and (said is None or not with_path):
+        return "" if said is None else said + "\n"
+    return f"{caption.path.translate(_ESCAPES)}\t{(said or '').translate(_ESCAPES)}\n"
+
+
+def done_paths(text: str, format_name: FormatName) -> Iterator[str]:
+    """The paths of whole lines that `to_line` wrote.
+
+    Raises:
+        ValueError: a line is of another format; it says which line.
+    """
+    if format_name == "csv":
+        yield from _csv_paths(text)
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line:
+            continue
+        if format_name == "json":
+            try:
+                path = json.loads(line)["path"]
+            except (ValueError, TypeError, LookupError, RecursionError):
+                path = None
+        else:
+            fields = line.split("\t")
+            path = _unescape(fields[0]) if len(fields) == 2 else None
+        if not isinstance(path, str):
+            raise ValueError(f"line {number} is not {format_name.upper()} of gifdesc caption")
+        yield path
+
+
+def whole_length(data: bytes, format_name: FormatName) -> int:
+    """Bytes of the records that are whole; behind them lies what a killed run left half written."""
+    end = data.rfind(b"\n") + 1
+    if format_name == "csv":
+        # A line end within quotes ends no record; quotes come in pairs in a whole one.
+        while end and data[:end].count(b'"') % 2:
+            end = data.rfind(b"\n", 0, end - 1) + 1
+    return end
+
+
+def _csv_record(values: Iterable[object]) -> str:
+    out = io.StringIO()
+    # The dialect's own line end, so that any within a field is quoted; then that of other tools.
+    csv.writer(out, lineterminator="\r\n").writerow(values)
+    return out.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _csv_paths(text: str) -> Iterator[str]:
+    rows = csv.reader(io.StringIO(text, newline=""))
+    if text and tuple(next(rows, ())) != CSV_COLUMNS:
+        raise ValueError("line 1 is not the header of gifdesc caption")
+    for row in rows:
+        if len(row) != len(CSV_COLUMNS):
+            raise ValueError(f"line {rows.line_num} is not CSV of gifdesc caption")
+        yield row[0]
+
+
+def _unescape(field: str) -> str:
+    parts = iter(field)
+    plain = {"t": "\t", "n": "\n", "r": "\r"}
+    return "".join(
+        plain.get(escaped := next(parts, ""), escaped) if one == "\\" else one for one in parts
+    )

@@ -1,0 +1,126 @@
+"""The records of a caption: its words, the alternatives, and its form in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a caption.
+
+    Attributes:
+        word: as it stands in the vocabulary, pieces joined.
+        log_prob: natural log-probability, summed over its tokens.
+        frame_weights: T weights over the sampled frames, averaged over its tokens, which sum to
+            1; None where the model does not attend.
+        time_ms: the word's moment in the GIF, where that is known: when the frame that it looked
+            at most comes on screen.
+    """
+
+    word: str
+    log_prob: float
+    frame_weights: tuple[float, ...] | None
+    time_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class GeneratedCaption:
+    """One caption.
+
+    Attributes:
+        caption: clean text.
+        score: mean log-probability per token, the end token counted.
+        words: the caption word by word.
+        is_cut: it ran into the length limit.
+        tokens: those of the caption, without start and end token; none where that is unknown.
+    """
+
+    caption: str
+    score: float
+    words: tuple[Word, ...]
+    is_cut: bool = False
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The caption of one GIF, or why there is none.
+
+    Attributes:
+        path: the GIF.
+        caption: clean text; None where `error` says why.
+        score: mean log-probability per token.
+        low_confidence: there are doubts; None where there are none and the model has no threshold
+            for the score (model/confidence.py).
+        doubts: why it is doubtful, a clause each.
+        alternatives: the n-best captions, the best first.
+        num_frames: frames of the file.
+        duration_ms: of one pass through the GIF.
+        sampled_frames: indices of the frames that were looked at.
+        sampled_times_ms: when each of them comes on screen.
+        words: the caption word by word.
+        error: why there is no caption.
+        note: what is worth knowing of the file, such as that it is cut off.
+    """
+
+    path: str
+    caption: str | None = None
+    score: float | None = None
+    low_confidence: bool | None = None
+    doubts: tuple[str, ...] = ()
+    alternatives: tuple[GeneratedCaption, ...] = ()
+    num_frames: int | None = None
+    duration_ms: int | None = None
+    sampled_frames: tuple[int, ...] = ()
+    sampled_times_ms: tuple[int, ...] = ()
+    words: tuple[Word, ...] = ()
+    error: str | None = None
+    note: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The line of `gifdesc caption --json`; log-probabilities and weights to 6 decimals."""
+        if self.error is not None:
+            return {"path": self.path, "error": self.error}
+        row = {
+            "path": self.path,
+            "caption": self.caption,
+            "score": _rounded(self.score),
+            "low_confidence": self.low_confidence,
+            "alternatives": [
+                {"caption": one.caption, "score": _rounded(one.score)} for one in self.alternatives
+            ],
+            "num_frames": self.num_frames,
+            "duration_ms": self.duration_ms,
+            "sampled_frames": list(self.sampled_frames),
+            "sampled_times_ms": list(self.sampled_times_ms),
+            "words": [
+                {
+                    "word": word.word,
+                    "log_prob": _rounded(word.log_prob),
+                    "time_ms": word.time_ms,
+                    "frame_weights": None
+                    if word.frame_weights is None
+                    else [_rounded(weight) for weight in word.frame_weights],
+                }
+                for word in self.words
+            ],
+        }
+        return row if self.note is None else {**row, "note": self.note}
+
+
+def _rounded(number: float | None) -> float | None:
+    """To 6 decimals: what is beyond them depends on which GIFs share a batch."""
+    return None if number is None else round(number, 6)
+
+
+def moment_ms(word: Word, times_ms: Sequence[int]) -> int | None:
+    """When the frame that a word looked at most comes on screen; of equals, the first.
+
+    Not the mean time by weight: between two moments that a word looks at, there may be nothing.
+    """
+    if not word.frame_weights:
+        return None
+    return times_ms[word.frame_weights.index(max(word.frame_weights))]

@@ -1,0 +1,141 @@
+"""What is wrong, or odd, about GIFs, found with as little decoding as possible."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gifdesc.checks.descriptions import DescriptionInspector
+from gifdesc.checks.findings import (
+    HUGE_CANVAS_PIXELS,
+    HUGE_FILE_BYTES,
+    HUGE_NUM_FRAMES,
+    Finding,
+    GifKind,
+)
+from gifdesc.data.gifs import GifInput
+from gifdesc.errors import GifError
+from gifdesc.gif.reader import GifInfo, count_equal_frames, load_bytes, scan_gif
+
+_TOO_LARGE = "too large"
+"""How `GifError` begins, behind the path, where a limit of `gif_limits` refuses a file."""
+
+
+class GifInspector:
+    """Looks at one GIF after the other, and remembers the SHA-256 of each."""
+
+    def __init__(self) -> None:
+        """Begin with no file seen."""
+        self._first_paths: dict[bytes, Path] = {}
+
+    def inspect(self, path: Path) -> list[Finding]:
+        """What is found about one file, which is read once.
+
+        Frames are decoded one by one, up to the first that differs from the first frame; two
+        of them are in memory at a time. `still`, `dead` and the number of frames are judged
+        by the frames that can be used. Damage inside an image's data is seen only in the
+        frames that are decoded.
+        """
+        found: dict[GifKind, str] = {}
+        try:
+            data = load_bytes(path)
+            info = scan_gif(data, name=str(path))
+            equal = count_equal_frames(data, name=str(path))
+        except GifError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            found["unreadable"] = reason
+            if reason.startswith(_TOO_LARGE):
+                found["huge"] = reason
+            return _findings(path, found)
+        damage, num_frames = equal.damage, equal.num_frames
+        if info.note is not None:
+            is_gif = data.startswith(b"GIF")
+            found["truncated" if is_gif else "not_gif"] = info.note
+        if damage is not None:
+            found["truncated"] = f"{damage}; {_frames(num_frames)} can be used"
+        if num_frames == 1:
+            found["still"] = "one frame"
+        elif equal.num_equal == num_frames:
+            found["dead"] = f"{num_frames} equal frames"
+        if sizes := _huge_sizes(info, len(data)):
+            found["huge"] = ", ".join(sizes)
+        first_path = self._first_paths.setdefault(hashlib.sha256(data).digest(), path)
+        if first_path != path:
+            found["duplicate"] = f"the same bytes as {first_path}"
+        return _findings(path, found)
+
+
+def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
+    """The measures of a file that are beyond what is usual."""
+    sizes = []
+    if info.width * info.height > HUGE_CANVAS_PIXELS:
+        sizes.append(f"{info.width} x {info.height} pixels")
+    if info.num_frames > HUGE_NUM_FRAMES:
+        sizes.append(_frames(info.num_frames))
+    if num_bytes > HUGE_FILE_BYTES:
+        sizes.append(f"{num_bytes / 1e6:.0f} MB")
+    return sizes
+
+
+def _frames(num_frames: int) -> str:
+    return "1 frame" if num_frames == 1 else f"{num_frames} frames"
+
+
+def _findings(path: Path, found: dict[GifKind, str]) -> list[Finding]:
+    return [Finding(path=path, kind=kind, detail=detail) for kind, detail in found.items()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What one step of an inspection found.
+
+    Attributes:
+        is_gif: whether a file among the GIFs was looked at; not for an argument that gave no
+            file, nor for descriptions.
+        findings: perhaps none.
+    """
+
+    is_gif: bool
+    findings: list[Finding]
+
+
+def inspect_gifs(
+    inputs: Iterable[GifInput], descriptions_path: Path | None = None
+) -> Iterator[Inspection]:
+    """Look at every GIF once, in order, and at its descriptions.
+
+    Args:
+        inputs: the GIFs, listed as they are consumed. One that comes again is left out.
+        descriptions_path: a folder of descriptions or one file, None to look at GIFs only.
+
+    Yields:
+        An inspection for each input, then one for all that is found about the descriptions, those
+        that are missing included: whose a bare name is shows when all GIFs are known.
+
+    Raises:
+        UsageError: there is no such descriptions path.
+    """
+    descriptions = None if descriptions_path is None else DescriptionInspector(descriptions_path)
+    gifs = GifInspector()
+    seen: set[str] = set()
+    for gif in inputs:
+        absolute_path = os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
+        if absolute_path in seen:
+            continue
+        seen.add(absolute_path)
+        if gif.error is not None:
+            finding = Finding(path=gif.name, kind="unreadable", detail=gif.error)
+            yield Inspection(is_gif=False, findings=[finding])
+            continue
+        findings = gifs.inspect(gif.path)
+        if gif.is_spooled:  # the copy of what came through a pipe is nobody's file
+            findings = [replace(finding, path=gif.name) for finding in findings]
+        if descriptions is not None:
+            is_readable = all(one.kind != "unreadable" for one in findings)
+            descriptions.add_gif(gif, is_readable=is_readable)
+        yield Inspection(is_gif=True, findings=findings)
+    if descriptions is not None:
+        yield Inspection(is_gif=False, findings=list(descriptions.findings()))

@@ -1,0 +1,198 @@
+"""What the arguments of a command stand for: paths, patterns, a list or a GIF on stdin."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gifdesc.errors import UsageError
+from gifdesc.gif.limits import MAX_FILE_BYTES
+from gifdesc.gif.sniff import describe_beginning, is_media
+
+STDIN = "-"
+"""The argument that stands for what comes on stdin."""
+
+_STREAM = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
+"""Files that are read as they come, once: a pipe has no size and no second reading."""
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""How a URL begins (RFC 3986, section 3.1)."""
+
+_DOCUMENTS = {"an HTML page", "an SVG", "XML", "JSON", "a PDF"}
+"""What comes on stdin in place of a GIF when a server answers with something else."""
+
+_CHUNK_BYTES = 1 << 16
+_SNIFFED_BYTES = 512
+"""Of stdin, before it is taken for a list."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument, after patterns and lists have been replaced by what they stand for.
+
+    Attributes:
+        name: a path as it was given, listed or matched; what messages call it.
+        data: the bytes that came through a pipe, None for the file or folder of that name.
+        spooled_path: the temporary file that holds those bytes, None where there is none.
+        error: why it stands for nothing, None where it does.
+    """
+
+    name: str
+    data: bytes | None = None
+    spooled_path: Path | None = None
+    error: str | None = None
+
+
+def expand_arguments(
+    arguments: Sequence[str], stdin: BinaryIO, *, is_null_separated: bool = False
+) -> Iterator[Argument]:
+    """What the arguments stand for, in their order, found as it is consumed.
+
+    A path stands for itself. `-` stands for the paths listed on stdin, or for one GIF if stdin
+    begins with a picture's or a video's bytes; `/dev/stdin` and `/dev/fd/N` for the bytes of one
+    GIF. A pattern with `*`, `?`, `[...]` or `**` that the shell did not expand stands for what it
+    matches, sorted; a file with that very name comes first.
+
+    Args:
+        arguments: as a person gives them.
+        stdin: where a list is read from, as its lines come.
+        is_null_separated: the paths of the list end with NUL, not with a line end.
+
+    Raises:
+        UsageError: an argument is empty, or stdin holds neither a list of paths nor a GIF.
+    """
+    if "" in arguments:
+        raise UsageError("an argument is empty (an unset variable?); name a GIF or a folder")
+    arguments = [_expand_home(argument) for argument in arguments]
+    pipes: dict[str, Argument] = {}
+    separator = b"\0" if is_null_separated else b"\n"
+    for argument in arguments:
+        if argument == STDIN:
+            if STDIN not in pipes:
+                beginning = _beginning_of(stdin, separator)
+                if not is_media(beginning):
+                    yield from _expand_list(beginning, stdin, separator, pipes)
+                    continue
+                pipes[STDIN] = _spooled(STDIN, beginning, lambda _: _read_some(stdin))
+            yield pipes[STDIN]
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - as the shell
+            if not matches:
+                yield Argument(argument, error="nothing matches this pattern")
+            for match in matches:
+                yield _path_or_pipe(match, pipes)
+        else:
+            yield _path_or_pipe(argument, pipes)
+
+
+def _expand_home(name: str) -> str:
+    """A path whose `~` a quotation kept from the shell; a file of that very name comes first."""
+    if name.startswith("~") and not os.path.lexists(name):
+        return os.path.expanduser(name)  # noqa: PTH111 - Path would drop a leading `./`
+    return name
+
+
+def is_stream(name: str) -> bool:
+    """Whether a name stands for bytes as they come, and no file in a folder."""
+    return name == STDIN or _STREAM.fullmatch(name) is not None
+
+
+def _path_or_pipe(name: str, pipes: dict[str, Argument]) -> Argument:
+    """A path, or a pipe's bytes (given again, the same)."""
+    if is_stream(name) and name != STDIN:
+        if name not in pipes:
+            pipes[name] = _read_pipe(name)
+        return pipes[name]
+    name = _expand_home(name)
+    if _ADDRESS.match(name) and not os.path.lexists(name):
+        advice = "fetch it first, such as with: curl -sL URL | gifdesc caption -"
+        return Argument(name, error=f"gifdesc reads no addresses; {advice}")
+    return Argument(name)
+
+
+def _expand_list(
+    beginning: bytes, stdin: BinaryIO, separator: bytes, pipes: dict[str, Argument]
+) -> Iterator[Argument]:
+    if separator != b"\0" and b"\0" in beginning:
+        raise UsageError(
+            "-: neither a GIF nor a list of paths came on stdin; a list that is separated by NUL "
+            "needs -0"
+        )
+    kind = describe_beginning(beginning)
+    first = os.fsdecode(beginning.partition(separator)[0].rstrip(b"\r"))
+    is_pattern = first.startswith("[") and not {'"', "{"} & set(first)
+    if kind in _DOCUMENTS and not is_pattern and not os.path.lexists(first):
+        raise UsageError(f"-: {kind} came on stdin, neither a GIF nor a list of paths")
+    if separator == b"\n":
+        beginning = beginning.removeprefix(codecs.BOM_UTF8)  # an editor's, no part of a path
+    for name in _listed(beginning, stdin, separator):
+        yield Argument(name) if name == STDIN else _path_or_pipe(name, pipes)
+
+
+def _read_pipe(name: str) -> Argument:
+    try:
+        # A number opens what the process was given; a name would not open a socket.
+        opened: int | str = 0 if name == "/dev/stdin" else int(name.rpartition("/")[2])
+        with open(opened, "rb", buffering=0, closefd=False) as file:
+            return _spooled(name, b"", file.read)
+    except OSError as error:
+        return Argument(name, error=f"cannot be read ({error.strerror or error})")
+
+
+def _spooled(name: str, beginning: bytes, read: Callable[[int], bytes | None]) -> Argument:
+    """All that a stream gives, up to the largest file that is read."""
+    chunks = [beginning]
+    num_bytes = len(beginning)
+    while num_bytes <= MAX_FILE_BYTES and (chunk := read(1 << 20)):
+        chunks.append(chunk)
+        num_bytes += len(chunk)
+    if num_bytes > MAX_FILE_BYTES:
+        return Argument(name, error=f"too large (more than {MAX_FILE_BYTES >> 20} MB)")
+    data = b"".join(chunks)
+    return Argument(name, data=data) if data else Argument(name, error="no bytes came")
+
+
+def _beginning_of(stream: BinaryIO, separator: bytes) -> bytes:
+    """The first bytes of a stream: enough to tell a picture from a list, or a list's first line."""
+    beginning = b""
+    while len(beginning) < _SNIFFED_BYTES and separator not in beginning:
+        chunk = _read_some(stream)
+        beginning += chunk
+        if not chunk:
+            break
+    return beginning
+
+
+def _listed(beginning: bytes, stream: BinaryIO, separator: bytes) -> Iterator[str]:
+    """The paths of a list as they come; empty ones do not count."""
+    chunk, rest = beginning, b""
+    while chunk:
+        *whole, rest = (rest + chunk).split(separator)
+        yield from _paths(whole, separator)
+        chunk = _read_some(stream)
+    yield from _paths([rest], separator)
+
+
+def _paths(entries: Sequence[bytes], separator: bytes) -> Iterator[str]:
+    for entry in entries:
+        path = entry.rstrip(b"\r") if separator == b"\n" else entry
+        if path.strip() or (path and separator == b"\0"):
+            yield os.fsdecode(path)
+
+
+def _read_some(stream: BinaryIO) -> bytes:
+    """What has come by now, b"" at the end.
+
+    Read past Python's own buffer: a thread that waits in it would not let the process end.
+    """
+    try:
+        descriptor = stream.fileno()
+    except (AttributeError, OSError):  # no file of the operating system, as in a test
+        return stream.read(_CHUNK_BYTES)
+    return os.read(descriptor, _CHUNK_BYTES)

@@ -1,0 +1,172 @@
+"""Feature files paired with their descriptions, and those left out that cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gifdesc.data.content_digests import gif_digest
+from gifdesc.data.descriptions import Descriptions
+from gifdesc.data.feature_files import FEATURES_SUFFIX, Manifest, MatrixHeader, read_matrix_header
+from gifdesc.data.names import gif_key
+from gifdesc.data.paths import check_features_dir
+from gifdesc.errors import FeatureError
+from gifdesc.system.files import find_files, reason
+
+_HEADERS_PER_SIZE = 64
+"""Headers read of files of one size: opening 100,000 cold files takes a disk 10 seconds and more,
+asking for their sizes one."""
+
+
+_FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A GIF's feature file with its captions.
+
+    Attributes:
+        name: the GIF's key (data/names.py).
+        features_path: where its features are.
+        captions: one or more.
+        digests: of its content (data/content_digests.py), as far as they are known.
+    """
+
+    name: str
+    features_path: Path
+    captions: tuple[str, ...]
+    digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What feature files and descriptions have in common, and what they have not.
+
+    Attributes:
+        examples: sorted by name.
+        without_description: names of feature files.
+        without_features: keys of descriptions.
+        ambiguous: those of them that could mean several GIFs, or a GIF that could be meant by
+            several: each with the GIFs.
+    """
+
+    examples: list[Example]
+    without_description: list[str]
+    without_features: list[str]
+    ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
+    """Pair every feature file under a folder with its captions.
+
+    A file's GIF is the manifest's, for a long name was shortened; failing that, its own name's.
+
+    Raises:
+        FeatureError: there is no such folder, no feature file in it, or its manifest is damaged.
+    """
+    check_features_dir(features_dir)
+    entries = {
+        entry.features: entry for entry in Manifest(features_dir).entries.values() if entry.features
+    }
+    examples, without_description, used = [], [], set()
+    features = find_files(features_dir, (FEATURES_SUFFIX,))
+    names = [gif_key(entries[one].source if one in entries else one) for one in features]
+    matches = descriptions.match(names)
+    for one, name, key in zip(features, names, matches.found, strict=True):
+        if key is None:
+            without_description.append(name)
+        else:
+            used.add(key)
+            sha256 = entries[one].sha256 if one in entries else None
+            digests = () if sha256 is None else (gif_digest(sha256),)
+            captions = tuple(descriptions.captions[key])
+            examples.append(Example(name, features_dir / one, captions, digests))
+    if not features:
+        raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
+    without_features = sorted(set(descriptions.captions) - used)
+    return Pairing(examples, without_description, without_features, matches.ambiguous)
+
+
+@dataclass(frozen=True)
+class UsableExamples:
+    """What headers of feature files show.
+
+    Attributes:
+        examples: those whose files can be used.
+        feature_size: D: what most files have; of sizes that equally many have, the greatest.
+        problems: one sentence for each file that cannot be used.
+        num_converted: files of other numbers than float32, by dtype: `float16`, `float64`.
+    """
+
+    examples: list[Example]
+    feature_size: int
+    problems: list[str]
+    num_converted: dict[str, int]
+
+
+def drop_damaged(examples: Iterable[Example]) -> UsableExamples:
+    """Look at the sizes and headers of feature files and keep the examples that can be used.
+
+    Of many files of one size, 64 headers are read; where these agree, the others are taken to be
+    like them. Numbers are not read at all. What this misses comes to light when training reads it.
+    """
+    examples = list(examples)
+    problems: dict[int, str] = {}
+    headers: dict[int, MatrixHeader] = {}
+    for same in _by_size(examples, problems):
+        sample = same[:: max(1, len(same) // _HEADERS_PER_SIZE)]
+        _read_headers(examples, sample, headers, problems)
+        found = {_numbers_of(headers.get(index)) for index in sample}
+        if len(found) == 1 and None not in found:
+            headers |= dict.fromkeys(same, headers[sample[0]])
+        else:
+            _read_headers(examples, sorted(set(same) - set(sample)), headers, problems)
+    feature_sizes = {index: header.shape[1] for index, header in headers.items()}
+    num_files = Counter(feature_sizes.values())
+    wanted = max(num_files, key=lambda size: (num_files[size], size), default=0)
+    for index, size in feature_sizes.items():
+        if size != wanted:
+            problems[index] = (
+                f"{examples[index].features_path}: has {size} features a frame where {wanted} "
+                f"are wanted, as {num_files[wanted]} of {len(feature_sizes)} files have"
+            )
+    good = [example for index, example in enumerate(examples) if index not in problems]
+    num_converted = Counter(
+        header.dtype.name
+        for index, header in headers.items()
+        if index not in problems and header.dtype.itemsize != _FLOAT32_BYTES
+    )
+    problems_in_order = [problems[index] for index in sorted(problems)]
+    return UsableExamples(good, wanted, problems_in_order, dict(num_converted))
+
+
+def _numbers_of(header: MatrixHeader | None) -> tuple[int, str] | None:
+    """The feature size and the kind of number of a file."""
+    return None if header is None else (header.shape[1], header.dtype.name)
+
+
+def _by_size(examples: list[Example], problems: dict[int, str]) -> Iterable[list[int]]:
+    """The numbers of examples whose files have one size in bytes, for each size."""
+    by_size: defaultdict[int, list[int]] = defaultdict(list)
+    for index, example in enumerate(examples):
+        try:
+            by_size[example.features_path.stat().st_size].append(index)
+        except OSError as error:
+            problems[index] = f"{example.features_path}: cannot be read: {reason(error)}"
+    return by_size.values()
+
+
+def _read_headers(
+    examples: list[Example],
+    indices: Iterable[int],
+    headers: dict[int, MatrixHeader],
+    problems: dict[int, str],
+) -> None:
+    """Note the header, or the problem, of some examples."""
+    for index in indices:
+        try:
+            headers[index] = read_matrix_header(examples[index].features_path)
+        except FeatureError as error:
+            problems[index] = str(error)

@@ -1,0 +1,268 @@
+"""The GIFs under files and folders, each with its name in a features folder."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gifdesc.data.arguments import Argument
+from gifdesc.gif.sniff import APPLE_DOUBLE_START, is_animation_or_video
+from gifdesc.system.files import reason
+
+GIF_SUFFIX = ".gif"
+
+_MEDIA_SUFFIXES = {
+    *(".webp", ".apng", ".png", ".avif", ".gifv"),
+    *(".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi"),
+}
+"""Endings of pictures and videos that somebody may take for GIFs."""
+
+_OTHER_SUFFIXES = {
+    *(".txt", ".tsv", ".csv", ".json", ".jsonl", ".md", ".html", ".xml", ".py", ".npy", ".log"),
+    *(".zip", ".gz", ".tar", ".pdf", ".jpg", ".jpeg", ".bmp", ".svg", ".ini", ".db", ".part"),
+}
+"""Endings of files that nobody takes for a GIF: they are not opened to see what they are."""
+
+_STDIN_SOURCE = "stdin"
+"""The name in a features folder of a GIF that came through a pipe."""
+
+_MAC_FOLDER = "__MACOSX"
+"""What a ZIP archive from a Mac holds beside its files: their AppleDouble halves."""
+
+
+@dataclass(frozen=True)
+class GifInput:
+    """One file to work on, or one argument that gave none.
+
+    Attributes:
+        path: the file.
+        source: its path under the given folder, with forward slashes: its name in a manifest.
+        error: why there is nothing to work on, None for a file.
+        name: what messages call it.
+    """
+
+    path: Path
+    source: str
+    error: str | None = None
+    name: str = field(default="", compare=False)
+    is_spooled: bool = field(default=False, compare=False)
+    """Whether the file is a temporary copy of what came through a pipe."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", str(self.path))
+
+
+@dataclass
+class PassedOver:
+    """What a search of folders left out although somebody may have meant it.
+
+    Attributes:
+        endings: number of files that are pictures or videos without `.gif`, by their ending.
+        links: links to folders that lead back to a folder that holds them.
+    """
+
+    endings: Counter[str] = field(default_factory=Counter)
+    links: list[str] = field(default_factory=list)
+
+    def sentences(self) -> list[str]:
+        """What a person must know of it, a sentence each."""
+        found = []
+        if self.endings:
+            found.append(f"skipped: {self.describe_endings()}; name such files to read them")
+        if self.links:
+            more = f" and {len(self.links) - 3} more" if len(self.links) > 3 else ""
+            names = ", ".join(self.links[:3]) + more
+            found.append(f"links to a folder that holds them, not followed: {names}")
+        return found
+
+    def describe_endings(self) -> str:
+        """The files by their ending, such as `3 files (.webp 2, .mp4 1)`."""
+        parts = ", ".join(f"{ending} {number}" for ending, number in self.endings.most_common())
+        total = self.endings.total()
+        return f"{total} {'file' if total == 1 else 'files'} with other endings ({parts})"
+
+
+def find_gifs(
+    arguments: Sequence[Path | Argument], passed_over: PassedOver | None = None
+) -> Iterator[GifInput]:
+    """Every file given, and every `*.gif` (in any case) under every folder given, sorted.
+
+    Folders are walked as they are consumed, so work can begin before a large one is listed. A
+    link to a folder elsewhere is followed, once. With one folder, `source` is the path under it;
+    with several arguments, the path under the folder they have in common. AppleDouble files
+    (`._cat.gif`), which Macs write beside others, are no GIFs.
+
+    Args:
+        arguments: files and folders. A missing or empty one gives a `GifInput` with an error.
+        passed_over: gets what is left out.
+    """
+    whole = [one if isinstance(one, Argument) else Argument(str(one)) for one in arguments]
+    root = _common_folder(
+        [Path(one.name) for one in whole if one.error is None and one.spooled_path is None]
+    )
+    for argument in whole:
+        path = Path(argument.name)
+        if argument.error is not None:
+            yield GifInput(path, argument.name, argument.error, argument.name)
+            continue
+        if argument.spooled_path is not None:
+            yield GifInput(
+                argument.spooled_path, _STDIN_SOURCE, name=argument.name, is_spooled=True
+            )
+            continue
+        source = _relative(path, root)
+        if _is_folder(path):
+            prefix = "" if str(_absolute(path)) == root else f"{source}/"
+            walk = _Walk(path, PassedOver())
+            found = False
+            for gif_path, below, error in walk:
+                found = True
+                yield GifInput(gif_path, prefix + below if below else source, error)
+            if not found:
+                yield GifInput(path, source, _nothing_in(walk.passed_over))
+            elif passed_over is not None:
+                passed_over.endings += walk.passed_over.endings
+            if passed_over is not None:
+                passed_over.links += walk.passed_over.links
+        elif os.path.exists(path):  # noqa: PTH110 - as in _is_folder
+            yield GifInput(path, source, name=argument.name)
+        else:
+            yield GifInput(path, source, "no such file or folder", argument.name)
+
+
+class BackgroundCount:
+    """Counts what `find_gifs` gives, in a thread, while work on the first GIFs goes on."""
+
+    def __init__(self, arguments: Sequence[Path | Argument]) -> None:
+        """Nothing is counted before somebody asks."""
+        self._arguments = arguments
+        self._thread: threading.Thread | None = None
+        self._total: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """The number, None as long as it is not known; asked for once, the counting begins."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._count, name="gifdesc-count", daemon=True)
+            self._thread.start()
+        return self._total
+
+    def _count(self) -> None:
+        self._total = sum(1 for _ in find_gifs(self._arguments))
+
+
+class _Walk:
+    """The GIFs under a folder, depth first in name order, and the folders that cannot be read.
+
+    A folder may hold 100,000 files: of a GIF no more is asked than its name and kind, and no path
+    is taken apart.
+
+    Attributes:
+        passed_over: what is left out, complete when the walk has ended.
+    """
+
+    def __init__(self, root: Path, passed_over: PassedOver) -> None:
+        self.passed_over = passed_over
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._linked: set[str] = set()
+
+    def __iter__(self) -> Iterator[tuple[Path, str, str | None]]:
+        """A path, the same under the folder where the walk began, and what is wrong with it."""
+        return self._walk(self._root, "")
+
+    def _walk(self, folder: Path, below: str) -> Iterator[tuple[Path, str, str | None]]:
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield folder, below.removesuffix("/"), f"cannot be read: {reason(error)}"
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False) or (
+                entry.is_symlink() and _is_folder(entry.path) and self._is_followed(entry.path)
+            ):
+                if entry.name != _MAC_FOLDER:
+                    yield from self._walk(Path(entry.path), f"{below}{entry.name}/")
+            elif entry.is_symlink() and _is_folder(entry.path):
+                continue
+            elif entry.name.lower().endswith(GIF_SUFFIX):
+                if not _is_apple_double(entry):
+                    yield Path(entry.path), below + entry.name, None
+            elif _may_be_meant(entry):
+                ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
+                self.passed_over.endings[ending or "none"] += 1
+
+    def _is_followed(self, link: str) -> bool:
+        """Whether the folder behind a link is walked there, and not by its own name or before."""
+        real = os.path.realpath(link)
+        if real == self._real_root or self._real_root.startswith(real.rstrip(os.sep) + os.sep):
+            self.passed_over.links.append(link)
+            return False
+        own_name = real.startswith(self._real_root.rstrip(os.sep) + os.sep)
+        known = any(real == other or real.startswith(other + os.sep) for other in self._linked)
+        if own_name or known:
+            return False
+        self._linked.add(real)
+        return True
+
+
+def _nothing_in(passed_over: PassedOver) -> str:
+    if passed_over.endings:
+        return f"no GIF in this folder; {passed_over.sentences()[0]}"
+    return "no GIF in this folder"
+
+
+def _is_apple_double(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith("._") and _beginning(entry).startswith(APPLE_DOUBLE_START)
+
+
+def _may_be_meant(entry: os.DirEntry[str]) -> bool:
+    """Whether a file without the ending `.gif` is a picture or a video that moves, or may."""
+    if entry.name.startswith("."):
+        return False
+    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
+    return suffix in _MEDIA_SUFFIXES or (
+        suffix not in _OTHER_SUFFIXES and is_animation_or_video(_beginning(entry))
+    )
+
+
+def _beginning(entry: os.DirEntry[str]) -> bytes:
+    """The first bytes of a file; none where it is no plain file, or cannot be read."""
+    try:
+        if not entry.is_file():  # a pipe would never end
+            return b""
+        with Path(entry.path).open("rb", buffering=0) as file:
+            return file.read(64)
+    except OSError:
+        return b""
+
+
+def _common_folder(arguments: Sequence[Path]) -> str:
+    folders = [str(_absolute(a if _is_folder(a) else a.parent)) for a in arguments]
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # on several drives (Windows)
+        return ""
+
+
+def _relative(path: Path, root: str) -> str:
+    absolute = _absolute(path)
+    if not root:  # arguments on several drives (Windows): the drive's letter is their first folder
+        return f"{absolute.drive.rstrip(':')}/{absolute.relative_to(absolute.anchor).as_posix()}"
+    relative = os.path.relpath(absolute, root)
+    return path.name if relative == "." else Path(relative).as_posix()
+
+
+def _is_folder(path: Path | str) -> bool:
+    # Path.is_dir raises at a name that is too long and at a link to itself.
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links

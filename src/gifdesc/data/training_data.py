@@ -1,0 +1,239 @@
+"""What a training or evaluation run learns from: features paired with descriptions, split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gifdesc.config import FeatureRecipe, Split, TrainingConfig
+from gifdesc.data.content_digests import features_digest, group_by_digest
+from gifdesc.data.descriptions import read_descriptions
+from gifdesc.data.examples import Example, Pairing, drop_damaged, pair
+from gifdesc.data.feature_files import read_matrix, read_recipe
+from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.names import bare_name
+from gifdesc.data.splits import (
+    ListedSplits,
+    content_splits,
+    hash_split,
+    listed_splits,
+    read_split_lists,
+    split_examples,
+)
+from gifdesc.errors import FeatureError, TrainingError
+from gifdesc.system.waits import wait_for
+
+_MOST_NAMED = 5
+"""Names in a message: of more, the number."""
+
+READ_FIRST_FILES = 2048
+"""Up to so many files are read whole before anything begins, so that a damaged one is known at
+once; with more, only their headers, for reading would take minutes."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from.
+
+    Attributes:
+        splits: the usable examples of each split.
+        feature_size: D.
+        recipe: of the features, None where nobody knows.
+        pairing: what was paired and what was not.
+        problems: one sentence for each file that could not be used. It grows while `store`
+            reads: numbers that are not finite come to light only then.
+        store: reads the feature files, for all who share it.
+        notes: one sentence for each thing a user should know that is no problem.
+        splits_sha256: of the split lists, empty where hashes decided.
+    """
+
+    splits: dict[Split, list[Example]]
+    feature_size: int
+    recipe: FeatureRecipe | None
+    pairing: Pairing
+    problems: list[str]
+    store: FeatureStore
+    splits_sha256: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def num_pairs(self) -> int:
+        """(GIF, caption) pairs of the training split."""
+        return sum(len(one.captions) for one in self.splits["train"])
+
+
+def prepare_data(
+    features_dir: Path,
+    descriptions_path: Path,
+    config: TrainingConfig,
+    splits_dir: Path | None = None,
+    *,
+    needs_training: bool = True,
+) -> TrainingData:
+    """Pair features with descriptions, leave out what is damaged, and split the rest.
+
+    Args:
+        features_dir: the feature files.
+        descriptions_path: a folder or file of descriptions.
+        config: how the split is made where no lists make it.
+        splits_dir: split lists.
+        needs_training: refuse an empty training split; a model can be scored without one.
+
+    Raises:
+        FeatureError, DescriptionError: a folder is missing or empty.
+        TrainingError: no example is left, or none to train on.
+    """
+    with wait_for("matching descriptions"):
+        descriptions = read_descriptions(descriptions_path)
+        pairing = pair(features_dir, descriptions)
+    if not pairing.examples:
+        raise TrainingError(_nothing_paired(features_dir, descriptions_path, pairing))
+    with wait_for("reading feature headers"):
+        usable = drop_damaged(pairing.examples)
+    examples, feature_size = usable.examples, usable.feature_size
+    problems = descriptions.problems + usable.problems
+    notes = [
+        f"{features_dir}: {num_files} feature files hold {dtype}, which is converted to float32"
+        for dtype, num_files in usable.num_converted.items()
+    ]
+    # Epochs read a file again and again; an evaluation would only fill the memory.
+    cache_bytes = None if needs_training else 0
+    store = FeatureStore(feature_size, problems=problems, cache_bytes=cache_bytes)
+    examples = list(_read_first(examples, store))
+    if not examples:
+        num_files = len(pairing.examples)
+        raise TrainingError(
+            f"{features_dir}: none of the {num_files} feature files with a description can be "
+            f"used, the first because of {problems[len(descriptions.problems)]}"
+        )
+    lists = None if splits_dir is None else read_split_lists(splits_dir)
+    chosen: Sequence[Split | None]
+    if lists is not None:
+        listed = listed_splits(examples, lists)
+        chosen = listed.splits
+        notes += _notes_on_lists(splits_dir, listed, examples)
+    else:
+        chosen = _drawn_splits(examples, config)
+    splits = split_examples(examples, chosen)
+    notes += _notes_on_duplicates(examples, chosen)
+    if needs_training and not splits["train"]:
+        raise TrainingError(
+            f"{features_dir}: none of its {len(examples)} examples is in the training split; "
+            "add GIFs or choose other fractions"
+        )
+    recipe = read_recipe(features_dir)
+    digest = "" if lists is None else sha256_of_splits(lists)
+    return TrainingData(splits, feature_size, recipe, pairing, problems, store, digest, notes=notes)
+
+
+def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairing) -> str:
+    """What to say where no GIF has a description: an example of each side shows how they differ."""
+    if pairing.ambiguous:
+        name, gifs = next(iter(pairing.ambiguous.items()))
+        why = f"{name} could mean {' or '.join(gifs)}"
+        if len(gifs) == 1:
+            why = f"{gifs[0]} could be meant by {' or '.join([*pairing.ambiguous][:2])}"
+    else:
+        why = (
+            f"the features are of GIFs such as {pairing.without_description[0]}, the descriptions "
+            f"of GIFs such as {pairing.without_features[0]}"
+        )
+    return f"{features_dir}: no feature file has a description in {descriptions_path}: {why}"
+
+
+def sha256_of_splits(lists: Mapping[str, Split]) -> str:
+    """What tells split lists apart: the SHA-256 of their names and splits.
+
+    Of a URL only the file's name counts, where that tells all names apart: models of before keep
+    the digest of such lists.
+    """
+    short = [(bare_name(key) if key.startswith("//") else key, lists[key]) for key in lists]
+    rows = short if len({name for name, _ in short}) == len(lists) else [*lists.items()]
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+
+
+def _drawn_splits(examples: Sequence[Example], config: TrainingConfig) -> list[Split]:
+    """The split of each example where no lists make them."""
+    fractions = {"val_fraction": config.val_fraction, "test_fraction": config.test_fraction}
+    if config.split_by == "content":
+        return content_splits(examples, seed=config.split_seed, **fractions)
+    if len(examples) == 1:
+        return ["train"]
+    return [hash_split(one.name, seed=config.seed, **fractions) for one in examples]
+
+
+def _read_first(examples: Sequence[Example], store: FeatureStore) -> Iterator[Example]:
+    """The examples with their digests; of few, those whose files can be read."""
+    reads_all = len(examples) <= READ_FIRST_FILES
+    with wait_for("reading features", unit="files") as advance:
+        for num_done, one in enumerate(examples, start=1):
+            if reads_all:
+                if (features := store.read_or_none(one.features_path)) is not None:
+                    yield _with_digest(one, features)
+            else:
+                yield one if one.digests else _with_digest(one, _read(one))
+            advance(num_done, len(examples))
+
+
+def _read(example: Example) -> npt.NDArray[np.float32] | None:
+    """An example's features, None where they cannot be read: training will find out why."""
+    try:
+        return read_matrix(example.features_path)
+    except FeatureError:
+        return None
+
+
+def _with_digest(example: Example, features: npt.NDArray[np.float32] | None) -> Example:
+    if features is None:
+        return example
+    return replace(example, digests=(*example.digests, features_digest(features)))
+
+
+def _notes_on_lists(
+    splits_dir: Path | None, listed: ListedSplits, examples: Sequence[Example]
+) -> Iterator[str]:
+    if names := listed.unknown_names:
+        counted = _counted(len(names), "name")
+        yield f"{splits_dir}: {counted} in the lists without a paired GIF: {_listed(names)}"
+    pairs = zip(examples, listed.splits, strict=True)
+    if unlisted := [one.name for one, split in pairs if split is None]:
+        gifs = _counted(len(unlisted), "paired GIF")
+        yield f"{splits_dir}: {gifs} in no list, so left out: {_listed(unlisted)}"
+
+
+def _notes_on_duplicates(
+    examples: Sequence[Example], splits: Sequence[Split | None]
+) -> Iterator[str]:
+    """What to say of GIFs with the content of others, and of such in several splits."""
+    groups = group_by_digest([one.digests or (f"name:{one.name}",) for one in examples])
+    shown, apart = [], []
+    for index, group in enumerate(groups):
+        if index == group or splits[index] is None or splits[group] is None:
+            continue
+        pair = f"{examples[index].name} = {examples[group].name}"
+        shown.append(pair)
+        if splits[index] != splits[group]:
+            apart.append(pair)
+    if shown:
+        gifs = _counted(len(shown), "GIF")
+        yield f"{gifs} with the content of another: {_listed(shown)}"
+    if apart:
+        yield (
+            f"{len(apart)} of these in another split than the other: {_listed(apart)}; `evaluate` "
+            "leaves out what was trained on"
+        )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

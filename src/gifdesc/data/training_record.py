@@ -1,0 +1,91 @@
+"""Which GIFs a model was trained and validated on: a file of digests in its folder.
+
+`evaluate` leaves these GIFs out of the split that it scores, whatever they are called by then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gifdesc.config import Split
+from gifdesc.data.examples import Example
+from gifdesc.errors import CheckpointError
+from gifdesc.system.files import write_json
+
+RECORD_NAME = "training_data.json"
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Digests (data/content_digests.py) of the GIFs that a model was made with.
+
+    Attributes:
+        train: of the GIFs that it learned from.
+        val: of the GIFs that chose its epoch.
+    """
+
+    train: frozenset[str]
+    val: frozenset[str]
+
+    @classmethod
+    def of(cls, splits: Mapping[Split, Sequence[Example]]) -> TrainingRecord:
+        """The record of a run on these splits."""
+        return cls(_digests(splits["train"]), _digests(splits["val"]))
+
+    def joined(self, other: TrainingRecord | None) -> TrainingRecord:
+        """The record of a run that went on with other GIFs."""
+        if other is None:
+            return self
+        return TrainingRecord(self.train | other.train, self.val | other.val)
+
+    def held_out(self, examples: Iterable[Example], split: Split) -> list[Example]:
+        """The examples of a split that the model has not met in an earlier one.
+
+        Training GIFs are left out of `val` and `test`, validation GIFs out of `test`.
+        """
+        known: frozenset[str] = frozenset()
+        if split != "train":
+            known = self.train | self.val if split == "test" else self.train
+        return [one for one in examples if not known & set(one.digests)]
+
+
+def write_record(folder: Path, record: TrainingRecord) -> None:
+    """Write a model folder's record.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    row = {
+        "format_version": RECORD_VERSION,
+        "train": sorted(record.train),
+        "val": sorted(record.val),
+    }
+    write_json(folder / RECORD_NAME, row)
+
+
+def read_record(folder: Path) -> TrainingRecord | None:
+    """A model folder's record, None where an older gifdesc wrote the folder.
+
+    Raises:
+        CheckpointError: the record is damaged or of a newer format.
+    """
+    path = folder / RECORD_NAME
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        if row["format_version"] > RECORD_VERSION:
+            raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc")
+        return TrainingRecord(frozenset(row["train"]), frozenset(row["val"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: damaged; train again, or remove it to score without it"
+        ) from error
+
+
+def _digests(examples: Iterable[Example]) -> frozenset[str]:
+    return frozenset(digest for one in examples for digest in one.digests)

@@ -1,0 +1,320 @@
+"""Score captions against references, with intervals, baselines and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from gifdesc.config import Split
+from gifdesc.errors import DescriptionError, MeteorError
+from gifdesc.evaluation.baselines import blind_captions
+from gifdesc.evaluation.bootstrap import differences, intervals, resampled_scores
+from gifdesc.evaluation.predictions import unknown_ids
+from gifdesc.evaluation.results import (
+    BASELINES,
+    BLIND,
+    EXACT_MATCH,
+    MOST_COMMON,
+    NEAREST,
+    Captioned,
+    Evaluation,
+    ScoredCaption,
+    diversity,
+    plain,
+)
+from gifdesc.metrics import (
+    Example,
+    Metric,
+    Scores,
+    ScoreTable,
+    TokenizedCaption,
+    tokenize,
+    tokenize_all,
+)
+from gifdesc.metrics.base import mean
+from gifdesc.metrics.meteor import running_meteor
+from gifdesc.system.waits import wait_for
+
+_NEEDS_MODEL = dict.fromkeys(("loss", NEAREST, MOST_COMMON, "in_training"), "needs a model")
+_NEEDS_TWO = {
+    BLIND: "needs two GIFs or more: there is no other GIF to caption this one from",
+    "intervals": "needs two GIFs or more",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSide:
+    """What a model has beside its captions.
+
+    Attributes:
+        loss: cross-entropy per token in nats.
+        token_accuracy: share of tokens predicted right given the words before.
+        baselines: the captions of `nearest` and `most-common`, in the order of the GIFs.
+        training_captions: what it learnt from.
+        notes: why something is None, and what else a reader must know.
+        split: which GIFs of the model's were captioned.
+    """
+
+    loss: float
+    token_accuracy: float
+    baselines: Mapping[str, list[str]] = field(default_factory=dict)
+    training_captions: Collection[str] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    split: Split | None = None
+
+
+def evaluate_predictions(
+    predictions: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    *,
+    against: Mapping[str, str] | None = None,
+    meteor: bool = False,
+) -> Evaluation:
+    """Score any system's captions.
+
+    Args:
+        predictions: id -> caption; one that is missing counts as empty.
+        references: id -> one or more captions by people.
+        against: another system's, to compare with.
+        meteor: compute METEOR as well, where its program and Java are.
+
+    Raises:
+        DescriptionError: a prediction's id has no references, or no reference holds a word.
+    """
+    captioned = [
+        Captioned(name=name, caption=predictions.get(name, ""), references=tuple(captions))
+        for name, captions in references.items()
+    ]
+    missing = _missing(predictions, list(references))
+    warnings = {"predictions": missing} if missing else {}
+    return evaluate_captions(captioned, against=against, meteor=meteor, warnings=warnings)
+
+
+def evaluate_captions(
+    captioned: Sequence[Captioned],
+    *,
+    model: ModelSide | None = None,
+    against: Mapping[str, str] | None = None,
+    meteor: bool = False,
+    warnings: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Score captions, with all that tells how far to trust the scores.
+
+    Args:
+        captioned: one or more, of different names.
+        model: what made them, where that is known.
+        against: another system's captions by name; one that is missing counts as empty.
+        meteor: compute METEOR as well, where its program and Java are.
+        warnings: what is known already to make the scores mean less.
+
+    Raises:
+        DescriptionError: `against` names other GIFs, or no reference holds a word.
+    """
+    names, references = [one.name for one in captioned], [one.references for one in captioned]
+    own = [one.caption for one in captioned]
+    notes = dict(_NEEDS_MODEL if model is None else model.notes)
+    warnings = {**(warnings or {}), **warnings_of(names, references)}
+    if model is not None and model.split == "train":
+        warnings["split"] = (
+            "the model was trained on these GIFs: the scores show what it learnt by heart, not how "
+            "it captions new GIFs"
+        )
+    if against is not None and (missing := _missing(against, names)):
+        warnings["against"] = missing
+    said = {BLIND: blind_captions(own), **(model.baselines if model else {})}
+    said_by = {name: captions for name, captions in said.items() if captions is not None}
+    with wait_for("scoring"), open_scorer(references, meteor=meteor) as scorer:
+        table = scorer.table(own)
+        tables = {name: scorer.table(captions) for name, captions in said_by.items()}
+        other = None if against is None else scorer.table([against.get(one, "") for one in names])
+    if scorer.wordless:
+        wordless = _listed([names[index] for index in scorer.wordless])
+        warnings["wordless_references"] = f"no reference of {wordless} holds a word"
+    scores = table.corpus()
+    baselines = {name: tables[name].corpus() if name in tables else None for name in BASELINES}
+    warnings |= _shortcomings(scores, baselines, len(names), is_model=model is not None)
+    if scorer.absence_of_meteor:
+        notes["meteor"] = scorer.absence_of_meteor
+    if len(names) < 2:
+        notes |= _NEEDS_TWO
+    with wait_for("computing intervals"):
+        own_draws, *other_draws = resampled_scores([table] if other is None else [table, other])
+    return Evaluation(
+        num_examples=len(names),
+        metrics=plain(scores),
+        intervals=None if len(names) < 2 else intervals(own_draws),
+        baselines=baselines,
+        exact_match=scores[EXACT_MATCH] or 0.0,
+        diversity=diversity(own, model.training_captions if model else ()),
+        loss=model.loss if model else None,
+        token_accuracy=model.token_accuracy if model else None,
+        against=None if other is None else differences(table, other, own_draws, other_draws[0]),
+        split=model.split if model else None,
+        notes=notes,
+        warnings=warnings,
+        captions=_scored(captioned, table, said_by),
+    )
+
+
+def _shortcomings(
+    scores: Scores, baselines: Mapping[str, Scores | None], num_gifs: int, *, is_model: bool
+) -> dict[str, str]:
+    """What the captions are no better than, a sentence each.
+
+    By CIDEr, or by ROUGE-L where there are too few GIFs for CIDEr to weigh words.
+    """
+    metric, label = ("cider", "CIDEr") if num_gifs >= FEWEST_EXAMPLES else ("rouge_l", "ROUGE-L")
+    subject = "the model" if is_model else "these captions"
+    own, found = scores[metric], {}
+    blind, nearest = ((baselines[name] or {}).get(metric) for name in (BLIND, NEAREST))
+    if own is not None and nearest is not None and own < nearest:
+        found[NEAREST] = (
+            f"{subject} scored below the captions of the most similar training GIFs ({label} "
+            f"{own:.3f} against {nearest:.3f}): looking those up is better"
+        )
+    if own is not None and blind is not None and own <= blind:
+        found["visual_gain"] = (
+            f"{subject} scored no better than captions of other GIFs ({label} {own:.3f} against "
+            f"{blind:.3f}): nothing shows that the model uses the GIF"
+        )
+    return found
+
+
+def _scored(
+    captioned: Sequence[Captioned], table: ScoreTable, said_by: Mapping[str, list[str]]
+) -> list[ScoredCaption]:
+    return [
+        ScoredCaption(
+            name=one.name,
+            caption=one.caption,
+            references=one.references,
+            words=one.words,
+            scores=scores,
+            baselines={name: captions[index] for name, captions in said_by.items()},
+        )
+        for index, (one, scores) in enumerate(zip(captioned, table.examples(), strict=True))
+    ]
+
+
+def _missing(predictions: Mapping[str, str], names: Sequence[str]) -> str:
+    """What to say of the GIFs without a prediction, empty where there are none.
+
+    Raises:
+        DescriptionError: a prediction is of another GIF.
+    """
+    known = set(names)
+    if unknown := sorted(set(predictions) - known):
+        raise unknown_ids(unknown, len(predictions) - len(unknown), ids=names)
+    missing = [name for name in names if name not in predictions]
+    if not missing:
+        return ""
+    return f"{len(missing)} of {len(names)} missing, counted as empty: {_listed(missing)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+FEWEST_EXAMPLES = 30
+"""Below this number CIDEr's document frequencies say little: a word that stands in one of few
+documents looks neither rare nor common."""
+
+
+def _no_statistics(examples: Sequence[Example]) -> list[tuple[float, ...]]:
+    raise NotImplementedError(f"{len(examples)} captions as written are needed")
+
+
+_EXACT = Metric((EXACT_MATCH,), _no_statistics, mean)
+
+
+class Scorer:
+    """Gives the score table of any captions of the same GIFs.
+
+    Args:
+        references: for each GIF one or more captions, as written.
+        meteor: METEOR, where it can be computed.
+        absence: why it cannot.
+
+    Attributes:
+        absence_of_meteor: why METEOR is missing from tables, empty where it is not.
+    """
+
+    def __init__(
+        self, references: Sequence[Sequence[str]], meteor: Metric | None = None, absence: str = ""
+    ) -> None:
+        texts = iter(tokenize_all([caption for group in references for caption in group]))
+        self._references = [
+            tuple(TokenizedCaption(next(texts)) for _ in group) for group in references
+        ]
+        # By themselves: what is tokenized among others may depend on the next caption.
+        self._exact = [frozenset(map(tokenize, group)) for group in references]
+        self._meteor = meteor
+        self.absence_of_meteor = absence
+
+    @property
+    def wordless(self) -> list[int]:
+        """The places of the GIFs of whose references none holds a word."""
+        return [index for index, group in enumerate(self._exact) if group == {""}]
+
+    def table(self, captions: Sequence[str]) -> ScoreTable:
+        """The scores of one caption per GIF: every metric, and `exact_match`.
+
+        METEOR is left out from the first time on that it fails.
+        """
+        examples = [
+            Example(TokenizedCaption(text), group)
+            for text, group in zip(tokenize_all(captions), self._references, strict=True)
+        ]
+        table = ScoreTable.of(examples)
+        columns = list(table.columns)
+        if self._meteor is not None:
+            try:
+                columns.append((self._meteor, self._meteor.statistics(examples)))
+            except MeteorError as error:
+                self._meteor, self.absence_of_meteor = None, str(error)
+        pairs = zip(map(tokenize, captions), self._exact, strict=True)
+        columns.append((_EXACT, [(float(text != "" and text in group),) for text, group in pairs]))
+        return ScoreTable(table.num_examples, tuple(columns))
+
+
+@contextmanager
+def open_scorer(references: Sequence[Sequence[str]], *, meteor: bool) -> Iterator[Scorer]:
+    """A scorer, with METEOR where that is asked for and can be had.
+
+    Raises:
+        DescriptionError: no reference holds a word.
+    """
+    with ExitStack() as stack:
+        metric, absence = None, "" if meteor else "not asked for"
+        if meteor:
+            try:
+                metric = stack.enter_context(running_meteor())
+            except MeteorError as error:
+                absence = str(error)
+        scorer = Scorer(references, metric, absence)
+        if len(scorer.wordless) == len(references):
+            raise DescriptionError("no reference holds a word: there is nothing to score against")
+        yield scorer
+
+
+def warnings_of(names: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Where scores mean less than they seem to: one sentence each."""
+    warnings = {}
+    if len(names) < FEWEST_EXAMPLES:
+        warnings["cider"] = (
+            f"means little on fewer than {FEWEST_EXAMPLES} GIFs: "
+            "it weighs words by how many GIFs' references hold them"
+        )
+    if 2 <= len(names) < FEWEST_EXAMPLES:
+        warnings["intervals"] = (
+            f"too narrow on fewer than {FEWEST_EXAMPLES} GIFs: those of 95 % hold the true "
+            "score in about 90 % of cases on 10 GIFs"
+        )
+    if all(len(group) == 1 for group in references):
+        warnings["references"] = (
+            "one a GIF: right captions in other words count as wrong, "
+            "and scores cannot be compared with those on several references"
+        )
+    return warnings

@@ -1,0 +1,250 @@
+"""A model and its held-out GIFs to scores."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gifdesc.captions import GeneratedCaption
+from gifdesc.config import UNTRAINED, DecodingConfig, Split
+from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
+from gifdesc.data.examples import Example
+from gifdesc.data.feature_files import check_same_recipe, read_features, read_recipe
+from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.training_data import prepare_data
+from gifdesc.data.training_record import read_record
+from gifdesc.errors import GifdescError
+from gifdesc.evaluation.baselines import most_common_caption, nearest_captions
+from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions
+from gifdesc.evaluation.results import MOST_COMMON, NEAREST, Captioned, Evaluation
+from gifdesc.model.checkpoint import Checkpoint
+from gifdesc.model.generation import generate
+from gifdesc.model.losses import TokenScores, score_tokens
+from gifdesc.system.waits import wait_for
+
+log = logging.getLogger(__name__)
+
+_BATCH_GIFS = 32
+_MOST_NAMED = 5
+"""Names in a message: of more, the number."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a model is scored on.
+
+    Attributes:
+        examples: of the split that is scored.
+        training: of the training split.
+        problems: one sentence for each file that could not be used. It grows while `store`
+            reads: of many training files the numbers are looked at only then.
+        store: reads the feature files.
+        notes: one sentence for each thing a user should know that is no problem.
+    """
+
+    examples: list[Example]
+    training: list[Example]
+    problems: list[str]
+    store: FeatureStore
+    notes: list[str]
+
+
+def held_out_examples(
+    checkpoint: Checkpoint,
+    features_dir: Path,
+    descriptions_path: Path,
+    *,
+    split: Split = "test",
+    splits_dir: Path | None = None,
+) -> HeldOut:
+    """The examples that a model was not trained on, and those that it was.
+
+    Raises:
+        FeatureError: the features are of another recipe than the model's.
+        GifdescError: the split holds no example.
+    """
+    recipe = read_recipe(features_dir)
+    if recipe is not None and checkpoint.recipe is not None:
+        check_same_recipe(checkpoint.recipe, recipe, "the model's features")
+    data = prepare_data(
+        features_dir, descriptions_path, checkpoint.training, splits_dir, needs_training=False
+    )
+    if data.splits_sha256 != checkpoint.training.splits_sha256:
+        if splits_dir is None:
+            raise GifdescError(
+                f"{features_dir}: the model was trained with split lists, so a hash "
+                "would hold out GIFs that it has seen; give the lists with --splits"
+            )
+        log.warning("other lists than in training: the model may have seen some of these GIFs")
+    notes = [*data.notes]
+    candidates = _never_met(checkpoint, data.splits[split], split, notes)
+    # Read whole, which training does only as it goes: one bad file must not end an evaluation.
+    examples = [one for one in candidates if data.store.read_or_none(one.features_path) is not None]
+    if not examples and len(candidates) < len(data.splits[split]):
+        raise GifdescError(
+            f"{features_dir}: the model was trained on all GIFs of the {split} split; add GIFs, or "
+            "score another with --split"
+        )
+    if not examples:
+        raise GifdescError(
+            f"{features_dir}: no GIF is in the {split} split; add GIFs, "
+            "or score the training GIFs with --split train"
+        )
+    if data.feature_size != checkpoint.model.config.feature_size:
+        raise GifdescError(
+            f"{features_dir}: has {data.feature_size} features a frame, "
+            f"the model wants {checkpoint.model.config.feature_size}"
+        )
+    return HeldOut(examples, data.splits["train"], data.problems, data.store, notes)
+
+
+def _never_met(
+    checkpoint: Checkpoint, examples: list[Example], split: Split, notes: list[str]
+) -> list[Example]:
+    """The examples of a split without those that the model was made with, which are noted."""
+    record = None if checkpoint.folder is None else read_record(checkpoint.folder)
+    if record is None:
+        if split != "train" and checkpoint.training.split_by == "name":
+            notes.append(
+                "the model's folder does not record which GIFs it was trained on (an older gifdesc "
+                "wrote it), so its training GIFs under other names are not left out"
+            )
+        return examples
+    kept = record.held_out(examples, split)
+    if len(kept) < len(examples):
+        names = {one.name for one in kept}
+        met = [one.name for one in examples if one.name not in names]
+        more = f" and {len(met) - _MOST_NAMED} more" if len(met) > _MOST_NAMED else ""
+        notes.append(
+            f"the model was trained on {len(met)} of the {len(examples)} GIFs of the {split} "
+            f"split, which are left out: {', '.join(met[:_MOST_NAMED])}{more}"
+        )
+    return kept
+
+
+def evaluate_model(
+    checkpoint: Checkpoint,
+    examples: Sequence[Example],
+    device: torch.device,
+    config: DecodingConfig | None = None,
+    *,
+    training: Sequence[Example] = (),
+    store: FeatureStore | None = None,
+    against: Mapping[str, str] | None = None,
+    meteor: bool = False,
+    split: Split | None = None,
+) -> Evaluation:
+    """Caption held-out GIFs and score the captions, next to what they must be better than.
+
+    Args:
+        checkpoint: the model; it is moved to `device`.
+        examples: from `held_out_examples`.
+        device: where to compute.
+        config: how captions are searched for.
+        training: from `held_out_examples`; without it there are no baselines but the blind one.
+            GIFs whose feature files cannot be used are left out.
+        store: from `held_out_examples`, whose `problems` then name these; None for one of its own.
+        against: another system's captions by name, to compare with.
+        meteor: compute METEOR as well, where its program and Java are.
+        split: which of the model's splits the examples are, so that scores of `train` are marked.
+
+    Raises:
+        FeatureError: a feature file cannot be used.
+        DescriptionError: `against` names other GIFs, or no reference holds a word.
+    """
+    checkpoint.model.to(device)
+    generated = _generate(checkpoint, examples, device, checkpoint.decoding(config))
+    captioned = [
+        Captioned(name=one.name, caption=best.caption, references=one.captions, words=best.words)
+        for one, best in zip(examples, generated, strict=True)
+    ]
+    notes = _notes_on(checkpoint)
+    with wait_for("computing the loss"):
+        tokens, num_cut = _score_tokens(checkpoint, examples, device)
+    if num_cut:
+        notes["cut_captions"] = (
+            f"{num_cut} of the references are longer than {checkpoint.training.max_tokens} tokens; "
+            "the loss and the token accuracy are of what is before"
+        )
+    size = checkpoint.model.config.feature_size
+    store = store or FeatureStore(size, cache_bytes=0)
+    encoding = checkpoint.recipe.encoding if checkpoint.recipe else "none"
+    with wait_for("finding nearest GIFs"):
+        nearest = nearest_captions(examples, training, size, store, encoding=encoding)
+    training = [one for one in training if not store.is_damaged(one.features_path)]
+    baselines = _baselines(nearest, training, len(examples))
+    for name in (NEAREST, MOST_COMMON):
+        if name not in baselines:
+            notes[name] = "needs the training split"
+    if MOST_COMMON in baselines:
+        notes[MOST_COMMON] = f'"{baselines[MOST_COMMON][0]}" for every GIF'
+    if not training:
+        notes["in_training"] = "needs the training split"
+    model = ModelSide(
+        loss=tokens.mean_loss,
+        token_accuracy=tokens.accuracy,
+        baselines=baselines,
+        training_captions=[caption for one in training for caption in one.captions],
+        notes=notes,
+        split=split,
+    )
+    return evaluate_captions(captioned, model=model, against=against, meteor=meteor)
+
+
+def _generate(
+    checkpoint: Checkpoint,
+    examples: Sequence[Example],
+    device: torch.device,
+    config: DecodingConfig,
+) -> list[GeneratedCaption]:
+    model, size = checkpoint.model, checkpoint.model.config.feature_size
+    captions: list[GeneratedCaption] = []
+    with wait_for("captioning", unit="GIFs") as advance:
+        for first in range(0, len(examples), _BATCH_GIFS):
+            batch = examples[first : first + _BATCH_GIFS]
+            features = [read_features(one.features_path, size) for one in batch]
+            found = generate(
+                model, checkpoint.tokenizer, features, config, device, checkpoint.captions
+            )
+            captions += [best for best, *_ in found]
+            advance(len(captions), len(examples))
+    return captions
+
+
+def _score_tokens(
+    checkpoint: Checkpoint, examples: Sequence[Example], device: torch.device
+) -> tuple[TokenScores, int]:
+    """The scores, and how many captions were cut to the training's limit for them."""
+    training, tokenizer = checkpoint.training, checkpoint.tokenizer
+    dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
+    pad_to = training.max_tokens if training.objective == "reconstruction" else None
+    plan = plan_scoring(dataset.token_lengths, training.batch_size or _BATCH_GIFS)
+    batches = iterate_batches(dataset, plan, pad_id=tokenizer.pad_id, pad_to=pad_to)
+    scores = score_tokens(checkpoint.model, batches, training.objective, device)
+    return scores, dataset.num_cut
+
+
+def _baselines(
+    nearest: list[str] | None, training: Sequence[Example], num_gifs: int
+) -> dict[str, list[str]]:
+    baselines = {} if nearest is None else {NEAREST: nearest}
+    if training:
+        common = most_common_caption([one.captions for one in training])
+        baselines[MOST_COMMON] = [common] * num_gifs
+    return baselines
+
+
+def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
+    notes = {}
+    if checkpoint.recipe is not None and checkpoint.recipe.weights == UNTRAINED:
+        notes["weights"] = "the features are of an untrained ResNet50 (random weights)"
+    if checkpoint.training.objective == "reconstruction":
+        notes["loss"] = (
+            "the model is shown the token it must predict, and padding counts: "
+            "not comparable with a captioner's loss"
+        )
+    return notes

@@ -1,0 +1,1 @@
+"""Frames to vectors to feature files: preprocessing, backbones, runtimes, extraction."""

@@ -1,0 +1,199 @@
+"""The network as an encoder of frames: PyTorch on a CPU or a GPU, or OpenVINO on a CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gifdesc.config import Precision
+from gifdesc.errors import UsageError
+from gifdesc.features.backbone import fold_batch_norm
+from gifdesc.features.encoder_openvino import OpenVinoEncoder
+from gifdesc.features.frames import Pixels, Vectors
+from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams, exact_float32
+
+
+class TorchEncoder:
+    """ResNet50 by PyTorch.
+
+    Batch-norm is folded, the layout channels-last. On CUDA the caller's work and the copies overlap
+    with the network's, and the arithmetic is autocast's where the precision says so. On a CPU a
+    batch is shared out among streams, each with threads of its own: threads that compute one
+    layer together wait for each other after each, and longer where something else needs a core.
+
+    Args:
+        network: normalised float frames (N, 3, h, w) -> (N, 2048), in evaluation mode.
+        device: where to compute.
+        precision: `float32`, or what autocast uses.
+    """
+
+    def __init__(
+        self, network: nn.Module, device: torch.device, precision: Precision = "float32"
+    ) -> None:
+        self._device = device
+        self._dtype: torch.dtype = getattr(torch, precision)
+        self._network = fold_batch_norm(with_normalisation(network)).to(device)
+        self._network.to(memory_format=torch.channels_last)
+        self._num_streams, num_threads = cpu_streams() if device.type == "cpu" else (1, None)
+
+        def start_stream() -> None:
+            if num_threads is not None:
+                torch.set_num_threads(num_threads)  # of this thread
+
+        self._streams = ThreadPoolExecutor(
+            self._num_streams, "gifdesc-stream", initializer=start_stream
+        )
+        self._begun: list[Future[Vectors]] = []
+        if device.type == "cuda":
+            # Two: the next batch must not queue behind results that are still computed.
+            self._copying_in = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._copying_out = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.batch_frames = 256 if device.type == "cuda" else CPU_STREAM_FRAMES * self._num_streams
+
+    def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
+        """Start computing; this returns before the result is there."""
+        if self._device.type == "cuda":
+            return self._submit_cuda(pixels)
+        shares = np.array_split(pixels, min(self._num_streams, len(pixels)))
+        futures = [self._streams.submit(self._compute, share) for share in shares]
+        self._begun = [one for one in self._begun if not one.done()] + futures
+        return lambda: np.concatenate([future.result() for future in futures])
+
+    def cancel(self) -> None:
+        """Drop what was submitted and has not begun."""
+        for future in self._begun:
+            future.cancel()
+        self._begun.clear()
+
+    @torch.inference_mode()
+    def _submit_cuda(self, pixels: Pixels) -> Callable[[], Vectors]:
+        """Copy in, compute, copy out: each on a stream of its own, beside other batches'.
+
+        What one stream allocates and another uses is recorded there, so that its memory is not
+        given away before (PyTorch's CUDA semantics, on memory and streams).
+        """
+        computing = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(self._copying_in):
+            frames = torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
+        computing.wait_stream(self._copying_in)
+        frames.record_stream(computing)
+        with exact_float32(self._device, if_true=self._dtype is torch.float32):
+            device_vectors = self._forward(frames)
+        host_vectors = torch.empty(device_vectors.shape, pin_memory=True)
+        self._copying_out.wait_stream(computing)
+        with torch.cuda.stream(self._copying_out):
+            host_vectors.copy_(device_vectors, non_blocking=True)
+        device_vectors.record_stream(self._copying_out)
+        done = self._copying_out.record_event()
+
+        def wait() -> Vectors:
+            done.synchronize()
+            return host_vectors.numpy()
+
+        return wait
+
+    @torch.inference_mode()
+    def _compute(self, pixels: Pixels) -> Vectors:
+        vectors: Vectors = self._forward(torch.from_numpy(pixels).to(self._device)).cpu().numpy()
+        return vectors
+
+    def _forward(self, frames: Tensor) -> Tensor:
+        frames = frames.contiguous(memory_format=torch.channels_last)
+        is_reduced = self._dtype != torch.float32
+        with torch.autocast(self._device.type, dtype=self._dtype, enabled=is_reduced):
+            vectors: Tensor = self._network(frames)
+        return vectors.float()
+
+
+class _Normalisation(nn.Module):
+    """uint8 pixels as floats of ImageNet's mean 0 and deviation 1."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, h, w) -> the same shape."""
+        return (pixels.float() - self.mean) / self.std
+
+
+def with_normalisation(network: nn.Module) -> nn.Module:
+    """A network that takes uint8 pixels."""
+    return nn.Sequential(_Normalisation(), network).eval()
+
+
+RuntimeName = Literal["auto", "torch", "openvino"]
+
+OPENVINO_MIN_GIFS = 8
+"""GIFs from which on OpenVINO is taken: it starts later than PyTorch and then saves a part of the
+time of each GIF."""
+
+
+class FrameEncoder(Protocol):
+    """Frames to feature vectors.
+
+    Attributes:
+        batch_frames: frames that it computes at once most efficiently.
+    """
+
+    batch_frames: int
+
+    def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
+        """Start computing uint8 (N, 3, h, w); the call that is returned waits for (N, 2048).
+
+        Pixels whose channels lie next to each other in memory are not copied.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Drop what was submitted and has not begun; waiting for it gives a `CancelledError`."""
+        ...
+
+
+def has_openvino() -> bool:
+    """The extra `gifdesc[openvino]` is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def make_encoder(
+    network: nn.Module,
+    device: torch.device,
+    *,
+    runtime: RuntimeName = "torch",
+    precision: Precision = "float32",
+    num_gifs: int = 1,
+) -> FrameEncoder:
+    """The encoder that a user's options ask for.
+
+    Args:
+        network: ResNet50 without its head.
+        device: where to compute.
+        runtime: `auto` takes OpenVINO on the CPU where it is installed and repays its start.
+        precision: of the arithmetic.
+        num_gifs: GIFs that are to be done.
+
+    Raises:
+        UsageError: OpenVINO is asked for and not installed, or on another device than the CPU;
+            or less than float32 on the CPU, whose features agree to 1e-4 of their scale.
+    """
+    if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
+        raise UsageError("--runtime openvino: computes on the CPU in float32 only; use torch")
+    if precision != "float32" and device.type == "cpu":
+        raise UsageError(f"--precision {precision}: only for GPUs; on a CPU use float32")
+    is_worth_it = device.type == "cpu" and precision == "float32" and num_gifs >= OPENVINO_MIN_GIFS
+    if runtime == "openvino" or (runtime == "auto" and is_worth_it and has_openvino()):
+        if not has_openvino():
+            raise UsageError("--runtime openvino: not installed; pip install 'gifdesc[openvino]'")
+        return OpenVinoEncoder(network)
+    return TorchEncoder(network, device, precision)

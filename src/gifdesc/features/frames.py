@@ -1,0 +1,181 @@
+"""One GIF decoded, sampled and preprocessed: all that comes before the network.
+
+Plain functions that need no network, so that threads and other processes can run them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gifdesc.config import FeatureRecipe
+from gifdesc.errors import GifError
+from gifdesc.features.preprocessing import FrameTransform
+from gifdesc.gif.reader import Gif, load_bytes, read_gif
+from gifdesc.gif.sources import GifSource, read_source
+from gifdesc.sampling import sampler
+
+Pixels = npt.NDArray[np.uint8]
+
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """What tells a file's content: its size in bytes and the SHA-256 of its bytes."""
+
+    size_bytes: int
+    sha256: str
+
+
+class BrokenGifError(GifError):
+    """A file that was read and gives no frame.
+
+    Attributes:
+        identity: of the bytes that were read.
+    """
+
+    def __init__(self, message: str, identity: FileIdentity) -> None:
+        super().__init__(message, identity)  # both, so that it travels between processes
+        self.identity = identity
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class SampledGif:
+    """The sampled frames of one GIF, ready for the network.
+
+    Attributes:
+        pixels: uint8 (U, 3, h, w), the distinct frames.
+        digests: U digests of those frames as decoded: equal frames have equal ones.
+        order: T positions in `pixels`, one per sampled frame.
+        sampled_frames: T indices into the file's frames.
+        durations_ms: display time of each frame of the file.
+        truncated: why only a beginning was used, None for a whole file.
+        note: anything else worth saying about the file.
+        identity: of the file; of the sampled frames where there is none.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    digests: tuple[bytes, ...]
+    order: tuple[int, ...]
+    sampled_frames: tuple[int, ...]
+    durations_ms: tuple[int, ...]
+    truncated: str | None
+    note: str | None
+    identity: FileIdentity
+
+
+def sample_gif(
+    path: Path,
+    recipe: FeatureRecipe,
+    transform: FrameTransform,
+    *,
+    known: FileIdentity | None = None,
+) -> SampledGif | None:
+    """Decode, sample and preprocess one GIF; frames that are equal are kept once.
+
+    The file is read once.
+
+    Args:
+        path: the file.
+        recipe: how many frames, and which.
+        transform: the weights' own preprocessing.
+        known: what the file was when it was done before.
+
+    Returns:
+        The frames, or None for a file that still is what is known of it.
+
+    Raises:
+        BrokenGifError: the file gives no frame.
+        GifError: the file cannot be read.
+    """
+    data = load_bytes(path)
+    identity = FileIdentity(len(data), hashlib.sha256(data).hexdigest())
+    if identity == known:
+        return None
+    reducer = _Reducer(transform)
+    pick = sampler(recipe.sampling, recipe.num_frames)
+    try:
+        gif = read_gif(data, pick, name=str(path), reduce=reducer)
+    except GifError as error:
+        raise BrokenGifError(str(error), identity) from error
+    return _to_sampled(gif, reducer, identity)
+
+
+def sample_source(
+    source: GifSource, recipe: FeatureRecipe, transform: FrameTransform
+) -> SampledGif:
+    """Sample and preprocess a GIF that may be a path, bytes or frames in memory.
+
+    Raises:
+        BrokenGifError: the file gives no frame.
+        GifError: the file cannot be read, or there is no frame.
+        TypeError, ValueError: as `sources.read_source`.
+    """
+    if isinstance(source, (str, Path)):
+        sampled = sample_gif(Path(source), recipe, transform)
+        assert sampled is not None, "only a known file is skipped"
+        return sampled
+    reducer = _Reducer(transform)
+    gif = read_source(source, sampler(recipe.sampling, recipe.num_frames), reducer)
+    data = source if isinstance(source, bytes) else gif.frames.tobytes()
+    identity = FileIdentity(len(data), hashlib.sha256(data).hexdigest())
+    return _to_sampled(gif, reducer, identity)
+
+
+def _to_sampled(gif: Gif, reducer: _Reducer, identity: FileIdentity) -> SampledGif:
+    # A damaged file is read a second time, shorter: the last frames seen are those returned. A
+    # frame that is sampled repeatedly is drawn, and so seen, once.
+    drawn = sorted(set(gif.indices))
+    digest_of = dict(zip(drawn, reducer.digests[-len(drawn) :], strict=True))
+    positions: dict[bytes, int] = {}
+    distinct: list[int] = []
+    order: list[int] = []
+    for position, index in enumerate(gif.indices):
+        digest = digest_of[index]
+        if digest not in positions:
+            positions[digest] = len(distinct)
+            distinct.append(position)
+        order.append(positions[digest])
+    return SampledGif(
+        pixels=gif.frames[distinct].transpose(0, 3, 1, 2),
+        digests=tuple(positions),
+        order=tuple(order),
+        sampled_frames=gif.indices,
+        durations_ms=gif.durations_ms,
+        truncated=gif.truncated,
+        note=gif.note,
+        identity=identity,
+    )
+
+
+class _Reducer:
+    """Preprocesses each frame as it is drawn: a large canvas is never held more than once.
+
+    A frame equal to an earlier one is not preprocessed again.
+    """
+
+    def __init__(self, transform: FrameTransform) -> None:
+        self.digests: list[bytes] = []
+        self._transform = transform
+        self._reduced: dict[bytes, npt.NDArray[np.uint8]] = {}
+
+    def __call__(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """uint8 (height, width, 3) -> uint8 (image_size, image_size, 3)."""
+        # Equal bytes of another shape are another picture.
+        hasher = hashlib.sha256(repr(frame.shape).encode())
+        hasher.update(frame.data)
+        digest = hasher.digest()
+        self.digests.append(digest)
+        if digest not in self._reduced:
+            pixels = self._transform(frame[None])[0]
+            self._reduced[digest] = pixels.permute(1, 2, 0).numpy()
+        return self._reduced[digest]

@@ -1,0 +1,130 @@
+"""A state dict out of a file of weights, as the field's programs save them."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gifdesc.errors import WeightsError
+from gifdesc.system.files import describe_placeholder
+from gifdesc.system.tensor_files import read_tensors
+
+State = dict[str, Tensor]
+
+_STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network")
+"""Where training checkpoints keep the network's state dict, the first of these that they have."""
+
+_MOMENTUM_COPY = ("encoder_k.", "queue")
+"""What MoCo's checkpoints hold beside the network that it trains, `encoder_q.` (He et al. 2020,
+arXiv:1911.05722, algorithm 1): the momentum copy and the queue of keys."""
+
+_MAX_HEADER_BYTES = 100_000_000
+"""Of a safetensors file (the format's own limit)."""
+
+_DAMAGE = (
+    OSError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+)
+"""What the two readers raise at a file that is damaged or something else."""
+
+
+def read_state_dict(path: Path) -> State:
+    """The tensors of a safetensors file or of a file that `torch.save` wrote, by name.
+
+    The file's first bytes decide which it is, whatever its name. A pickle's code is not run.
+    A training checkpoint gives the state dict under `state_dict`, `model` and the like.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds no state dict.
+    """
+    try:
+        if kind := describe_placeholder(path):
+            raise WeightsError(f"{path}: {kind}, not the weights; fetch the file itself")
+        if _is_safetensors(path):
+            return read_tensors(path)
+        # PyTorch refuses a path by its ending; odd pickles warn, and the error says enough.
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
+        raise WeightsError(
+            f"{path}: not weights that can be read safely "
+            "(a .safetensors file, or a .pth state dict of tensors alone)"
+        ) from error
+    while isinstance(content, Mapping):
+        nested = (content.get(key) for key in _STATE_KEYS)
+        inner = next((value for value in nested if isinstance(value, Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
+    ):
+        raise WeightsError(f"{path}: not a state dict (names and their tensors)")
+    return dict(content)
+
+
+def without_prefix(state: State, needed: set[str], path: Path) -> State:
+    """A state dict without the prefix that wraps all its names.
+
+    Wrappers such as DataParallel (`module.`), torch.compile (`_orig_mod.`) and contrastive
+    training (`module.encoder_q.`) put one before each name.
+
+    Args:
+        state: names and tensors.
+        needed: the names that the network has without a prefix.
+        path: the file, for the message.
+
+    Raises:
+        WeightsError: the prefix wraps only a part of the file.
+    """
+    first = min(needed)
+    prefixes = [
+        prefix
+        for prefix in sorted(name.removesuffix(first) for name in state if name.endswith(first))
+        if all(prefix + name in state for name in needed)
+    ]
+    trained = [prefix for prefix in prefixes if prefix.endswith("encoder_q.")]
+    if not prefixes or "" in prefixes:
+        return state
+    prefix, *others = trained or prefixes
+    parent = prefix.removesuffix("encoder_q.")
+    ignored = tuple(parent + name for name in _MOMENTUM_COPY) if trained else ()
+    outside = [name for name in state if not name.startswith((prefix, *ignored))]
+    if others or outside:
+        raise WeightsError(
+            f"{path}: holds more than one network; the wanted names are under "
+            f"{' and '.join(repr(name) for name in (prefix, *others))}: save those tensors alone, "
+            "without that prefix"
+        )
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix)
+    }
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins with the length of a JSON header, as the format wants."""
+    with path.open("rb") as file:
+        beginning = file.read(9)
+    if len(beginning) < 9 or beginning[8:] != b"{":
+        return False
+    length: int = struct.unpack("<Q", beginning[:8])[0]
+    return length <= _MAX_HEADER_BYTES

@@ -1,0 +1,241 @@
+"""Pictures under a .gif name that are no GIF, read as what they are through Pillow.
+
+Image hosts hand out WebP, PNG and JPEG under .gif names. They are shown as browsers show
+them: over white, turned as their EXIF data says, animations frame by frame.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from gifdesc.errors import GifError
+from gifdesc.gif.canvas import BrokenFrameError, Frame
+from gifdesc.gif.foreign_delays import end_behind_whole_chunk, frame_delays_ms
+from gifdesc.gif.limits import MAX_DRAWN_PIXELS, MAX_FRAMES, Budget, BudgetSpentError, check_canvas
+from gifdesc.gif.sniff import describe_beginning
+
+_FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
+"""What browsers show as pictures, as `describe_beginning` names it, and Pillow's name for it.
+
+No others are tried: Pillow hands some formats (EPS) to outside programs.
+"""
+
+_PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's readers raise on damaged files."""
+
+
+_SIDEWAYS = (5, 6, 7, 8)
+"""Orientations that exchange width and height (Exif 2.32, section 4.6.4, tag 274)."""
+
+
+class ForeignImages:
+    """A picture or an animation that is no GIF.
+
+    Attributes:
+        width, height: The canvas in pixels.
+        durations_ms: How long each usable frame is shown, as written in the file; 0 for a
+            still picture.
+        damage: Why no later frame can be used, or None for a whole file.
+        note: What it is, such as ``a WebP under a .gif name``.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        """Read what the file says of its frames; of a PNG the first is decoded, no others are.
+
+        Args:
+            data: The whole file.
+            name: What an error message calls the file.
+
+        Raises:
+            GifError: It is no picture, gives no frame, or is too large.
+        """
+        kind = describe_beginning(data)
+        if kind is None:
+            raise GifError(f"{name}: not a GIF, nor any picture that is known")
+        if kind not in _FORMATS:
+            raise GifError(f"{name}: not a GIF (it starts like {kind})")
+        self._data = end_behind_whole_chunk(data) if kind == "a WebP" else data
+        self._is_cut = self._data is not data
+        self._name = name
+        self._kind = kind
+        self._format = _FORMATS[kind]
+        self.damage: str | None = None
+        self._budget: Budget | None = Budget()
+        self._num_affordable: int | None = None
+        try:
+            with self._opened() as picture, _bombs_are_errors():
+                check_canvas(*picture.size, name)
+                # An APNG may begin with a picture for those that show no animations.
+                self._first_index = int(getattr(picture, "default_image", False))
+                num_frames = _num_frames(picture) - self._first_index
+                self._is_turned, self.width, self.height = _turned_size(picture)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise GifError(f"{name}: too large ({kind} of more than 89 megapixels)") from error
+        except _PILLOW_ERRORS as error:
+            raise self._nothing_usable() from error
+        self.durations_ms = self._read_durations(num_frames)
+        kind = "an APNG" if kind == "a PNG" and num_frames + self._first_index > 1 else kind
+        has_gif_name = name.lower().endswith(".gif")
+        self.note = f"{kind} under a .gif name" if has_gif_name else f"{kind}, not a GIF"
+
+    def _read_durations(self, num_frames: int) -> tuple[int, ...]:
+        """The delays of the frames that can be used; notes why there are no more."""
+        pixels = max(1, self.width * self.height)
+        max_frames = max(1, min(MAX_FRAMES, MAX_DRAWN_PIXELS // pixels))
+        if num_frames > max_frames:
+            limit = f"{MAX_FRAMES} images"
+            if max_frames < MAX_FRAMES:
+                limit = f"{MAX_DRAWN_PIXELS // 10**6} megapixels in all"
+            self.damage = f"it holds more than {limit}"
+            num_frames = max_frames
+        delays_ms = frame_delays_ms(self._data, self._format, num_frames)
+        if self._format == "PNG" and 0 < len(delays_ms) < num_frames:
+            self.damage = f"frame {len(delays_ms) + 1} is damaged"
+            num_frames = len(delays_ms)
+        if self.damage is None and self._is_cut:
+            self.damage = f"it ends inside frame {num_frames + 1}"
+        return (*delays_ms, *[0] * num_frames)[:num_frames]
+
+    def frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
+        """Decode frames.
+
+        Args:
+            wanted: Ascending frame indices, each once.
+
+        Yields:
+            For each, uint8 (height, width, 3): RGB over white.
+
+        Raises:
+            BrokenFrameError: A frame that is needed for this is damaged.
+        """
+        num_drawn = 0
+        with self._opened() as picture:
+            for index in wanted:
+                try:
+                    with _bombs_are_errors():
+                        for number in range(num_drawn, index + 1):
+                            self._spend(number)
+                            picture.seek(number + self._first_index)
+                            picture.load()  # otherwise all of them would be drawn at the last
+                        num_drawn = index + 1
+                        frame = _over_white(picture, is_turned=self._is_turned)
+                except _PILLOW_ERRORS as error:
+                    raise BrokenFrameError(f"frame {index}: {error}") from error
+                yield frame
+
+    def count_equal_frames(self) -> int:
+        """How many frames from the first on are equal to it.
+
+        Raises:
+            BrokenFrameError: as `frames`; those before are equal.
+        """
+        first: Frame | None = None
+        for index, frame in enumerate(self.frames(range(len(self.durations_ms)))):
+            first = frame if first is None else first
+            if not np.array_equal(frame, first):
+                return index
+        return len(self.durations_ms)
+
+    def _spend(self, index: int) -> None:
+        """Pay for drawing a frame.
+
+        Raises:
+            BrokenFrameError: the budget is spent; the frames before can be used.
+        """
+        if self._budget is None or index == 0:
+            return
+        try:
+            self._budget.spend(self.width * self.height)
+        except BudgetSpentError as error:
+            self._num_affordable = index
+            raise BrokenFrameError(f"frame {index}: too much to draw") from error
+
+    def cut(self) -> None:
+        """Keep the frames before the first damaged one.
+
+        Raises:
+            GifError: There is none.
+        """
+        if self._num_affordable is None:
+            self._find_damage()
+        if self._num_affordable is not None:
+            self.durations_ms = self.durations_ms[: self._num_affordable]
+            self.damage = f"drawing more than {self._num_affordable} of its frames takes too long"
+        self._budget = None  # what is left was paid for once
+
+    def _find_damage(self) -> None:
+        """Cut before the first damaged frame, or note how many can be looked at."""
+        self._budget = Budget()
+        num_good = 0
+        try:
+            for _ in self.frames(range(len(self.durations_ms))):
+                num_good += 1
+        except BrokenFrameError as error:
+            if self._num_affordable is not None:
+                return
+            if num_good == 0:
+                raise self._nothing_usable() from error
+            self.durations_ms = self.durations_ms[:num_good]
+            self.damage = f"frame {num_good + 1} is damaged"
+
+    def _nothing_usable(self) -> GifError:
+        return GifError(f"{self._name}: not a GIF but {self._kind}, and damaged")
+
+    def _opened(self) -> Image.Image:
+        with _bombs_are_errors():
+            return Image.open(io.BytesIO(self._data), formats=[self._format])
+
+
+@contextmanager
+def _bombs_are_errors() -> Iterator[None]:
+    """Make Pillow's warning of huge pictures an error; keep its other warnings quiet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _num_frames(picture: Image.Image) -> int:
+    """The number of frames; 1 for a JPEG that holds several pictures."""
+    if picture.format not in ("PNG", "WEBP", "AVIF"):
+        return 1
+    return int(getattr(picture, "n_frames", 1))
+
+
+def _turned_size(picture: Image.Image) -> tuple[bool, int, int]:
+    """Whether the EXIF data wants the picture turned or mirrored; its width and height then."""
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, struct.error, TypeError):  # EXIF data that is none counts for nothing
+        orientation = 1
+    width, height = picture.size
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    return orientation != 1, width, height
+
+
+def _over_white(picture: Image.Image, *, is_turned: bool) -> Frame:
+    """RGB over white, turned as the EXIF data says: uint8 (height, width, 3)."""
+    turned = ImageOps.exif_transpose(picture) if is_turned else picture
+    if turned.has_transparency_data:
+        white = Image.new("RGBA", turned.size, "white")
+        turned = Image.alpha_composite(white, turned.convert("RGBA"))
+    return np.array(turned.convert("RGB"))  # a copy: PyTorch warns of what it may not write

@@ -1,0 +1,126 @@
+"""What can be captioned: a path, a file's bytes, or frames in memory, each with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gifdesc.errors import GifdescError, GifError
+from gifdesc.gif.reader import Gif, read_gif
+
+
+@dataclass(frozen=True)
+class CaptionInput:
+    """One thing to caption, or one argument that gave none.
+
+    Attributes:
+        name: its path as it was given or found: what results call it.
+        data: what to open, such as the bytes that came through a pipe; None for the file of
+            that name.
+        error: why there is nothing to caption, None where there is.
+    """
+
+    name: str
+    data: GifSource | None = None
+    error: str | None = None
+
+    @property
+    def source(self) -> GifSource:
+        """What is to be opened."""
+        return self.name if self.data is None else self.data
+
+    def reason(self, error: GifdescError) -> str:
+        """What an error says, without the name that its caption bears anyway."""
+        reason = str(error).removeprefix(f"{self.name}: ").removeprefix(f"{Path(self.name)}: ")
+        return reason.removeprefix("these bytes: ")
+
+
+def as_input(source: GifSource | CaptionInput) -> CaptionInput:
+    """A source under the name that its results bear."""
+    if isinstance(source, CaptionInput):
+        return source
+    return CaptionInput(source_name(source), source)
+
+
+Frames = npt.NDArray[np.uint8]
+"""uint8 (T, height, width, 3), RGB."""
+
+GifSource = Path | str | bytes | Frames | tuple[Frames, Sequence[int]]
+"""A GIF: its path, the bytes of its file, its frames, or its frames with how long each is shown
+in milliseconds."""
+
+FRAME_DURATION_MS = 100
+"""How long a frame is shown that comes without a duration; what browsers show where a GIF says
+nothing useful."""
+
+
+def source_name(source: GifSource) -> str:
+    """What a source is called in results and messages: its path, or what it is."""
+    if isinstance(source, (str, Path)):
+        return str(source)
+    return "these bytes" if isinstance(source, bytes) else "these frames"
+
+
+def read_source(
+    source: GifSource,
+    pick: Callable[[Sequence[int]], Sequence[int]],
+    reduce: Callable[[Frames], Frames] | None = None,
+) -> Gif:
+    """The sampled frames of a source.
+
+    Args:
+        source: what to read.
+        pick: from the frames' durations in milliseconds to the ascending indices wanted.
+        reduce: applied to each frame as it is drawn; see `gif.read_gif`.
+
+    Raises:
+        GifError: the file gives no frame.
+        TypeError: the source is of no known kind.
+        ValueError: frames are of another shape, or the durations do not belong to them.
+    """
+    if isinstance(source, (str, Path)):
+        return read_gif(Path(source), pick, reduce=reduce)
+    if isinstance(source, bytes):
+        return read_gif(source, pick, name=source_name(source), reduce=reduce)
+    frames, durations_ms = _frames_of(source)
+    indices = tuple(int(index) for index in pick(durations_ms))
+    # As `read_gif`: a frame that is picked repeatedly is reduced once.
+    drawn = {index: frames[index] for index in sorted(set(indices))}
+    if reduce is not None:
+        drawn = {index: reduce(frame) for index, frame in drawn.items()}
+    return Gif(
+        frames=np.stack([drawn[index] for index in indices]),
+        indices=indices,
+        durations_ms=durations_ms,
+        truncated=None,
+        note=None,
+    )
+
+
+def _frames_of(source: Frames | tuple[Frames, Sequence[int]]) -> tuple[Frames, tuple[int, ...]]:
+    """Frames in memory and their durations, checked.
+
+    Raises:
+        GifError: there is no frame.
+        TypeError, ValueError: as `read_source`.
+    """
+    frames, durations_ms = source if isinstance(source, tuple) else (source, None)
+    if not isinstance(frames, np.ndarray):
+        raise TypeError(
+            f"a GIF is a path, bytes, or uint8 frames (T, height, width, 3), not {type(frames)}"
+        )
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+        raise ValueError(
+            f"frames are uint8 (T, height, width, 3), not {frames.dtype} {frames.shape}"
+        )
+    if frames.size == 0:
+        raise GifError("these frames: none, or without a pixel")
+    if durations_ms is None:
+        durations_ms = [FRAME_DURATION_MS] * len(frames)
+    if len(durations_ms) != len(frames) or any(one <= 0 for one in durations_ms):
+        raise ValueError(f"{len(frames)} frames need as many durations, each above 0 milliseconds")
+    return np.ascontiguousarray(frames), tuple(int(one) for one in durations_ms)

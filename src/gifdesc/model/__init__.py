@@ -1,0 +1,1 @@
+"""Vectors to words: the network, decoding, the model folder."""

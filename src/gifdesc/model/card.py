@@ -1,0 +1,301 @@
+"""The model card of a model folder, and its publication on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gifdesc.config import UNTRAINED
+from gifdesc.data.training_record import RECORD_NAME
+from gifdesc.metrics.scoring import metric_label
+from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
+from gifdesc.model.folder import HISTORY_NAME, read_history
+from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
+from gifdesc.system.files import write_text
+from gifdesc.system.hub import upload
+from gifdesc.version import __version__
+
+CARD_NAME = "README.md"
+
+_METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "exact_match")
+
+_FRONT_MATTER = """---
+library_name: gifdesc
+pipeline_tag: image-to-text
+tags:
+- gifdesc
+- gif
+- image-captioning
+- video-captioning
+# license: yours to choose, such as mit; none is stated until a line here names one
+---
+"""
+
+_USE = """```python
+from gifdesc import Captioner
+
+captioner = Captioner.from_pretrained("{name}")
+print(captioner.caption("funny.gif").caption)
+```
+"""
+
+
+_NO_DATA = (
+    "Not stated: say here which GIFs and descriptions it was trained on, who wrote the "
+    "descriptions (people or a model), and on what terms they may be used."
+)
+
+
+def model_card(
+    checkpoint: Checkpoint,
+    *,
+    name: str,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+    history: list[dict[str, Any]] | None = None,
+) -> str:
+    """A model card in Markdown, with its metadata block.
+
+    What is not known is said to be so; nothing is guessed. The licence is left to the user.
+
+    Args:
+        checkpoint: the model.
+        name: what a reader gives to `from_pretrained`.
+        data: what it was trained on, in the user's words.
+        scores: the object of `gifdesc evaluate --json`.
+        history: the lines of history.jsonl.
+    """
+    sections = [
+        _FRONT_MATTER,
+        f"# {name}",
+        f"Describes animated GIFs in a sentence. Made with gifdesc {__version__}.",
+        _block("use", _USE.format(name=name)),
+        "## Features\n\n" + _block("features", _features(checkpoint)),
+        "## Data\n\n" + _block("data", data or _NO_DATA),
+        "## Training\n\n" + _block("training", _training(checkpoint, history or [])),
+        "## Scores\n\n" + _block("scores", _scores(checkpoint, scores)),
+        "## Licence\n\nNot stated yet: add `license:` to the block at the top of this file.",
+    ]
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def folder_card(
+    checkpoint: Checkpoint,
+    folder: Path | None,
+    *,
+    name: str,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+) -> str:
+    """The card of a model that came from a folder: the folder's own, brought up to date.
+
+    A card that is there is kept, with whatever its owner changed (the licence, say); only what
+    stands between gifdesc's own marks is written anew, where there is something new to say.
+
+    Args:
+        checkpoint: the model.
+        folder: where it came from; its history.jsonl and evaluation.json are quoted.
+        name: as in `model_card`.
+        data: likewise.
+        scores: likewise; those of evaluation.json by default.
+    """
+    own = None if folder is None else _read(folder / CARD_NAME)
+    if folder is not None and scores is None:
+        scores = _read_scores(folder / SCORES_NAME)
+    history = [] if folder is None else read_history(folder)
+    if own is None:
+        return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
+    own = _refilled(own, "use", _USE.format(name=name))
+    own = _refilled(own, "features", _features(checkpoint))
+    own = _refilled(own, "training", _training(checkpoint, history))
+    if data is not None:
+        own = _refilled(own, "data", data)
+    if scores is None and _weights_mark(checkpoint) in own:
+        return own
+    return _refilled(own, "scores", _scores(checkpoint, scores))
+
+
+def _block(key: str, text: str) -> str:
+    """A part of a card that gifdesc may write anew, between marks that readers do not see."""
+    return f"<!-- gifdesc:{key} -->\n{text.strip()}\n<!-- /gifdesc:{key} -->"
+
+
+def _refilled(card: str, key: str, text: str) -> str:
+    """A card with the text of one block replaced; without the block, the card as it is."""
+    block = rf"<!-- gifdesc:{key} -->\n.*?\n<!-- /gifdesc:{key} -->"
+    return re.sub(block, lambda _: _block(key, text), card, count=1, flags=re.DOTALL)
+
+
+def _features(checkpoint: Checkpoint) -> str:
+    recipe = checkpoint.recipe
+    if recipe is None:
+        return "How the features were made is not known."
+    if recipe.weights == UNTRAINED:
+        backbone = (
+            "**The ResNet50 is untrained (random weights).** Its features know nothing of the "
+            "world: the model can describe only GIFs very much like those it was trained on."
+        )
+    else:
+        backbone = (
+            f"The ResNet50 has the weights `{recipe.weights}` (SHA-256 "
+            f"`{recipe.weights_sha256[:12]}`) and was not trained further."
+        )
+    return (
+        f"{backbone}\n\nUp to {recipe.num_frames} frames of a GIF, sampling `{recipe.sampling}`, "
+        f"{recipe.image_size} x {recipe.image_size} pixels, position encoding "
+        f"`{recipe.encoding}`. `config.json` has the whole recipe."
+    )
+
+
+def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
+    training, config = checkpoint.training, checkpoint.model.config
+    num_parameters = sum(one.numel() for one in checkpoint.model.parameters())
+    lines = [
+        f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
+        f"- encoder `{config.encoder}`, decoder `{config.decoder}`, fusion `{config.fusion}`, "
+        f"{num_parameters:,} parameters, a vocabulary of {checkpoint.tokenizer.vocab_size} tokens",
+        f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
+        f"{training.batch_size}",
+        f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "
+        "for the test",
+    ]
+    if best := [row for row in history if row.get("is_best")]:
+        loss = best[-1].get("val_loss")
+        of = "training" if loss is None else "validation"
+        loss = best[-1].get("train_loss") if loss is None else loss
+        # Self-critical training has no loss of its own.
+        loss = "" if loss is None else f", {of} loss {loss:.4f} nats per token"
+        lines.append(f"- best epoch {best[-1].get('epoch')}{loss}")
+    if training.objective == "reconstruction":
+        lines.append("- trained to repeat what it is shown: **its captions mean nothing**")
+    return "\n".join(lines)
+
+
+def _weights_mark(checkpoint: Checkpoint) -> str:
+    """Says, unseen by readers, of which weights the scores are: new ones make them void."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(checkpoint.model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return f"<!-- of the weights {digest.hexdigest()[:16]} -->"
+
+
+def _scores(checkpoint: Checkpoint, scores: Mapping[str, Any] | None) -> str:
+    metrics = scores.get("metrics") if scores else None
+    if not scores or not isinstance(metrics, Mapping):
+        return (
+            f"Not known. `gifdesc evaluate --json > {SCORES_NAME}` in the model folder states them."
+        )
+    blind = scores.get("blind") if isinstance(scores.get("blind"), Mapping) else {}
+    found = {**metrics, "exact_match": scores.get("exact_match")}
+    rows = ["| metric | the model | blind control |", "| --- | --- | --- |"]
+    for key in _METRICS:
+        if isinstance(found.get(key), (int, float)):
+            rows.append(
+                f"| {metric_label(key)} | {found[key]:.3f} | {_number((blind or {}).get(key))} |"
+            )
+    return (
+        f"On {scores.get('num_examples')} held-out GIFs. The blind control captions each GIF from "
+        "another one's features; the difference is what looking at the GIF contributes.\n\n"
+        + "\n".join([*rows, "", _weights_mark(checkpoint)])
+    )
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _read_scores(path: Path) -> dict[str, Any] | None:
+    try:
+        scores = json.loads(_read(path) or "null")
+    except ValueError:
+        return None
+    return scores if isinstance(scores, dict) else None
+
+
+HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
+"""What is fetched of a gifdesc model on the hub."""
+
+
+def save_model(
+    checkpoint: Checkpoint,
+    folder: Path,
+    *,
+    origin: Path | None,
+    name: str | None = None,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model folder with a card (README.md).
+
+    Args:
+        checkpoint: the model.
+        folder: where to write.
+        origin: the folder it was loaded from, whose history, scores and record go along.
+        name: what the card calls the model; the folder's name by default.
+        data: see `model.card.model_card`.
+        scores: likewise.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    name = name or folder.resolve().name
+    card = folder_card(checkpoint, origin, name=name, data=data, scores=scores)
+    # Read before anything is written: the two folders may be one.
+    beside = {
+        file_name: _read(origin / file_name)
+        for file_name in (HISTORY_NAME, SCORES_NAME, RECORD_NAME)
+        if origin is not None
+    }
+    (folder / RECORD_NAME).unlink(missing_ok=True)  # of another model
+    save_checkpoint(
+        folder,
+        checkpoint.model,
+        checkpoint.tokenizer,
+        checkpoint.recipe,
+        checkpoint.training,
+        checkpoint.confidence_threshold,
+        checkpoint.captions,
+    )
+    for file_name, text in beside.items():
+        if text:  # an evaluation that failed leaves an empty file behind
+            write_text(folder / file_name, text)
+    write_text(folder / CARD_NAME, card)
+
+
+def push_model(
+    checkpoint: Checkpoint,
+    name: str,
+    *,
+    origin: Path | None,
+    private: bool | None = None,
+    data: str | None = None,
+    scores: Mapping[str, Any] | None = None,
+) -> str:
+    """Put a model folder on the hub; see `save_model` and `hub.upload`.
+
+    Returns:
+        The model's address.
+
+    Raises:
+        HubError: the hub cannot be reached or refuses.
+    """
+    with TemporaryDirectory() as folder:
+        save_model(checkpoint, Path(folder), origin=origin, name=name, data=data, scores=scores)
+        message = f"Upload a GIF captioner made with gifdesc {__version__}"
+        return upload(Path(folder), name, private=private, message=message)
+
+
+def _read_required(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -1,0 +1,213 @@
+"""A model folder: weights, configuration and tokenizer; all that captioning needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from gifdesc.config import (
+    DecodingConfig,
+    FeatureRecipe,
+    ModelConfig,
+    TrainingConfig,
+    from_json,
+    to_json,
+)
+from gifdesc.data.caption_statistics import CaptionStatistics
+from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.model.folder import CONFIG_NAME as CONFIG_NAME
+from gifdesc.model.folder import SCORES_NAME, check_model_name, kind_of, read_config
+from gifdesc.model.network import CaptionModel
+from gifdesc.system.files import describe_placeholder, write_json
+from gifdesc.system.tensor_files import read_tensors, save_tensors
+from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.version import __version__
+
+FORMAT_VERSION = 3
+"""2: attention over frames beside states, its context in the output layer. 3: normalised frames."""
+WEIGHTS_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a model folder holds.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        tokenizer: of the model's vocabulary.
+        recipe: of the features it was trained on, None where nobody knows.
+        training: how it was trained.
+        confidence_threshold: the score below which a caption is doubtful (model/confidence.py),
+            None where the validation split was too small to tell.
+        captions: what the training captions are like; None in folders of before.
+        folder: where it was read from.
+    """
+
+    model: CaptionModel
+    tokenizer: CaptionTokenizer
+    recipe: FeatureRecipe | None
+    training: TrainingConfig
+    confidence_threshold: float | None = None
+    captions: CaptionStatistics | None = None
+    folder: Path | None = None
+
+    def decoding(self, config: DecodingConfig | None = None) -> DecodingConfig:
+        """How captions are searched for, with the model's limit where `config` has none."""
+        config = config or DecodingConfig()
+        if config.max_tokens is not None:
+            return config
+        limit = config.limit if self.captions is None else self.captions.limit
+        return replace(config, max_tokens=limit)
+
+
+def save_checkpoint(
+    folder: Path,
+    model: CaptionModel,
+    tokenizer: CaptionTokenizer,
+    recipe: FeatureRecipe | None,
+    training: TrainingConfig,
+    confidence_threshold: float | None = None,
+    captions: CaptionStatistics | None = None,
+) -> None:
+    """Write a model folder; the weights come last, so that a folder with weights is whole.
+
+    What was measured of the weights before (evaluation.json) goes with them.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder)
+    config: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "gifdesc_version": __version__,
+        "model": to_json(model.config),
+        "features": None if recipe is None else to_json(recipe),
+        "training": to_json(training),
+        "confidence_threshold": confidence_threshold,
+        "captions": None if captions is None else to_json(captions),
+    }
+    write_json(folder / CONFIG_NAME, config)
+    (folder / SCORES_NAME).unlink(missing_ok=True)
+    save_weights(folder / WEIGHTS_NAME, model)
+
+
+def save_confidence_threshold(folder: Path, threshold: float | None) -> None:
+    """State another confidence threshold in a model folder, whose weights stay.
+
+    Raises:
+        CheckpointError: its configuration is missing or damaged.
+        OSError: it cannot be written.
+    """
+    write_json(folder / CONFIG_NAME, {**read_config(folder), "confidence_threshold": threshold})
+
+
+def save_weights(path: Path, model: CaptionModel) -> None:
+    """Write a model's weights and feature statistics as safetensors."""
+    save_tensors(path, model.state_dict(), {"format_version": str(FORMAT_VERSION)})
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a model folder.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or of a newer format.
+    """
+    check_model_name(folder)
+    config = _read_config(folder)
+    try:
+        model_config = from_json(ModelConfig, config.get("model"))
+        training = from_json(TrainingConfig, config.get("training"))
+        features = config.get("features")
+        recipe = None if features is None else from_json(FeatureRecipe, features)
+        threshold = _threshold_of(config)
+        captions = config.get("captions")
+        statistics = None if captions is None else from_json(CaptionStatistics, captions)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
+    tokenizer = _load_tokenizer(folder)
+    if tokenizer.vocab_size != model_config.vocab_size:
+        raise CheckpointError(
+            f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, its model "
+            f"{model_config.vocab_size}; they are not of one training run"
+        )
+    try:
+        model = CaptionModel(model_config)
+    except (RuntimeError, MemoryError) as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
+    load_weights(folder / WEIGHTS_NAME, model)
+    return Checkpoint(model.eval(), tokenizer, recipe, training, threshold, statistics, folder)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_NAME
+    config = read_config(folder)
+    if kind_of(config) == "transformers":
+        raise CheckpointError(
+            f"{folder}: a model of transformers ({config['model_type']}), not one that gifdesc "
+            "trained; `gifdesc caption`, `gifdesc describe` and, in Python, load_captioner take it"
+        )
+    version = config.get("format_version")
+    if not isinstance(version, int):
+        raise CheckpointError(f"{path}: damaged: it states no format_version")
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, this gifdesc {__version__} reads up to "
+            f"{FORMAT_VERSION}; upgrade gifdesc"
+        )
+    if version < FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: of format {version}, whose models were built otherwise; train again with "
+            f"gifdesc {__version__}"
+        )
+    return config
+
+
+def _threshold_of(config: dict[str, Any]) -> float | None:
+    """The threshold that a configuration states; older ones state none.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    threshold = config.get("confidence_threshold")
+    if threshold is None:
+        return None
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+        raise ValueError(f"confidence_threshold cannot be {threshold!r}")
+    if not math.isfinite(threshold):
+        raise ValueError("confidence_threshold is not finite")
+    return float(threshold)
+
+
+def _load_tokenizer(folder: Path) -> CaptionTokenizer:
+    try:
+        return CaptionTokenizer.load(folder)
+    except UsageError as error:  # pragma: no cover - the folder exists
+        raise CheckpointError(str(error)) from error
+
+
+def load_weights(path: Path, model: torch.nn.Module) -> None:
+    """Give a model the weights of a file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+    """
+    try:
+        if kind := describe_placeholder(path):
+            raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
+        state = read_tensors(path)
+        model.load_state_dict(state)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error
+    # One pass over each tensor: what is not finite leaves no finite sum.
+    if not all(math.isfinite(tensor.sum(dtype=torch.float64)) for tensor in state.values()):
+        raise CheckpointError(f"{path}: holds numbers that are not finite; train again")

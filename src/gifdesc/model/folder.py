@@ -1,0 +1,94 @@
+"""A model's folder, wherever it lies: whose model it is, and how it was trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.system.files import read_json_lines
+from gifdesc.system.hub import fetch, is_hub_name
+
+CONFIG_NAME = "config.json"
+HISTORY_NAME = "history.jsonl"
+SCORES_NAME = "evaluation.json"
+"""Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
+
+SMALL_PUBLIC_MODEL = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+"""A public model that a sentence may name: it describes GIFs, and runs on a CPU."""
+
+ModelKind = Literal["gifdesc", "transformers"]
+
+
+def check_model_name(name: Path | str) -> None:
+    """Make sure, without loading anything, that a name may be a model's: a folder, or a hub name.
+
+    Raises:
+        CheckpointError: there is no such folder, and it is no hub name.
+    """
+    if not Path(name).is_dir() and (isinstance(name, Path) or not is_hub_name(name)):
+        raise CheckpointError(
+            f"{name}: no model folder. Train a model: gifdesc extract ./gifs && gifdesc train "
+            "--epochs 10 && gifdesc evaluate && gifdesc caption funny.gif. Or caption with a "
+            f"public model: gifdesc caption funny.gif --model {SMALL_PUBLIC_MODEL}"
+        )
+
+
+def locate(name: Path | str, patterns: Sequence[str], revision: str | None = None) -> Path:
+    """The folder of a model: a folder as it is, or a hub model's files that match the patterns.
+
+    Args:
+        name: a folder, or `user/model` on the hub. A folder of that name comes first.
+        patterns: what to fetch from the hub, such as `*.json`.
+        revision: which version of a model on the hub: a branch, a tag or a commit.
+
+    Raises:
+        UsageError: a revision of a folder is asked for.
+        CheckpointError: there is no such folder, and it is no hub name.
+        HubError: the hub does not give it.
+    """
+    check_model_name(name)
+    folder = Path(name)
+    if not folder.is_dir():
+        return fetch(str(name), patterns, revision)
+    if revision is not None:
+        raise UsageError(f"--revision: {name} is a folder, which has no revisions; leave it out")
+    return folder
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a model folder's config.json holds.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: damaged: it is no JSON object")
+    return config
+
+
+def kind_of(config: dict[str, Any]) -> ModelKind | None:
+    """Whose model a config.json describes; None where it does not say."""
+    if "format_version" in config:
+        return "gifdesc"
+    return "transformers" if isinstance(config.get("model_type"), str) else None
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a model folder's history, one per epoch; none where there are none to be read.
+
+    A card or a page is complete without them, so a file that is missing or damaged is no error.
+    """
+    try:
+        return read_json_lines(folder / HISTORY_NAME)
+    except (OSError, ValueError):
+        return []

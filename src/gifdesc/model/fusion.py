@@ -1,0 +1,198 @@
+"""Ways to join the frames with the words so far: in training, and one token at a time.
+
+Each takes the decoder's states (B, L, S) and a `Memory` and gives the joined vectors
+(B, L, output_size) and, where it attends to single frames, the weights over them (B, L, T).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from gifdesc.config import FusionKind
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder saw.
+
+    Attributes:
+        frames: float (B, T, M), one vector per frame.
+        mask: bool (B, T), True where there is a frame and not padding.
+        summary: float (B, H), the GIF as a whole.
+    """
+
+    frames: Tensor
+    mask: Tensor
+    summary: Tensor
+
+    def select(self, index: Tensor) -> Memory:
+        """The memory of the examples at `index` (N,), which may repeat."""
+        return Memory(self.frames[index], self.mask[index], self.summary[index])
+
+
+class Fusion(Protocol):
+    """A module with the call that this module's docstring describes."""
+
+    output_size: int
+
+    def __call__(self, said: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Join what was said with what was seen."""
+        ...
+
+
+class AddFusion(nn.Module):
+    """Element-wise sum of words and GIF, as in the original report. Both are of one size."""
+
+    def __init__(self, said_size: int, seen_size: int, _frame_size: int) -> None:
+        super().__init__()
+        if said_size != seen_size:
+            raise ValueError(f"sizes {said_size} and {seen_size} cannot be added")
+        self.output_size = seen_size
+
+    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, None]:
+        """(B, L, H) + (B, 1, H) -> (B, L, H)."""
+        return said + memory.summary[:, None], None
+
+
+class ConcatFusion(nn.Module):
+    """Both vectors side by side through one tanh layer."""
+
+    def __init__(self, said_size: int, seen_size: int, _frame_size: int) -> None:
+        super().__init__()
+        self.output_size = seen_size
+        self.join = nn.Linear(said_size + seen_size, seen_size)
+
+    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, None]:
+        """(B, L, S) and (B, H) -> (B, L, H)."""
+        seen = memory.summary[:, None].expand(-1, said.shape[1], -1)  # (B, L, H)
+        return torch.tanh(self.join(torch.cat([said, seen], dim=-1))), None
+
+
+class GateFusion(nn.Module):
+    """Learned gates weigh, number by number, what was seen against what was said.
+
+    The gated multimodal unit of Arevalo et al. 2017 (arXiv:1702.01992, section 3).
+    """
+
+    def __init__(self, said_size: int, seen_size: int, _frame_size: int) -> None:
+        super().__init__()
+        self.output_size = seen_size
+        self.said = nn.Linear(said_size, seen_size)
+        self.seen = nn.Linear(seen_size, seen_size)
+        self.gate = nn.Linear(said_size + seen_size, seen_size)
+
+    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, None]:
+        """(B, L, S) and (B, H) -> (B, L, H)."""
+        seen = memory.summary[:, None].expand(-1, said.shape[1], -1)  # (B, L, H)
+        gate = torch.sigmoid(self.gate(torch.cat([said, seen], dim=-1)))
+        return gate * torch.tanh(self.seen(seen)) + (1 - gate) * torch.tanh(self.said(said)), None
+
+
+class AttentionFusion(nn.Module):
+    """Every word looks at the frames anew.
+
+    Temporal attention (Yao et al. 2015, arXiv:1502.08029, section 3) in the late, general
+    dot-product form of Luong et al. 2015 (arXiv:1508.04025, section 3.1), scaled by the root of
+    the size (Vaswani et al. 2017, section 3.2.1): it needs no loop over the words in training.
+
+    What was looked at goes on beside what was made of it, so that the output layer may name it
+    directly (the deep output layer of Xu et al. 2015, arXiv:1502.03044, equation 7).
+    """
+
+    def __init__(self, said_size: int, seen_size: int, frame_size: int) -> None:
+        super().__init__()
+        self.output_size = seen_size + frame_size
+        self.query = nn.Linear(said_size, frame_size)
+        self.join = nn.Linear(said_size + frame_size, seen_size)
+
+    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """(B, L, S) and frames (B, T, M) -> (B, L, H + M), weights (B, L, T) that sum to 1."""
+        scores = self.query(said) @ memory.frames.transpose(1, 2)  # (B, L, T)
+        scores = scores / memory.frames.shape[-1] ** 0.5
+        scores = scores.masked_fill(~memory.mask[:, None], float("-inf"))
+        weights = scores.softmax(dim=-1)
+        context = weights @ memory.frames  # (B, L, M)
+        joined = torch.tanh(self.join(torch.cat([said, context], dim=-1)))  # (B, L, H)
+        return torch.cat([joined, context], dim=-1), weights
+
+
+FUSIONS: dict[FusionKind, Callable[[int, int, int], Fusion]] = {
+    "add": AddFusion,
+    "concat": ConcatFusion,
+    "gate": GateFusion,
+    "attention": AttentionFusion,
+}
+"""Name -> builder from the sizes S of what is said, H of the GIF's summary, M of each frame."""
+
+
+MAX_PREPARED_NUMBERS = 2**26
+"""Logits of frames, B * T * V, up to which they are worth their memory: 256 MB."""
+
+
+class Speaker(Protocol):
+    """Says the next word of several captions of each of B GIFs."""
+
+    def __call__(self, said: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What was said (B, K, S) -> logits (B, K, V), and frame weights (B, K, T) if any."""
+        ...
+
+
+def make_speaker(fusion: Fusion, output: nn.Linear, memory: Memory) -> Speaker:
+    """What gives `output(fusion(said, memory))`, to float tolerance.
+
+    Args:
+        fusion: joins what was said with what was seen.
+        output: the layer that makes logits of it.
+        memory: of B GIFs.
+    """
+    num_gifs, num_frames = memory.mask.shape
+    is_small = num_gifs * num_frames * output.out_features <= MAX_PREPARED_NUMBERS
+    if isinstance(fusion, AttentionFusion) and is_small:
+        return _AttentiveSpeaker(fusion, output, memory)
+    return _PlainSpeaker(fusion, output, memory)
+
+
+class _PlainSpeaker:
+    def __init__(self, fusion: Fusion, output: nn.Linear, memory: Memory) -> None:
+        self._fusion = fusion
+        self._output = output
+        self._memory = memory
+
+    def __call__(self, said: Tensor) -> tuple[Tensor, Tensor | None]:
+        joined, weights = self._fusion(said, self._memory)
+        return self._output(joined), weights
+
+
+class _AttentiveSpeaker:
+    """`AttentionFusion.forward` and the output layer, with the frames' share worked out before."""
+
+    def __init__(self, fusion: AttentionFusion, output: nn.Linear, memory: Memory) -> None:
+        frames = memory.frames  # (B, T, M)
+        self._padding = ~memory.mask[:, None]  # (B, 1, T)
+        scale = frames.shape[-1] ** -0.5
+        self._keys = scale * (frames @ fusion.query.weight).transpose(1, 2)  # (B, S, T)
+        self._key_bias = scale * (frames @ fusion.query.bias)[:, None]  # (B, 1, T)
+        said_size, hidden_size = fusion.query.in_features, fusion.join.out_features
+        join_said, join_seen = fusion.join.weight.split_with_sizes(
+            [said_size, frames.shape[-1]], dim=1
+        )
+        self._join = partial(linear, weight=join_said.contiguous(), bias=fusion.join.bias)
+        self._joined_frames = frames @ join_seen.T  # (B, T, H)
+        output_joined, output_seen = output.weight.split_with_sizes(
+            [hidden_size, frames.shape[-1]], dim=1
+        )
+        self._output = partial(linear, weight=output_joined.contiguous(), bias=output.bias)
+        self._frame_logits = frames @ output_seen.T  # (B, T, V)
+
+    def __call__(self, said: Tensor) -> tuple[Tensor, Tensor]:
+        scores = said @ self._keys + self._key_bias  # (B, K, T)
+        weights = scores.masked_fill(self._padding, float("-inf")).softmax(dim=-1)
+        joined = torch.tanh(self._join(said) + weights @ self._joined_frames)  # (B, K, H)
+        return self._output(joined) + weights @ self._frame_logits, weights

@@ -1,0 +1,221 @@
+"""The caption model: frames in, the next token's distribution out.
+
+`encode` looks at the frames, `start` and `step` say one token at a time, `forward` says whole
+captions at once; the two agree to float tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from gifdesc.config import ModelConfig
+from gifdesc.model.dropout import ExampleDropout
+from gifdesc.model.fusion import FUSIONS, Memory, Speaker, make_speaker
+from gifdesc.system.device import on_device
+
+_RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+EMBEDDING_STD = 0.1
+"""Standard deviation of untrained word embeddings. Of PyTorch's 1.0 the words would drown, at
+first, what is seen of the GIF."""
+
+MAX_DEVIATIONS = 10.0
+"""The farthest that a standardised feature is from 0. Features of held-out drawn and real GIFs are
+within 7 of it where the training GIFs excite them (measured with 16 training GIFs)."""
+
+MIN_RELATIVE_STD = 0.1
+"""The smallest standard deviation that features are divided by, relative to the root mean square
+over all features. A ReLU unit that no training frame excites varies only by the positional
+encoding (1e-6 to 9e-4), which says nothing about its scale in a GIF that excites it."""
+
+FRAME_SCALE = 0.5
+"""Standard deviation of a normalised frame's numbers: better than 1 in a made-up language."""
+
+Hidden = tuple[Tensor, ...]
+"""A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """What a decoder remembers between two tokens.
+
+    Attributes:
+        num_gifs: B.
+        speaker: says the next token about each of the B GIFs.
+        hidden: of N = B * K captions, grouped by GIF.
+    """
+
+    num_gifs: int
+    speaker: Speaker
+    hidden: Hidden
+
+    def select(self, index: Tensor) -> DecoderState:
+        """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
+        return DecoderState(self.num_gifs, self.speaker, tuple(h[index] for h in self.hidden))
+
+
+class CaptionModel(nn.Module):
+    """An RNN over the frames, word embeddings, a fusion of the two, token predictions.
+
+    Shapes: B batch, T frames, D feature size, H hidden, E embedding, L tokens, V vocabulary.
+    """
+
+    feature_mean: Tensor
+    feature_std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("feature_mean", torch.zeros(config.feature_size))
+        self.register_buffer("feature_std", torch.ones(config.feature_size))
+        self.dropout = ExampleDropout(config.dropout)
+        seen_size = config.projection_size or config.feature_size
+        self.projection = (
+            nn.Linear(config.feature_size, seen_size) if config.projection_size else nn.Identity()
+        )
+        self.encoder: nn.RNNBase | None = None
+        if config.encoder != "none":
+            self.encoder = _RECURRENT[config.encoder](
+                seen_size,
+                config.hidden_size // (2 if config.bidirectional else 1),
+                batch_first=True,
+                bidirectional=config.bidirectional,
+            )
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+        self.decoder: nn.RNNBase | None = None
+        if config.decoder != "none":
+            self.decoder = _RECURRENT[config.decoder](
+                config.embedding_size, config.hidden_size, batch_first=True
+            )
+            self.start_hidden = nn.Linear(config.hidden_size, config.hidden_size)
+        said_size = config.hidden_size if self.decoder else config.embedding_size
+        skipped = seen_size if self.encoder and config.frame_skip else 0
+        frame_size = config.hidden_size + skipped
+        self.fusion = FUSIONS[config.fusion](said_size, config.hidden_size, frame_size)
+        self.output = nn.Linear(self.fusion.output_size, config.vocab_size)
+
+    @torch.no_grad()
+    def set_feature_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Standardise features from now on by these statistics, each (D,).
+
+        A standard deviation below `MIN_RELATIVE_STD` of the features' root mean square is raised
+        to it. Where no feature varies, all are only shifted.
+        """
+        floor = MIN_RELATIVE_STD * std.square().mean().sqrt()
+        raised = std.clamp(min=floor)
+        self.feature_mean.copy_(mean)
+        self.feature_std.copy_(torch.where(raised > 0, raised, torch.ones_like(std)))
+
+    def standardise(self, features: Tensor) -> Tensor:
+        """Features in standard deviations from the training set's mean, of the same shape.
+
+        A feature farther than `MAX_DEVIATIONS` away is moved there: what no training frame showed
+        must not outweigh all the other features.
+        """
+        shifted = (features - self.feature_mean) / self.feature_std
+        return shifted.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+    def encode(self, features: Tensor, lengths: Tensor) -> Memory:
+        """Look at the frames.
+
+        Args:
+            features: float (B, T, D), padded behind.
+            lengths: int (B,), frames of each example, 1 or more, on the CPU.
+        """
+        seen = self.standardise(features) if self.config.standardise else features  # (B, T, D)
+        seen = self.projection(self.dropout(seen))  # (B, T, P)
+        if self.config.frame_norm:
+            seen = FRAME_SCALE * layer_norm(seen, seen.shape[-1:])
+        num_frames = features.shape[1]
+        positions = torch.arange(num_frames)
+        mask = on_device(positions[None] < lengths[:, None], features.device)  # (B, T)
+        if self.encoder is None:
+            shown = mask[..., None].to(seen.dtype)
+            summary = (seen * shown).sum(dim=1) / shown.sum(dim=1)  # (B, P), where P = H
+            return Memory(frames=seen, mask=mask, summary=summary)
+        # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
+        if bool((lengths == num_frames).all()):
+            frames, final = self.encoder(seen)
+            final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
+        else:
+            frames, final = _run_packed(self.encoder, seen, lengths)
+        if self.config.frame_skip:
+            frames = torch.cat([frames, seen], dim=-1)  # (B, T, H + P)
+        summary = final.transpose(0, 1).flatten(1)  # (directions, B, H / directions) -> (B, H)
+        return Memory(frames=frames, mask=mask, summary=summary)
+
+    def start(self, memory: Memory) -> DecoderState:
+        """The state before the first token, for one caption of each GIF."""
+        speaker = make_speaker(self.fusion, self.output, memory)
+        return DecoderState(len(memory.mask), speaker, self._first_hidden(memory))
+
+    def step(
+        self, tokens: Tensor, state: DecoderState
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """Say one more token, without dropout.
+
+        Args:
+            tokens: int (N,), the tokens said last.
+            state: from `start` or the `step` before.
+
+        Returns:
+            Logits of the next token (N, V), the state after, and the weights over the frames
+            (N, T) where the model attends.
+        """
+        said, hidden = self._say(self.embedding(tokens[:, None]), state.hidden)  # (N, 1, S)
+        logits, weights = state.speaker(said.view(state.num_gifs, -1, said.shape[-1]))
+        if weights is not None:
+            weights = weights.flatten(0, 1)
+        return logits.flatten(0, 1), replace(state, hidden=hidden), weights
+
+    def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
+        """Logits (B, L, V) of the token that follows each of `tokens` (B, L)."""
+        logits: Tensor = self.output(self.decode(tokens, self.encode(features, lengths)))
+        return logits
+
+    def decode(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """What `output` makes logits of, (B, L, H), for whole captions `tokens` (B, L)."""
+        embedded = self.dropout(self.embedding(tokens))  # (B, L, E)
+        said, _ = self._say(embedded, self._first_hidden(memory))
+        joined, _ = self.fusion(said, memory)
+        dropped: Tensor = self.dropout(joined)
+        return dropped
+
+    def _first_hidden(self, memory: Memory) -> Hidden:
+        if self.decoder is None:
+            return ()
+        hidden = torch.tanh(self.start_hidden(memory.summary))  # (B, H)
+        if isinstance(self.decoder, nn.LSTM):
+            return (hidden, torch.zeros_like(hidden))
+        return (hidden,)
+
+    def _say(self, embedded: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+        """The decoder over embedded tokens (B, L, E): (B, L, S), and its state after."""
+        if self.decoder is None:
+            return embedded, hidden
+        first = tuple(h[None].contiguous() for h in hidden)  # (1, B, H)
+        is_lstm = isinstance(self.decoder, nn.LSTM)
+        said, last = self.decoder(embedded, first if is_lstm else first[0])
+        return said, tuple(h[0] for h in (last if is_lstm else (last,)))
+
+
+def _run_packed(encoder: nn.RNNBase, seen: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """An encoder over sequences (B, T, P) of several lengths: its outputs, zero behind, and h.
+
+    PyTorch would sort the sequences itself, but with copies that wait for a GPU.
+    """
+    order = lengths.argsort(descending=True, stable=True)
+    back = on_device(order.argsort(), seen.device)
+    in_order = seen.index_select(0, on_device(order, seen.device))
+    packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
+    output, final = encoder(packed)
+    frames, _ = pad_packed_sequence(output, batch_first=True, total_length=seen.shape[1])
+    final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
+    return frames.index_select(0, back), final.index_select(1, back)

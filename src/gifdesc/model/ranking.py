@@ -1,0 +1,243 @@
+"""Hypotheses: which tokens may follow, and which of several captions is the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gifdesc.config import DecodingConfig
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One caption as tokens.
+
+    Attributes:
+        tokens: without start and end token.
+        log_probs: natural log-probability of each token, and of the end token if it was reached; of
+            a caption that was cut also of the last tokens that it lost (see `Ranking.add`).
+        weights: per token the weights over the frames (T,), empty where the model attends to none.
+        finished: the end token was reached before the length limit.
+    """
+
+    tokens: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    weights: tuple[tuple[float, ...], ...]
+    finished: bool
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability per token, the end token counted; at most 0."""
+        return sum(self.log_probs) / max(1, len(self.log_probs))
+
+    def __len__(self) -> int:
+        """Tokens, the end token counted."""
+        return len(self.log_probs)
+
+
+class Ranking:
+    """The captions found for one example, the best first.
+
+    Args:
+        config: the length penalty, and how many captions are wanted.
+        endings: sequences of tokens that a caption should not end with.
+    """
+
+    def __init__(self, config: DecodingConfig, endings: Endings = ()) -> None:
+        self._config = config
+        self._endings = endings
+        self._found: dict[tuple[int, ...], tuple[tuple[bool, float], Hypothesis]] = {}
+
+    def add(
+        self,
+        tokens: Sequence[int],
+        log_probs: Sequence[float],
+        weights: Sequence[Sequence[float]],
+        *,
+        finished: bool,
+    ) -> None:
+        """Take a caption.
+
+        Args:
+            tokens: what was said, the end token included where it was reached.
+            log_probs: of each token.
+            weights: per token over the frames, or none at all.
+            finished: the last token is the end token.
+        """
+        num_tokens = len(tokens) - finished
+        if not finished:
+            # A caption that is cut loses the words that hang in the air, unless it is all of it.
+            # Its score stays that of all its tokens: what is left may be a word or two.
+            kept = num_tokens
+            while kept and dangles(tokens[:kept], self._endings):
+                kept -= 1
+            num_tokens = kept or num_tokens
+        said = tuple(tokens[:num_tokens])
+        one = Hypothesis(
+            tokens=said,
+            log_probs=tuple(log_probs),
+            weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
+            finished=finished,
+        )
+        key = (not dangles(said, self._endings), self._rank(sum(one.log_probs), len(one)))
+        known = self._found.get(said)
+        if known is None or (finished, key) > (known[1].finished, known[0]):
+            self._found[said] = (key, one)
+
+    def best(self) -> list[Hypothesis]:
+        """The `num_captions` best, those that were cut among the others by their score.
+
+        Those that dangle are there only if all do.
+        """
+        ranked = sorted(self._found.values(), key=lambda entry: entry[0], reverse=True)
+        is_any_tidy = ranked[0][0][0]
+        kept = [one for key, one in ranked if key[0] or not is_any_tidy]
+        return kept[: self._config.num_captions]
+
+    def is_settled(self, best_open: float, length: int) -> bool:
+        """Whether the search for this example is over.
+
+        It is over when K captions are found, K being the number of beams, and the best open
+        caption ranks at its present length no higher than the last of the K best. That is the
+        rule of transformers with `early_stopping=False`, its default (GenerationConfig; the
+        stopping of Wu et al. 2016, arXiv:1609.08144, section 7, without its pruning). With
+        `exact_search` (transformers: `early_stopping="never"`), it is over when no open caption
+        can still enter the `num_captions` best ones, however long it grows.
+
+        Args:
+            best_open: the greatest log-probability of an open caption, -inf where none is open.
+            length: tokens that were said.
+        """
+        if best_open == float("-inf"):
+            return True
+        config = self._config
+        num_wanted = config.num_captions if config.exact_search else config.num_beams
+        keys = sorted((key for key, _ in self._found.values()), reverse=True)
+        if len(keys) < num_wanted or not keys[num_wanted - 1][0]:
+            return False
+        if config.num_beams == 1:
+            return True
+        reach = self._rank(best_open, length)
+        if config.exact_search:
+            # No further loss, at the length that favours it most.
+            reach = max(reach, self._rank(best_open, config.limit))
+        return keys[num_wanted - 1][1] >= reach
+
+    def _rank(self, total: float, length: int) -> float:
+        return total / float(max(1, length) ** self._config.length_penalty)
+
+
+Endings = tuple[tuple[int, ...], ...]
+"""Sequences of tokens that a caption should not end with."""
+
+
+class TokenFilter(Protocol):
+    """Rules out some of the next tokens."""
+
+    def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
+        """Set what is ruled out to -inf.
+
+        Args:
+            log_probs: float (N, V) of the next token, changed in place.
+            tokens: int (N, L), what was said so far, without the start token.
+        """
+        ...
+
+
+class NoRepeatedNgram:
+    """No n tokens in a row are said twice in one caption (Paulus et al. 2018, arXiv:1705.04304)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
+        """Rule out the tokens that followed the same n - 1 tokens before."""
+        if tokens.shape[1] < self._size:
+            return
+        windows = tokens.unfold(1, self._size, 1)  # (N, W, n)
+        context = tokens[:, tokens.shape[1] - self._size + 1 :]  # (N, n - 1)
+        is_same = (windows[:, :, :-1] == context[:, None]).all(dim=2)  # (N, W)
+        rows, places = is_same.nonzero(as_tuple=True)
+        log_probs[rows, windows[rows, places, -1]] = float("-inf")
+
+
+class NoDanglingEnd:
+    """The end token does not follow any of some sequences of tokens."""
+
+    def __init__(self, end_id: int, endings: Endings) -> None:
+        self._end_id = end_id
+        lengths = sorted({len(ending) for ending in endings})
+        self._by_length = {
+            length: torch.tensor([one for one in endings if len(one) == length])  # (M, length)
+            for length in lengths
+        }
+
+    def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
+        """Rule out the end token where the caption would dangle."""
+        for length, endings in self._by_length.items():
+            if tokens.shape[1] < length:
+                break
+            if endings.device != tokens.device:
+                endings = self._by_length[length] = endings.to(tokens.device)
+            tail = tokens[:, tokens.shape[1] - length :]  # (N, length)
+            dangles = (tail[:, None] == endings).all(dim=2).any(dim=1)  # (N,)
+            log_probs[:, self._end_id].masked_fill_(dangles, float("-inf"))
+
+
+class FilterChain:
+    """Banned tokens, always; and the filters that give way where they leave nothing to say.
+
+    The end token is banned as the first one, so that no caption is empty, unless the model allows
+    nothing else.
+
+    Args:
+        end_id: the token that ends a caption.
+        banned_ids: tokens never said.
+        filters: the others, in the order in which they give way together.
+    """
+
+    def __init__(
+        self, end_id: int, banned_ids: Sequence[int], filters: Sequence[TokenFilter]
+    ) -> None:
+        self._end_id = end_id
+        self._banned_ids = list(banned_ids)
+        self._filters = list(filters)
+
+    def __call__(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """Log-probabilities (N, V) of what may be said; the rest is -inf, nothing is rescaled."""
+        log_probs = logits.float().log_softmax(dim=-1)
+        if self._banned_ids:
+            log_probs[:, self._banned_ids] = float("-inf")
+        if tokens.shape[1] == 0:
+            end = log_probs[:, self._end_id].clone()
+            log_probs[:, self._end_id] = float("-inf")
+            is_empty = log_probs.amax(dim=-1) == float("-inf")  # (N,)
+            log_probs[:, self._end_id] = torch.where(is_empty, end, float("-inf"))
+        if not self._filters:
+            return log_probs
+        filtered = log_probs.clone()
+        for one in self._filters:
+            one(filtered, tokens)
+        is_empty = filtered.amax(dim=-1, keepdim=True) == float("-inf")  # (N, 1)
+        return torch.where(is_empty, log_probs, filtered)
+
+
+def make_filters(
+    config: DecodingConfig, *, end_id: int, banned_ids: Sequence[int], endings: Endings
+) -> FilterChain:
+    """The filters that a configuration asks for."""
+    filters: list[TokenFilter] = []
+    if config.no_repeat_ngram:
+        filters.append(NoRepeatedNgram(config.no_repeat_ngram))
+    if endings:
+        filters.append(NoDanglingEnd(end_id, endings))
+    return FilterChain(end_id, banned_ids, filters)
+
+
+def dangles(tokens: Sequence[int], endings: Endings) -> bool:
+    """Whether a caption's tokens end in one of some sequences."""
+    return any(tuple(tokens[-len(ending) :]) == ending for ending in endings)

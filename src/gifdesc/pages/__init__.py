@@ -1,0 +1,1 @@
+"""Pages and pictures, with their templates."""

@@ -1,0 +1,268 @@
+"""The curves of a training run and the scores of an evaluation, as pictures and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gifdesc.errors import GifdescError
+from gifdesc.pages.style import LIGHT, Theme, drawing, empty_figure, svg_of, value_or_gap
+from gifdesc.system.files import reason, replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+from dataclasses import dataclass, field
+from itertools import cycle
+
+from gifdesc.metrics.scoring import metric_label
+from gifdesc.pages.style import baseline_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+_CURVE_LABELS = {
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+    "val_token_accuracy": "validation token accuracy",
+    "train_reward": "CIDEr of sampled captions",
+    "val_cider": "validation CIDEr",
+}
+
+
+def drawable(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a history that say their epoch, each with the curves that it has a number of.
+
+    A file that a person has changed may hold anything else.
+    """
+    return [
+        {
+            "epoch": row["epoch"],
+            **{name: row[name] for name in _CURVE_LABELS if _is_number(row.get(name))},
+        }
+        for row in history
+        if _is_number(row.get("epoch"))
+    ]
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the curves of a training run as a PNG: loss and, where known, token accuracy and CIDEr.
+
+    Args:
+        history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
+            nats per token; `val_token_accuracy`, 0 to 1; `val_cider` and, of captions sampled in
+            self-critical training, `train_reward`, 0 to 10. What is missing, None or not finite
+            leaves a gap.
+        path: Where the picture goes.
+
+    Raises:
+        GifdescError: the file cannot be written.
+        ValueError: there is no epoch.
+    """
+    with drawing(LIGHT):
+        figure = _history_figure(history, LIGHT, is_narrow=False)
+        # Without the library's version in the file, equal curves give equal bytes.
+        options: dict[str, Any] = {"metadata": {"Software": None}, "facecolor": LIGHT.paper}
+        try:
+            with replacing(path) as aside:
+                figure.savefig(aside, format="png", **options)
+        except OSError as error:
+            problem = f"{path}: the picture cannot be written ({reason(error)})"
+            raise GifdescError(problem) from error
+
+
+def history_svg(
+    history: Sequence[Mapping[str, Any]], theme: Theme = LIGHT, *, is_narrow: bool = False
+) -> str:
+    """The same curves as an SVG document.
+
+    Args:
+        history: see `plot_history`.
+        theme: its colours; the ground shows through.
+        is_narrow: for a telephone: the panels stand under one another.
+
+    Raises:
+        ValueError: there is no epoch.
+    """
+    with drawing(theme):
+        return svg_of(_history_figure(history, theme, is_narrow=is_narrow))
+
+
+def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
+    """The curves of `history_svg` in words: where each begins and ends."""
+    parts = []
+    for key, label in _CURVE_LABELS.items():
+        values = [value for value in _column(history, key) if math.isfinite(value)]
+        if values:
+            parts.append(f"{label} from {values[0]:.3f} to {values[-1]:.3f}")
+    return f"{len(history)} epochs: {', '.join(parts) or 'no numbers'}."
+
+
+def _history_figure(
+    history: Sequence[Mapping[str, Any]], theme: Theme, *, is_narrow: bool
+) -> Figure:
+    if not history:
+        raise ValueError("a training history without epochs cannot be drawn")
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [row["epoch"] for row in history]
+    loss = {"training": _column(history, "train_loss"), "validation": _column(history, "val_loss")}
+    accuracy = {"validation": _column(history, "val_token_accuracy")}
+    cider = {
+        "training": _column(history, "train_reward"),
+        "validation": _column(history, "val_cider"),
+    }
+    panels: list[tuple[str, dict[str, list[float]], float | None]] = [
+        ("loss (nats per token)", loss, None)
+    ]
+    for label, curves, top in (("token accuracy", accuracy, 1.02), ("CIDEr", cider, None)):
+        if any(math.isfinite(value) for values in curves.values() for value in values):
+            panels.append((label, curves, top))
+    styles: dict[str, dict[str, Any]] = {
+        "training": {"color": theme.accent, "linestyle": "--", "marker": "o", "markersize": 4},
+        "validation": {"color": theme.second, "linestyle": "-", "marker": "s", "markersize": 4},
+    }
+    size = (4.0, 2.9 * len(panels)) if is_narrow else (1.2 + 4.8 * len(panels), 3.8)
+    figure = empty_figure(*size)
+    every = 1 + len(history) // 25  # markers that touch hide the line's style
+    for position, (label, curves, top) in enumerate(panels, start=1):
+        shape = (len(panels), 1) if is_narrow else (1, len(panels))
+        axes = figure.add_subplot(*shape, position)
+        for name, values in curves.items():
+            if any(map(math.isfinite, values)):
+                axes.plot(epochs, values, label=name, markevery=every, **styles[name])
+                # Above the panel, for within it hides a curve that runs along the top.
+                axes.legend(
+                    loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.0
+                )
+        axes.set(xlabel="epoch", ylabel=label, ylim=(0, top))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(axis="y")
+    return figure
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    return [value_or_gap(row.get(key)) for row in history]
+
+
+_OWN_AXIS = "cider"  # reaches 10 where every other score ends at 1
+_MARKERS = ("x", "D", "^", "s", "v", "P")
+_LONGEST_LABEL = 24  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """One metric of an evaluation.
+
+    Attributes:
+        metric: its key, such as `bleu_4`.
+        value: the score; None where it was not computed.
+        interval: its 95 % confidence interval, low and high.
+        baselines: the same metric of `blind`, `nearest`, `most-common`, another system.
+        note: what a reader must know of it, such as why it is None.
+    """
+
+    metric: str
+    value: float | None
+    interval: tuple[float, float] | None = None
+    baselines: Mapping[str, float | None] = field(default_factory=dict)
+    note: str | None = None
+
+
+def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: bool = False) -> str:
+    """Scores as points with their intervals, baselines as other marks, as an SVG document.
+
+    CIDEr has an axis of its own. A row without any number is left out.
+
+    Args:
+        rows: from top to bottom.
+        theme: its colours; the ground shows through.
+        is_narrow: for a telephone.
+
+    Raises:
+        ValueError: no row has a number.
+    """
+    shown = [row for row in rows if _numbers(row)]
+    if not shown:
+        raise ValueError("scores without a number cannot be drawn")
+    shares = [row for row in shown if row.metric != _OWN_AXIS]
+    panels = [panel for panel in (shares, [r for r in shown if r.metric == _OWN_AXIS]) if panel]
+    names = list(dict.fromkeys(name for row in shown for name in row.baselines))
+    with drawing(theme):
+        num_columns = 2 if is_narrow else 4
+        num_legend_lines = math.ceil((1 + len(names)) / num_columns)
+        height = 0.3 * len(shown) + 0.62 * len(panels) + 0.25 * num_legend_lines
+        figure = empty_figure((4.0 if is_narrow else 8.2), height)
+        ratios = [len(panel) + 0.6 for panel in panels]
+        grid = figure.add_gridspec(len(panels), 1, height_ratios=ratios)
+        for place, panel in enumerate(panels):
+            _draw_scores(figure.add_subplot(grid[place, 0]), panel, names, theme)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        order = [len(handles) - 1, *range(len(handles) - 1)]  # the score was drawn last, on top
+        figure.legend(
+            [handles[index] for index in order],
+            [labels[index] for index in order],
+            loc="outside upper left",
+            ncols=num_columns,
+            fontsize=9,
+        )
+        return svg_of(figure)
+
+
+def describe_scores(rows: Sequence[ScoreRow]) -> str:
+    """The chart of `scores_svg` in words, for who cannot see it."""
+    sentences = []
+    for row in rows:
+        if row.value is None or not math.isfinite(row.value):
+            continue
+        words = f"{metric_label(row.metric)} {row.value:.3f}"
+        if row.interval is not None:
+            words += f" (95 % interval {row.interval[0]:.3f} to {row.interval[1]:.3f})"
+        known = {name: value for name, value in row.baselines.items() if value is not None}
+        others = [f"{baseline_label(name)} {value:.3f}" for name, value in known.items()]
+        sentences.append("; ".join([words, *others]))
+    return ". ".join(sentences) + "."
+
+
+def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], theme: Theme) -> None:
+    places = range(len(rows))
+    colours = (theme.second, theme.third, theme.pale_ink)
+    looks = zip(cycle(_MARKERS), cycle(colours), strict=True)
+    for name, (marker, colour) in zip(names, looks, strict=False):
+        values = [value_or_gap(row.baselines.get(name)) for row in rows]
+        label = _short(baseline_label(name))
+        hollow: dict[str, Any] = {} if marker == "x" else {"markerfacecolor": "none"}
+        axes.plot(
+            values, places, marker, color=colour, label=label, markersize=6, clip_on=False, **hollow
+        )
+    values = [value_or_gap(row.value) for row in rows]
+    known = [(place, row) for place, row in enumerate(rows) if row.interval is not None]
+    for place, row in known:
+        low, high = row.interval or (math.nan, math.nan)
+        axes.plot([low, high], [place, place], color=theme.accent, linewidth=2.5, alpha=0.55)
+    label = "score, 95 % interval" if known else "score"
+    axes.plot(values, places, "o", color=theme.accent, label=label, markersize=6, clip_on=False)
+    axes.set_yticks(places, [_short(metric_label(row.metric)) for row in rows])
+    top = max(number for row in rows for number in _numbers(row))
+    axes.set(xlim=(0, 1.05 * max(top, 0.05)), ylim=(len(rows) - 0.5, -0.6))
+    axes.tick_params(axis="y", length=0, pad=9)  # room for a mark at 0
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="both")
+    axes.set_axisbelow(True)
+
+
+def _short(label: str) -> str:
+    """A label that leaves room for what it names, even on a telephone."""
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+
+
+def _numbers(row: ScoreRow) -> list[float]:
+    """All finite numbers that a row draws."""
+    values = (row.value, *(row.interval or ()), *row.baselines.values())
+    return [value for value in values if value is not None and math.isfinite(value)]

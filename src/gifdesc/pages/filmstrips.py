@@ -1,0 +1,187 @@
+"""Small pictures of a GIF's frames for a page, and the GIFs of a folder by their names."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gifdesc.data.gifs import find_gifs
+from gifdesc.data.names import NameIndex, gif_key
+from gifdesc.errors import GifdescError, GifError
+from gifdesc.gif.reader import Gif, Indices, read_gif
+from gifdesc.pages.pictures import Frames, fit_frame
+from gifdesc.sampling import sampler, start_times_ms
+
+NUM_FRAMES = 16
+"""Frames of a filmstrip where nothing says how many."""
+
+NUM_THREADS = 2
+"""GIFs to read at once: decoding and shrinking leave Python's lock, and each may be large."""
+
+_NARROWEST_CELL = 24  # pixels
+_MARGIN_COLOUR = "#858b94"  # to be told from white and from black paper
+_QUALITIES = (65, 45, 25)  # of WebP: the next is tried where a picture grows too large
+_EFFORT = 2  # of WebP, 0 to 6: takes half the time of 4, for pictures that are 5 % larger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filmstrip:
+    """Frames of a GIF in rows of cells of one size, as one picture.
+
+    Attributes:
+        image: a WebP file; places behind the last frame are transparent.
+        num_columns: cells in a row; the last row may have fewer.
+        cell_width, cell_height: in pixels.
+        frames: T indices into the file's frames.
+        times_ms: when each of them comes on screen.
+        num_frames: frames of the file.
+        duration_ms: of one pass through the GIF.
+        note: what is worth knowing of the file, such as that it is cut off.
+    """
+
+    image: bytes
+    num_columns: int
+    cell_width: int
+    cell_height: int
+    frames: tuple[int, ...]
+    times_ms: tuple[int, ...]
+    num_frames: int
+    duration_ms: int
+    note: str | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of cells."""
+        return math.ceil(len(self.frames) / self.num_columns)
+
+
+def read_filmstrip(
+    source: Path | bytes,
+    indices: Indices = None,
+    *,
+    name: str | None = None,
+    frame_height: int = 88,
+    num_columns: int | None = 4,
+    max_bytes: int | None = 18_000,
+) -> Filmstrip:
+    """A GIF's frames as one picture; each is made small as soon as it is drawn.
+
+    Args:
+        source: The file's path, or its bytes.
+        indices: Which frames, as for `read_gif`; None for `NUM_FRAMES` spread over all.
+        name: What an error message calls the file.
+        frame_height: Height of a cell in pixels; a wide frame's is less.
+        num_columns: Cells in a row; None for one row.
+        max_bytes: A larger picture is made coarser, as far as that goes; None for any size.
+
+    Raises:
+        GifError: the file gives no frame.
+    """
+    if indices is None:
+        indices = sampler("uniform", NUM_FRAMES)
+    gif = read_small(source, indices, frame_height, name=name)
+    cells = gif.frames
+    num_columns = min(len(cells), num_columns or len(cells))
+    return Filmstrip(
+        image=_webp(_sheet(cells, num_columns), max_bytes),
+        num_columns=num_columns,
+        cell_width=cells.shape[2],
+        cell_height=cells.shape[1],
+        frames=gif.indices,
+        times_ms=start_times_ms(gif.durations_ms, gif.indices),
+        num_frames=gif.num_frames,
+        duration_ms=sum(gif.durations_ms),
+        note=gif.truncated or gif.note,
+    )
+
+
+def read_small(
+    source: Path | bytes, indices: Indices, frame_height: int, *, name: str | None = None
+) -> Gif:
+    """A GIF's frames as `read_gif` reads them, each made small as soon as it is drawn.
+
+    Raises:
+        GifError: the file gives no frame, or has fewer than when the indices were made.
+    """
+    try:
+        return read_gif(source, indices, name=name, reduce=Shrinker(frame_height))
+    except IndexError as error:
+        shown = name or (source if isinstance(source, Path) else "these bytes")
+        problem = f"{shown}: has fewer frames than when the model looked at it"
+        raise GifError(problem) from error
+
+
+class Shrinker:
+    """Makes frames small, one at a time: `reduce` of `read_gif`."""
+
+    def __init__(self, frame_height: int) -> None:
+        self._frame_height = frame_height
+
+    def __call__(self, frame: Frames) -> Frames:
+        """uint8 (height, width, 3) -> uint8 (cell height, cell width, 3).
+
+        A cell has the frame's form, and a margin where that is nearly a line.
+        """
+        size = fit_frame(frame.shape[1], frame.shape[0], self._frame_height).size
+        cell = (max(size[0], _NARROWEST_CELL), max(size[1], _NARROWEST_CELL))
+        picture = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        return np.asarray(ImageOps.pad(picture, cell, color=_MARGIN_COLOUR))
+
+
+class GifFolder:
+    """The GIFs under a folder, found by the names that features, predictions or tables use."""
+
+    def __init__(self, folder: Path) -> None:
+        """List the folder.
+
+        Raises:
+            GifdescError: there is no such folder.
+        """
+        if not folder.is_dir():
+            raise GifdescError(f"{folder}: no such folder; name the GIFs' folder with --gifs")
+        self._folder = folder
+        found = [one for one in find_gifs([folder]) if one.error is None]
+        self._paths = {gif_key(one.source): one.path for one in found}
+        self._names = NameIndex(self._paths)
+
+    def find(self, name: str) -> Path | None:
+        """A GIF by its path under the folder, its URL or its bare name (see `names`)."""
+        key = self._names.find(gif_key(name))
+        return None if key is None else self._paths[key]
+
+    def filmstrip(
+        self, name: str, indices: Indices = None
+    ) -> tuple[Filmstrip, None] | tuple[None, str]:
+        """A GIF's filmstrip, or why there is none: never an error."""
+        path = self.find(name)
+        if path is None:
+            return None, f"GIF missing: nothing under {self._folder} has this name"
+        try:
+            return read_filmstrip(path, indices), None
+        except GifdescError as error:
+            return None, f"GIF cannot be shown: {str(error).removeprefix(f'{path}: ')}"
+
+
+def _sheet(cells: Frames, num_columns: int) -> Image.Image:
+    num_cells, height, width = cells.shape[:3]
+    num_rows = math.ceil(num_cells / num_columns)
+    is_full = num_cells == num_rows * num_columns
+    sheet = Image.new("RGB" if is_full else "RGBA", (num_columns * width, num_rows * height))
+    for place, cell in enumerate(cells):
+        row, column = divmod(place, num_columns)
+        sheet.paste(Image.fromarray(cell), (column * width, row * height))
+    return sheet
+
+
+def _webp(image: Image.Image, max_bytes: int | None) -> bytes:
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        image.save(buffer, format="WEBP", quality=quality, method=_EFFORT)
+        if max_bytes is None or buffer.tell() <= max_bytes:
+            break
+    return buffer.getvalue()

@@ -1,0 +1,122 @@
+"""What every page has: templates that escape, one style, one script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gifdesc.errors import GifdescError
+from gifdesc.metrics.scoring import metric_label
+from gifdesc.pages.attention import attends, describe_look, moment, probability, seconds
+from gifdesc.pages.style import DARK, LIGHT, baseline_label
+from gifdesc.system.files import check_replaceable, reason, replacing
+from gifdesc.version import __version__
+
+# Characters that HTML forbids, and halves of surrogate pairs, which UTF-8 cannot hold.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
+    """Fill a template and write the page: one file that needs no other and no network.
+
+    Whatever is not marked as HTML is escaped. A policy in the page lets a browser run the
+    page's own script and load nothing.
+
+    Args:
+        path: where the page goes.
+        template: its name in `templates/`.
+        content: what the template names, by those names.
+
+    Raises:
+        GifdescError: the file cannot be written.
+    """
+    script = _source("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    common = {
+        "style": Markup(_source("page.css")),
+        "script": Markup(script),
+        "script_sha256": digest,
+        "light": LIGHT,
+        "dark": DARK,
+        "version": __version__,
+    }
+    stream = _environment().get_template(template).stream({**common, **content})
+    stream.enable_buffering(64)
+    try:
+        with replacing(path) as aside:
+            stream.dump(str(aside), encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def check_page_path(path: Path) -> None:
+    """Make sure, before long work, that a page can be written there; its folder is made.
+
+    Raises:
+        GifdescError: it cannot.
+    """
+    try:
+        check_replaceable(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> GifdescError:
+    return GifdescError(f"{path}: the page cannot be written ({reason(error)})")
+
+
+def data_uri(content: bytes | str, kind: str) -> Markup:
+    """A file inside a page, such as a picture of the kind `image/webp`."""
+    encoded = content.encode() if isinstance(content, str) else content
+    return Markup(f"data:{kind};base64,{base64.b64encode(encoded).decode()}")
+
+
+def printable(value: Any) -> Any:
+    """Text with a replacement character for each that a page cannot hold; others as they are."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    return value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gifdesc.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        metric_label=metric_label,
+        baseline_label=baseline_label,
+        attends=attends,
+        look=describe_look,
+        moment=moment,
+        probability=probability,
+        seconds=seconds,
+        hex_weights=_hex_weights,
+        webp=lambda image: data_uri(image, "image/webp"),
+    )
+    return environment
+
+
+def _source(name: str) -> str:
+    """A file of `templates/` as it stands."""
+    environment = _environment()
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _hex_weights(weights: list[float]) -> str:
+    """Weights for the script: two hexadecimal digits each, ff for 1."""
+    return bytes(round(255 * min(weight, 1.0)) for weight in weights).hex()

@@ -1,0 +1,238 @@
+"""Pictures of what was seen and said: filmstrips and contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gifdesc.errors import GifdescError
+from gifdesc.pages.style import LIGHT
+from gifdesc.sampling import uniform_indices
+from gifdesc.system.files import reason, replacing
+
+Frames = np.ndarray[Any, np.dtype[np.uint8]]
+
+_MARGIN, _GAP = 14, 4  # pixels
+_FONT_SIZE, _LINE_HEIGHT = 16, 22  # pixels
+_BOX = "#eef1f4"  # behind a frame that does not fill its place
+_NARROWEST_TEXT = 300  # pixels: beneath a single small frame, a caption still has room
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetRow:
+    """One GIF of a contact sheet.
+
+    Attributes:
+        frames: uint8 (T, height, width, 3), T at least 1.
+        caption: What the model said.
+        references: What people said.
+        is_right: Whether the caption counts as right; None leaves the mark out.
+    """
+
+    frames: Frames
+    caption: str
+    references: Sequence[str] = ()
+    is_right: bool | None = None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How frames of one size are shown, in pixels.
+
+    Attributes:
+        box: width and height of the place for a frame.
+        size: width and height of the frame in it.
+        corner: left and top of the frame in it.
+    """
+
+    box: tuple[int, int]
+    size: tuple[int, int]
+    corner: tuple[int, int]
+
+    def place(self, picture: Image.Image) -> Image.Image:
+        """The picture in its place: RGB of the size `box`."""
+        shown = picture.resize(self.size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        if self.size == self.box:
+            return shown
+        placed = Image.new("RGB", self.box, _BOX)
+        placed.paste(shown, self.corner)
+        return placed
+
+
+def fit_frame(width: int, height: int, frame_height: int) -> Fit:
+    """The place for frames of a size: one form for all but very wide and very high ones.
+
+    Args:
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+        frame_height: of the place. A frame that is more than twice as wide as high, or more
+            than twice as high as wide, is fitted into a box of that form.
+    """
+    box = (max(1, round(frame_height * min(max(width / height, 0.5), 2.0))), frame_height)
+    scale = min(box[0] / width, box[1] / height)
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    return Fit(box, size, ((box[0] - size[0]) // 2, (box[1] - size[1]) // 2))
+
+
+def filmstrip(
+    frames: Frames, caption: str, *, max_frames: int = 8, frame_height: int = 112
+) -> Image.Image:
+    """Frames side by side in their order, the caption beneath.
+
+    Args:
+        frames: uint8 (T, height, width, 3), T at least 1, of any height and width.
+        caption: Text of any length; it is wrapped to the strip's width.
+        max_frames: How many frames are shown at most, spread over all T.
+        frame_height: Height of a shown frame, in pixels. One that is more than twice as wide
+            as high, or more than twice as high as wide, is fitted into a box of that form.
+
+    Returns:
+        An RGB image on a white ground.
+
+    Raises:
+        ValueError: `frames` has another shape or dtype, or a size is below 1.
+    """
+    strip = _frame_row(frames, max_frames, frame_height)
+    width = max(strip.width, _NARROWEST_TEXT)
+    lines = wrapped(caption, width)
+    height = strip.height + (10 + len(lines) * _LINE_HEIGHT if lines else 0)
+    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), LIGHT.paper)
+    image.paste(strip, (_MARGIN, _MARGIN))
+    write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, LIGHT.ink)
+    return image
+
+
+def contact_sheet(
+    rows: Sequence[SheetRow], *, max_frames: int = 8, frame_height: int = 80
+) -> Image.Image:
+    """GIFs under one another, each with what was said of it and what is true.
+
+    Right and wrong are told by a word and a sign as well as by colour.
+
+    Args:
+        rows: At least one GIF.
+        max_frames: How many frames of a GIF are shown at most.
+        frame_height: Height of a shown frame, in pixels.
+
+    Returns:
+        An RGB image on a white ground.
+
+    Raises:
+        ValueError: there is no row, or a row's frames are not as `filmstrip` wants them.
+    """
+    if not rows:
+        raise ValueError("a contact sheet needs at least one row")
+    strips = [_frame_row(row.frames, max_frames, frame_height) for row in rows]
+    width = max(_NARROWEST_TEXT, *(strip.width for strip in strips))
+    cells = [_sheet_cell(row, strip, width) for row, strip in zip(rows, strips, strict=True)]
+    height = sum(cell.height for cell in cells) + (2 * len(cells)) * _MARGIN
+    image = Image.new("RGB", (width + 2 * _MARGIN, height), LIGHT.paper)
+    pen = ImageDraw.Draw(image)
+    top = 0
+    for cell in cells:
+        if top:
+            pen.line((_MARGIN, top, _MARGIN + width - 1, top), fill=LIGHT.rule)
+        image.paste(cell, (_MARGIN, top + _MARGIN))
+        top += cell.height + 2 * _MARGIN
+    return image
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write an image in the format that the path's ending names, such as `.png`.
+
+    Raises:
+        GifdescError: the file cannot be written.
+        ValueError: the ending names no format that Pillow can write.
+    """
+    # By name, for the temporary file has no ending.
+    name = Image.registered_extensions().get(path.suffix.lower())
+    if name is None:
+        raise ValueError(f"{path}: no picture format has this ending")
+    try:
+        with replacing(path) as aside:
+            image.save(aside, format=name)
+    except OSError as error:
+        raise GifdescError(f"{path}: the picture cannot be written ({reason(error)})") from error
+
+
+def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Image:
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        found = f"{frames.dtype} {frames.shape}"
+        raise ValueError(f"frames must be uint8 (T, height, width, 3), got {found}")
+    if frame_height < 1:
+        raise ValueError(f"frame_height must be at least 1, got {frame_height}")
+    fit = fit_frame(frames.shape[2], frames.shape[1], frame_height)
+    shown = uniform_indices(len(frames), max_frames)
+    strip = Image.new("RGB", (len(shown) * (fit.box[0] + _GAP) - _GAP, fit.box[1]), LIGHT.paper)
+    for place, index in enumerate(shown):
+        strip.paste(fit.place(Image.fromarray(frames[index])), (place * (fit.box[0] + _GAP), 0))
+    return strip
+
+
+def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
+    verdicts = {
+        True: ("\u2713 right", LIGHT.right),
+        False: ("\u2717 wrong", LIGHT.wrong),
+        None: ("", LIGHT.ink),
+    }
+    verdict, colour = verdicts[row.is_right]
+    indent = round(max(font().getlength(label) for label in ("said:", "truth:"))) + 10
+    aside = round(font().getlength(verdict)) + 10 if verdict else 0
+    texts = {"said:": wrapped(row.caption, width - indent - aside) or ["(nothing)"]}
+    if row.references:
+        texts["truth:"] = wrapped(" / ".join(row.references), width - indent - aside)
+    num_lines = sum(map(len, texts.values()))
+    cell = Image.new("RGB", (width, strip.height + 8 + num_lines * _LINE_HEIGHT), LIGHT.paper)
+    cell.paste(strip, (0, 0))
+    pen = ImageDraw.Draw(cell)
+    top = strip.height + 8
+    pen.text((width - aside + 10, top), verdict, fill=colour, font=font())
+    for label, lines in texts.items():
+        write_lines(pen, [label], 0, top, LIGHT.pale_ink)
+        top = write_lines(pen, lines, indent, top, LIGHT.ink)
+    return cell
+
+
+def write_lines(
+    pen: ImageDraw.ImageDraw, lines: Sequence[str], left: int, top: int, colour: str
+) -> int:
+    """Draw the lines and give the height, in pixels, at which the next one goes."""
+    for line in lines:
+        pen.text((left, top), line, fill=colour, font=font())
+        top += _LINE_HEIGHT
+    return top
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` pixels in `font()`; a word too long for a line is cut."""
+    lines: list[str] = []
+    # A file name's undecodable bytes may reach a caption; no font can draw them.
+    for word in text.encode("utf-8", "replace").decode("utf-8").split():
+        if lines and font().getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        lines.append("")
+        for character in word:
+            if lines[-1] and font().getlength(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+@cache
+def font(size: int = _FONT_SIZE) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: it has more scripts than Pillow's own font.
+
+    Args:
+        size: in pixels.
+    """
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, size)

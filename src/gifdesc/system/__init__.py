@@ -1,0 +1,1 @@
+"""The operating system and the network: files, locks, processes, threads, devices, the hub."""

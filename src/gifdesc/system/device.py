@@ -1,0 +1,128 @@
+"""Which device computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from gifdesc.errors import UsageError
+from gifdesc.system.cores import available_cores
+from gifdesc.system.device_name import check_device_name
+
+CPU_STREAM_FRAMES = 16
+"""Frames of a batch on one CPU stream: measured to be as fast as any other from 8 to 32."""
+
+
+_MAX_CPU_STREAMS = 8
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that `--device` names.
+
+    Args:
+        name: `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        UsageError: there is no such device here, or no such name.
+    """
+    check_device_name(name)
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: PyTorch finds no CUDA GPU here; use auto or cpu")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UsageError(f"--device {name}: there are {count} GPUs here, counted from 0")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: PyTorch finds no Apple GPU here; use auto or cpu")
+    return torch.device(name)
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device, without waiting for what the device computes.
+
+    Only pinned memory is copied meanwhile: a copy from any other memory waits for the stream (CUDA
+    C++ Programming Guide, "Asynchronous Concurrent Execution"). PyTorch keeps the pinned memory
+    until the copy is done.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran short, on a GPU or on the CPU."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        # The CPU's allocator has no error class of its own.
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    )
+
+
+def cpu_streams() -> tuple[int, int]:
+    """How many batches a CPU computes side by side, and the threads of each.
+
+    One thread each on up to 8 cores, for threads that share a batch wait for each other; not more
+    than 8 streams, for each needs memory of its own.
+    """
+    num_threads = min(torch.get_num_threads(), available_cores())
+    threads_each = math.ceil(num_threads / _MAX_CPU_STREAMS)
+    return num_threads // threads_each, threads_each
+
+
+@contextmanager
+def on_one_thread(*, if_true: bool = True) -> Iterator[None]:
+    """Compute on one CPU thread within: small tensors are done before a second one has woken."""
+    num_threads = torch.get_num_threads()
+    if if_true and num_threads > 1:
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(num_threads)
+    else:
+        yield
+
+
+@contextmanager
+def exact_float32(device: torch.device, *, if_true: bool = True) -> Iterator[None]:
+    """Compute float32 as float32 on a CUDA GPU within; the program's own settings come back after.
+
+    cuDNN computes RNNs and convolutions of float32 with the 10-bit mantissas of TF32 unless it is
+    told not to, and matrix products too where the program around allows it ("Numerical accuracy" in
+    PyTorch's documentation). Both ways to say so, the older `allow_tf32` and the newer
+    `fp32_precision`, are set alike: PyTorch refuses to compute where they contradict each other.
+    """
+    if not if_true or device.type != "cuda":
+        yield
+        return
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    parts = (cudnn.rnn, cudnn.conv, matmul)
+    precisions = [part.fp32_precision for part in parts]
+    allowed = [_allows_tf32(one) for one in (cudnn, matmul)]
+    cudnn.allow_tf32 = matmul.allow_tf32 = False
+    for part in parts:
+        part.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for one, before in zip((cudnn, matmul), allowed, strict=True):
+            if before is not None:
+                one.allow_tf32 = before
+        for part, precision in zip(parts, precisions, strict=True):
+            part.fp32_precision = precision
+
+
+def _allows_tf32(part: Any) -> bool | None:
+    """The older setting; None where the program around uses the newer ones."""
+    try:
+        return bool(part.allow_tf32)
+    except RuntimeError:
+        return None

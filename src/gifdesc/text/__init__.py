@@ -1,0 +1,1 @@
+"""Captions to tokens and back, and what is peculiar to a language."""

@@ -1,0 +1,1 @@
+"""One training run: epochs, steps, self-critical training, resuming."""

@@ -1,0 +1,248 @@
+"""What a training run writes into its model folder, and the state that a resume needs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from gifdesc.config import FeatureRecipe, TrainingConfig
+from gifdesc.data.caption_statistics import CaptionStatistics
+from gifdesc.data.training_record import TrainingRecord, read_record, write_record
+from gifdesc.errors import CheckpointError, GifdescError, TrainingError
+from gifdesc.model.checkpoint import WEIGHTS_NAME, save_checkpoint, save_confidence_threshold
+from gifdesc.model.folder import HISTORY_NAME
+from gifdesc.model.network import CaptionModel
+from gifdesc.pages.charts import plot_history
+from gifdesc.system.files import reason, write_json_lines
+from gifdesc.system.tensor_files import read_tensors, save_tensors
+from gifdesc.text.tokenizer import CaptionTokenizer
+
+LAST_NAME = "last"
+
+
+CURVES_NAME = "training.png"
+
+_DRAW_SECONDS = 30.0
+"""The curves are drawn this often, and at the end: half a second each time is 2 % of a run."""
+
+log = logging.getLogger(__name__)
+
+
+class TrainingFiles:
+    """Writes a run's models, history, curves and state.
+
+    Args:
+        model_dir: the model folder.
+        tokenizer: the model's.
+        recipe: of the features, None where nobody knows.
+        config: the run.
+        captions: what the training captions are like.
+        record: which GIFs the run learns from.
+        resumed: whether the run goes on, so that the folder's own record stays in it.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        tokenizer: CaptionTokenizer,
+        recipe: FeatureRecipe | None,
+        config: TrainingConfig,
+        captions: CaptionStatistics,
+        record: TrainingRecord,
+        *,
+        resumed: bool = False,
+    ) -> None:
+        self._model_dir = model_dir
+        self._tokenizer = tokenizer
+        self._recipe = recipe
+        self._config = config
+        self._captions = captions
+        self._record = record
+        self._resumed = resumed
+        self._recorded: set[Path] = set()
+        self._drawn_seconds = time.monotonic()
+        self._num_drawn: int | None = None
+
+    def save_epoch(
+        self,
+        model: CaptionModel,
+        history: Sequence[dict[str, Any]],
+        threshold: float | None,
+    ) -> None:
+        """Write what a finished epoch leaves: its model, its row, now and then the curves.
+
+        Args:
+            model: as it is after the epoch.
+            history: a row per finished epoch; the last one says whether it is the best.
+            threshold: of the best epoch's captions (model/confidence.py).
+
+        Raises:
+            TrainingError: the folder cannot be written.
+        """
+        with self._writing():
+            self._save_model(self._model_dir / LAST_NAME, model)
+            if len(history) == 1:
+                # The tokenizer of this run must never stand beside the weights of another.
+                (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
+            if history[-1]["is_best"]:
+                self._save_model(self._model_dir, model, threshold)
+            write_json_lines(self._model_dir / HISTORY_NAME, history)
+        if time.monotonic() - self._drawn_seconds > _DRAW_SECONDS:
+            self.draw(history)
+
+    def save_threshold(self, threshold: float | None) -> None:
+        """State the best epoch's confidence threshold as it is known by the end.
+
+        Raises:
+            TrainingError: the folder cannot be written.
+        """
+        with self._writing():
+            save_confidence_threshold(self._model_dir, threshold)
+
+    def save_state(
+        self, progress: Progress, model: CaptionModel, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Write what a resume needs.
+
+        Raises:
+            TrainingError: the folder cannot be written.
+        """
+        with self._writing():
+            save_state(self._model_dir / LAST_NAME / STATE_NAME, progress, model, optimizer)
+
+    def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Draw the curves unless they are drawn; a picture that fails is only warned of."""
+        if not history or len(history) == self._num_drawn:
+            return
+        path = self._model_dir / CURVES_NAME
+        try:
+            plot_history(history, path)
+        except GifdescError as error:
+            log.warning("%s", error)
+        # A computer that trains may have no library for pictures; matplotlib has many errors.
+        except (ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
+            log.warning("%s: not drawn: %s", path, error)
+        self._drawn_seconds = time.monotonic()
+        self._num_drawn = len(history)
+
+    def _save_model(
+        self, folder: Path, model: CaptionModel, threshold: float | None = None
+    ) -> None:
+        if folder not in self._recorded:
+            before = read_record(folder) if self._resumed else None
+            write_record(folder, self._record.joined(before))
+            self._recorded.add(folder)
+        save_checkpoint(
+            folder, model, self._tokenizer, self._recipe, self._config, threshold, self._captions
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(f"{self._model_dir}: cannot be written: {reason(error)}") from error
+
+
+STATE_NAME = "state.safetensors"
+STATE_VERSION = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        epoch: the epoch that is under way, counted from 1.
+        sums: over its batches that are done: the totals that its result is made of.
+        history: one row per finished epoch.
+        model: the model's configuration as JSON.
+        training: the run's configuration as JSON.
+        data_sha256: of what the run learns from.
+        phase: what the run is learning from: the next token, or rewards.
+        scaler: of float16's gradients (`torch.amp.GradScaler.state_dict`); empty in other types.
+    """
+
+    epoch: int = 1
+    sums: Mapping[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    model: Mapping[str, Any]
+    training: Mapping[str, Any]
+    data_sha256: str
+    phase: str = "cross_entropy"
+    scaler: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def has_begun(self) -> bool:
+        """A step is done and kept: there is something to go on with."""
+        return bool(self.history or self.sums)
+
+
+def save_state(
+    path: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write a run's state.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
+    row = {"format_version": STATE_VERSION, **vars(progress)}
+    save_tensors(path, tensors, {"progress": json.dumps(row)})
+
+
+def read_progress(path: Path) -> Progress:
+    """How far the run of a state file has come, without its tensors.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of a newer format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            row = json.loads((file.metadata() or {})["progress"])
+        if not isinstance(row, dict):
+            raise ValueError("no JSON object")
+        version = row.pop("format_version")
+        if version > STATE_VERSION:
+            raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc to resume it")
+        if version < STATE_VERSION:
+            raise CheckpointError(f"{path}: of an older gifdesc; start again with --force")
+        return Progress(**row)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: missing; there is no run to resume") from None
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error
+
+
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Give a model and its optimizer the state that a file holds.
+
+    Raises:
+        CheckpointError: the file is damaged, or of another model.
+    """
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}}
+    try:
+        for name, tensor in read_tensors(path).items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        model.load_state_dict(parts["model"])
+        whole = optimizer.state_dict()
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            index, _, value_name = name.partition(".")
+            state.setdefault(int(index), {})[value_name] = tensor
+        optimizer.load_state_dict({**whole, "state": state})
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error

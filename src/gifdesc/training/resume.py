@@ -1,0 +1,175 @@
+"""Whether a model folder may be written, and whether the run in it is the one to go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.errors import CheckpointError, TrainingError
+from gifdesc.model.checkpoint import CONFIG_NAME
+from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, read_progress
+
+_FREE = {"epochs", "scst_epochs", "patience", "precision"}
+"""Fields of a run that may change when it is resumed: how long, and how fast."""
+
+
+def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | None:
+    """The run in a model folder that is to go on; None where one is to begin.
+
+    Raises:
+        TrainingError: the folder holds a model or a run, and nobody said what to do with it.
+        CheckpointError: the run's state is damaged.
+    """
+    state_path = model_dir / LAST_NAME / STATE_NAME
+    has_run, has_model = state_path.exists(), (model_dir / CONFIG_NAME).exists()
+    if force or not (has_run or has_model):
+        return None
+    if resume and has_run:
+        return read_progress(state_path)
+    if not has_model and not read_progress(state_path).has_begun:
+        return None  # a run that was stopped before its first epoch was done
+    if resume:
+        raise TrainingError(
+            f"{model_dir}: holds a model but no run to resume; replace it with --force"
+        )
+    remedy = (
+        "continue with --resume, replace it with --force, or "
+        if has_run
+        else ("replace it with --force, or ")
+    )
+    raise TrainingError(
+        f"{model_dir}: holds a model already; {remedy}choose another folder with --model"
+    )
+
+
+def stored_configs(model_dir: Path) -> tuple[ModelConfig, TrainingConfig] | None:
+    """What the run in a folder was begun with; None without a run.
+
+    Raises:
+        CheckpointError: the run's state is damaged.
+    """
+    path = model_dir / LAST_NAME / STATE_NAME
+    if not path.exists():
+        return None
+    progress = read_progress(path)
+    try:
+        return (
+            from_json(ModelConfig, progress.model),
+            from_json(TrainingConfig, progress.training),
+        )
+    except ValueError as error:
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error
+
+
+def choose_configs(
+    resumed_dir: Path | None,
+    preset: str | None,
+    *,
+    model_options: Mapping[str, Any],
+    training_options: Mapping[str, Any],
+) -> tuple[ModelConfig, TrainingConfig]:
+    """What a run is to be: a preset, or the run that goes on, with the options given.
+
+    Args:
+        resumed_dir: the model folder whose run goes on, if it holds one.
+        preset: a key of `PRESETS`; None for the default, or the run's own.
+        model_options: fields of the model's configuration.
+        training_options: fields of the run's.
+
+    Raises:
+        ValueError: they do not go together.
+        CheckpointError: the run's state is damaged.
+    """
+    stored = None if resumed_dir is None else stored_configs(resumed_dir)
+    if stored is not None and preset in (None, stored[1].preset):
+        model, training = stored
+    else:
+        chosen = PRESETS[preset or DEFAULT_PRESET]
+        model, training = chosen.model, chosen.training
+    changes = dict(model_options)
+    if "hidden_size" in changes:
+        changes["embedding_size"] = changes["hidden_size"]
+        if model.projection_size:
+            changes["projection_size"] = changes["hidden_size"]
+    if changes.get("encoder") == "none":
+        changes |= {
+            "bidirectional": False,
+            "projection_size": changes.get("hidden_size", model.hidden_size),
+        }
+    settings = dict(training_options)
+    if settings.get("objective") == "reconstruction":
+        settings.setdefault("best_by", "loss")  # such a model has no captions to score
+    if settings.get("optimizer") == "adam":
+        settings.setdefault("weight_decay", 0.0)  # Adam has none
+    return replace(model, **changes), replace(training, **settings)
+
+
+def check_same_run(stored: Progress, wanted: Progress) -> None:
+    """Refuse to go on with a run that is another one, before anything is written.
+
+    Raises:
+        TrainingError: a setting or the data differ; it names the first that does.
+    """
+    before, now = stored.model, wanted.model
+    if before.get("feature_size") != now["feature_size"]:
+        raise TrainingError(
+            f"--resume: the features have {now['feature_size']} numbers a frame, the run's had "
+            f"{before.get('feature_size')}; use its features, or start again with --force"
+        )
+    if before.get("vocab_size") != now["vocab_size"]:
+        raise TrainingError(
+            f"--resume: the vocabulary has {now['vocab_size']} tokens, the run's had "
+            f"{before.get('vocab_size')}; use its descriptions, or start again with --force"
+        )
+    for was, is_now in ((before, now), (_completed(stored.training), wanted.training)):
+        if name := _difference(was, is_now):
+            if name == "splits_sha256":
+                raise TrainingError(
+                    "--resume: the run was begun with other split lists, or with none; give its "
+                    "own with --splits, or start again with --force"
+                )
+            raise TrainingError(
+                f"--resume: the run was begun with {name} {was.get(name)}, not {is_now[name]}; "
+                "leave that option out, or start again with --force"
+            )
+    if stored.data_sha256 != wanted.data_sha256:
+        raise TrainingError(
+            "--resume: the features, GIFs or descriptions are not those that the run was begun "
+            "with; start again with --force"
+        )
+    _check_epochs(stored, now=wanted.training["epochs"])
+
+
+def _completed(training: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run's configuration with the fields that came after it was begun."""
+    try:
+        return to_json(from_json(TrainingConfig, training))
+    except ValueError:
+        return training
+
+
+def _check_epochs(stored: Progress, *, now: int) -> None:
+    """Cross-entropy may go on for longer, until self-critical training has begun."""
+    before = stored.training["epochs"]
+    if now == before:
+        return
+    is_begun = stored.sums or stored.phase == "self_critical"
+    num_begun = stored.epoch if is_begun else stored.epoch - 1
+    if num_begun > before:
+        raise TrainingError(
+            f"--resume: self-critical training has begun after epoch {before}, so there is no way "
+            f"to --epochs {now}; leave that option out, or start again with --force"
+        )
+    if now < num_begun:
+        raise TrainingError(
+            f"--resume: {num_begun} epochs of cross-entropy are done or under way, more than "
+            f"--epochs {now}; ask for as many or more, or start again with --force"
+        )
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    names = [name for name in now if name not in _FREE]
+    return next((name for name in names if before.get(name) != now[name]), None)

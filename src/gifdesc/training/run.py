@@ -1,0 +1,421 @@
+"""One training run: it prepares the model and its folder, then runs its phases and epochs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gifdesc.config import (
+    ABSENT,
+    CORPUS_TOKENIZER,
+    FeatureRecipe,
+    ModelConfig,
+    TrainingConfig,
+    to_json,
+)
+from gifdesc.data.dataset import GIFDataset, feature_statistics
+from gifdesc.data.training_data import TrainingData
+from gifdesc.data.training_record import TrainingRecord
+from gifdesc.errors import GifdescError, TrainingError
+from gifdesc.model.checkpoint import WEIGHTS_NAME, load_weights
+from gifdesc.model.confidence import confidence_threshold
+from gifdesc.model.network import CaptionModel
+from gifdesc.system.files import reason
+from gifdesc.system.locking import locked
+from gifdesc.system.process import Interrupted, StopRequest, holding_signals
+from gifdesc.system.waits import wait_for
+from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.training.distributed import World
+from gifdesc.training.epochs import EpochLoop, EpochSums, Phase, SelfCriticalPhase, not_finite
+from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, TrainingFiles, load_state
+from gifdesc.training.results import (
+    EpochResult,
+    StepResult,
+    TrainingSummary,
+    is_better,
+    num_epochs_since_best,
+)
+from gifdesc.training.resume import check_folder, check_same_run
+from gifdesc.training.size import fit_to_data
+from gifdesc.training.step import Trainer, make_optimizer
+from gifdesc.training.validation import INTERIM_GIFS, Validator
+
+_SAVE_SECONDS = 600.0
+"""An epoch that takes long is saved this often: what a crash can cost."""
+
+_VOTE_STEPS = 20
+"""Several processes ask each other this often whether one was told to stop."""
+
+
+class TrainingRun:
+    """What the epochs of a run share.
+
+    Args:
+        data: what is learnt from.
+        model_dir: the model folder.
+        model: in training mode, on `device`; its weights are set where the run goes on.
+        tokenizer: the model's.
+        config: the run.
+        device: where to compute.
+        world: the processes that train together.
+        start: where the run begins or goes on.
+
+    Attributes:
+        history: a row per finished epoch.
+        num_cut: captions that were longer than the limit.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        model_dir: Path,
+        model: CaptionModel,
+        tokenizer: CaptionTokenizer,
+        config: TrainingConfig,
+        device: torch.device,
+        world: World,
+        start: Progress,
+    ) -> None:
+        self._data = data
+        self._model_dir = model_dir
+        self._model = model
+        self._tokenizer = tokenizer
+        self._config = config
+        self._device = device
+        self._world = world
+        self._start = start
+        self.history: list[dict[str, Any]] = list(start.history)
+        dataset = GIFDataset(
+            data.splits["train"],
+            tokenizer,
+            max_tokens=config.max_tokens,
+            feature_size=data.feature_size,
+            store=data.store,
+        )
+        self.num_cut = dataset.num_cut
+        captions = dataset.caption_statistics()
+        self._limit = captions.limit
+        self._files = TrainingFiles(
+            model_dir,
+            tokenizer,
+            data.recipe,
+            config,
+            captions,
+            TrainingRecord.of(data.splits),
+            resumed=bool(start.history),
+        )
+        self._phase = Phase(dataset, config, world, tokenizer)
+        self._validator = None
+        if data.splits["val"]:
+            self._validator = Validator(
+                data.splits["val"], tokenizer, config, data.store, device, world, captions
+            )
+        self._optimizer = make_optimizer(model, config)
+        if start.has_begun:
+            load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
+        self._trainer = self._make_trainer(start.scaler)
+        self._saved_seconds = time.monotonic()
+        self._num_shared = 0
+
+    def _make_trainer(self, scaler: Mapping[str, float]) -> Trainer:
+        return Trainer(
+            self._model, self._optimizer, self._config, self._device, self._world, scaler
+        )
+
+    def go(
+        self,
+        stop: StopRequest,
+        on_step: Callable[[StepResult], None],
+        on_epoch: Callable[[EpochResult], None],
+    ) -> None:
+        """All epochs that are left."""
+        if not self._start.has_begun:
+            # Before any other file: a run that is killed at one of them can be resumed, and what is
+            # left of a run that is replaced is not taken for this one's.
+            self._save_state(self._start.epoch, EpochSums())
+        try:
+            self._take_epochs(stop, on_step, on_epoch)
+        except (Interrupted, GifdescError):  # not whoever interrupts at once
+            self._draw()
+            raise
+        if self._world.is_main and self._validator is not None:
+            # Of the whole validation split, for the model that is kept.
+            load_weights(self._model_dir / WEIGHTS_NAME, self._model)
+            scores = self._validator.caption_scores(self._model)
+            self._files.save_threshold(confidence_threshold(scores))
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._world.is_main and len(self.history) > len(self._start.history):
+            self._files.draw(self.history)
+
+    def _take_epochs(
+        self,
+        stop: StopRequest,
+        on_step: Callable[[StepResult], None],
+        on_epoch: Callable[[EpochResult], None],
+    ) -> None:
+        sums = EpochSums(**self._start.sums)
+        first_epoch = 1
+        for epoch in range(self._start.epoch, self._config.epochs + self._config.scst_epochs + 1):
+            is_rewarded = epoch > self._config.epochs
+            if not is_rewarded and self._is_exhausted():
+                continue
+            if is_rewarded and self._phase.name != SelfCriticalPhase.name:
+                self._begin_self_critical(epoch)
+            if is_rewarded:
+                first_epoch = self._config.epochs + 1
+            loop = EpochLoop(self._phase, epoch, first_epoch, sums)
+            for _ in loop.steps(self._model, self._trainer, self._device, on_step):
+                self._stop_if_asked(stop, loop, epoch)
+            result = self._finish_epoch(epoch, loop)
+            on_epoch(result)
+            sums = EpochSums()
+            if self._world.any(bool(stop), self._device):
+                self._say_stopped(stop, f"epoch {epoch} is done")
+
+    def _begin_self_critical(self, epoch: int) -> None:
+        """Reward what the best epoch so far would say; go on where the run has begun with it."""
+        data, config = self._data, self._config
+        is_begun = self._start.phase == SelfCriticalPhase.name
+        self._phase = SelfCriticalPhase(
+            data.splits["train"], config, self._world, self._tokenizer, data.store, self._limit
+        )
+        if not is_begun:
+            load_weights(self._model_dir / WEIGHTS_NAME, self._model)
+            self._optimizer = make_optimizer(self._model, config)
+            self._trainer = self._make_trainer({})
+            # From here on the model folder's weights may be rewarded ones, no more to begin with.
+            self._save_state(epoch, EpochSums())
+
+    def _is_exhausted(self) -> bool:
+        patience = self._config.patience
+        return bool(patience) and num_epochs_since_best(self.history) >= patience
+
+    def _finish_epoch(self, epoch: int, loop: EpochLoop) -> EpochResult:
+        self._check_weights(epoch)
+        val = self._validator(self._model) if self._validator else None
+        if val is not None and not math.isfinite(val.loss):
+            raise not_finite(f"the validation loss of epoch {epoch} is")
+        is_rewarded = self._phase.name == SelfCriticalPhase.name
+        nothing = {"val_loss": None, "val_cider": None}
+        scores = {"val_loss": val.loss, "val_cider": val.cider} if val else nothing
+        result = EpochResult(
+            epoch=epoch,
+            phase="self_critical" if is_rewarded else "cross_entropy",
+            train_loss=None if is_rewarded else loop.sums.mean_loss,
+            train_reward=loop.sums.mean_reward if is_rewarded else None,
+            val_loss=val.loss if val else None,
+            val_token_accuracy=val.token_accuracy if val else None,
+            val_cider=val.cider if val else None,
+            learning_rate=loop.learning_rate,
+            seconds=loop.sums.seconds,
+            examples_per_second=loop.sums.num_examples / max(1e-9, loop.sums.seconds),
+            is_best=is_better(scores, self.history, self._config.best_by),
+        )
+        self.history.append(asdict(result))
+        if self._world.is_main:
+            self._files.save_epoch(self._model, self.history, self._threshold(result))
+        self._share_problems()
+        self._save_state(epoch + 1, EpochSums())
+        return result
+
+    def _threshold(self, result: EpochResult) -> float | None:
+        """From which score on the best epoch's captions are to be believed."""
+        if self._validator is None or not result.is_best:
+            return None
+        return confidence_threshold(self._validator.caption_scores(self._model, INTERIM_GIFS))
+
+    def _share_problems(self) -> None:
+        """Let every process know of the files that any of them could not use."""
+        if self._world.size == 1:
+            return
+        problems = self._data.problems
+        for found in self._world.gather(problems[self._num_shared :], self._device):
+            if found not in problems:
+                problems.append(found)
+        self._num_shared = len(problems)
+
+    def _check_weights(self, epoch: int) -> None:
+        """Keep the last good checkpoint where a finite loss had a gradient that was not."""
+        if not all(bool(one.isfinite().all()) for one in self._model.parameters()):
+            raise not_finite(f"the weights in epoch {epoch} are")
+
+    def _save_state(self, epoch: int, sums: EpochSums) -> None:
+        self._saved_seconds = time.monotonic()
+        progress = replace(
+            self._start,
+            epoch=epoch,
+            sums=asdict(sums) if sums.num_batches else {},
+            history=self.history,
+            phase=self._phase.name,
+            scaler=self._trainer.scaler,
+        )
+        if self._world.is_main:
+            self._files.save_state(progress, self._model, self._optimizer)
+
+    def _stop_if_asked(self, stop: StopRequest, loop: EpochLoop, epoch: int) -> None:
+        """Save and stop where the run was told to; save now and then in any case."""
+        is_asked = bool(stop)
+        if self._world.size > 1:
+            is_time = loop.sums.num_batches % _VOTE_STEPS == 0
+            is_asked = is_time and self._world.any(is_asked, self._device)
+        if is_asked or time.monotonic() - self._saved_seconds > _SAVE_SECONDS:
+            loop.look()
+            self._check_weights(epoch)
+            self._save_state(epoch, loop.sums)
+        if is_asked:
+            self._share_problems()
+            done = f"{loop.sums.num_batches} of {self._phase.num_batches} steps of epoch {epoch}"
+            self._say_stopped(stop, f"{done} are done")
+
+    def _say_stopped(self, stop: StopRequest, done: str) -> None:
+        message = f"stopped: {done}; continue with --resume"
+        raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))
+
+
+def train(
+    data: TrainingData,
+    model_dir: Path,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    device: torch.device,
+    *,
+    world: World | None = None,
+    force: bool = False,
+    resume: bool = False,
+    on_tokenizer: Callable[[CaptionTokenizer], None] = lambda _: None,
+    on_step: Callable[[StepResult], None] = lambda _: None,
+    on_epoch: Callable[[EpochResult], None] = lambda _: None,
+) -> TrainingSummary:
+    """Train a captioner; after every epoch the model folder is whole.
+
+    The folder keeps the best epoch by validation score (the latest, where there is no validation
+    split); `last/` keeps the latest and what a resumed run needs. SIGINT and SIGTERM end the step
+    that is under way and save.
+
+    Args:
+        data: from `prepare_data`.
+        model_dir: the model folder to write.
+        model_config: the model; its feature and vocabulary sizes are taken from the data.
+        config: the run; what it leaves to the data is chosen by `training.size.fit_to_data`.
+        device: where to compute.
+        world: the processes that train together; None for this one alone.
+        force: replace a model that the folder holds.
+        resume: go on with the run that the folder holds, to the same numbers as if it had never
+            stopped; without one, begin.
+        on_tokenizer: called once, with the tokenizer, before the first step.
+        on_step: called after every optimizer step.
+        on_epoch: called after every epoch, when its files are written.
+
+    Raises:
+        TrainingError: the folder holds a model already, or a run that is not this one, or another
+            run is writing to it, or it cannot be written, or the loss is not finite.
+        UsageError: the tokenizer cannot be had.
+        Interrupted: the run was told to stop; what it had is saved.
+    """
+    stored = check_folder(model_dir, force=force, resume=resume)
+    config = fit_to_data(
+        replace(config, splits_sha256=data.splits_sha256),
+        num_pairs=data.num_pairs,
+        num_val_gifs=len(data.splits["val"]),
+        known=None if stored is None else stored.training,
+    )
+    with wait_for("making the vocabulary"):
+        tokenizer = make_tokenizer(data, config)
+    on_tokenizer(tokenizer)
+    model_config = replace(
+        model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
+    )
+    start = Progress(
+        model=to_json(model_config), training=to_json(config), data_sha256=_sha256_of(data)
+    )
+    world = world or World()
+    with _alone_in(model_dir, world), _seeded(config.seed, device):
+        # Looked at again: another run may have written here before this one had the folder.
+        progress = check_folder(model_dir, force=force, resume=resume)
+        if progress is not None:
+            check_same_run(progress, start)
+            start = replace(progress, model=start.model, training=start.training)
+        model = CaptionModel(model_config)
+        if model_config.standardise and not start.has_begun:
+            statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
+            model.set_feature_statistics(*statistics)
+        model.to(device).train()
+        run = TrainingRun(data, model_dir, model, tokenizer, config, device, world, start)
+        with holding_signals() as stop:
+            run.go(stop, on_step, on_epoch)
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    history = [EpochResult(**row) for row in run.history]
+    return TrainingSummary(model_dir, history, data, num_parameters, run.num_cut, config)
+
+
+def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokenizer:
+    """The run's tokenizer: built from the training captions, or loaded.
+
+    Raises:
+        UsageError, CheckpointError: it cannot be loaded.
+    """
+    if config.tokenizer != CORPUS_TOKENIZER:
+        return CaptionTokenizer.load(config.tokenizer)
+    return CaptionTokenizer.train(
+        (caption for example in data.splits["train"] for caption in example.captions),
+        case=config.case,
+        spelling=config.spelling,
+    )
+
+
+def _sha256_of(data: TrainingData) -> str:
+    """What tells data apart: the features' recipe, the names and captions of both splits."""
+    recipe = {} if data.recipe is None else to_json(data.recipe)
+    # A field with the value that its absence means: runs of before it existed have no such field.
+    untold = {
+        one.name
+        for one in fields(FeatureRecipe)
+        if ABSENT in one.metadata and recipe.get(one.name) == one.metadata[ABSENT]
+    }
+    # As when recipes are compared, weights count by their hash and the version not at all.
+    untold |= {"weights", "gifdesc_version"}
+    told = {key: recipe[key] for key in recipe if key not in untold}
+    digest = hashlib.sha256(json.dumps(told).encode())
+    for split in ("train", "val"):
+        for example in data.splits[split]:
+            row = json.dumps([split, example.name, example.captions])
+            digest.update(row.encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone_in(model_dir: Path, world: World) -> Iterator[None]:
+    """Keep other runs out of a model folder: one run at a time writes it."""
+    if not world.is_main:
+        yield
+        return
+    refusal = TrainingError(
+        f"{model_dir}: another gifdesc train is writing here; wait for it, or choose another "
+        "folder with --model"
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(model_dir / LAST_NAME, refusal))
+        except OSError as error:
+            raise TrainingError(f"{model_dir}: cannot be written: {reason(error)}") from error
+        yield
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers of this seed within, the caller's own generators untouched after."""
+    # Only the device that computes: asking the other GPUs takes memory on each.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

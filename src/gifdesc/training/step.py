@@ -1,0 +1,202 @@
+"""One optimizer step: losses, gradients, memory that runs short, processes that share a batch.
+
+Knows neither epochs nor files, and of the model only that a loss comes of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from gifdesc.config import TrainingConfig, TrainingPrecision
+from gifdesc.data.dataset import Batch
+from gifdesc.errors import TrainingError
+from gifdesc.model.losses import BatchLoss
+from gifdesc.system.device import exact_float32, is_out_of_memory
+from gifdesc.training.distributed import World
+
+log = logging.getLogger(__name__)
+
+LossFunction = Callable[[Batch], BatchLoss]
+
+
+class Trainer:
+    """Moves a model's weights, one batch at a time.
+
+    Args:
+        model: in training mode, on `device`.
+        optimizer: of its parameters.
+        config: clipping and precision.
+        device: where to compute.
+        world: the processes that share every batch.
+        scaler: the state of the gradient scale, of a run that goes on in float16.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        config: TrainingConfig,
+        device: torch.device,
+        world: World,
+        scaler: Mapping[str, float] | None = None,
+    ) -> None:
+        self._parameters = list(model.parameters())
+        self._optimizer = optimizer
+        self._config = config
+        self._device = device
+        self._world = world
+        self._num_parts = 1
+        self._dtype = autocast_dtype(config.precision, device)
+        self._scaler = make_scaler(self._dtype, device)
+        if scaler and self._scaler.is_enabled():
+            self._scaler.load_state_dict(dict(scaler))
+
+    def step(self, batch: Batch, loss_of: LossFunction, learning_rate: float) -> Tensor:
+        """Take one step down the gradient of the loss per token.
+
+        Where memory runs short the batch is parted and its gradients are summed: the step stays
+        the same.
+
+        Args:
+            batch: this process's share of the examples.
+            loss_of: the loss.
+            learning_rate: of this step.
+
+        Returns:
+            Three sums over the examples of all processes, on the device: cross-entropy in nats,
+            tokens predicted right, tokens predicted.
+
+        Raises:
+            TrainingError: memory does not even suffice for one example.
+        """
+        while True:
+            try:
+                with exact_float32(self._device, if_true=self._dtype is torch.float32):
+                    sums = self._backward(batch, loss_of)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside the handler, whose traceback holds on to the tensors.
+            self._part_further(len(batch.tokens))
+        self._world.sum_([sums])
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        self._world.sum_(gradients)
+        torch._foreach_mul_(gradients, (1.0 / sums[2].clamp(min=1)).float())
+        self._scaler.unscale_(self._optimizer)
+        if self._config.max_grad_norm:
+            nn.utils.clip_grad_norm_(self._parameters, self._config.max_grad_norm)
+        set_learning_rate(self._optimizer, learning_rate)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        return sums
+
+    @property
+    def scaler(self) -> Mapping[str, float]:
+        """The state of float16's gradient scale, which a resumed run goes on with; else empty."""
+        return self._scaler.state_dict()
+
+    def _backward(self, batch: Batch, loss_of: LossFunction) -> Tensor:
+        for parameter in self._parameters:  # all, so that every process sums the same ones
+            parameter.grad = torch.zeros_like(parameter)
+        # Apple's GPUs have no float64.
+        exact = torch.float32 if self._device.type == "mps" else torch.float64
+        sums = torch.zeros(3, dtype=exact, device=self._device)
+        size = math.ceil(len(batch.tokens) / self._num_parts)
+        for first in range(0, len(batch.tokens), size):
+            part = batch.part(first, first + size).to(self._device)
+            with torch.autocast(
+                self._device.type, self._dtype, enabled=self._dtype is not torch.float32
+            ):
+                loss = loss_of(part)
+            self._scaler.scale(loss.objective).backward()  # type: ignore[no-untyped-call]
+            found = (loss.cross_entropy, loss.num_correct, loss.num_tokens)
+            sums += torch.stack([number.detach().to(exact) for number in found])
+        return sums
+
+    def _part_further(self, num_examples: int) -> None:
+        if self._num_parts >= num_examples:
+            raise TrainingError(
+                "not enough memory for one example; choose a smaller --hidden-size or another "
+                "--device"
+            )
+        self._num_parts *= 2
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning(
+            "out of memory: each batch is now computed in %d parts, with the same result",
+            self._num_parts,
+        )
+
+
+def make_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:
+    """What scales the losses of float16, in whose range small gradients vanish.
+
+    Source: Micikevicius et al. 2018, arXiv:1710.03740, section 3.2.
+    """
+    is_needed = dtype is torch.float16 and device.type == "cuda"
+    return torch.amp.GradScaler(device.type, enabled=is_needed)
+
+
+def autocast_dtype(precision: TrainingPrecision, device: torch.device) -> torch.dtype:
+    """The type that arithmetic is done in.
+
+    `auto` is bfloat16 on a GPU that has it, float16 on an older one, float32 elsewhere.
+    """
+    if precision != "auto":
+        return {
+            "float32": torch.float32,
+            "float16": torch.float16,
+            "bfloat16": torch.bfloat16,
+        }[precision]
+    if device.type != "cuda":
+        return torch.float32
+    # Since Ampere (compute capability 8.0) GPUs are fast at bfloat16; before, PyTorch emulates it.
+    is_ampere = torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if is_ampere else torch.float16
+
+
+def learning_rate_at(step: int, num_steps: int, config: TrainingConfig) -> float:
+    """The learning rate of an optimizer step.
+
+    Args:
+        step: counted from 0.
+        num_steps: of the run.
+        config: its learning rate, warm-up and schedule.
+    """
+    num_warmup = round(config.warmup_fraction * num_steps)
+    if step < num_warmup:
+        return config.learning_rate * (step + 1) / num_warmup
+    if config.schedule == "constant":
+        return config.learning_rate
+    progress = (step - num_warmup) / max(1, num_steps - num_warmup)
+    return config.learning_rate * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980) or AdamW over a model's parameters.
+
+    Only matrices decay: biases are too few to overfit with.
+    """
+    parameters = list(model.parameters())
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    groups = [
+        {
+            "params": [p for p in parameters if p.ndim >= 2],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Use this learning rate from the next step on."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate

@@ -1,0 +1,166 @@
+"""How good a model is after an epoch: its loss and its captions on the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gifdesc.captions import GeneratedCaption
+from gifdesc.config import DEFAULT_LIMIT, DecodingConfig, TrainingConfig
+from gifdesc.data.caption_statistics import CaptionStatistics
+from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring, share_of_plan
+from gifdesc.data.examples import Example
+from gifdesc.data.feature_store import FeatureStore
+from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
+from gifdesc.model.generation import generate
+from gifdesc.model.losses import score_tokens
+from gifdesc.model.network import CaptionModel
+from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.training.distributed import World
+
+MAX_CAPTIONED = 1000
+"""GIFs of the validation split that are captioned after every epoch: enough to tell epochs apart,
+few enough that an epoch on 100,000 GIFs is not spent on it."""
+
+INTERIM_GIFS = 99
+"""GIFs that the confidence threshold of an epoch comes from, in case that the run ends there; at
+its end all that are captioned count. Beam search takes more than twice as long for each as the
+rest of validation."""
+
+_BATCH_GIFS = 64
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores of one epoch.
+
+    Attributes:
+        loss: cross-entropy per token in nats.
+        token_accuracy: share of tokens predicted right given those before, in [0, 1].
+        cider: of greedy captions, 0 to 10; None where it would mean nothing.
+    """
+
+    loss: float
+    token_accuracy: float
+    cider: float | None
+
+
+class Validator:
+    """Scores a model on a validation split again and again.
+
+    Args:
+        examples: of the split, one or more.
+        tokenizer: the model's.
+        config: of the run.
+        store: reads the feature files.
+        device: where the model lies.
+        world: the processes that share the work.
+        captions: what the training captions are like, where that is known.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        tokenizer: CaptionTokenizer,
+        config: TrainingConfig,
+        store: FeatureStore,
+        device: torch.device,
+        world: World,
+        captions: CaptionStatistics | None = None,
+    ) -> None:
+        self._dataset = GIFDataset(examples, tokenizer, max_tokens=config.max_tokens, store=store)
+        plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
+        self._plan = share_of_plan(plan, world.rank, world.size)
+        self._tokenizer = tokenizer
+        self._config = config
+        self._device = device
+        self._world = world
+        self._training = captions
+        self._limit = DEFAULT_LIMIT if captions is None else captions.limit
+        self._store = store
+        captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
+        self._captioned = captioned
+        self._examples = captioned[world.rank :: world.size]
+        references = [_tokenized(example.captions) for example in captioned]
+        # One document gives every n-gram the weight 0; a model that repeats has nothing to say.
+        self._is_scored = len(captioned) > 1 and config.objective == "next_token"
+        self._cider = CiderD(DocumentFrequencies.of(references))
+        self._references = references[world.rank :: world.size]
+
+    def __call__(self, model: CaptionModel) -> Validation | None:
+        """Score the model as it is now; None where no file of the split can be used."""
+        config = self._config
+        pad_to = config.max_tokens if config.objective == "reconstruction" else None
+        batches = iterate_batches(
+            self._dataset, self._plan, pad_id=self._tokenizer.pad_id, pad_to=pad_to
+        )
+        scores = score_tokens(model, batches, config.objective, self._device)
+        rewards = self._rewards(model) if self._is_scored else []
+        sums = torch.tensor(
+            [scores.loss, scores.num_correct, scores.num_tokens, sum(rewards), len(rewards)],
+            dtype=torch.float64,
+        )
+        if self._world.size > 1:
+            sums = sums.to(self._device)  # where the processes' sums are made
+            self._world.sum_([sums])
+        loss, num_correct, num_tokens, reward, num_captioned = sums.tolist()
+        if not num_tokens:
+            return None
+        return Validation(
+            loss=loss / num_tokens,
+            token_accuracy=num_correct / num_tokens,
+            cider=reward / num_captioned if num_captioned else None,
+        )
+
+    def caption_scores(self, model: CaptionModel, num_gifs: int = MAX_CAPTIONED) -> list[float]:
+        """The score of each GIF's caption, searched for as `gifdesc caption` does by default.
+
+        Args:
+            model: the model as it is now.
+            num_gifs: of the split, spread over it, at most.
+        """
+        some = self._captioned[:: max(1, -(-len(self._captioned) // num_gifs))]
+        read = [self._store.read_or_none(one.features_path) for one in some]
+        config = DecodingConfig(max_tokens=self._limit)
+        found = self._captions(model, [one for one in read if one is not None], config)
+        return [caption.score for caption in found]
+
+    def _captions(
+        self,
+        model: CaptionModel,
+        features: Sequence[npt.NDArray[np.float32]],
+        config: DecodingConfig,
+    ) -> list[GeneratedCaption]:
+        captions: list[GeneratedCaption] = []
+        was_training = model.training
+        model.eval()
+        for first in range(0, len(features), _BATCH_GIFS):
+            batch = features[first : first + _BATCH_GIFS]
+            found = generate(model, self._tokenizer, batch, config, self._device, self._training)
+            captions += [best for best, *_ in found]
+        model.train(was_training)
+        return captions
+
+    def _rewards(self, model: CaptionModel) -> list[float]:
+        """CIDEr-D of each GIF's caption; a file that cannot be used has none."""
+        read = [self._store.read_or_none(one.features_path) for one in self._examples]
+        usable = [
+            (features, references)
+            for features, references in zip(read, self._references, strict=True)
+            if features is not None
+        ]
+        greedy = DecodingConfig(num_beams=1, max_tokens=self._limit)
+        found = self._captions(model, [features for features, _ in usable], greedy)
+        hypotheses = _tokenized([one.caption for one in found])
+        return [
+            self._cider.score(hypothesis, references)
+            for hypothesis, (_, references) in zip(hypotheses, usable, strict=True)
+        ]
+
+
+def _tokenized(captions: Sequence[str]) -> list[TokenizedCaption]:
+    return [TokenizedCaption(text) for text in tokenize_all(captions)]

@@ -1,0 +1,1 @@
+"""Public vision-language models of transformers."""

@@ -1,0 +1,373 @@
+import threading
+
+import numpy as np
+import pytest
+
+import gifdesc
+from builders import (
+    ALL_FOR_TRAINING,
+    CPU,
+    TINY,
+    World,
+    tiny_recipe,
+    use_tiny_backbone,
+    write_model,
+)
+from gifdesc.captioning.captioner import Captioner
+from gifdesc.captions import Caption, GeneratedCaption
+from gifdesc.config import DecodingConfig, TrainingConfig
+from gifdesc.data.caption_statistics import CaptionStatistics
+from gifdesc.data.gifs import find_gifs
+from gifdesc.data.training_data import prepare_data
+from gifdesc.errors import CheckpointError, FeatureError, GifError, UsageError
+from gifdesc.features.extraction import extract
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.gif.reader import read_gif
+from gifdesc.gif.sources import CaptionInput
+from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
+from gifdesc.training.run import train
+from helpers import draw_broken_gif, draw_gif, truncate
+
+SHORT = DecodingConfig(num_beams=3, max_tokens=8)
+
+
+@pytest.fixture(autouse=True)
+def tiny_backbone(monkeypatch):
+    use_tiny_backbone(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("model"), recipe=tiny_recipe())
+
+
+@pytest.fixture(scope="module")
+def gif_paths(tmp_path_factory):
+    """GIFs of 1 to 11 frames."""
+    folder = tmp_path_factory.mktemp("gifs")
+    return [draw_gif(folder / f"{n}.gif", n, durations_ms=10 * n) for n in range(1, 12)]
+
+
+@pytest.fixture
+def captioner(model_dir):
+    return Captioner.from_pretrained(model_dir, device="cpu")
+
+
+def test_many_gifs_are_captioned_in_order_as_one_by_one(captioner, gif_paths):
+    backwards = gif_paths[::-1]
+    together = list(captioner.caption_many(backwards, SHORT))
+    assert [one.path for one in together] == list(map(str, backwards))
+    for path, found in zip(backwards, together, strict=True):
+        alone = captioner.caption(path, SHORT)
+        assert (found.caption, found.sampled_frames) == (alone.caption, alone.sampled_frames)
+        assert found.score == pytest.approx(alone.score, abs=1e-5)
+        assert [word.word for word in found.words] == [word.word for word in alone.words]
+        for word, wanted in zip(found.words, alone.words, strict=True):
+            assert word.frame_weights == pytest.approx(wanted.frame_weights, abs=1e-5)
+
+
+def test_captions_come_as_gifs_are_read_and_no_later(captioner, gif_paths):
+    consumed = []
+
+    def paths():
+        for path in gif_paths * 3:
+            consumed.append(path)
+            yield path
+
+    next(captioner.caption_many(paths(), SHORT))
+    assert len(consumed) <= len(gif_paths)
+
+
+def test_one_slow_source_does_not_hold_back_what_is_done(captioner, gif_paths):
+    more = threading.Event()
+
+    def paths():
+        yield from gif_paths[:3]
+        more.wait(timeout=60)
+        yield gif_paths[3]
+
+    found = captioner.caption_many(paths(), SHORT)
+    first = [next(found).path for _ in range(3)]
+    more.set()
+    assert first + [one.path for one in found] == list(map(str, gif_paths[:4]))
+
+
+def test_ten_thousand_inputs_come_in_order_and_are_never_held(captioner):
+    """Every input is accounted for, and what is read ahead is bounded throughout."""
+    num_gifs, num_taken, num_done, farthest = 10_000, 0, 0, 0
+
+    def names():
+        nonlocal num_taken
+        for number in range(num_gifs):
+            num_taken += 1
+            yield CaptionInput(f"{number}", error="not there")
+
+    for number, one in enumerate(captioner.caption_many(names(), SHORT)):
+        num_done += 1
+        farthest = max(farthest, num_taken - num_done)
+        assert one.path == str(number)
+        assert one.error is not None
+    assert num_done == num_gifs
+    assert farthest <= 8 + 8 + 1
+
+
+def test_names_go_with_bytes_and_errors(captioner, gif_paths):
+    whole = gif_paths[5].read_bytes()
+    inputs = [
+        CaptionInput("pipe", data=whole),
+        CaptionInput("nothing", error="no such file or folder"),
+        CaptionInput("cut", data=whole[:-40]),
+        CaptionInput("text", data=b"hello"),
+        CaptionInput(str(gif_paths[5])),
+    ]
+    piped, missing, cut, text, file = captioner.caption_many(inputs, SHORT)
+    assert (piped.path, piped.caption) == ("pipe", file.caption)
+    assert (missing.path, missing.error) == ("nothing", "no such file or folder")
+    assert cut.caption is not None
+    assert cut.note
+    assert text.error.startswith("not a GIF")
+
+
+@pytest.mark.parametrize(("threshold", "is_low"), [(-100.0, False), (0.0, True), (None, None)])
+def test_a_caption_of_a_low_score_says_so(tmp_path, gif_paths, threshold, is_low):
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe())
+    one = load_checkpoint(folder)
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, threshold)
+    captioner = Captioner.from_pretrained(folder, device="cpu")
+    found = captioner.caption(gif_paths[3], SHORT)
+    assert ("its score is below the model's threshold" in found.doubts) == bool(is_low)
+    captioner.save_pretrained(tmp_path / "copy")
+    assert load_checkpoint(tmp_path / "copy").confidence_threshold == threshold
+
+
+def with_captions(folder, **changes):
+    """The captioner of a model folder that states what its training captions are like."""
+    one = load_checkpoint(folder)
+    captions = CaptionStatistics(**{"longest": 4, "repeats": 99, "repeated_pairs": 1.0, **changes})
+    save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, None, captions)
+    return Captioner.from_pretrained(folder, device="cpu")
+
+
+def test_a_caption_is_cut_at_the_limit_of_the_models_captions_and_says_so(tmp_path, gif_paths):
+    folder = write_model(tmp_path / "model", recipe=tiny_recipe())
+    old = Captioner.from_pretrained(folder, device="cpu")
+    assert old.default_decoding.max_tokens == 40
+    captioner = with_captions(folder)
+    assert captioner.default_decoding.max_tokens == 6
+    found = captioner.caption(gif_paths[3])
+    assert found.alternatives[0].is_cut
+    assert len(found.alternatives[0].tokens) <= 6
+    assert found.low_confidence
+    assert found.doubts == ("it ran into the length limit",)
+    captioner.save_pretrained(tmp_path / "copy")
+    copied = Captioner.from_pretrained(tmp_path / "copy", device="cpu")
+    assert copied.default_decoding.max_tokens == 6
+
+
+def test_a_caption_that_repeats_itself_says_so(tmp_path, gif_paths, monkeypatch):
+    said = [GeneratedCaption("cat cat cat", -0.1, (), tokens=(5, 5, 5))]
+    monkeypatch.setattr("gifdesc.captioning.captioner.generate", lambda *_: [said])
+    captioner = with_captions(write_model(tmp_path / "model", recipe=tiny_recipe()), repeats=2)
+    found = captioner.caption(gif_paths[3])
+    assert found.low_confidence
+    assert found.doubts == ("it repeats itself more than the training captions do",)
+    captioner = with_captions(tmp_path / "model", repeats=3)
+    assert captioner.caption(gif_paths[3]).low_confidence is None, "the model has no threshold"
+
+
+def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp_path):
+    bad = draw_broken_gif(tmp_path / "bad.gif")
+    missing = tmp_path / "missing.gif"
+    found = list(captioner.caption_many([gif_paths[3], bad, gif_paths[4], missing], SHORT))
+    assert [one.error is None for one in found] == [True, False, True, False]
+    assert found[1].to_json() == {"path": str(bad), "error": found[1].error}
+    assert "not a GIF" in found[1].error
+    assert str(bad) not in found[1].error
+    assert found[3].error == "no such file"
+    assert found[0].caption == captioner.caption(gif_paths[3], SHORT).caption
+
+
+def test_one_bad_file_alone_is_an_error(captioner, tmp_path):
+    with pytest.raises(GifError, match=r"bad\.gif: not a GIF"):
+        captioner.caption(draw_broken_gif(tmp_path / "bad.gif"))
+
+
+def test_features_that_are_not_finite_are_that_gifs_error(captioner, gif_paths, monkeypatch):
+    encode = captioner._extractor.encode
+
+    def overflow(gifs):
+        return [
+            each * np.inf if len(gif.order) == 3 else each
+            for gif, each in zip(gifs, encode(gifs), strict=True)
+        ]
+
+    lengths = [len(captioner._extractor.sample(path).order) for path in gif_paths]
+    assert 0 < lengths.count(3) < len(lengths)
+    monkeypatch.setattr(captioner._extractor, "encode", overflow)
+    captions = list(captioner.caption_many(gif_paths))
+    for caption, length in zip(captions, lengths, strict=True):
+        assert (caption.error is not None) == (length == 3)
+    bad = gif_paths[lengths.index(3)]
+    with pytest.raises(FeatureError, match="numbers that are not finite"):
+        captioner.caption(bad)
+
+
+def test_a_truncated_gif_is_captioned_with_a_note(captioner, tmp_path):
+    cut = truncate(draw_gif(tmp_path / "cut.gif", 6), 60)
+    found = captioner.caption(cut, SHORT)
+    assert found.error is None
+    assert found.caption
+    assert found.note
+    assert found.to_json()["note"] == found.note
+    assert 0 < found.num_frames < 6
+
+
+def test_the_json_of_a_caption(captioner, tmp_path):
+    gif = draw_gif(tmp_path / "clip.gif", 20, durations_ms=50)
+    config = DecodingConfig(num_beams=4, num_captions=3, max_tokens=6)
+    row = captioner.caption(gif, config).to_json()
+    assert list(row) == [
+        "path",
+        "caption",
+        "score",
+        "low_confidence",
+        "alternatives",
+        "num_frames",
+        "duration_ms",
+        "sampled_frames",
+        "sampled_times_ms",
+        "words",
+    ]
+    assert row["path"] == str(gif)
+    assert (row["num_frames"], row["duration_ms"]) == (20, 1000)
+    assert row["sampled_frames"] == [i * 20 // 16 + (i * 20 % 16 + 10) // 16 for i in range(16)]
+    assert [list(one) for one in row["alternatives"]] == [["caption", "score"]] * 3
+    assert row["alternatives"][0] == {"caption": row["caption"], "score": row["score"]}
+    assert row["score"] <= 0
+    assert row["sampled_times_ms"] == [50 * index for index in row["sampled_frames"]]
+    keys = ["word", "log_prob", "time_ms", "frame_weights"]
+    assert [list(word) for word in row["words"]] == [keys] * len(row["words"])
+    for word in row["words"]:
+        most = word["frame_weights"].index(max(word["frame_weights"]))
+        assert word["time_ms"] == row["sampled_times_ms"][most]
+    assert row["low_confidence"] is True, "it ran into the length limit"
+
+
+def test_words_have_log_probabilities_and_weights_over_the_sampled_frames(captioner, gif_paths):
+    for found in captioner.caption_many(gif_paths, SHORT):
+        assert found.words
+        for word in found.words:
+            assert word.log_prob < 0
+            assert len(word.frame_weights) == len(found.sampled_frames)
+            assert sum(word.frame_weights) == pytest.approx(1, abs=1e-5)
+        said = sum(word.log_prob for word in found.words)
+        # The score is a mean over the tokens, and over the end token where it was reached.
+        assert said / found.score >= len(found.words) - 1
+
+
+def test_a_model_that_does_not_attend_weighs_no_frames(tmp_path, gif_paths):
+    folder = write_model(tmp_path, recipe=tiny_recipe(), fusion="add")
+    row = Captioner.from_pretrained(folder, device="cpu").caption(gif_paths[2], SHORT).to_json()
+    assert {(word["frame_weights"], word["time_ms"]) for word in row["words"]} == {(None, None)}
+
+
+def test_gifs_are_sampled_by_the_recipe_of_the_model(tmp_path, gif_paths):
+    recipe = tiny_recipe(num_frames=3, sampling="step")
+    captioner = Captioner.from_pretrained(write_model(tmp_path, recipe=recipe), device="cpu")
+    assert captioner.caption(gif_paths[10], SHORT).sampled_frames == (0, 3, 6)
+
+
+def test_what_is_learnt_from_extracted_files_is_said_of_the_gifs(tmp_path):
+    """One way from GIF to features: training and captioning see the same numbers."""
+    red, green, blue = (250, 30, 30), (30, 200, 30), (40, 60, 240)
+    wanted = {
+        "first": ("red turns green", [red, green] * 2),
+        "second": ("green turns red", [green, red] * 2),
+        "third": ("blue turns red", [blue, red] * 2),
+    }
+    descriptions_dir = tmp_path / "descriptions"
+    descriptions_dir.mkdir()
+    for name, (caption, colours) in wanted.items():
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", colours)
+        (descriptions_dir / f"{name}.txt").write_text(caption)
+    world = World(tmp_path / "features", descriptions_dir)
+    extractor = FeatureExtractor.create(weights="random", device="cpu")
+    list(extract(find_gifs([tmp_path / "gifs"]), world.features_dir, extractor))
+    config = TrainingConfig(epochs=60, learning_rate=2e-2, batch_size=3, **ALL_FOR_TRAINING)
+    data = prepare_data(world.features_dir, world.descriptions_dir, config)
+    train(data, tmp_path / "model", TINY, config, CPU)
+    captioner = Captioner.from_pretrained(tmp_path / "model", device="cpu")
+    for name, (caption, _) in wanted.items():
+        assert captioner.caption(tmp_path / "gifs" / f"{name}.gif").caption == caption
+
+
+def test_features_can_be_captioned_without_gifs(captioner, gif_paths):
+    extractor = FeatureExtractor.for_recipe(tiny_recipe(), device="cpu")
+    features = extractor.encode([extractor.sample(path) for path in gif_paths[:3]])
+    found = captioner.caption_features(features, SHORT)
+    wanted = captioner.caption_many(gif_paths[:3], SHORT)
+    assert [best.caption for [best] in found] == [one.caption for one in wanted]
+
+
+def test_a_model_of_unknown_features_is_refused(tmp_path):
+    folder = write_model(tmp_path, recipe=None)
+    with pytest.raises(CheckpointError, match=r"recipe is not known.*gifdesc extract"):
+        Captioner.from_pretrained(folder)
+
+
+def test_other_weights_than_the_models_are_refused(tmp_path):
+    recipe = tiny_recipe(weights="imagenet1k-v1", weights_sha256="a" * 64)
+    folder = write_model(tmp_path, recipe=recipe)
+    with pytest.raises(CheckpointError, match=r"mine\.pth: not the weights that.*wanted aaaaaaaa"):
+        Captioner.from_pretrained(folder, weights="mine.pth")
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(tmp_path):
+    with pytest.raises(UsageError, match="--device abacus: not a device"):
+        Captioner.from_pretrained(tmp_path / "no model here", device="abacus")
+
+
+def test_a_captioner_says_whether_its_backbone_is_trained(tmp_path, captioner):
+    assert captioner.is_untrained_backbone
+    recipe = tiny_recipe(weights="mine.pth", weights_sha256="6")
+    folder = write_model(tmp_path, recipe=recipe)
+    assert not Captioner.from_pretrained(folder, weights="mine.pth").is_untrained_backbone
+
+
+def test_a_saved_captioner_is_the_same_one(captioner, gif_paths, tmp_path):
+    captioner.save_pretrained(tmp_path / "copy")
+    copy = Captioner.from_pretrained(tmp_path / "copy", device="cpu")
+    assert copy.caption(gif_paths[5], SHORT) == captioner.caption(gif_paths[5], SHORT)
+
+
+def test_the_package_gives_the_captioner_on_first_use():
+    assert gifdesc.Captioner is Captioner
+    assert gifdesc.Caption is Caption
+    assert "Captioner" in dir(gifdesc)
+    with pytest.raises(AttributeError, match="Captionner"):
+        _ = gifdesc.Captionner
+
+
+def test_the_features_of_one_gif(gif_paths):
+    features = gifdesc.extract_features(gif_paths[4], weights="random", encoding="none")
+    assert (features.shape, features.dtype) == ((5, 48), np.float32)
+
+
+def test_bytes_and_frames_are_captioned_as_the_file_is(captioner, gif_paths):
+    path = gif_paths[4]
+    gif = read_gif(path)
+    wanted = captioner.caption(path, SHORT)
+    sources = [path.read_bytes(), (gif.frames, gif.durations_ms), b"no GIF", path]
+    found = list(captioner.caption_many(sources, SHORT))
+    assert [one.path for one in found] == ["these bytes", "these frames", "these bytes", str(path)]
+    assert [one.caption for one in found] == [wanted.caption, wanted.caption, None, wanted.caption]
+    assert found[1].duration_ms == wanted.duration_ms
+    assert found[2].error == "not a GIF (it starts like text)"
+    assert captioner.caption(gif.frames, SHORT).caption == wanted.caption
+
+
+def test_features_are_of_bytes_and_frames_as_well(gif_paths):
+    wanted = gifdesc.extract_features(gif_paths[4], weights="random")
+    frames = read_gif(gif_paths[4]).frames
+    for source in (gif_paths[4].read_bytes(), frames):
+        assert np.array_equal(gifdesc.extract_features(source, weights="random"), wanted)

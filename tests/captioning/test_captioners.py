@@ -1,0 +1,102 @@
+import json
+import shutil
+
+import huggingface_hub
+import pytest
+
+import tiny_vlms
+from builders import tiny_recipe, use_tiny_backbone, write_model
+from gifdesc.captioning.captioner import Captioner, load_captioner
+from gifdesc.config import TrainingConfig
+from gifdesc.errors import CheckpointError, GifdescError, HubError, UsageError
+from gifdesc.vision_language.captioner import VisionLanguageCaptioner
+from helpers import draw_gif
+
+
+@pytest.fixture(autouse=True)
+def tiny_backbone(monkeypatch):
+    use_tiny_backbone(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def vlm_dir(tmp_path_factory):
+    return tiny_vlms.write_git(tmp_path_factory.mktemp("vlm"))
+
+
+@pytest.fixture
+def model_dir(tmp_path):
+    return write_model(tmp_path / "model", recipe=tiny_recipe())
+
+
+def test_the_configuration_decides_what_is_loaded(model_dir, vlm_dir, tmp_path):
+    gif = draw_gif(tmp_path / "x.gif", 3)
+    for folder, kind in ((model_dir, Captioner), (vlm_dir, VisionLanguageCaptioner)):
+        captioner = load_captioner(str(folder), device="cpu")
+        assert type(captioner) is kind
+        assert captioner.caption(gif).caption
+        assert [one.caption for one in captioner.caption_many([gif])]
+
+
+def test_what_a_user_should_know_of_a_model_is_said(tmp_path, model_dir, vlm_dir):
+    [sentence] = load_captioner(model_dir, device="cpu").warnings
+    assert "untrained ResNet50" in sentence
+    training = TrainingConfig(objective="reconstruction", best_by="loss")
+    folder = write_model(tmp_path / "report", recipe=tiny_recipe(), training=training)
+    assert "its captions mean nothing" in load_captioner(folder, device="cpu").warnings[1]
+    assert load_captioner(vlm_dir, device="cpu").warnings == ()
+
+
+def test_a_prompt_is_asked(vlm_dir, tmp_path):
+    gif = draw_gif(tmp_path / "x.gif", 3)
+    usual, other = (
+        load_captioner(vlm_dir, device="cpu", prompt=prompt).caption(gif).score
+        for prompt in (None, "a man waves the dog")
+    )
+    assert usual != other
+
+
+def test_options_that_do_not_go_with_a_model_are_refused(model_dir, vlm_dir):
+    with pytest.raises(UsageError, match="--prompt: only a vision-language model"):
+        load_captioner(model_dir, device="cpu", prompt="a")
+    with pytest.raises(UsageError, match="--weights: a vision-language model brings its own"):
+        load_captioner(vlm_dir, device="cpu", weights="x.pth")
+    with pytest.raises(UsageError, match="--device abacus"):
+        load_captioner("nowhere", device="abacus")
+
+
+def test_a_folder_of_nobodys_is_one_sentence(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json: missing"):
+        load_captioner(tmp_path, device="cpu")
+    (tmp_path / "config.json").write_text(json.dumps({"name": "something else"}))
+    with pytest.raises(CheckpointError, match=r"states no format_version .* and no model_type"):
+        load_captioner(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["gifdesc", "transformers"])
+def test_both_kinds_come_from_the_hub(kind, model_dir, vlm_dir, monkeypatch, tmp_path):
+    here = model_dir if kind == "gifdesc" else vlm_dir
+    cache = tmp_path / "cache"
+    cache.mkdir()
+
+    def snapshot_download(name, *, allow_patterns, local_files_only):
+        assert (name, local_files_only) == ("someone/model", False)
+        for path in here.iterdir():
+            if any(path.match(pattern) for pattern in allow_patterns):
+                shutil.copy(path, cache)
+        return str(cache)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: True)
+    gif = draw_gif(tmp_path / "x.gif", 3)
+    found = load_captioner("someone/model", device="cpu").caption(gif)
+    assert found == load_captioner(here, device="cpu").caption(gif)
+
+
+@pytest.mark.parametrize("name", ["someone/model", "nowhere", "./some/where"])
+def test_a_model_that_is_not_there_is_one_sentence(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: False)
+    with pytest.raises(GifdescError, match=f"^{name}: no ") as caught:
+        load_captioner(name, device="cpu")
+    assert isinstance(caught.value, HubError if name == "someone/model" else CheckpointError)

@@ -1,0 +1,53 @@
+import errno
+import os
+
+import pytest
+
+from gifdesc.captioning.run import Sidecars, sidecar_path
+from gifdesc.errors import GifdescError
+from helpers import draw_gif
+
+
+@pytest.fixture
+def gif(tmp_path):
+    return draw_gif(tmp_path / "jump.v2.GIF", 2)
+
+
+def test_a_caption_stands_beside_its_gif(gif):
+    assert Sidecars(overwrite=False).take(str(gif), "a café") is None
+    assert sidecar_path(gif).name == "jump.v2.txt"
+    assert sidecar_path(gif).read_text(encoding="utf-8") == "a café\n"
+
+
+def test_another_text_is_kept_and_said_the_same_one_is_not(gif):
+    sidecar_path(gif).write_text("a person's words\n")
+    careful = Sidecars(overwrite=False)
+    assert "there already and kept" in careful.take(str(gif), "a man")
+    assert careful.take(str(gif), "a person's words") is None
+    assert sidecar_path(gif).read_text() == "a person's words\n"
+    assert Sidecars(overwrite=True).take(str(gif), "a man") is None
+    assert sidecar_path(gif).read_text() == "a man\n"
+    assert careful.num_failed == 0
+
+
+def test_what_is_no_file_has_no_sidecar(tmp_path):
+    assert "nothing was written" in Sidecars(overwrite=True).take("/dev/stdin", "a man")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sidecar_that_cannot_be_written_counts_and_a_full_disk_stops(gif, monkeypatch):
+    def refuse(number):
+        def write(*_):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("gifdesc.captioning.run.write_text", write)
+
+    sidecars = Sidecars(overwrite=True)
+    refuse(errno.EACCES)
+    assert sidecars.take(str(gif), "a man") == f"{sidecar_path(gif)}: cannot be written: " + (
+        "permission denied"
+    )
+    assert sidecars.num_failed == 1
+    refuse(errno.ENOSPC)
+    with pytest.raises(GifdescError, match="no space left"):
+        sidecars.take(str(gif), "a man")

@@ -1,0 +1,193 @@
+"""What the command line says when something goes wrong, and to whom."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import typer
+
+from builders import process_environment
+from gifdesc.cli.console import print_json, print_line, say, speaking_plainly, warn
+from gifdesc.errors import GifdescError, UsageError
+
+
+@pytest.fixture
+def deaf_stderr(monkeypatch):
+    """A stderr whose reader is gone, as after `2> >(head -1)`."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        yield stream
+
+
+@pytest.mark.usefixtures("deaf_stderr")
+def test_work_goes_on_when_nobody_listens():
+    done = []
+    with speaking_plainly(debug=False):
+        for index in range(3):
+            warn(f"file {index}")
+            say("a line")
+            done.append(index)
+    assert done == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("deaf_stderr")
+def test_an_error_has_its_exit_code_when_nobody_listens():
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        raise GifdescError("x: gone")
+    assert caught.value.exit_code == 1
+
+
+def test_work_goes_on_when_the_disk_of_the_log_is_full(monkeypatch):
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    say("a line")
+
+
+def test_work_goes_on_without_stderr(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as Python has it after `2>&-`
+    say("a line")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (GifdescError("a.gif: not a GIF"), 1, "a.gif: not a GIF"),
+        (UsageError("--device tpu: not a device"), 2, "--device tpu: not a device"),
+        (PermissionError(13, "Permission denied", "x"), 1, "[Errno 13] Permission denied: 'x'"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, said):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+        raise error
+    assert caught.value.exit_code == code
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"error": said}
+    assert said in err
+
+
+def test_with_json_a_bad_option_is_an_object_on_stdout_too(capsys):
+    with pytest.raises(typer.BadParameter), speaking_plainly(debug=False, json=True):
+        raise typer.BadParameter("--preset is one of a, b")
+    assert json.loads(capsys.readouterr().out) == {"error": "--preset is one of a, b"}
+
+
+def test_without_json_stdout_stays_empty(capsys):
+    with pytest.raises(typer.Exit), speaking_plainly(debug=False):
+        raise GifdescError("a.gif: not a GIF")
+    assert capsys.readouterr().out == ""
+
+
+def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it after `>&-`
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+        print_json({"ok": 1})
+    assert caught.value.exit_code == 1
+    said = "error: standard output: closed, so the result cannot be written\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_line_without_stdout_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        print_line("a caption")
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err.startswith("error: standard output: closed")
+
+
+def test_a_defect_is_one_sentence_and_not_a_traceback(capsys):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+        raise AttributeError("no\nsuch thing")
+    out, err = capsys.readouterr()
+    assert caught.value.exit_code == 1
+    said = "AttributeError: no such thing (this is a defect of gifdesc; --debug shows where)"
+    assert err == f"error: {said}\n"
+    assert json.loads(out) == {"error": said}
+
+
+@pytest.mark.parametrize(
+    ("error", "start"),
+    [
+        (MemoryError(), "out of memory: end other programs"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes"), "out of memory: "),
+        (torch.OutOfMemoryError("CUDA out of memory."), "the GPU is out of memory: "),
+    ],
+)
+def test_out_of_memory_is_one_sentence_with_its_remedy(capsys, error, start):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        raise error
+    assert caught.value.exit_code == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {start}")
+
+
+@pytest.mark.parametrize("end", [typer.Exit(3), typer.Abort()])
+def test_an_end_that_is_meant_is_no_error(capsys, end):
+    with pytest.raises(type(end)) as caught, speaking_plainly(debug=True, json=True):
+        raise end
+    assert caught.value is end
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UsageError("--device tpu: not a device"), 2), (GifdescError("x: gone"), 1), (KeyError(), 1)],
+)
+def test_with_debug_the_traceback_has_the_same_exit_code(capsys, error, code):
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=True):
+        raise error
+    assert caught.value.exit_code == code
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("Traceback")
+    assert last.startswith(f"error: {str(error) or 'KeyError'}")
+
+
+LOGGED = """
+import logging
+from gifdesc.cli.console import be_quiet, speaking_plainly
+long = "memory runs short " * 20
+with speaking_plainly(debug=False):
+    logging.getLogger("gifdesc.training.step").warning("%s [b]%d[/b]", long, 2)
+    logging.getLogger("gifdesc.training.step").info("of no concern")
+    be_quiet()
+    logging.getLogger("gifdesc.training.step").warning("said by another process")
+"""
+
+
+def test_what_the_core_logs_is_a_warning_like_any_other():
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGED],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "warning: " + "memory runs short " * 20 + " [b]2[/b]\n"
+
+
+def test_a_silent_process_says_its_error_if_it_outlives_the_one_that_talks(monkeypatch, capsys):
+    waited = []
+
+    def sleep(seconds):
+        assert capsys.readouterr().err == ""
+        waited.append(seconds)
+
+    monkeypatch.setattr("gifdesc.cli.console.time.sleep", sleep)
+    monkeypatch.setattr("gifdesc.cli.console.talk.quiet", True)
+    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+        raise GifdescError("x.npy: damaged")
+    assert (caught.value.exit_code, capsys.readouterr().err) == (1, "error: x.npy: damaged\n")
+    assert len(waited) == 1

@@ -1,0 +1,71 @@
+"""Files of captions line by line, whoever wrote them."""
+
+import pytest
+
+from gifdesc.data.caption_files import read_caption_lines, read_text, read_text_lines
+from gifdesc.errors import DescriptionError
+
+
+def table(tmp_path, text: str) -> list[tuple[str, str | None]]:
+    """Name and caption of each line of a table, or its problem."""
+    path = tmp_path / "t.tsv"
+    path.write_bytes(text.encode())
+    lines = read_caption_lines(path, "table")
+    return [(one.name, one.problem or " ".join(one.captions)) for one in lines]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(tmp_path, end):
+    assert table(tmp_path, end.join(["a\tone", "", "b\ttwo", ""])) == [("a", "one"), ("b", "two")]
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(end.join(['{"id": "a", "caption": "one"}', '{"id": "b"}']).encode())
+    lines = read_caption_lines(path, "json_lines")
+    assert [(one.number, one.name) for one in lines] == [(1, "a"), (2, "b")]
+    path.write_bytes(end.join(["one", "two"]).encode())
+    assert read_text_lines(path) == ["one", "two"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_other_separators_stand_within_a_line(tmp_path, mark):
+    assert table(tmp_path, f"a\tone{mark}two\n") == [("a", f"one{mark}two")]
+    path = tmp_path / "d.jsonl"
+    path.write_text(f'{{"id": "a", "caption": "one{mark}two"}}\n', encoding="utf-8")
+    if mark >= " ":
+        [line] = read_caption_lines(path, "json_lines")
+        assert line.captions == (f"one{mark}two",)
+    path.write_text(f"one{mark}two\n", encoding="utf-8")
+    assert read_text_lines(path) == [f"one{mark}two"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        ('a\t"one, and ""so"" on"', ("a", 'one, and "so" on')),
+        ('"a, b.gif"\tone', ("a, b.gif", "one")),
+        ('a\t"one\ttwo"', ("a", "one two")),
+        ('a\t"one"\t"two"', ("a", "one two")),
+        ('a\t"one" he says, "two"', ("a", '"one" he says, "two"')),
+        ('a\t"one" he says', ("a", '"one" he says')),
+        ('a\the says "one"', ("a", 'he says "one"')),
+        ('a\t"one is 5 high', ("a", '"one is 5 high')),
+        ("a\t'one'", ("a", "'one'")),
+    ],
+)
+def test_cells_are_read_as_a_spreadsheet_wrote_them(tmp_path, cells, wanted):
+    assert table(tmp_path, f"{cells}\nb\tlast\n") == [wanted, ("b", "last")]
+
+
+def test_a_quoted_cell_may_go_over_lines_and_numbers_count_them(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text('a\t"one\n""two""\nthree"\nb\tlast\n')
+    first, last = read_caption_lines(path, "table")
+    assert (first.number, first.captions) == (1, ('one "two" three',))
+    assert (last.number, last.captions) == (4, ("last",))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_text_of_another_encoding_is_refused(tmp_path, encoding):
+    path = tmp_path / "t.tsv"
+    path.write_bytes("a\tone\n".encode(encoding))
+    with pytest.raises(DescriptionError, match=r"t\.tsv: not UTF-8 text.*; save it as UTF-8"):
+        read_text(path)

@@ -1,0 +1,187 @@
+"""Feature files paired with captions, and the damaged ones left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gifdesc.data import examples as pairing
+from gifdesc.data.descriptions import Descriptions
+from gifdesc.data.examples import Example, drop_damaged, pair
+from gifdesc.data.feature_files import (
+    Manifest,
+    ManifestEntry,
+    MatrixHeader,
+    features_name,
+    read_matrix_header,
+    write_features,
+)
+from gifdesc.errors import FeatureError
+
+
+def write(path: Path, num_frames: int = 3, size: int = 5) -> None:
+    write_features(path, np.ones((num_frames, size), np.float32))
+
+
+def example(path: Path, *captions: str) -> Example:
+    return Example(path.stem, path, captions)
+
+
+def read_headers(examples: list[Example]) -> tuple[list[Example], int, list[str]]:
+    usable = drop_damaged(examples)
+    return usable.examples, usable.feature_size, usable.problems
+
+
+def test_feature_files_meet_their_descriptions_and_what_is_left_over_is_listed(tmp_path):
+    for name in ("b.gif.npy", "x/a.gif.npy", "alone.gif.npy", "a.npy"):
+        write(tmp_path / name)
+    descriptions = Descriptions({"b": ["one", "two"], "x/a": ["three"], "gone": ["x"], "a": ["4"]})
+    pairing = pair(tmp_path, descriptions)
+    assert pairing.examples == [
+        Example("a", tmp_path / "a.npy", ("4",)),
+        Example("b", tmp_path / "b.gif.npy", ("one", "two")),
+        Example("x/a", tmp_path / "x" / "a.gif.npy", ("three",)),
+    ]
+    assert pairing.without_description == ["alone"]
+    assert pairing.without_features == ["gone"]
+
+
+def test_a_table_that_knows_only_bare_names_describes_gifs_in_folders(tmp_path):
+    write(tmp_path / "x" / "tumblr_1.gif.npy")
+    pairing = pair(tmp_path, Descriptions({"tumblr_1": ["a man"]}))
+    assert [(one.name, one.captions) for one in pairing.examples] == [("x/tumblr_1", ("a man",))]
+    assert pairing.without_features == []
+
+
+def test_the_reports_files_meet(tmp_path):
+    write(tmp_path / "gif_7_features_with_pe.npy")
+    pairing = pair(tmp_path, Descriptions({"gif_7": ["a cat"]}))
+    assert [(one.name, one.captions) for one in pairing.examples] == [("gif_7", ("a cat",))]
+
+
+def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path):
+    with pytest.raises(FeatureError, match="gone: no such folder; make it with `gifdesc extract"):
+        pair(tmp_path / "gone", Descriptions({"a": ["x"]}))
+    with pytest.raises(FeatureError, match="no feature files here; run `gifdesc extract` first"):
+        pair(tmp_path, Descriptions({"a": ["x"]}))
+
+
+def test_features_without_any_description_are_no_error_of_the_pairing(tmp_path):
+    write(tmp_path / "a.npy")
+    pairing = pair(tmp_path, Descriptions({"b": ["x"]}))
+    assert (pairing.examples, pairing.without_description) == ([], ["a"])
+    assert pairing.without_features == ["b"]
+
+
+def test_damaged_feature_files_are_dropped_and_named(tmp_path):
+    write(tmp_path / "a.npy")
+    (tmp_path / "b.npy").write_text("no")
+    write(tmp_path / "c.npy", num_frames=1)
+    write(tmp_path / "d.npy", size=6)
+    examples = [example(tmp_path / f"{name}.npy", "x") for name in "abcd"]
+    good, feature_size, problems = read_headers(examples)
+    assert good == [examples[0], examples[2]]
+    assert feature_size == 5
+    assert problems == [
+        f"{tmp_path / 'b.npy'}: not a .npy file of plain numbers; extract it again",
+        f"{tmp_path / 'd.npy'}: has 6 features a frame where 5 are wanted, as 2 of 3 files have",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted"), [((7, 5, 5), 5), ((5, 7, 7), 7), ((5, 7), 7), ((7, 5), 7), ((4, 4, 9), 4)]
+)
+def test_most_files_decide_the_feature_size(tmp_path, sizes, wanted):
+    (tmp_path / "a.npy").write_text("no")
+    for name, size in zip("bcd", sizes, strict=False):
+        write(tmp_path / f"{name}.npy", size=size)
+    examples = [example(path, "x") for path in sorted(tmp_path.iterdir())]
+    good, feature_size, problems = read_headers(examples)
+    kept = [one for one, size in zip(examples[1:], sizes, strict=True) if size == wanted]
+    assert (good, feature_size) == (kept, wanted)
+    assert len(problems) == len(examples) - len(kept)
+
+
+@pytest.fixture
+def headers_read(monkeypatch) -> list[str]:
+    """Names of the files whose headers were read."""
+    names: list[str] = []
+
+    def spy(path: Path) -> MatrixHeader:
+        names.append(path.stem)
+        return read_matrix_header(path)
+
+    monkeypatch.setattr(pairing, "read_matrix_header", spy)
+    return names
+
+
+def many(folder: Path) -> list[Example]:
+    """300 files of one size, 200 of another."""
+    for index in range(500):
+        write(folder / f"{index:03}.npy", num_frames=1 if index % 5 < 3 else 2)
+    return [example(path, "x") for path in sorted(folder.iterdir())]
+
+
+def test_of_many_files_of_one_size_some_headers_are_read(tmp_path, headers_read):
+    examples = many(tmp_path)
+    write(tmp_path / "007.npy", size=4)
+    (tmp_path / "008.npy").write_text("no")
+    (tmp_path / "009.npy").unlink()
+    good, feature_size, problems = read_headers(examples)
+    assert good == examples[:7] + examples[10:]
+    assert feature_size == 5
+    assert problems == [
+        f"{tmp_path / '007.npy'}: has 4 features a frame where 5 are wanted, as 497 of 498 "
+        "files have",
+        f"{tmp_path / '008.npy'}: not a .npy file of plain numbers; extract it again",
+        f"{tmp_path / '009.npy'}: cannot be read: no such file or directory",
+    ]
+    assert 2 * 64 <= len(headers_read) <= 2 * 80
+
+
+def test_where_headers_of_one_size_disagree_all_are_read(tmp_path, headers_read):
+    examples = many(tmp_path)
+    first_size = (tmp_path / "000.npy").stat().st_size
+    # As many bytes, but text; and as many numbers, but arranged another way.
+    (tmp_path / "000.npy").write_bytes(b"x" * first_size)
+    write(tmp_path / "003.npy", num_frames=5, size=2)
+    write(tmp_path / "004.npy", num_frames=5, size=2)
+    good, _, problems = read_headers(examples)
+    assert good == examples[1:3] + examples[5:]
+    assert [problem.partition(":")[0] for problem in problems] == [
+        str(tmp_path / f"{name}.npy") for name in ("000", "003", "004")
+    ]
+    assert sorted(headers_read) == sorted(one.name for one in examples)
+
+
+def test_files_of_other_floats_are_counted_and_used(tmp_path):
+    for index, dtype in enumerate(["float32", "float16", "float16", "float64", ">f4"]):
+        np.save(tmp_path / f"{index}.npy", np.ones((3, 5), dtype))
+    np.save(tmp_path / "5.npy", np.ones((3, 4), np.float16))
+    np.save(tmp_path / "6.npy", np.ones((3, 5), np.int32))
+    usable = drop_damaged([example(path, "x") for path in sorted(tmp_path.iterdir())])
+    assert [one.name for one in usable.examples] == list("01234")
+    assert usable.num_converted == {"float16": 2, "float64": 1}
+    assert len(usable.problems) == 2
+
+
+def test_numbers_are_not_read(tmp_path):
+    write_features(tmp_path / "a.npy", np.full((2, 3), np.nan, np.float32))
+    examples = [example(tmp_path / "a.npy", "x")]
+    assert read_headers(examples) == (examples, 3, [])
+
+
+def test_nothing_good_leaves_nothing(tmp_path):
+    (tmp_path / "a.npy").touch()
+    good, feature_size, problems = read_headers([example(tmp_path / "a.npy", "x")])
+    assert (good, feature_size, len(problems)) == ([], 0, 1)
+
+
+def test_a_shortened_name_meets_its_description_through_the_manifest(tmp_path):
+    source = "x" * 251 + ".gif"
+    entry = ManifestEntry(source=source, status="ok", features=features_name(source))
+    write_features(tmp_path / entry.features, np.zeros((2, 3), np.float32))
+    Manifest(tmp_path).add(entry)
+    pairing = pair(tmp_path, Descriptions({"x" * 251: ["a ball grows"]}))
+    assert [example.name for example in pairing.examples] == ["x" * 251]
+    assert pairing.without_features == []

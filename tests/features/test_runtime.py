@@ -1,0 +1,46 @@
+"""Which runtime is taken for which options."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+import torch
+
+from builders import CPU
+from gifdesc.errors import UsageError
+from gifdesc.features import encoder as runtime
+from gifdesc.features.encoder import OPENVINO_MIN_GIFS, has_openvino, make_encoder
+
+
+@pytest.mark.parametrize(
+    ("name", "num_gifs", "is_installed", "wanted"),
+    [
+        ("auto", OPENVINO_MIN_GIFS, True, "openvino"),
+        ("auto", OPENVINO_MIN_GIFS - 1, True, "torch"),
+        ("auto", OPENVINO_MIN_GIFS, False, "torch"),
+        ("torch", OPENVINO_MIN_GIFS, True, "torch"),
+        ("openvino", 1, True, "openvino"),
+    ],
+)
+def test_openvino_is_taken_where_it_repays_its_start(
+    monkeypatch, name, num_gifs, is_installed, wanted
+):
+    monkeypatch.setattr(runtime, "has_openvino", lambda: is_installed)
+    monkeypatch.setattr(runtime, "OpenVinoEncoder", lambda *_: "openvino")
+    monkeypatch.setattr(runtime, "TorchEncoder", lambda *_: "torch")
+    network = torch.nn.Identity()
+    assert make_encoder(network, CPU, runtime=name, num_gifs=num_gifs) == wanted
+
+
+def test_openvino_is_refused_where_it_cannot_be(monkeypatch):
+    network = torch.nn.Identity()
+    with pytest.raises(UsageError, match="float32 only"):
+        make_encoder(network, CPU, runtime="openvino", precision="bfloat16")
+    monkeypatch.setattr(runtime, "has_openvino", lambda: False)
+    with pytest.raises(UsageError, match=r"gifdesc\[openvino\]"):
+        make_encoder(network, CPU, runtime="openvino")
+
+
+def test_whether_openvino_is_installed_is_found_without_importing_it():
+    assert has_openvino() == (importlib.util.find_spec("openvino") is not None)

@@ -1,0 +1,43 @@
+"""The network by OpenVINO: the plain features, and what is cancelled."""
+
+from __future__ import annotations
+
+import importlib.util
+from concurrent.futures import CancelledError
+
+import numpy as np
+import pytest
+
+from builders import difference_of_scale, draw_pixels, plain_vectors
+from gifdesc.features.encoder_openvino import OpenVinoEncoder
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="openvino is not installed"
+)
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return draw_pixels()
+
+
+def test_openvino_gives_the_plain_features_at_every_batch_size(random_network, pixels):
+    encoder = OpenVinoEncoder(random_network)
+    wanted = plain_vectors(random_network, pixels)
+    for size in (1, 2, 3):
+        features = encoder.submit(pixels[:size])()
+        assert features.dtype == np.float32
+        assert difference_of_scale(features, wanted[:size]) < 1e-4
+
+
+def test_after_a_cancellation_it_goes_on(random_network):
+    pixels = draw_pixels(32)
+    encoder = OpenVinoEncoder(random_network)
+    waits = [encoder.submit(pixels) for _ in range(4)]
+    encoder.cancel()
+    with pytest.raises(CancelledError):
+        waits[-1]()
+    features = encoder.submit(pixels[:1])()
+    wanted = plain_vectors(random_network, pixels[:1])
+    assert difference_of_scale(features, wanted) < 1e-4
+    assert encoder._requests == []

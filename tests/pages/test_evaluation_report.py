@@ -1,0 +1,167 @@
+from dataclasses import replace
+
+import pytest
+
+from builders import tiny_recipe
+from gifdesc.captions import Word
+from gifdesc.config import to_json
+from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.errors import GifdescError, UsageError
+from gifdesc.evaluation.bootstrap import Difference
+from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions, evaluate_predictions
+from gifdesc.evaluation.results import Captioned
+from gifdesc.pages.charts import ScoreRow
+from gifdesc.pages.evaluation import EvaluationReport, Subject, evaluation_page, known_frames
+from gifdesc.system.files import write_json
+from helpers import draw_gif
+
+PEOPLE = {"cats/a": ["a red ball grows"], "b": ["a blue cross", "a cross"], "c": ["it moves"]}
+SAID = {"cats/a": "a red ball grows", "b": "a red ball", "c": ""}
+FILE = Subject(name="mine.jsonl")
+
+
+def evaluated(**more):
+    return evaluate_predictions(SAID, PEOPLE, **more)
+
+
+def spoken(weights=(0.75, 0.25)):
+    """An evaluation by a model whose words looked at frames."""
+    captioned = [
+        Captioned(
+            name=name,
+            caption=SAID[name],
+            references=tuple(references),
+            words=tuple(Word(word, -0.1, weights) for word in SAID[name].split()),
+        )
+        for name, references in PEOPLE.items()
+    ]
+    side = ModelSide(loss=1.5, token_accuracy=0.5, notes={"weights": "random ones"})
+    return evaluate_captions(captioned, model=side)
+
+
+def page_of(result, subject=FILE, frames=None, *, shows_gifs=True):
+    return evaluation_page(result, subject, lambda _: frames, shows_gifs=shows_gifs)
+
+
+def test_rows_are_the_scores_with_intervals_and_baselines():
+    result = evaluated()
+    rows = {row.metric: row for row in page_of(result).rows}
+    assert list(rows) == [*result.metrics, "exact_match"]
+    assert rows["rouge_l"] == ScoreRow(
+        metric="rouge_l",
+        value=result.metrics["rouge_l"],
+        interval=result.intervals["rouge_l"],
+        baselines={"blind": result.blind["rouge_l"]},
+    )
+    assert rows["exact_match"].value == result.exact_match == 1 / 3
+    assert (rows["meteor"].value, rows["meteor"].note) == (None, "not asked for")
+
+
+def test_another_system_is_a_baseline_and_a_sentence():
+    result = evaluated(against=dict.fromkeys(PEOPLE, "a cross"))
+    page = page_of(result, Subject(name="mine.jsonl", against="theirs"))
+    [row] = [row for row in page.rows if row.metric == "bleu_1"]
+    assert row.baselines["theirs"] == result.against["bleu_1"].score
+    assert any(note.startswith("Difference to theirs: ") for note in page.notes)
+
+
+def test_a_difference_is_said_with_how_sure_it_is():
+    found = {
+        "bleu_1": Difference(0.2, 0.1, (0.05, 0.15), 0.01),
+        "rouge_l": Difference(0.2, -0.02, (-0.1, 0.1), 0.4),
+        "cider": Difference(0.2, 0.3, (0.1, 0.5), 0.049),
+    }
+    clear = dict.fromkeys(found, found["cider"])
+    for against, sentence in (
+        (found, "BLEU-1 +0.100, CIDEr +0.300: hardly by chance (p < 0.05); "),
+        (clear, "BLEU-1 +0.300, ROUGE-L +0.300, CIDEr +0.300: hardly by chance (p < 0.05)."),
+    ):
+        result = replace(evaluated(), against=against)
+        assert f"Difference to the other system: {sentence}" in " ".join(page_of(result).notes)
+    assert "ROUGE-L -0.020: may be chance." in " ".join(
+        page_of(replace(evaluated(), against=found)).notes
+    )
+
+
+def test_few_gifs_are_sorted_by_a_score_that_means_something():
+    assert page_of(evaluated()).sort_by == "rouge_l"
+    people = {str(number): ["a ball"] for number in range(40)}
+    assert page_of(evaluate_predictions({"1": "a ball"}, people)).sort_by == "cider"
+
+
+def test_warnings_and_notes_are_told_but_not_what_only_a_model_could_have():
+    notes = " ".join(page_of(evaluated()).notes)
+    assert "CIDEr: means little on fewer than 30 GIFs" in notes
+    assert "needs a model" not in notes
+    assert "weights: random ones." in page_of(spoken()).notes
+
+
+def test_facts_tell_what_no_metric_does():
+    facts = page_of(spoken(), Subject(name="model", split="test")).facts
+    assert facts["distinct captions"] == "3 of 3"
+    assert (facts["loss"], facts["token accuracy"]) == ("1.500", "0.500")
+    assert "loss" not in page_of(evaluated()).facts
+    assert page_of(spoken(), Subject(name="model", split="test")).title == "model: 3 test GIFs"
+
+
+def test_words_are_shown_only_where_their_frames_are_known():
+    known, unknown = page_of(spoken(), frames=[0, 4]), page_of(spoken())
+    assert [word.word for word in known.examples[1].words] == ["a", "red", "ball"]
+    assert not any(example.words for example in unknown.examples)
+    said = "the sampled frames of the features are not recorded"
+    assert said in " ".join(unknown.notes)
+    assert said not in " ".join(known.notes)
+    assert said not in " ".join(page_of(evaluated()).notes)
+    assert "their folder was not named (--gifs)" in page_of(spoken(), shows_gifs=False).notes[-1]
+
+
+@pytest.fixture
+def features_dir(tmp_path):
+    folder = tmp_path / "features"
+    folder.mkdir()
+    return folder
+
+
+def test_frames_are_the_manifests_then_the_recipes(features_dir):
+    assert known_frames(features_dir)("cats/a") is None
+    assert known_frames(None)("cats/a") is None
+    manifest = Manifest(features_dir)
+    manifest.add(ManifestEntry(source="cats/a.gif", status="ok", sampled_frames=(1, 3)))
+    manifest.add(ManifestEntry(source="b.gif", status="failed", error="not a GIF"))
+    assert known_frames(features_dir)("cats/a") == (1, 3)
+    assert known_frames(features_dir)("b") is None
+    write_json(features_dir / "recipe.json", to_json(tiny_recipe(num_frames=2)))
+    assert known_frames(features_dir)("cats/a") == (1, 3)
+    assert known_frames(features_dir)("b")([100] * 8) == [2, 6]
+
+
+def test_the_gifs_lie_where_they_lie_by_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "report.html"
+    assert not EvaluationReport(path).shows_gifs
+    draw_gif(tmp_path / "gifs" / "cats" / "a.gif", 3)
+    report = EvaluationReport(path)
+    assert report.shows_gifs
+    seen = []
+    written = report.write(evaluated(), FILE, lambda *numbers: seen.append(numbers))
+    assert (written.num_examples, written.num_without_frames) == (3, 2)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert path.read_text(encoding="utf-8").count("data:image/webp") == 1
+
+
+def test_wrong_names_are_said_before_anything_is_done(tmp_path):
+    with pytest.raises(UsageError, match="a folder; give the name of a file in it"):
+        EvaluationReport(tmp_path)
+    with pytest.raises(GifdescError, match="no such folder; name the GIFs' folder"):
+        EvaluationReport(tmp_path / "report.html", tmp_path / "gifs")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_that_cannot_be_written_is_said_before_gifs_are_read(tmp_path):
+    draw_gif(tmp_path / "gifs" / "b.gif", 3)
+    (tmp_path / "file").touch()
+    report = EvaluationReport(tmp_path / "file" / "report.html", tmp_path / "gifs")
+    seen = []
+    with pytest.raises(GifdescError, match=r"report.html: the page cannot be written \("):
+        report.write(evaluated(), FILE, lambda *numbers: seen.append(numbers))
+    assert seen == []

@@ -1,0 +1,160 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from browsing import browser_with
+from gifdesc.captions import Caption, Word
+from gifdesc.errors import GifdescError, UsageError
+from gifdesc.pages.explanation import check_explanation_path, write_explanation
+from helpers import draw_broken_gif, draw_gif
+
+
+def caption_of(path, text="a red ball", num_frames=4, *, weights=True, **more):
+    """As `Captioner` gives it: the n-th word looked at the n-th frame."""
+    rest = 0.1 / (num_frames - 1)
+    rows = [
+        tuple(0.9 if frame == place % num_frames else rest for frame in range(num_frames))
+        for place in range(len(text.split()))
+    ]
+    words = tuple(
+        Word(word, -0.5, row if weights else None)
+        for word, row in zip(text.split(), rows, strict=True)
+    )
+    frames = tuple(range(num_frames))
+    return Caption(str(path), caption=text, sampled_frames=frames, words=words, **more)
+
+
+@pytest.fixture
+def gif(tmp_path):
+    return draw_gif(tmp_path / "a.gif", 6, durations_ms=250)
+
+
+def text_of(captions, tmp_path, **more):
+    path = tmp_path / "page.html"
+    write_explanation(captions, path, **more)
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_page_shows_every_word_with_every_frame(tmp_path, gif):
+    path = tmp_path / "page.html"
+    write_explanation([caption_of(gif)], path)
+    with browser_with(path) as page:
+        assert page.locator("h2").all_inner_texts() == ["a red ball"]
+        assert page.get_by_role("img", name="a red ball").count() == 1
+        rows = page.locator("tbody tr")
+        cells = [rows.nth(place).locator("th, td").all_text_contents() for place in range(3)]
+        assert cells[0] == ["a", "61 %", "90 %", "3 %", "3 %", "3 %"]
+        assert [row[0] for row in cells] == ["a", "red", "ball"]
+        assert [row.index("90 %") for row in cells] == [2, 3, 4]
+        heads = page.locator("thead th").all_text_contents()
+        assert heads[2:] == [f"frame {n + 1}, {n / 4:.2f} s" for n in range(4)]
+        grounds = [
+            rows.first.locator("td").nth(place).evaluate("one => getComputedStyle(one).background")
+            for place in (1, 2)
+        ]
+        assert grounds[0] != grounds[1]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_page_of_many_fits_any_width_and_says_what_failed(tmp_path, gif, width):
+    gone = tmp_path / "gone.gif"
+    broken = draw_broken_gif(tmp_path / "broken.gif")
+    nasty = "<script>alert(1)</script> " + "W" * 10_000 + " \u0631\u062c\u0644 \x00"
+    captions = [
+        caption_of(gif, nasty),
+        caption_of(gone),
+        caption_of(broken),
+        Caption("bad.gif", error="not a GIF (it starts like a PNG)"),
+        caption_of(gif, weights=False),
+        caption_of(gif, num_frames=4, score=-0.1),
+    ]
+    path = tmp_path / "page.html"
+    write_explanation(captions, path)
+    with browser_with(path, viewport={"width": width, "height": 800}) as page:
+        assert page.locator("article").count() == 6
+        missing = page.locator(".missing").all_inner_texts()
+        assert [one[:9] for one in missing] == ["no such f", "not a GIF", "not a GIF"]
+        assert page.get_by_text("This model does not weigh single frames").count() == 1
+        assert page.locator("table").count() == 2
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_gif_that_changed_is_not_matched_with_old_weights(tmp_path, gif):
+    assert "fewer frames than when" in text_of([caption_of(gif, num_frames=9)], tmp_path)
+
+
+def test_the_bytes_of_a_gif_may_come_from_elsewhere(tmp_path, gif):
+    given = caption_of("-")
+    text = text_of([given], tmp_path, source=lambda _: gif.read_bytes())
+    assert "data:image/webp" in text
+    write_explanation([given], tmp_path / "strip.png", source=lambda _: gif.read_bytes())
+    assert (tmp_path / "strip.png").is_file()
+
+
+def test_a_picture_shows_one_gif_or_several(tmp_path, gif):
+    heights = []
+    for count in (1, 3):
+        path = tmp_path / f"{count}.png"
+        write_explanation([caption_of(gif)] * count, path)
+        with Image.open(path) as picture:
+            assert picture.format == "PNG"
+            heights.append(picture.height)
+    assert heights[1] == 3 * heights[0]
+
+
+def test_a_picture_leaves_out_what_cannot_be_shown(tmp_path, gif):
+    bad = Caption("bad.gif", error="not a GIF")
+    gone = caption_of(tmp_path / "gone.gif")
+    for name, captions in (("all", [bad, caption_of(gif), gone]), ("one", [caption_of(gif)])):
+        write_explanation(captions, tmp_path / f"{name}.png")
+    pictures = [np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("all", "one")]
+    np.testing.assert_array_equal(*pictures)
+
+
+@pytest.mark.parametrize(
+    ("captions", "problem"),
+    [
+        ([], "no GIF has a caption"),
+        ([Caption("bad.gif", error="not a GIF")], "no GIF has a caption"),
+        ([caption_of("gone.gif")], "gone.gif: no such file"),
+        ([caption_of("x.gif")] * 21, "21 GIFs are too many for a picture"),
+    ],
+)
+def test_a_picture_of_nothing_is_one_sentence(tmp_path, captions, problem):
+    with pytest.raises(GifdescError, match=problem):
+        write_explanation(captions, tmp_path / "strip.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.gif", ".html"])
+def test_another_ending_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match=r"a \.html page or a \.png picture"):
+        check_explanation_path(tmp_path / name)
+    for good in ("x.html", "x.HTM", "x.PNG"):
+        check_explanation_path(tmp_path / good)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A source that notes when it is asked."""
+
+    gif: bytes
+    asked: list[str]
+
+    def __call__(self, caption):
+        self.asked.append(caption.path)
+        return self.gif
+
+
+def test_a_long_page_shows_the_first_and_says_so(tmp_path, gif, monkeypatch):
+    monkeypatch.setattr("gifdesc.pages.explanation.MAX_ON_PAGE", 2)
+    source = Counter(gif.read_bytes(), [])
+    text = text_of([caption_of(f"{n}.gif") for n in range(3)], tmp_path, source=source)
+    assert "The first 2 of 3 GIFs." in text
+    assert source.asked == ["0.gif", "1.gif"]
+
+
+def test_a_page_without_captions_is_written(tmp_path):
+    assert "What the captions looked at" in text_of([], tmp_path)

@@ -1,0 +1,186 @@
+"""Files written whole or not at all, and JSON lines that survive a kill."""
+
+import hashlib
+import json
+import os
+import stat
+
+import pytest
+
+from gifdesc.system.files import (
+    find_files,
+    json_line,
+    read_json_lines,
+    reason,
+    remove_leftovers,
+    replacing,
+    sha256_of,
+    write_json,
+    write_json_lines,
+    write_text,
+)
+
+NOT_UTF8 = os.fsdecode(b"caf\xe9.gif")
+
+
+def test_the_file_takes_its_place_when_the_block_ends(tmp_path):
+    path = tmp_path / "new" / "deep" / "file.bin"
+    with replacing(path) as temporary_path:
+        temporary_path.write_bytes(b"whole")
+        assert not path.exists()
+        assert temporary_path.parent == path.parent
+    assert path.read_bytes() == b"whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_block_leaves_the_old_file_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(failure), replacing(path) as temporary_path:  # noqa: PT012
+        temporary_path.write_text("half")
+        raise failure
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_block_makes_no_new_file(tmp_path):
+    with pytest.raises(RuntimeError), replacing(tmp_path / "file.txt"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_taken_by_a_folder_leaves_no_temporary_file(tmp_path):
+    (tmp_path / "taken" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="taken"), replacing(tmp_path / "taken") as temporary_path:
+        temporary_path.write_text("x")
+    assert list(tmp_path.iterdir()) == [tmp_path / "taken"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_file_has_the_permissions_that_the_umask_leaves(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "file.txt", "x")
+        assert os.umask(mask) == mask  # and the umask is as it was
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == mode
+
+
+def test_a_name_as_long_as_the_file_system_allows(tmp_path):
+    path = tmp_path / ("x" * 251 + ".txt")
+    write_text(path, "fits")
+    assert path.read_text() == "fits"
+
+
+def test_text_is_utf8(tmp_path):
+    write_text(tmp_path / "a.txt", "café ☕\n")
+    assert (tmp_path / "a.txt").read_bytes() == "café ☕\n".encode()
+
+
+def test_json_is_indented_and_keeps_letters(tmp_path):
+    write_json(tmp_path / "a.json", {"name": "café", "values": [1]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert text == '{\n  "name": "café",\n  "values": [\n    1\n  ]\n}\n'
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_json_is_refused_and_the_old_file_stays(tmp_path, number):
+    write_json(tmp_path / "a.json", {"value": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"value": number})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"value": 1}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        json_line({"value": number})
+
+
+def test_json_lines_come_back(tmp_path):
+    rows = [{"source": "a.gif"}, {"source": "é\nb"}, {}]
+    write_json_lines(tmp_path / "a.jsonl", rows)
+    assert len((tmp_path / "a.jsonl").read_bytes().splitlines()) == 3
+    assert read_json_lines(tmp_path / "a.jsonl") == rows
+
+
+def test_a_line_keeps_letters():
+    assert json_line({"source": "é.gif"}) == '{"source": "é.gif"}\n'
+
+
+def test_a_path_that_is_not_utf8_is_escaped_and_comes_back(tmp_path):
+    line = json_line({"source": NOT_UTF8})
+    assert line == '{"source": "caf\\udce9.gif"}\n'
+    write_json_lines(tmp_path / "a.jsonl", [{"source": NOT_UTF8}])
+    source = read_json_lines(tmp_path / "a.jsonl")[0]["source"]
+    assert os.fsencode(source) == b"caf\xe9.gif"
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9, 14])
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
+    path = tmp_path / "a.jsonl"
+    whole = json_line({"n": 1}).encode()
+    path.write_bytes(whole + '{"name": "é"}'.encode()[:cut])
+    assert read_json_lines(path) == [{"n": 1}] + ([{"name": "é"}] if cut == 14 else [])
+
+
+def test_empty_lines_do_not_count(tmp_path):
+    (tmp_path / "a.jsonl").write_text('\n{"n": 1}\n\n  \n{"n": 2}\n')
+    assert read_json_lines(tmp_path / "a.jsonl") == [{"n": 1}, {"n": 2}]
+
+
+def test_an_empty_file_has_no_lines(tmp_path):
+    (tmp_path / "a.jsonl").touch()
+    assert read_json_lines(tmp_path / "a.jsonl") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"n": 1}\n{"n":\n{"n": 3}\n', "line 2 is not JSON"),
+        ('{"n":\n', "line 1 is not JSON"),
+        ('{"n": 1}\n[2]\n', "line 2 is not a JSON object"),
+    ],
+)
+def test_a_damaged_line_that_a_kill_does_not_explain_is_named(tmp_path, text, message):
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_json_lines(tmp_path / "a.jsonl")
+
+
+def test_sha256_of_a_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_the_reason_of_a_failure_is_said_without_path_and_number():
+    assert reason(FileNotFoundError(2, "No such file or directory", "x")) == (
+        "no such file or directory"
+    )
+    assert reason(OSError("something else")) == "something else"
+
+
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
+    folder = tmp_path / "deep" / "er"
+    folder.mkdir(parents=True)
+    (folder / "a.npy").touch()
+    (folder / ".tmp-of-somebody-else").touch()
+    with replacing(folder / "b.npy") as temporary_path:
+        left_path = folder / f"{temporary_path.name}x"  # as if the process had died here
+        left_path.write_text("half")
+        assert not temporary_path.name.endswith(".npy")  # no search for features finds it
+    remove_leftovers(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {"a.npy", "b.npy", ".tmp-of-somebody-else"}
+
+
+def test_files_are_found_by_their_endings_in_the_order_of_paths(tmp_path):
+    for name in ("b.txt", "a/z.TXT", "a/deep/x.txt", "a.txt", "a-b/c.txt", "c.tsv", "d.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".txt").touch()
+    (tmp_path / "folder.txt").mkdir()
+    (tmp_path / "link.txt").symlink_to(tmp_path / "d.npy")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "nowhere.txt").symlink_to(tmp_path / "gone")
+    found = find_files(tmp_path, (".txt", ".tsv"))
+    wanted = ["a/deep/x.txt", "a/z.TXT", "a-b/c.txt", "a.txt", "b.txt", "c.tsv", "link.txt"]
+    assert found == wanted
+    assert [tmp_path / name for name in found] == sorted(tmp_path / name for name in found)

@@ -1,0 +1,79 @@
+"""Signals that wait for a good moment."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from gifdesc.system.process import Interrupted, StopRequest, holding_signals, ignore_interrupts
+
+BOTH = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_signal_only_raises_a_flag(number):
+    with holding_signals() as stop:
+        assert not stop
+        os.kill(os.getpid(), number)
+        assert stop
+        assert stop.signal_number == number
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_second_signal_interrupts_at_once(number):
+    with holding_signals() as stop:
+        os.kill(os.getpid(), number)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert stop.signal_number == number
+
+
+def test_what_the_signals_did_before_they_do_again():
+    before = [signal.getsignal(number) for number in BOTH]
+
+    def fail():
+        with holding_signals():
+            assert [signal.getsignal(number) for number in BOTH] != before
+            raise RuntimeError("whatever")
+
+    with pytest.raises(RuntimeError, match="whatever"):
+        fail()
+    assert [signal.getsignal(number) for number in BOTH] == before
+
+
+def test_outside_the_main_thread_nothing_is_changed():
+    before = [signal.getsignal(number) for number in BOTH]
+    seen = []
+
+    def hold():
+        with holding_signals() as stop:
+            seen.append(([signal.getsignal(number) for number in BOTH], bool(stop)))
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    assert seen == [(before, False)]
+
+
+def test_a_flag_that_is_down_names_no_signal():
+    stop = StopRequest()
+    assert (bool(stop), stop.signal_number) == (False, None)
+
+
+def test_an_interrupted_run_is_an_interrupt_with_a_message_and_a_signal():
+    interrupt = Interrupted("stopped: epoch 1 is done", signal.SIGTERM)
+    assert isinstance(interrupt, KeyboardInterrupt)
+    assert str(interrupt) == "stopped: epoch 1 is done"
+    assert interrupt.signal_number == signal.SIGTERM
+    assert Interrupted("").signal_number == signal.SIGINT
+
+
+def test_what_is_about_to_end_is_not_disturbed():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        ignore_interrupts()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,87 @@
+"""One run at a time in a folder."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from builders import process_environment
+from gifdesc.errors import FeatureError
+from gifdesc.system.locking import locked
+
+BUSY = FeatureError("busy")
+
+HOLD = """
+import sys
+from pathlib import Path
+from gifdesc.errors import FeatureError
+from gifdesc.system.locking import locked
+with locked(Path(sys.argv[1]), FeatureError("busy")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that has the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "features")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=process_environment(),
+    )
+    with process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def test_another_process_keeps_a_run_out_until_it_ends(tmp_path, holder):
+    features_dir = tmp_path / "features"
+    with (
+        pytest.raises(FeatureError, match="busy"),
+        locked(features_dir, BUSY),
+    ):
+        pytest.fail("both write")
+    holder.communicate()
+    with locked(features_dir, BUSY):
+        assert features_dir.is_dir()
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with locked(tmp_path / "features", BUSY):
+        pass
+
+
+def test_what_goes_wrong_within_lets_the_folder_go(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path, BUSY):
+        raise KeyError
+    with locked(tmp_path, BUSY):
+        pass
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError()]
+)
+def test_where_there_are_no_locks_work_is_done_all_the_same(tmp_path, monkeypatch, caplog, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with locked(tmp_path, BUSY):
+        assert "has no locks" in caplog.text
+
+
+def test_a_lock_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(OSError, match="No space"), locked(tmp_path, BUSY):
+        pytest.fail("the lock was not to be had")

@@ -1,0 +1,151 @@
+import itertools
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from builders import process_environment
+from gifdesc.system.threads import grouped_ahead, mapped_ahead
+
+
+def in_groups(items, sizes, work=lambda item: item, num_ahead=4):
+    return list(grouped_ahead(items, work, sizes, num_ahead=num_ahead))
+
+
+def test_results_come_in_order_and_in_groups():
+    sizes = itertools.chain([1, 2], itertools.repeat(4))
+    found = in_groups(range(12), sizes, work=lambda number: number * number)
+    assert found == [[0], [1, 4], [9, 16, 25, 36], [49, 64, 81, 100], [121]]
+
+
+def test_no_item_gives_no_group():
+    assert in_groups([], itertools.repeat(3)) == []
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_no_more_is_taken_than_there_is_room_for(size):
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    groups = grouped_ahead(items(), lambda item: item, itertools.repeat(size), num_ahead=5)
+    for count, group in enumerate(groups, start=1):
+        assert len(group) <= size
+        # In the group, waiting, and one in the thread's hand.
+        assert len(taken) <= count * size + 5 + 1
+        if count == 3:
+            break
+    groups.close()
+
+
+def test_work_goes_on_while_the_results_are_used():
+    worked = threading.Event()
+
+    def work(item):
+        if item == 1:
+            worked.set()
+        return item
+
+    groups = grouped_ahead(range(3), work, itertools.repeat(1), num_ahead=2)
+    assert next(groups) == [0]
+    assert worked.wait(timeout=60)
+    groups.close()
+
+
+def test_what_is_there_does_not_wait_for_a_source_that_stalls():
+    more = threading.Event()
+
+    def items():
+        yield 0
+        yield 1
+        more.wait(timeout=60)
+        yield 2
+
+    groups = grouped_ahead(items(), lambda item: item, itertools.repeat(8), num_ahead=8)
+    first = next(groups)
+    assert 2 not in first
+    assert not more.is_set()
+    more.set()
+    assert [item for group in [first, *groups] for item in group] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("where", ["source", "work"])
+def test_an_error_is_raised_when_its_turn_comes(where):
+    def items():
+        yield from range(3)
+        if where == "source":
+            raise ValueError("damaged")
+        yield 3
+
+    def work(item):
+        if item == 3:
+            raise ValueError("damaged")
+        return item
+
+    groups = grouped_ahead(items(), work, itertools.repeat(3), num_ahead=8)
+    assert next(groups) == [0, 1, 2]
+    with pytest.raises(ValueError, match="damaged"):
+        next(groups)
+
+
+def test_leaving_early_ends_the_thread():
+    before = threading.active_count()
+    groups = grouped_ahead(itertools.count(), lambda item: item, itertools.repeat(2), num_ahead=2)
+    next(groups)
+    groups.close()
+    for thread in threading.enumerate():
+        if thread.name == "gifdesc-read-ahead":
+            thread.join(timeout=60)
+    assert threading.active_count() == before
+
+
+ENDING_EARLY = """
+import itertools
+import torch
+from gifdesc.system.threads import grouped_ahead
+
+def work(item):
+    frames = torch.rand(8, 3, 64, 64)
+    for _ in range(20):
+        torch.nn.functional.interpolate(frames, size=(50, 50), mode="bilinear", antialias=True)
+
+groups = grouped_ahead(itertools.count(), work, itertools.repeat(2), num_ahead=2)
+next(groups)
+"""
+
+
+def test_a_process_that_ends_while_work_is_done_ahead_ends_well():
+    """PyTorch in a daemon thread aborts a process that is shutting down."""
+    command = [sys.executable, "-c", ENDING_EARLY]
+    done = subprocess.run(command, capture_output=True, text=True, env=process_environment())
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_mapped_ahead_keeps_its_order_and_takes_no_more_than_it_needs():
+    taken = []
+
+    def items():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    found = mapped_ahead(lambda number: number * number, items(), num_threads=2)
+    assert [next(found), next(found)] == [0, 1]
+    assert len(taken) <= 7
+    assert list(found) == [number * number for number in range(2, 50)]
+
+
+def test_what_work_raises_is_raised_when_its_turn_comes():
+    def work(number):
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    found = mapped_ahead(work, range(10), num_threads=2)
+    assert [next(found) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(found)

@@ -1,0 +1,50 @@
+import pytest
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+
+from gifdesc.system.tensor_files import read_tensors, save_tensors
+from helpers import is_mapped
+
+
+def test_tensors_come_back_with_what_the_file_says_of_itself(tmp_path):
+    path = tmp_path / "new" / "some.safetensors"
+    turned = torch.arange(6.0).reshape(2, 3).T  # not contiguous, which safetensors refuses
+    tensors = {"a": turned, "b": torch.ones(2, requires_grad=True), "c": torch.tensor(3)}
+    save_tensors(path, tensors, {"version": "1"})
+    found = load_file(path)
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+    with safe_open(path, framework="pt") as file:
+        assert file.metadata() == {"version": "1"}
+    before = path.read_bytes()
+    save_tensors(path, dict(reversed(tensors.items())), {"version": "1"})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("error", [SafetensorError("I/O error: full"), OSError("I/O error: full")])
+def test_a_full_disk_is_an_os_error_and_leaves_the_file_before(tmp_path, monkeypatch, error):
+    path = tmp_path / "some.safetensors"
+    save_tensors(path, {"a": torch.zeros(1)}, {})
+    before = path.read_bytes()
+
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr("gifdesc.system.tensor_files.save_file", full)
+    with pytest.raises(OSError, match="full"):
+        save_tensors(path, {"a": torch.ones(1)}, {})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tensors_that_were_read_keep_no_file_mapped(tmp_path):
+    path = tmp_path / "some.safetensors"
+    save_tensors(path, {"a": torch.arange(100_000.0), "b": torch.tensor(3)}, {"version": "1"})
+    viewed = load_file(path)
+    assert is_mapped(path)  # what safetensors itself does
+    del viewed
+    found = read_tensors(path)
+    assert not is_mapped(path)
+    assert torch.equal(found["a"], torch.arange(100_000.0))
+    assert found["b"] == 3

@@ -1,6 +1,0 @@
-from gifdesc.metrics.metric import mean
-
-
-def test_the_mean_is_of_every_statistic() -> None:
-    assert mean((3.0, 0.0, 1.0), 4) == (0.75, 0.0, 0.25)
-    assert mean((), 4) == ()
