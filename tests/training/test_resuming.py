@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shutil
 import signal
 from dataclasses import replace
 
@@ -77,10 +78,19 @@ def test_features_of_another_recipe_are_refused(world, model_dir):
     assert "the features, GIFs or descriptions are not those" in refused(world, model_dir)
 
 
-def test_features_made_alike_by_another_version_will_do(world, model_dir):
+def weights_after_another_epoch(world, model_dir, copy_dir):
+    """The weights of the run's copy, resumed for one epoch more."""
+    shutil.copytree(model_dir, copy_dir)
+    run(world, copy_dir, replace(CONFIG, epochs=3), resume=True)
+    return (copy_dir / "model.safetensors").read_bytes()
+
+
+def test_features_made_alike_by_another_version_will_do(world, model_dir, tmp_path):
+    wanted = weights_after_another_epoch(world, model_dir, tmp_path / "before")
     recipe = tiny_recipe(gifdesc_version="9.9.9", weights="by-another-name")
     write_json(world.features_dir / "recipe.json", to_json(recipe))
-    run(world, model_dir, resume=True)
+    assert weights_after_another_epoch(world, model_dir, tmp_path / "after") == wanted
+    assert (model_dir / "model.safetensors").read_bytes() != wanted
 
 
 def test_another_vocabulary_is_refused(world, model_dir):
@@ -273,14 +283,15 @@ def test_what_does_not_exist_brings_nothing_along(tmp_path):
     assert choose(tmp_path / "nowhere") == choose()
 
 
-def test_a_resumed_run_does_not_depend_on_the_order_of_the_files(world, model_dir):
+def test_a_resumed_run_does_not_depend_on_the_order_of_the_files(world, model_dir, tmp_path):
     """Features and captions are found in an order of their own."""
+    wanted = weights_after_another_epoch(world, model_dir, tmp_path / "before")
     paths = sorted(world.features_dir.glob("*.npy"))
     contents = {path: path.read_bytes() for path in paths}
     for path in random.Random(1).sample(paths, len(paths)):
         path.unlink()
         path.write_bytes(contents[path])
-    run(world, model_dir, resume=True)
+    assert weights_after_another_epoch(world, model_dir, tmp_path / "after") == wanted
 
 
 # Killed while it writes
