@@ -111,6 +111,29 @@ def test_two_processes_give_the_losses_of_one(world, tmp_path, alone):
     }
 
 
+def test_no_thread_of_the_process_group_is_left_when_python_ends(world, tmp_path):
+    """One that is left may abort the process while Python shuts down."""
+    script = tmp_path / "threads.py"
+    script.write_text(
+        "import atexit, pathlib\n"
+        "from gifdesc.cli import main\n"
+        "def report():\n"
+        "    names = [p.read_text() for p in pathlib.Path('/proc/self/task').glob('*/comm')]\n"
+        "    print('threads:', sorted(name.strip() for name in names))\n"
+        "atexit.register(report)\n"
+        "main()\n"
+    )
+    command = torchrun(world, tmp_path / "model")
+    place = command.index("-m", 3)
+    command[place : place + 2] = [str(script)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=process_environment(), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("threads: ") == 2
+    assert "gloo" not in done.stdout
+
+
 def test_a_damaged_file_that_any_process_reads_is_named_by_the_first(tmp_path):
     """With 3 processes and 3 damaged files, the second or third reads one before the first does."""
     other = write_world(tmp_path / "world", dict.fromkeys(NAMES, "a red ball grows"))

@@ -6,6 +6,7 @@ nothing but sums: of gradients, losses and counts.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -108,6 +109,11 @@ def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
+    # PyTorch imports this module with the first optimizer. Its functions have the process group of
+    # that moment as a default argument: imported after the group is made, they keep it, and gloo's
+    # threads, past `destroy_process_group` to the end of Python, where a thread that still holds a
+    # tensor aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size()), device
