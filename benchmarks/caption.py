@@ -33,11 +33,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torchvision.models import resnet50
 
 from gifdesc.captioning.captioner import Captioner
 from gifdesc.config import UNTRAINED, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.data.gifs import find_gifs
-from gifdesc.features.backbone import Backbone, ResNet50, initialise, load_backbone
+from gifdesc.features.backbone import Backbone, load_backbone
 from gifdesc.features.encoder import make_encoder
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform
@@ -57,9 +58,7 @@ def fill_cache(folder: Path) -> str:
     path = folder / "hub" / "checkpoints" / "resnet50-0676ba61.pth"
     path.parent.mkdir(parents=True)
     torch.manual_seed(0)
-    network = ResNet50()
-    initialise(network)
-    torch.save(network.state_dict(), path)
+    torch.save(resnet50().state_dict(), path)
     return sha256_of(path)
 
 

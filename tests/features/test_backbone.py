@@ -4,8 +4,6 @@ import copy
 import hashlib
 import io
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from http.client import IncompleteRead
@@ -19,7 +17,6 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import ResNet50_Weights
 
-from builders import process_environment
 from gifdesc.errors import WeightsError
 from gifdesc.features import backbone as backbone_module
 from gifdesc.features.backbone import WEIGHT_NAMES, Backbone, fold_batch_norm, load_backbone
@@ -40,7 +37,7 @@ def narrow_resnet50() -> nn.Module:
 @pytest.fixture
 def narrow(monkeypatch) -> None:
     """Networks that are filled from files are narrow ones."""
-    monkeypatch.setattr(backbone_module, "ResNet50", narrow_resnet50)
+    monkeypatch.setattr(backbone_module, "resnet50", narrow_resnet50)
 
 
 @pytest.fixture(scope="session")
@@ -395,32 +392,14 @@ def downloads(monkeypatch, small_state) -> list[str]:
     return fetched
 
 
-def test_the_urls_are_torchvisions():
-    assert list(backbone_module._URLS.values()) == [V1.url, V2.url]
-
-
-@pytest.mark.usefixtures("narrow")
-def test_weights_in_the_cache_load_without_torchvision(cache_dir, small_state):
-    cache_dir.mkdir(parents=True)
-    torch.save(small_state, cache_dir / "resnet50-0676ba61.pth")
-    script = f"""
-import sys
-import torch
-from gifdesc.features import backbone
-torch.hub.get_dir = lambda: {str(cache_dir.parent)!r}
-backbone._fill = lambda network, path: print(path)
-backbone.load_backbone("imagenet1k-v1")
-assert "torchvision" not in sys.modules
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        env=process_environment(),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{cache_dir / 'resnet50-0676ba61.pth'}\n"
+def test_random_weights_are_torchvisions_own_of_one_seed(random_network):
+    """Features of `--weights random` stay the same from one version of gifdesc to the next."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        wanted = without_head(models.resnet50(weights=None).state_dict())
+    found = random_network.state_dict()
+    assert list(found) == list(wanted)
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 def test_a_download_counts_its_megabytes_and_is_announced(monkeypatch, tmp_path):
@@ -496,6 +475,14 @@ def test_a_cache_that_cannot_be_made_says_the_same(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "file"))
     assert "or use --weights FILE, or --weights random (untrained)" in refused("imagenet1k-v2")
+
+
+@pytest.mark.usefixtures("narrow")
+def test_weights_in_the_cache_need_no_network(monkeypatch, cache_dir, small_state):
+    cache_dir.mkdir(parents=True)
+    torch.save(small_state, cache_dir / "resnet50-0676ba61.pth")
+    monkeypatch.setattr(backbone_module, "urlopen", None)
+    assert_holds(load_backbone("imagenet1k-v1"), small_state)
 
 
 @pytest.mark.usefixtures("narrow")

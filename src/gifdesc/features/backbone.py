@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.request import Request, urlopen
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torchvision.models import ResNet50_Weights, resnet50
 
 from gifdesc.config import UNTRAINED
 from gifdesc.errors import WeightsError
@@ -23,86 +24,20 @@ from gifdesc.features.weights_file import read_state_dict, without_prefix
 from gifdesc.system.files import replacing, sha256_of
 from gifdesc.system.waits import wait_for
 
-
-def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """A copy of a network in evaluation mode with batch-norm folded into its convolutions.
-
-    In torchvision's ResNets a convolution named `convN` feeds `bnN`, and one in a `Sequential`
-    feeds its neighbour. Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1: at inference
-    the normalisation is a linear transform.
-    """
-    pairs = list(_convolutions_with_norms(network))
-    # What is folded is made anew, so it need not be copied as well: 100 MB.
-    folded = [
-        network.get_submodule(parent_name).get_submodule(name)
-        for parent_name, *names in pairs
-        for name in names
-    ]
-    tensors = [one for module in folded for one in (*module.parameters(), *module.buffers())]
-    network = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors}).eval()
-    for parent_name, name, norm_name in pairs:
-        parent = network.get_submodule(parent_name)
-        setattr(parent, name, _fold(getattr(parent, name), getattr(parent, norm_name)))
-        setattr(parent, norm_name, nn.Identity())
-    return network
-
-
-def _convolutions_with_norms(network: nn.Module) -> Iterator[tuple[str, str, str]]:
-    """The names of a parent module, of a convolution in it, and of the norm that it feeds."""
-    for parent_name, parent in network.named_modules():
-        children = dict(parent.named_children())
-        for name, child in children.items():
-            if not isinstance(child, nn.Conv2d):
-                continue
-            if isinstance(parent, nn.Sequential):
-                norm_name = str(int(name) + 1)
-            else:
-                norm_name = name.replace("conv", "bn")
-            if isinstance(children.get(norm_name), nn.BatchNorm2d):
-                yield parent_name, name, norm_name
-
-
-def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """A convolution that gives what the two give one after the other."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    folded = copy.copy(convolution)
-    folded._parameters = dict(convolution._parameters)
-    folded.weight, folded.bias = fuse_conv_bn_weights(
-        convolution.weight,
-        convolution.bias,
-        norm.running_mean,
-        norm.running_var,
-        norm.eps,
-        norm.weight,
-        norm.bias,
-    )
-    return folded
-
-
 _RANDOM_SEED = 0
 
-_URLS = {
-    "imagenet1k-v1": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
-    "imagenet1k-v2": "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
+_WEIGHT_SETS = {
+    "imagenet1k-v1": ResNet50_Weights.IMAGENET1K_V1,
+    "imagenet1k-v2": ResNet50_Weights.IMAGENET1K_V2,
 }
-"""Of torchvision's `ResNet50_Weights`, whose import takes as long as PyTorch's own. A file's name
-ends with the beginning of its SHA-256."""
 
-WEIGHT_NAMES = (*_URLS, UNTRAINED)
+WEIGHT_NAMES = (*_WEIGHT_SETS, UNTRAINED)
 
 _NETWORK_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 20
 
-_RESIZE_SIZES = {"imagenet1k-v1": 256, "imagenet1k-v2": 232}
-"""Shorter side in pixels before the crop, from torchvision's ResNet50_Weights.*.transforms()."""
-
 _BLOCK_NAME = re.compile(r"layer[1-4]\.[0-9]+\.(conv[1-3]|bn[1-3])\.")
 """Names of a bottleneck's tensors; those of blocks that ResNet50 lacks are a deeper network's."""
-
-_V2_FILE_SHA256 = "11ad3fa6"
-"""How the SHA-256 of torchvision's own V2 file begins (its name carries it): such a file given
-by path brings the V2 transform."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +47,7 @@ class Backbone:
     Attributes:
         network: (N, 3, h, w) normalised floats -> (N, 2048).
         transform: the preprocessing that these weights were trained with.
-        weights: what `--weights` said.
+        weights: the value of `--weights`.
         weights_sha256: of the weights' file, or of the random weights' bytes.
     """
 
@@ -140,38 +75,53 @@ def load_backbone(weights: str) -> Backbone:
     if weights == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_RANDOM_SEED)
-            network = ResNet50()
-            initialise(network)
+            network = resnet50()
         digest = hashlib.sha256(save(dict(network.state_dict()))).hexdigest()
     else:
-        if weights in _URLS:
-            path = _download(weights)
-        elif (path := Path(weights)).is_file():
-            pass
-        else:
-            raise WeightsError(
-                f"--weights {weights}: neither a file nor one of {', '.join(WEIGHT_NAMES)}"
-            )
+        path = _weights_path(weights)
         with torch.device("meta"):  # random weights that are overwritten cost time
-            network = ResNet50()
+            network = resnet50()
         _fill(network, path)
         digest = sha256_of(path)
-    is_v2 = weights == "imagenet1k-v2" or digest.startswith(_V2_FILE_SHA256)
-    transform = FrameTransform(
-        resize_size=_RESIZE_SIZES["imagenet1k-v2" if is_v2 else "imagenet1k-v1"]
-    )
     network.fc = nn.Identity()
+    transform = _transform_of(weights, digest)
     return Backbone(network.eval().requires_grad_(False), transform, weights, digest)
+
+
+def _weights_path(weights: str) -> Path:
+    """The file of a weight set by name (downloaded if need be), or the file of that path."""
+    if weights in _WEIGHT_SETS:
+        return _download(weights)
+    path = Path(weights)
+    if not path.is_file():
+        raise WeightsError(
+            f"--weights {weights}: neither a file nor one of {', '.join(WEIGHT_NAMES)}"
+        )
+    return path
+
+
+def _transform_of(weights: str, sha256: str) -> FrameTransform:
+    """The preprocessing of a weight set; torchvision's V2 file is recognised by its digest too."""
+    v2 = _WEIGHT_SETS["imagenet1k-v2"]
+    is_v2 = weights == "imagenet1k-v2" or sha256.startswith(_digest_prefix(v2.url))
+    weight_set = v2 if is_v2 else _WEIGHT_SETS["imagenet1k-v1"]
+    [resize_size] = weight_set.transforms().resize_size
+    return FrameTransform(resize_size=resize_size)
+
+
+def _digest_prefix(url: str) -> str:
+    """How the SHA-256 of a file on PyTorch's server begins: its name ends with it."""
+    return PurePosixPath(url).stem.rsplit("-", 1)[-1]
 
 
 def _download(weights: str) -> Path:
     """The file of torchvision for a weight set, from PyTorch's cache or from the network."""
-    url = _URLS[weights]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    url = _WEIGHT_SETS[weights].url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(url).name
     if path.is_file():
         return path
     try:
-        _fetch(url, path, digest_prefix=path.stem.rsplit("-", 1)[-1])
+        _fetch(url, path, digest_prefix=_digest_prefix(url))
     except (OSError, HTTPException, ValueError) as error:  # OSError: URLError and time-outs too
         raise WeightsError(
             f"--weights {weights}: cannot be downloaded here; get {url} on another machine and "
@@ -235,7 +185,7 @@ def _fill(network: nn.Module, path: Path) -> None:
             )
         if not tensor.to(torch.float32).isfinite().all():
             raise WeightsError(f"{path}: {name} holds numbers that are not finite (NaN, infinity)")
-    # Copied to memory of PyTorch's own: how numbers lie in a file must not matter to a kernel.
+    # Copied to PyTorch's own memory: the alignment of numbers in a file must not affect kernels.
     filled = {
         name: state[name].to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         for name in needed
@@ -266,85 +216,57 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-_STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
-"""Per stage: channels inside a block, blocks, stride of the first one (He et al. 2016,
-arXiv:1512.03385, table 1, 50-layer)."""
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy of a network in evaluation mode with batch-norm folded into its convolutions.
 
-_EXPANSION = 4
-"""Channels that leave a block per channel inside it (same table)."""
-
-_NUM_CLASSES = 1000  # of ImageNet
-
-
-class Bottleneck(nn.Module):
-    """Three convolutions and a way around them (He et al. 2016, figure 5, right).
-
-    The stride stands at the 3 x 3 convolution, as in torchvision ("ResNet 1.5").
+    In torchvision's ResNets a convolution named `convN` feeds `bnN`, and one in a `Sequential`
+    feeds its neighbour. Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1: at inference
+    the normalisation is a linear transform.
     """
-
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
-        super().__init__()
-        out_channels = _EXPANSION * channels
-        # Made before the block's own layers, as torchvision does: random weights depend on it.
-        downsample: nn.Sequential | None = None
-        if stride != 1 or in_channels != out_channels:
-            downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
-                nn.BatchNorm2d(out_channels),
-            )
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels)
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample = downsample
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """(N, in, h, w) -> (N, out, h / stride, w / stride)."""
-        around = seen if self.downsample is None else self.downsample(seen)
-        seen = self.relu(self.bn1(self.conv1(seen)))
-        seen = self.relu(self.bn2(self.conv2(seen)))
-        seen = self.bn3(self.conv3(seen))
-        seen += around
-        joined: Tensor = self.relu(seen)
-        return joined
+    pairs = list(_convolutions_with_norms(network))
+    # Folded layers get new tensors, so their old ones (100 MB) are not copied.
+    folded = [
+        network.get_submodule(parent_name).get_submodule(name)
+        for parent_name, *names in pairs
+        for name in names
+    ]
+    tensors = [t for module in folded for t in (*module.parameters(), *module.buffers())]
+    network = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors}).eval()
+    for parent_name, name, norm_name in pairs:
+        parent = network.get_submodule(parent_name)
+        setattr(parent, name, _fold(getattr(parent, name), getattr(parent, norm_name)))
+        setattr(parent, norm_name, nn.Identity())
+    return network
 
 
-class ResNet50(nn.Module):
-    """The whole network, its classifier `fc` included."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        in_channels = 64
-        for number, (channels, num_blocks, stride) in enumerate(_STAGES, start=1):
-            blocks = []
-            for index in range(num_blocks):
-                blocks.append(Bottleneck(in_channels, channels, 1 if index else stride))
-                in_channels = _EXPANSION * channels
-            self.add_module(f"layer{number}", nn.Sequential(*blocks))
-        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc: nn.Module = nn.Linear(in_channels, _NUM_CLASSES)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, 3, h, w) -> (N, 1000), or what `fc` makes of (N, 2048)."""
-        seen = self.maxpool(self.relu(self.bn1(self.conv1(pixels))))
-        for number in range(1, len(_STAGES) + 1):
-            seen = self.get_submodule(f"layer{number}")(seen)
-        out: Tensor = self.fc(torch.flatten(self.avgpool(seen), 1))
-        return out
+def _convolutions_with_norms(network: nn.Module) -> Iterator[tuple[str, str, str]]:
+    """The names of a parent module, of a convolution in it, and of the norm that it feeds."""
+    for parent_name, parent in network.named_modules():
+        children = dict(parent.named_children())
+        for name, child in children.items():
+            if not isinstance(child, nn.Conv2d):
+                continue
+            if isinstance(parent, nn.Sequential):
+                norm_name = str(int(name) + 1)
+            else:
+                norm_name = name.replace("conv", "bn")
+            if isinstance(children.get(norm_name), nn.BatchNorm2d):
+                yield parent_name, name, norm_name
 
 
-def initialise(network: ResNet50) -> None:
-    """Random weights by He et al. 2015, arXiv:1502.01852, section 2.2, from PyTorch's generator."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.constant_(module.weight, 1)
-            nn.init.constant_(module.bias, 0)
+def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """A convolution that gives what the two give one after the other."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    folded = copy.copy(convolution)
+    folded._parameters = dict(convolution._parameters)
+    folded.weight, folded.bias = fuse_conv_bn_weights(
+        convolution.weight,
+        convolution.bias,
+        norm.running_mean,
+        norm.running_var,
+        norm.eps,
+        norm.weight,
+        norm.bias,
+    )
+    return folded
