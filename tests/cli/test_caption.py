@@ -530,11 +530,11 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(home):
     ) as process:
         assert process.stdout.readline() == "gifs/first.gif\tred turns green\n"
         process.stdout.close()
-        talk = process.stderr.read()
-        assert process.wait() == 0, talk
-    assert "Traceback" not in talk
-    assert "Broken pipe" not in talk
-    assert len(talk.splitlines()) == 1
+        messages = process.stderr.read()
+        assert process.wait() == 0, messages
+    assert "Traceback" not in messages
+    assert "Broken pipe" not in messages
+    assert len(messages.splitlines()) == 1
 
 
 def test_a_reader_sees_each_caption_before_the_next_path_is_known(home):

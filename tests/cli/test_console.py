@@ -14,7 +14,7 @@ import torch
 import typer
 
 from builders import process_environment
-from gifdesc.cli.console import print_json, print_line, say, speaking_plainly, warn
+from gifdesc.cli.console import exit_on_error, info, print_json, print_line, warn
 from gifdesc.errors import GifdescError, UsageError
 
 
@@ -31,17 +31,17 @@ def deaf_stderr(monkeypatch):
 @pytest.mark.usefixtures("deaf_stderr")
 def test_work_goes_on_when_nobody_listens():
     done = []
-    with speaking_plainly(debug=False):
+    with exit_on_error(debug=False):
         for index in range(3):
             warn(f"file {index}")
-            say("a line")
+            info("a line")
             done.append(index)
     assert done == [0, 1, 2]
 
 
 @pytest.mark.usefixtures("deaf_stderr")
 def test_an_error_has_its_exit_code_when_nobody_listens():
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         raise GifdescError("x: gone")
     assert caught.value.exit_code == 1
 
@@ -52,12 +52,12 @@ def test_work_goes_on_when_the_disk_of_the_log_is_full(monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(sys, "stderr", Full())
-    say("a line")
+    info("a line")
 
 
 def test_work_goes_on_without_stderr(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)  # as Python has it after `2>&-`
-    say("a line")
+    info("a line")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_work_goes_on_without_stderr(monkeypatch):
     ],
 )
 def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, said):
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False, json=True):
         raise error
     assert caught.value.exit_code == code
     out, err = capsys.readouterr()
@@ -79,20 +79,20 @@ def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, s
 
 
 def test_with_json_a_bad_option_is_an_object_on_stdout_too(capsys):
-    with pytest.raises(typer.BadParameter), speaking_plainly(debug=False, json=True):
+    with pytest.raises(typer.BadParameter), exit_on_error(debug=False, json=True):
         raise typer.BadParameter("--preset is one of a, b")
     assert json.loads(capsys.readouterr().out) == {"error": "--preset is one of a, b"}
 
 
 def test_without_json_stdout_stays_empty(capsys):
-    with pytest.raises(typer.Exit), speaking_plainly(debug=False):
+    with pytest.raises(typer.Exit), exit_on_error(debug=False):
         raise GifdescError("a.gif: not a GIF")
     assert capsys.readouterr().out == ""
 
 
 def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", None)  # as Python has it after `>&-`
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False, json=True):
         print_json({"ok": 1})
     assert caught.value.exit_code == 1
     said = "error: standard output: closed, so the result cannot be written\n"
@@ -101,14 +101,14 @@ def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
 
 def test_a_line_without_stdout_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         print_line("a caption")
     assert caught.value.exit_code == 1
     assert capsys.readouterr().err.startswith("error: standard output: closed")
 
 
 def test_a_defect_is_one_sentence_and_not_a_traceback(capsys):
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False, json=True):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False, json=True):
         raise AttributeError("no\nsuch thing")
     out, err = capsys.readouterr()
     assert caught.value.exit_code == 1
@@ -126,7 +126,7 @@ def test_a_defect_is_one_sentence_and_not_a_traceback(capsys):
     ],
 )
 def test_out_of_memory_is_one_sentence_with_its_remedy(capsys, error, start):
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         raise error
     assert caught.value.exit_code == 1
     [line] = capsys.readouterr().err.splitlines()
@@ -135,7 +135,7 @@ def test_out_of_memory_is_one_sentence_with_its_remedy(capsys, error, start):
 
 @pytest.mark.parametrize("end", [typer.Exit(3), typer.Abort()])
 def test_an_end_that_is_meant_is_no_error(capsys, end):
-    with pytest.raises(type(end)) as caught, speaking_plainly(debug=True, json=True):
+    with pytest.raises(type(end)) as caught, exit_on_error(debug=True, json=True):
         raise end
     assert caught.value is end
     assert capsys.readouterr() == ("", "")
@@ -146,7 +146,7 @@ def test_an_end_that_is_meant_is_no_error(capsys, end):
     [(UsageError("--device tpu: not a device"), 2), (GifdescError("x: gone"), 1), (KeyError(), 1)],
 )
 def test_with_debug_the_traceback_has_the_same_exit_code(capsys, error, code):
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=True):
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=True):
         raise error
     assert caught.value.exit_code == code
     first, *_, last = capsys.readouterr().err.splitlines()
@@ -156,12 +156,12 @@ def test_with_debug_the_traceback_has_the_same_exit_code(capsys, error, code):
 
 LOGGED = """
 import logging
-from gifdesc.cli.console import be_quiet, speaking_plainly
+from gifdesc.cli.console import mute, exit_on_error
 long = "memory runs short " * 20
-with speaking_plainly(debug=False):
+with exit_on_error(debug=False):
     logging.getLogger("gifdesc.training.step").warning("%s [b]%d[/b]", long, 2)
     logging.getLogger("gifdesc.training.step").info("of no concern")
-    be_quiet()
+    mute()
     logging.getLogger("gifdesc.training.step").warning("said by another process")
 """
 
@@ -186,8 +186,8 @@ def test_a_silent_process_says_its_error_if_it_outlives_the_one_that_talks(monke
         waited.append(seconds)
 
     monkeypatch.setattr("gifdesc.cli.console.time.sleep", sleep)
-    monkeypatch.setattr("gifdesc.cli.console.talk.quiet", True)
-    with pytest.raises(typer.Exit) as caught, speaking_plainly(debug=False):
+    monkeypatch.setattr("gifdesc.cli.console.stderr.quiet", True)
+    with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         raise GifdescError("x.npy: damaged")
     assert (caught.value.exit_code, capsys.readouterr().err) == (1, "error: x.npy: damaged\n")
     assert len(waited) == 1

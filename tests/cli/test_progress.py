@@ -17,8 +17,8 @@ from gifdesc.cli.progress import (
     CheckProgress,
     DescribingProgress,
     ExtractionProgress,
+    LiveProgress,
     PageProgress,
-    Talk,
     TrainingProgress,
     WaitProgress,
     fit_parts,
@@ -180,7 +180,7 @@ def terminal(width: int) -> Console:
     return Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
 
 
-def extracting(console: Console) -> Talk:
+def extracting(console: Console) -> LiveProgress:
     count = Count()
     count.total = 123_456
     progress = ExtractionProgress(console, count)
@@ -191,40 +191,40 @@ def extracting(console: Console) -> Talk:
     return progress
 
 
-def training(console: Console) -> Talk:
+def training(console: Console) -> LiveProgress:
     config = TrainingConfig(epochs=200, scst_epochs=1)
     progress = TrainingProgress(console, config, num_pairs=123_456, num_gifs=9)
     progress.step(step_result(123, 98_765, 1234.5, loss=3.14159))
     return progress
 
 
-def captioning(console: Console) -> Talk:
+def captioning(console: Console) -> LiveProgress:
     progress = CaptionProgress(console)
     progress.advance(Caption("a.gif", caption="a dog"))
     progress.advance(Caption("b.gif", error="not a GIF"))
     return progress
 
 
-def describing(console: Console) -> Talk:
+def describing(console: Console) -> LiveProgress:
     progress = DescribingProgress(console, 123_456)
     progress.advance(DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"))
     return progress
 
 
-def checking(console: Console) -> Talk:
+def checking(console: Console) -> LiveProgress:
     progress = CheckProgress(console)
     progress.num_gifs = 123_455
     progress.advance(Inspection(is_gif=True, findings=[]))
     return progress
 
 
-def paging(console: Console) -> Talk:
+def paging(console: Console) -> LiveProgress:
     progress = PageProgress(console)
     progress.advance(98_765, 123_456)
     return progress
 
 
-def downloading(console: Console) -> Talk:
+def downloading(console: Console) -> LiveProgress:
     progress = WaitProgress(console, Wait(text="downloading weights", unit="MB"))
     progress.advance(97, 98)
     return progress
@@ -296,9 +296,9 @@ def test_elsewhere_a_counted_wait_says_now_and_then_how_far_it_is(lines):
 def test_on_a_terminal_a_wait_is_shown_and_gone_when_it_is_over():
     console = terminal(80)
     with show_wait(console, Wait(text="loading model", is_long=True)):
-        [shown] = Talk._live
+        [shown] = LiveProgress._live
         shown.progress.refresh()
-    assert Talk._live == []
+    assert LiveProgress._live == []
     written = console.file.getvalue()
     assert "loading model" in written
     assert written.endswith("\x1b[1A\x1b[2K")  # one line up, and erased
@@ -307,11 +307,11 @@ def test_on_a_terminal_a_wait_is_shown_and_gone_when_it_is_over():
 def test_a_wait_within_a_wait_takes_its_place_meanwhile():
     console = terminal(80)
     with show_wait(console, Wait(text="loading")):
-        [outer] = Talk._live
+        [outer] = LiveProgress._live
         with show_wait(console, Wait(text="downloading", unit="MB")) as advance:
             advance(1, 2)
             assert not outer.progress.live.is_started
-            assert Talk._live[-1].progress.live.is_started
+            assert LiveProgress._live[-1].progress.live.is_started
         assert outer.progress.live.is_started
     assert not outer.progress.live.is_started
 
@@ -319,9 +319,9 @@ def test_a_wait_within_a_wait_takes_its_place_meanwhile():
 def test_a_wait_with_bars_of_its_own_hides_the_line_around_it():
     console = terminal(80)
     with show_wait(console, Wait(text="loading")):
-        [outer] = Talk._live
+        [outer] = LiveProgress._live
         with show_wait(console, Wait(text="loading a/b from the hub", has_own_bars=True)):
-            assert not any(one.progress.live.is_started for one in Talk._live)
+            assert not any(one.progress.live.is_started for one in LiveProgress._live)
         assert outer.progress.live.is_started
     assert "loading a/b from the hub ...\n" in console.file.getvalue().replace("\r", "")
 
@@ -330,7 +330,7 @@ def test_a_wait_that_fails_leaves_no_line_behind():
     console = terminal(80)
     with pytest.raises(ValueError, match="gone"), show_wait(console, Wait(text="loading")):
         raise ValueError("gone")
-    assert Talk._live == []
+    assert LiveProgress._live == []
 
 
 def test_nothing_is_shown_where_nobody_asked(capsys):

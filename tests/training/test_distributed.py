@@ -14,7 +14,7 @@ import torch
 
 from builders import process_environment, run_process, tiny_recipe, write_world
 from gifdesc.model.checkpoint import load_checkpoint
-from gifdesc.training.distributed import World, is_talking, joined_world
+from gifdesc.training.distributed import World, is_main_process, joined_world
 from gifdesc.training.folder import read_progress
 
 OPTIONS = (
@@ -235,7 +235,7 @@ def test_without_torchrun_a_process_is_alone(monkeypatch):
     for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     device = torch.device("cpu")
-    assert is_talking()
+    assert is_main_process()
     with joined_world(device) as (found, found_device):
         assert (found, found_device) == (World(rank=0, size=1), device)
         assert found.is_main
@@ -250,7 +250,7 @@ def test_one_process_under_torchrun_is_alone_too(monkeypatch):
 
 def test_only_the_first_process_talks(monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    assert not is_talking()
+    assert not is_main_process()
     assert not World(rank=1, size=2).is_main
 
 

@@ -15,11 +15,11 @@ import typer
 from gifdesc.cli.console import (
     EXIT_FAILED,
     counted,
+    exit_on_error,
+    info,
     is_terminal,
     print_error,
-    say,
-    speaking_plainly,
-    talk,
+    stderr,
     warn,
 )
 from gifdesc.cli.options import (
@@ -178,7 +178,7 @@ def caption(
         chosen = "json"
     elif format_name is None and output is not None:
         chosen = CAPTION_FORMAT_BY_SUFFIX.get(output.suffix.lower(), "text")
-    with speaking_plainly(debug=debug, json=chosen == "json"):
+    with exit_on_error(debug=debug, json=chosen == "json"):
         if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
@@ -248,22 +248,22 @@ def caption(
                 )
                 config = decoding(captioner.default_decoding)
                 with ExitStack() as stack:  # stdout has a line for each input from here
-                    stack.enter_context(speaking_plainly(debug=debug))
+                    stack.enter_context(exit_on_error(debug=debug))
                     if file is not None or not is_terminal():
                         from gifdesc.cli.progress import CaptionProgress
 
-                        run.advance = stack.enter_context(CaptionProgress(talk)).advance
+                        run.advance = stack.enter_context(CaptionProgress(stderr)).advance
                     try:
                         run.go(captioner, chain([first], inputs), config)
                     except BrokenPipeError:  # the reader (`head`, say) has what it wanted
                         drop_standard_output()
                 num_captioned, num_failed = run.num_captioned, run.num_failed
-        with speaking_plainly(debug=debug):
+        with exit_on_error(debug=debug):
             warn_of_passed_over(passed_over)
             if file is not None:
                 before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
                 failed = f", {num_failed} failed" if num_failed else ""
-                say(f"{counted(num_captioned, 'GIF')} captioned into {output}{failed}{before}")
+                info(f"{counted(num_captioned, 'GIF')} captioned into {output}{failed}{before}")
             if explain is not None and explained is not None:
                 _write_explanation(explained, explain)
         if num_failed:
@@ -284,7 +284,7 @@ def _load(
         model, device=device, weights=weights, prompt=prompt, revision=revision
     )
     if captioner.commit is not None:
-        say(f"{model}: commit {captioner.commit}")
+        info(f"{model}: commit {captioner.commit}")
     for sentence in captioner.warnings:
         warn(sentence)
     return captioner
@@ -296,11 +296,11 @@ def _write_explanation(explained: Explained, path: Path) -> None:
     if not explained.num_captions:
         warn(f"{path}: not written, for there is no caption to explain")
         return
-    with PageProgress(talk) as progress:
+    with PageProgress(stderr) as progress:
         sentences = explained.write(progress.advance)
     for sentence in sentences:
         warn(sentence)
-    say(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")
+    info(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")
 
 
 class CaptionCommand(TyperCommand):

@@ -13,14 +13,14 @@ import typer
 from gifdesc.checks.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Finding, Kind
 from gifdesc.cli.console import (
     EXIT_FAILED,
+    exit_on_error,
+    info,
     is_terminal,
     print_json,
     print_line,
     print_result,
     printable,
-    say,
-    speaking_plainly,
-    talk,
+    stderr,
 )
 from gifdesc.cli.options import Debug, Json, read_arguments, user_path, warn_of_passed_over
 from gifdesc.errors import UsageError
@@ -64,7 +64,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
-    with speaking_plainly(debug=debug, json=json):
+    with exit_on_error(debug=debug, json=json):
         if json and kind is not None:
             raise UsageError("--json and --list exclude each other")
         if null and kind is None:
@@ -81,7 +81,7 @@ def check(
         passed_over = PassedOver()
         inputs = find_gifs(arguments, passed_over)
         findings: list[Finding] = []
-        with CheckProgress(talk) as progress:
+        with CheckProgress(stderr) as progress:
             for inspection in inspect_gifs(inputs, descriptions):
                 findings += inspection.findings
                 progress.advance(inspection)
@@ -103,7 +103,7 @@ def check(
             _print_table(findings)
         parts = ", ".join(f"{counts[one]} {one}" for one in KINDS if counts[one])
         gifs = "1 GIF" if progress.num_gifs == 1 else f"{progress.num_gifs} GIFs"
-        say(f"{gifs} checked: {parts or 'nothing found'}")
+        info(f"{gifs} checked: {parts or 'nothing found'}")
         if findings:
             raise typer.Exit(EXIT_FAILED)
 

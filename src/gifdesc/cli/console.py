@@ -1,4 +1,4 @@
-"""How the command line talks: results on stdout, everything else on stderr, exit codes."""
+"""The streams and exit codes of the command line: results on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ from gifdesc.system.waits import Advance, Wait, showing_waits
 
 
 class _Stderr:
-    """stderr as it is at the moment; work goes on when nobody can hear of it any more."""
+    """The current `sys.stderr`; write errors are ignored, so that the work continues."""
 
     def write(self, text: str) -> int:
-        """Write, or from now on do nothing: the reader is gone, or a log's disk is full."""
+        """Write; after an error (the reader is gone, a log's disk is full) drop everything."""
         try:
             if sys.stderr is not None:
                 sys.stderr.write(text)
         except OSError:
-            self._fall_silent()
+            self._detach()
         return len(text)
 
     def flush(self) -> None:
-        """Flush what was written."""
+        """Flush the stream; an error is handled as in `write`."""
         try:
             if sys.stderr is not None:
                 sys.stderr.flush()
         except OSError:
-            self._fall_silent()
+            self._detach()
 
-    def _fall_silent(self) -> None:
-        with suppress(OSError, ValueError):  # not a stream of the operating system's
+    def _detach(self) -> None:
+        with suppress(OSError, ValueError):  # a stream without a file descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
 
 
-talk = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True)
-"""Progress, warnings, summaries."""
+stderr = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True)
+"""The console for progress, warnings and summaries."""
 
-_TURN_SECONDS = 10.0
+_MAIN_PROCESS_SECONDS = 10.0
+"""How long the other processes of `torchrun` wait for the main process to report an error."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -65,13 +66,13 @@ EXIT_INTERRUPTED = 130
 
 
 @contextmanager
-def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
-    """Turn what goes wrong within into one sentence and an exit code.
+def exit_on_error(*, debug: bool, json: bool = False) -> Iterator[None]:
+    """Turn an exception of the block into a one-sentence error and an exit code.
 
     Args:
-        debug: let tracebacks and the libraries' own messages through.
-        json: say it on stdout as well, as an object with the one key `error`: whoever reads the
-            command's JSON finds an object whatever happens.
+        debug: print tracebacks and the messages of libraries as well.
+        json: also print the error on stdout, as an object with the one key `error`, so that a
+            reader of the command's JSON always gets an object.
     """
     _set_up_logging(debug)
     try:
@@ -83,44 +84,44 @@ def speaking_plainly(*, debug: bool, json: bool = False) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        # The reader (`head`, say) has what it wanted: end quietly, also when Python exits.
+        # The reader (such as `head`) has closed the pipe: end quietly, also when Python exits.
         drop_standard_output()
         raise typer.Exit(0) from None
     except KeyboardInterrupt as interrupt:
-        ignore_interrupts()  # a second Ctrl-C comes easily: one sentence, one exit code
+        ignore_interrupts()  # a second Ctrl-C must not print a second error
         sentence = str(interrupt) or "interrupted"
         warn(sentence)
         _print_json_error(sentence, json)
         # As a shell counts: 128 and the signal's number, 2 for Ctrl-C.
         number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
         raise typer.Exit(128 + number) from None
-    except Exception as error:  # noqa: BLE001 - a user never sees a traceback unasked
+    except Exception as error:  # noqa: BLE001 - users see no traceback without --debug
         sentence = _sentence_of(error)
-        _wait_for_turn()
+        _wait_for_main_process()
         _print_json_error(sentence, json)
         if debug:
-            say("".join(traceback.format_exception(error)).rstrip())
+            info("".join(traceback.format_exception(error)).rstrip())
         print_error(sentence)
         raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
 
 
 def _show_wait(wait: Wait) -> AbstractContextManager[Advance]:
-    is_shown = talk.is_terminal or wait.is_long or wait.has_own_bars or wait.unit
-    if talk.quiet or not is_shown:
+    is_shown = stderr.is_terminal or wait.is_long or wait.has_own_bars or wait.unit
+    if stderr.quiet or not is_shown:
         return nullcontext(lambda _num_done, _total: None)
     from gifdesc.cli.progress import show_wait
 
-    return show_wait(talk, wait)
+    return show_wait(stderr, wait)
 
 
-def _wait_for_turn() -> None:
-    """Let the process that talks fail first, for `torchrun` ends all others with the first.
+def _wait_for_main_process() -> None:
+    """Let the main process report first: torchrun kills all others when one process exits.
 
-    One that still lives then is alone with its error, and must say it.
+    If this process still runs after the wait, the error is its own, and it prints the error.
     """
-    if talk.quiet:
-        time.sleep(_TURN_SECONDS)
-        talk.quiet = False
+    if stderr.quiet:
+        time.sleep(_MAIN_PROCESS_SECONDS)
+        stderr.quiet = False
 
 
 def _sentence_of(error: Exception) -> str:
@@ -139,16 +140,16 @@ def _sentence_of(error: Exception) -> str:
     return f"{named} (this is a defect of gifdesc; --debug shows where)"
 
 
-class _TalkHandler(logging.Handler):
-    """Log messages in the form of this module's own: `warning: ...`, in one line."""
+class _LogHandler(logging.Handler):
+    """Prints log records like this module's own messages: `warning: ...`."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        talk.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
+        stderr.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
 
 
 def _set_up_logging(debug: bool) -> None:
     level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", handlers=[_TalkHandler()])
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_LogHandler()])
     if not debug:
         warnings.simplefilter("ignore")
         for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
@@ -156,34 +157,34 @@ def _set_up_logging(debug: bool) -> None:
 
 
 def is_terminal() -> bool:
-    """Whether a person looks at stdout."""
+    """Whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def be_quiet() -> None:
-    """Leave the talking to another process."""
-    talk.quiet = True
+def mute() -> None:
+    """Print no messages: the main process prints them."""
+    stderr.quiet = True
 
 
 def _print_json_error(sentence: str, json: bool) -> None:
-    if json and not talk.quiet:
+    if json and not stderr.quiet:
         with suppress(OSError, GifdescError):  # stdout may be what failed
             print_json({"error": sentence})
 
 
-def say(text: str) -> None:
-    """Lines to stderr, without other control codes."""
-    talk.print(escape_controls(text, keep="\n\t"), markup=False)
+def info(text: str) -> None:
+    """Print lines to stderr; control codes in them are escaped."""
+    stderr.print(escape_controls(text, keep="\n\t"), markup=False)
 
 
 def warn(text: str) -> None:
-    """One warning to stderr, on one line whatever names it holds."""
-    talk.print(f"warning: {printable(text)}", markup=False)
+    """Print a warning to stderr, on one line."""
+    stderr.print(f"warning: {printable(text)}", markup=False)
 
 
 def print_error(text: str) -> None:
-    """One error to stderr, on one line: something failed, and the rest goes on."""
-    talk.print(f"error: {printable(text)}", markup=False)
+    """Print an error to stderr, on one line; the command continues."""
+    stderr.print(f"error: {printable(text)}", markup=False)
 
 
 def printable(text: str) -> str:
@@ -192,7 +193,7 @@ def printable(text: str) -> str:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """One JSON object on one line to stdout, at once; in ASCII, which takes any path.
+    """Print a JSON object on one line to stdout and flush it; ASCII, so that any path fits.
 
     Raises:
         GifdescError: as `system.process.write_standard_output`.
@@ -201,18 +202,18 @@ def print_json(data: dict[str, Any]) -> None:
 
 
 def print_line(text: str) -> None:
-    """Text and a line end to stdout, at once; raises as `print_json`."""
+    """Print a line to stdout and flush it; raises as `print_json`."""
     print_result(text + "\n")
 
 
 def print_result(data: str | bytes, *, is_styled: bool = False) -> None:
-    """A result to stdout, at once.
+    """Write a result to stdout and flush it.
 
-    If the reader (`head`, say) has gone, the command still ends with its own exit code.
+    If the reader (such as `head`) has closed the pipe, the command keeps its exit code.
 
     Args:
         data: as in `system.process.write_standard_output`.
-        is_styled: likewise.
+        is_styled: as in `system.process.write_standard_output`.
 
     Raises:
         GifdescError: as `system.process.write_standard_output`.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gifdesc.cli.console import say, speaking_plainly
+from gifdesc.cli.console import exit_on_error, info
 from gifdesc.cli.options import Debug, Device, Seed, user_path
 from gifdesc.system.waits import wait_for
 
@@ -30,12 +30,12 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Draw a small world of GIFs, then extract, train, evaluate and caption. Needs no network."""
-    with speaking_plainly(debug=debug):
+    with exit_on_error(debug=debug):
         with wait_for("starting"):
             from gifdesc.demo import draw_world
 
         draw_world(folder, num_gifs=num_gifs, seed=seed)
-        say(f"drew {num_gifs} GIFs with descriptions -> {folder}")
+        info(f"drew {num_gifs} GIFs with descriptions -> {folder}")
         if data_only:
             return
         _run_commands(context, folder, seed=seed, device=device)
@@ -57,20 +57,20 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
 
     shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:
-        say("no GIF is held out of so few: draw more with --num-gifs")
+        info("no GIF is held out of so few: draw more with --num-gifs")
         return
     page = str(folder / "report.html")
     _run(context, "evaluate", *data, "--html", page, "--gifs", gifs, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
     picture_path = folder / "captions.png"
     draw_captions(Captioner.from_pretrained(model, device=device), shown, folder, picture_path)
-    say(f"the same as a picture -> {picture_path}")
-    say(f"all held-out GIFs with their captions and scores, for a browser -> {page}")
+    info(f"the same as a picture -> {picture_path}")
+    info(f"all held-out GIFs with their captions and scores, for a browser -> {page}")
 
 
 def _run(context: typer.Context, *arguments: str) -> None:
     """Show a command line, then run it."""
-    say(f"\n$ gifdesc {shlex.join(arguments)}")
+    info(f"\n$ gifdesc {shlex.join(arguments)}")
     # The commands beside this one: importing them from the package would be a circle.
     gifdesc = context.find_root().command
     code = gifdesc.main(list(arguments), prog_name="gifdesc", standalone_mode=False)

@@ -10,11 +10,11 @@ import typer
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
+    exit_on_error,
+    info,
     print_error,
     print_json,
-    say,
-    speaking_plainly,
-    talk,
+    stderr,
     warn,
 )
 from gifdesc.cli.options import (
@@ -61,7 +61,7 @@ def describe(
     debug: Debug = False,
 ) -> None:
     """Write a description file for every GIF, to train on. A rerun skips what is described."""
-    with speaking_plainly(debug=debug, json=json):
+    with exit_on_error(debug=debug, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         from gifdesc.data.gifs import PassedOver, find_gifs
@@ -86,13 +86,13 @@ def describe(
 
         captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
         if captioner.commit is not None:
-            say(f"{model}: commit {captioner.commit}")
+            info(f"{model}: commit {captioner.commit}")
         for sentence in captioner.warnings:
             warn(sentence)
         config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
         counts: Counter[str] = Counter()
         failures: list[dict[str, Any]] = []
-        with DescribingProgress(talk, len(inputs)) as progress:
+        with DescribingProgress(stderr, len(inputs)) as progress:
             origin = Origin(model, prompt, captioner.commit)
             events = run(inputs, output, captioner, origin, config, force=force)
             for event in events:
@@ -111,7 +111,7 @@ def _report(
     counts: Counter[str], failures: list[dict[str, Any]], output: Path, *, json: bool
 ) -> None:
     """Report how the run ended; exit with 1 where something failed."""
-    say(
+    info(
         f"{counts['ok']} described, {counts['skipped']} done before, "
         f"{counts['failed']} failed -> {output}"
     )

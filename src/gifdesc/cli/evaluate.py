@@ -10,11 +10,11 @@ import typer
 from gifdesc.cli.console import (
     EXIT_FAILED,
     counted,
+    exit_on_error,
+    info,
     print_error,
     print_json,
-    say,
-    speaking_plainly,
-    talk,
+    stderr,
     warn,
 )
 from gifdesc.cli.options import (
@@ -141,7 +141,7 @@ def evaluate(
 
     The blind control captions every GIF from another GIF's features.
     """
-    with speaking_plainly(debug=debug, json=json):
+    with exit_on_error(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         if gifs is not None and html is None:
@@ -179,7 +179,7 @@ def evaluate(
             problems, notes = held_out.problems, held_out.notes
             for problem in problems:  # they make the exit code 1
                 print_error(problem)
-            num_said = len(problems)
+            num_reported = len(problems)
             names = [one.name for one in held_out.examples]
             try:
                 result = evaluate_model(
@@ -194,7 +194,7 @@ def evaluate(
                     split=split,
                 )
             finally:
-                for problem in problems[num_said:]:  # of files that were read only now
+                for problem in problems[num_reported:]:  # of files that were read only now
                     print_error(problem)
         doubts = (f"{name}: {why}" for name, why in result.warnings.items())
         for sentence in (*notes, *doubts):
@@ -203,12 +203,12 @@ def evaluate(
             print_json(result.to_json())
         else:
             print_scores(result)
-        with speaking_plainly(debug=debug):  # the one object that --json promises is out
+        with exit_on_error(debug=debug):  # the one object that --json promises is out
             if per_example is not None:
                 from gifdesc.evaluation.results import write_per_example
 
                 write_per_example(per_example, result.captions)
-                say(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
+                info(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
             if html is not None and report is not None:
                 from gifdesc.pages.evaluation import Subject
 
@@ -248,10 +248,10 @@ def _write_report(
 ) -> None:
     from gifdesc.cli.progress import PageProgress
 
-    with PageProgress(talk) as progress:
+    with PageProgress(stderr) as progress:
         written = report.write(result, subject, progress.advance)
     worst = "the worst " if written.num_examples < result.num_examples else ""
-    say(f"wrote a page of {worst}{counted(written.num_examples, 'GIF')} -> {path}")
+    info(f"wrote a page of {worst}{counted(written.num_examples, 'GIF')} -> {path}")
     if not report.shows_gifs:
         warn("the page shows captions without GIFs; name the GIFs' folder with --gifs")
     elif written.num_without_frames:

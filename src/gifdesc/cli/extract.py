@@ -12,12 +12,12 @@ import typer
 from gifdesc.cli.console import (
     EXIT_FAILED,
     counted,
+    exit_on_error,
+    info,
     list_some,
     print_error,
     print_json,
-    say,
-    speaking_plainly,
-    talk,
+    stderr,
     warn,
 )
 from gifdesc.cli.options import (
@@ -113,7 +113,7 @@ def extract(
     debug: Debug = False,
 ) -> None:
     """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
-    with speaking_plainly(debug=debug, json=json):
+    with exit_on_error(debug=debug, json=json):
         check_device_name(device)
         arguments = read_arguments(paths)
         from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs
@@ -159,7 +159,7 @@ def extract(
                     "ResNet50 is untrained (random weights): its features carry no learned visual "
                     "information"
                 )
-            with ExtractionProgress(talk, BackgroundCount(arguments)) as progress:
+            with ExtractionProgress(stderr, BackgroundCount(arguments)) as progress:
                 events = run(
                     inputs,
                     output,
@@ -175,7 +175,7 @@ def extract(
             _report_orphans(output, prune=prune)
         warn_of_passed_over(passed_over)
         counts = report.counts
-        say(
+        info(
             f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "
             f"{counts['skipped']} done before, {counts['failed']} failed -> {output}"
         )
@@ -241,7 +241,7 @@ def _report_orphans(output: Path, *, prune: bool) -> None:
     files = counted(len(names), "feature file")
     if prune:
         remove_orphans(output, names)
-        say(f"removed {files} whose GIF is gone: {list_some(names)}")
+        info(f"removed {files} whose GIF is gone: {list_some(names)}")
         return
     verb = "has" if len(names) == 1 else "have"
     warn(f"{files} {verb} no GIF any more: {list_some(names)}; remove with --prune")

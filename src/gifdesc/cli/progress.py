@@ -1,4 +1,4 @@
-"""Live progress on a terminal, a line now and then elsewhere."""
+"""Live progress on a terminal; elsewhere a line every few seconds."""
 
 from __future__ import annotations
 
@@ -24,43 +24,38 @@ from rich.progress import (
 from gifdesc.system.waits import Advance, Wait
 
 if TYPE_CHECKING:
+    from gifdesc.captioning.describe import DescribingEvent
     from gifdesc.captions import Caption
+    from gifdesc.checks.gifs import Inspection
     from gifdesc.config import TrainingConfig
     from gifdesc.data.gifs import BackgroundCount
     from gifdesc.features.extraction import ExtractionEvent
     from gifdesc.training.results import EpochResult, StepResult
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gifdesc.captioning.describe import DescribingEvent
-if TYPE_CHECKING:
-    from gifdesc.checks.gifs import Inspection
-
 
 _LINE_INTERVAL_SECONDS = 10.0
-
 
 _NARROW_COLUMNS, _WIDE_COLUMNS = 60, 100
 _SHORT_BAR, _LONG_BAR = 10, 40
 _TIME_COLUMNS = 9
-"""Of a terminal: a time and the spaces around it."""
+"""Columns of a terminal that the time and its spaces take."""
 
 
-class Talk:
+class LiveProgress:
     """A live line on a terminal; elsewhere `line` prints, at most every 10 seconds.
 
-    One line is live at a time: a talk that begins within another takes its place meanwhile.
+    One line is live at a time: progress that starts inside another hides the outer line until it
+    ends.
     """
 
-    _live: ClassVar[list[Talk]] = []
+    _live: ClassVar[list[LiveProgress]] = []
 
     def __init__(self, console: Console, total: int | None = None, *, has_bar: bool = True) -> None:
-        """Prepare.
+        """Prepare the line; it is shown while the context is open.
 
         Args:
-            console: where to.
-            total: how much there is to do, where it is known.
-            has_bar: there is a total, now or later; else a spinner turns.
+            console: where to print.
+            total: units of work, None where unknown.
+            has_bar: show a bar, for work whose total is known now or later; otherwise a spinner.
         """
         self.console = console
         self.is_live = console.is_terminal and not console.is_dumb_terminal
@@ -81,9 +76,9 @@ class Talk:
 
     def __enter__(self) -> Self:
         if self.is_live:
-            if Talk._live:
-                Talk._live[-1]._hide()
-            Talk._live.append(self)
+            if LiveProgress._live:
+                LiveProgress._live[-1]._hide()
+            LiveProgress._live.append(self)
             self._unhide()
         return self
 
@@ -94,10 +89,10 @@ class Talk:
         trace: TracebackType | None,
     ) -> None:
         if self.is_live:
-            Talk._live.remove(self)
+            LiveProgress._live.remove(self)
             self._hide()
-            if Talk._live:
-                Talk._live[-1]._unhide()
+            if LiveProgress._live:
+                LiveProgress._live[-1]._unhide()
 
     def _hide(self) -> None:
         self.progress.stop()
@@ -113,20 +108,19 @@ class Talk:
         completed: int | None = None,
         total: int | None = None,
     ) -> None:
-        """Show how far it is on the live line.
+        """Update the live line.
 
         Args:
-            parts: what to show, the most important first; the last ones go where the terminal is
-                too narrow for all.
+            parts: texts to show, the most important first; a narrow terminal shows the first few.
             separator: between two parts.
-            completed: how much is done.
-            total: how much there is to do.
+            completed: units of work that are done.
+            total: units of work in all.
         """
         shown = fit_parts(parts, self._room, separator)
         self.progress.update(self._task, completed=completed, total=total, description=shown)
 
     def line(self, text: str) -> None:
-        """Print where no line is live and the last one is old enough."""
+        """Print a line, unless the live line is shown or a line was printed seconds ago."""
         now = time.monotonic()
         if not self.is_live and now - self._last_seconds >= _LINE_INTERVAL_SECONDS:
             self._last_seconds = now
@@ -154,8 +148,8 @@ def wrap_parts(parts: Sequence[str], width: int, separator: str = "  ") -> str:
     return "\n".join(lines)
 
 
-class WaitProgress(Talk):
-    """A step of the core that takes seconds (`waits.Wait`)."""
+class WaitProgress(LiveProgress):
+    """Shows a step of the core that takes seconds (`waits.Wait`)."""
 
     def __init__(self, console: Console, wait: Wait) -> None:
         super().__init__(console, has_bar=bool(wait.unit))
@@ -169,7 +163,7 @@ class WaitProgress(Talk):
             super()._unhide()
 
     def advance(self, num_done: int, total: int | None = None) -> None:
-        """Show that so much is done, in the wait's unit."""
+        """Show how much is done, in the wait's unit."""
         count = f"{num_done}/{total}" if total is not None else str(num_done)
         parts = [self._wait.text, f"{count} {self._wait.unit}"]
         self.show(parts, separator=": ", completed=num_done, total=total)
@@ -180,7 +174,7 @@ def show_wait(console: Console, wait: Wait) -> AbstractContextManager[Advance]:
     """Show a step while its block runs: on a terminal a live line, elsewhere a line or none.
 
     Returns:
-        A block that gives what counts the progress.
+        A context manager whose value is the function that reports progress.
     """
     progress = WaitProgress(console, wait)
 
@@ -192,8 +186,8 @@ def show_wait(console: Console, wait: Wait) -> AbstractContextManager[Advance]:
     return showing()
 
 
-class CaptionProgress(Talk):
-    """GIFs captioned and failed."""
+class CaptionProgress(LiveProgress):
+    """Shows how many GIFs are captioned and how many failed."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, has_bar=False)
@@ -210,8 +204,8 @@ class CaptionProgress(Talk):
         self.line(", ".join(parts))
 
 
-class ExtractionProgress(Talk):
-    """GIFs done, failed and skipped, frames per second, time left."""
+class ExtractionProgress(LiveProgress):
+    """Shows the GIFs done, failed and skipped, frames per second and the time left."""
 
     def __init__(self, console: Console, count: BackgroundCount) -> None:
         super().__init__(console)
@@ -243,12 +237,12 @@ class ExtractionProgress(Talk):
         self.line(", ".join(parts))
 
 
-class TrainingProgress(Talk):
-    """Examples of the epoch, loss, and a line for every epoch that ends.
+class TrainingProgress(LiveProgress):
+    """Shows the examples of the epoch and the loss, and prints a line for every finished epoch.
 
     Args:
-        console: where to.
-        config: the run.
+        console: where to print.
+        config: of the run.
         num_pairs: examples of a pass over the training split.
         num_gifs: examples of a pass of self-critical training.
     """
@@ -272,7 +266,7 @@ class TrainingProgress(Talk):
         parts = [f"epoch {result.epoch}/{self._epochs}", score, speed]
         done = self._num_before(result.epoch) + result.num_examples
         of_epoch = f"{result.num_examples}/{self._num_of(result.epoch)} {self._unit(result.epoch)}"
-        if not self._has_begun:  # what an earlier run did says nothing of this one's speed
+        if not self._has_begun:  # the epochs of an earlier run do not count for the speed
             self._has_begun = True
             self.progress.reset(self._task)
         self.show([*parts, of_epoch], separator="  ", completed=done)
@@ -298,7 +292,7 @@ class TrainingProgress(Talk):
         self.console.print(wrap_parts(parts, width), markup=False)
 
     def _num_before(self, epoch: int) -> int:
-        """Examples of all epochs before one."""
+        """The number of examples in all epochs before this one."""
         num_first = min(epoch - 1, self._first_epochs)
         return num_first * self._num_pairs + (epoch - 1 - num_first) * self._num_gifs
 
@@ -312,8 +306,8 @@ class TrainingProgress(Talk):
         return f"{rate:.{0 if rate >= 1 else 1}f} {self._unit(epoch)}/s"
 
 
-class DescribingProgress(Talk):
-    """GIFs done, and how many of them failed or were done before."""
+class DescribingProgress(LiveProgress):
+    """Shows the GIFs done, and how many of them failed or were done before."""
 
     def __init__(self, console: Console, num_gifs: int) -> None:
         super().__init__(console, num_gifs)
@@ -337,11 +331,11 @@ class DescribingProgress(Talk):
         self.line(", ".join(parts))
 
 
-class CheckProgress(Talk):
-    """GIFs looked at, and findings.
+class CheckProgress(LiveProgress):
+    """Shows the GIFs checked and the findings.
 
     Attributes:
-        num_gifs: looked at so far.
+        num_gifs: GIFs checked so far.
     """
 
     def __init__(self, console: Console) -> None:
@@ -351,7 +345,7 @@ class CheckProgress(Talk):
         self._num_findings = 0
 
     def advance(self, inspection: Inspection) -> None:
-        """Count what was looked at."""
+        """Count an inspected input."""
         self.num_gifs += inspection.is_gif
         self._num_findings += len(inspection.findings)
         parts = [f"{self.num_gifs} GIFs checked", f"findings: {self._num_findings}"]
@@ -359,15 +353,15 @@ class CheckProgress(Talk):
         self.line(", ".join(parts))
 
 
-class PageProgress(Talk):
-    """GIFs whose frames were read for a page."""
+class PageProgress(LiveProgress):
+    """Shows the GIFs whose frames are read for a page."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self.show(["reading frames for the page"])
 
     def advance(self, num_done: int, num_gifs: int) -> None:
-        """Show that so many of so many GIFs are done."""
+        """Show how many GIFs are done."""
         parts = [f"{num_done}/{num_gifs} GIFs", "reading frames for the page"]
         self.show(parts, completed=num_done, total=num_gifs)
         self.line(", ".join(parts))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gifdesc.cli.console import EXIT_FAILED, be_quiet, print_json, speaking_plainly
+from gifdesc.cli.console import EXIT_FAILED, exit_on_error, mute, print_json
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -201,13 +201,13 @@ def train(
 
     Options left out come from the preset; the defaults shown are those of `attention`.
     """
-    with speaking_plainly(debug=debug, json=json):
+    with exit_on_error(debug=debug, json=json):
         if os.environ.get("RANK", "0") == "0":  # under torchrun, one process reports it
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
         else:
-            be_quiet()
+            mute()
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
             from gifdesc.training.resume import choose_configs

@@ -1,17 +1,17 @@
-"""A training run as a person at a terminal sees it."""
+"""A training run with its progress, warnings and summary on stderr."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
 
-from gifdesc.cli.console import counted, list_some, print_error, say, talk, warn
+from gifdesc.cli.console import counted, info, list_some, print_error, stderr, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import CORPUS_TOKENIZER, UNTRAINED, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.system.device import resolve_device
 from gifdesc.text.tokenizer import CaptionTokenizer
-from gifdesc.training.distributed import is_talking, joined_world
+from gifdesc.training.distributed import is_main_process, joined_world
 from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary
 from gifdesc.training.resume import stored_configs
 from gifdesc.training.run import train
@@ -31,15 +31,15 @@ def run_training(
     resume: bool,
     tensorboard_dir: Path | None,
 ) -> TrainingSummary | None:
-    """Train, showing how it goes on stderr.
+    """Train, with progress on stderr.
 
     Returns:
         What `--json` prints; None in all but one of the processes that train together.
     """
-    is_main = is_talking()
+    is_main = is_main_process()
     device = resolve_device(device_name)
     data = prepare_data(features_dir, descriptions_path, config, splits_dir)
-    _say_data(data, features_dir)
+    _report_data(data, features_dir)
     if data.recipe is not None and data.recipe.weights == UNTRAINED:
         warn("the features come from an untrained ResNet50 (random weights)")
     if config.preset == "report" and data.recipe is not None and data.recipe.framing != "whole":
@@ -49,9 +49,9 @@ def run_training(
         )
     asked, num_pairs = config, data.num_pairs
     config = _fitted(config, data, model_dir, resume=resume)
-    _say_size(asked, config, data)
+    _report_size(asked, config, data)
     examples = data.splits["train"]
-    num_said = len(data.problems)
+    num_reported = len(data.problems)
 
     def on_epoch(result: EpochResult) -> None:
         progress.epoch(result)
@@ -64,7 +64,7 @@ def run_training(
         if tensorboard_dir is not None and is_main:
             curves = stack.enter_context(CurveLog(tensorboard_dir))
         progress = stack.enter_context(
-            TrainingProgress(talk, config, num_pairs=num_pairs, num_gifs=len(examples))
+            TrainingProgress(stderr, config, num_pairs=num_pairs, num_gifs=len(examples))
         )
         try:
             summary = train(
@@ -76,12 +76,12 @@ def run_training(
                 world=world,
                 force=force,
                 resume=resume,
-                on_tokenizer=lambda tokenizer: _say_vocabulary(tokenizer, config, data),
+                on_tokenizer=lambda tokenizer: _report_vocabulary(tokenizer, config, data),
                 on_step=progress.step,
                 on_epoch=on_epoch,
             )
         finally:
-            for problem in data.problems[num_said:]:  # of files that were read only now
+            for problem in data.problems[num_reported:]:  # of files that were read only now
                 print_error(problem)
     if not is_main:
         return None
@@ -96,7 +96,7 @@ def run_training(
         )
     result = summary.to_json()
     epochs = counted(result["epochs"], "epoch")
-    say(f"trained {epochs}, best is {result['best_epoch']} -> {model_dir}")
+    info(f"trained {epochs}, best is {result['best_epoch']} -> {model_dir}")
     return summary
 
 
@@ -113,7 +113,7 @@ def _fitted(
     )
 
 
-def _say_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
+def _report_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
     """Report what the data decided."""
     if any(getattr(asked, name) != getattr(config, name) for name in ("epochs", "batch_size")):
         epochs = counted(config.epochs, "epoch")
@@ -121,22 +121,22 @@ def _say_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData)
             epochs += f" of {config.passes} passes"
         pairs = counted(data.num_pairs, "(GIF, caption) pair")
         steps = counted(num_steps_of(config, data.num_pairs), "step")
-        say(f"{pairs}: {epochs}, batches of {config.batch_size}, {steps}")
+        info(f"{pairs}: {epochs}, batches of {config.batch_size}, {steps}")
     if not data.splits["val"]:
-        say("no validation split: the last epoch is kept as the best")
+        info("no validation split: the last epoch is kept as the best")
     elif asked.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
-        say(f"{gifs}: too few to choose an epoch by, so the last one is kept (--best-by)")
+        info(f"{gifs}: too few to choose an epoch by, so the last one is kept (--best-by)")
 
 
-def _say_vocabulary(
+def _report_vocabulary(
     tokenizer: CaptionTokenizer, config: TrainingConfig, data: TrainingData
 ) -> None:
     """Report what the vocabulary does not keep of the training captions."""
     captions = [caption for one in data.splits["train"] for caption in one.captions]
     if any(caption != caption.lower() for caption in captions):
         option = " (--case)" if config.tokenizer == CORPUS_TOKENIZER else ""
-        say(f"capitals: {tokenizer.case}{option}")
+        info(f"capitals: {tokenizer.case}{option}")
     if config.tokenizer != CORPUS_TOKENIZER:
         encoded = tokenizer.encode_all(captions, config.max_tokens)
         if num_unknown := sum(tokenizer.unknown_id in tokens for tokens in encoded):
@@ -147,7 +147,7 @@ def _say_vocabulary(
             )
 
 
-def _say_data(data: TrainingData, features: Path) -> None:
+def _report_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
         warn(f"{features}: no recipe.json, so it cannot be checked how these features were made")
     for problem in data.problems:  # they make the exit code 1
@@ -167,9 +167,9 @@ def _say_data(data: TrainingData, features: Path) -> None:
             f"come of them: {list_some(listed)}"
         )
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
-    say(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
+    info(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
     if not data.splits["test"]:
-        say(
+        info(
             "no test split: `gifdesc evaluate` has nothing to score but the training GIFs "
             "(--split train); to hold GIFs out, add GIFs or raise --test-fraction"
         )

@@ -34,7 +34,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """This process writes the files and does the talking."""
+        """This process writes the files and prints the messages."""
         return self.rank == 0
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
@@ -121,6 +121,6 @@ def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
         dist.destroy_process_group()
 
 
-def is_talking() -> bool:
-    """Whether this process is the one of its run that talks to the user."""
+def is_main_process() -> bool:
+    """Whether this process prints the messages of its run, before the processes are connected."""
     return os.environ.get("RANK", "0") == "0"

@@ -181,7 +181,7 @@ class TrainingRun:
             on_epoch(result)
             sums = EpochSums()
             if self._world.any(bool(stop), self._device):
-                self._say_stopped(stop, f"epoch {epoch} is done")
+                self._report_stopped(stop, f"epoch {epoch} is done")
 
     def _begin_self_critical(self, epoch: int) -> None:
         """Reward what the best epoch so far would say; go on where the run has begun with it."""
@@ -276,9 +276,9 @@ class TrainingRun:
         if is_asked:
             self._share_problems()
             done = f"{loop.sums.num_batches} of {self._phase.num_batches} steps of epoch {epoch}"
-            self._say_stopped(stop, f"{done} are done")
+            self._report_stopped(stop, f"{done} are done")
 
-    def _say_stopped(self, stop: StopRequest, done: str) -> None:
+    def _report_stopped(self, stop: StopRequest, done: str) -> None:
         message = f"stopped: {done}; continue with --resume"
         raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))
 
