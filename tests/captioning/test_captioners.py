@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 
 import huggingface_hub
 import pytest
@@ -44,6 +45,21 @@ def test_what_a_user_should_know_of_a_model_is_said(tmp_path, model_dir, vlm_dir
     folder = write_model(tmp_path / "report", recipe=tiny_recipe(), training=training)
     assert "its captions mean nothing" in load_captioner(folder, device="cpu").warnings[1]
     assert load_captioner(vlm_dir, device="cpu").warnings == ()
+
+
+def test_a_models_configuration_is_read_once(model_dir):
+    opened = []
+    is_recording = True
+
+    def record(event, arguments):  # an audit hook stays for good
+        if is_recording and event == "open":
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(record)
+    load_captioner(model_dir, device="cpu")
+    is_recording = False
+    assert opened.count(str(model_dir / "config.json")) == 1
+    assert opened.count(str(model_dir / "model.safetensors")) >= 1
 
 
 def test_a_prompt_is_asked(vlm_dir, tmp_path):

@@ -43,6 +43,9 @@ from transformers import (
     SmolVLMVideoProcessor,
 )
 
+from gifdesc.model.folder import open_model
+from gifdesc.vision_language.loading import VisionLanguageModel, load_vision_language_model
+
 SENTENCES = [
     "a red green blue ball cross grows shrinks moves left right man dog waves jumps over the sofa",
     "describe what happens in this animated gif one short sentence picture grid frames showing",
@@ -328,3 +331,8 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "qwen2.5-vl": write_qwen2_5_vl,
     "smolvlm2": write_smolvlm,
 }
+
+
+def load(name: Path | str) -> VisionLanguageModel:
+    """A model of that folder or hub name, on the CPU."""
+    return load_vision_language_model(open_model(name), torch.device("cpu"))

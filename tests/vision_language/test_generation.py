@@ -18,14 +18,13 @@ from gifdesc.vision_language.generation import (
     generate_captions,
 )
 from gifdesc.vision_language.inputs import Clip, choose_form
-from gifdesc.vision_language.loading import load_vision_language_model
 
 GREEDY = DecodingConfig(num_beams=1, max_tokens=6)
 
 
 @pytest.fixture(scope="module")
 def llava(tmp_path_factory):
-    return load_vision_language_model(tiny_vlms.write_llava(tmp_path_factory.mktemp("m")), "cpu")
+    return tiny_vlms.load(tiny_vlms.write_llava(tmp_path_factory.mktemp("m")))
 
 
 def inputs_of(loaded):
@@ -192,11 +191,11 @@ def test_drawn_captions_come_best_first_and_each_once(llava):
 )
 def test_a_models_own_settings_of_the_search_change_nothing(tmp_path, own):
     folder = tiny_vlms.write_llava(tmp_path)
-    plain = load_vision_language_model(folder, "cpu")
+    plain = tiny_vlms.load(folder)
     wanted = generate_captions(plain, inputs_of(plain), GREEDY)
     path = folder / "generation_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
-    loaded = load_vision_language_model(folder, "cpu")
+    loaded = tiny_vlms.load(folder)
     [name, *_] = own
     assert getattr(loaded.model.generation_config, name) == own[name]
     assert generate_captions(loaded, inputs_of(loaded), GREEDY) == wanted

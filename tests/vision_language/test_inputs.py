@@ -16,16 +16,12 @@ from gifdesc.vision_language.inputs import (
     choose_form,
     frame_grid,
 )
-from gifdesc.vision_language.loading import load_vision_language_model
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     home = tmp_path_factory.mktemp("vlms")
-    return {
-        name: load_vision_language_model(write(home / name), "cpu")
-        for name, write in tiny_vlms.FAMILIES.items()
-    }
+    return {name: tiny_vlms.load(write(home / name)) for name, write in tiny_vlms.FAMILIES.items()}
 
 
 def clip_of(num_frames, times_ms=None, duration_ms=None):

@@ -12,10 +12,10 @@ import tiny_vlms
 from builders import run_here
 from gifdesc.captioning.captioner import load_captioner
 from gifdesc.errors import CheckpointError, HubError, UsageError
+from gifdesc.vision_language.captioner import VisionLanguageCaptioner
 from gifdesc.vision_language.loading import (
     _dtype_on,
     check_can_caption,
-    load_vision_language_model,
     quiet_transformers,
 )
 from helpers import draw_gif
@@ -32,10 +32,6 @@ def folder(blip_dir, tmp_path):
     return shutil.copytree(blip_dir, tmp_path / "model")
 
 
-def load(name):
-    return load_vision_language_model(name, "cpu")
-
-
 def edit(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
@@ -43,7 +39,7 @@ def edit(path, **changes):
 @pytest.mark.parametrize("family", sorted(tiny_vlms.FAMILIES))
 def test_every_family_is_loaded_as_it_was_saved(tmp_path, family):
     folder = tiny_vlms.FAMILIES[family](tmp_path)
-    loaded = load(folder)
+    loaded = tiny_vlms.load(folder)
     assert not loaded.model.training
     assert (loaded.device, loaded.dtype) == (torch.device("cpu"), torch.float32)
     assert {one.dtype for one in loaded.model.parameters()} == {torch.float32}
@@ -67,7 +63,7 @@ def test_weights_that_are_used_twice_are_saved_once_and_not_missed(tmp_path, mon
     folder = tiny_vlms.write_qwen2_vl(tmp_path)
     saved = huggingface_hub.serialization.load_state_dict_from_file(folder / "model.safetensors")
     assert not any("lm_head" in name for name in saved)
-    model = load(folder).model
+    model = tiny_vlms.load(folder).model
     assert model.lm_head.weight is model.get_input_embeddings().weight
 
 
@@ -86,10 +82,10 @@ def test_the_device_decides_on_the_precision(monkeypatch, kind, has_bfloat16, dt
 
 
 def test_weights_of_before_safetensors_are_read(folder):
-    state = load(folder).model.state_dict()
+    state = tiny_vlms.load(folder).model.state_dict()
     torch.save(state, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    again = load(folder).model.state_dict()
+    again = tiny_vlms.load(folder).model.state_dict()
     assert all(torch.equal(state[name], again[name]) for name in state)
 
 
@@ -101,7 +97,7 @@ def test_a_pickle_that_would_run_code_is_refused(folder, tmp_path):
     torch.save({"weight": Trap()}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="its model cannot be loaded"):
-        load(folder)
+        tiny_vlms.load(folder)
     assert not (tmp_path / "was-run").exists()
 
 
@@ -149,7 +145,7 @@ def test_a_whole_folder_of_another_kind_is_one_sentence(tmp_path, kind):
     with pytest.raises(
         CheckpointError, match=f"a model of type {kind}.* cannot describe"
     ) as caught:
-        load(tmp_path)
+        tiny_vlms.load(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}: ")
 
 
@@ -158,10 +154,10 @@ def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
     auto_map = {"AutoModelForImageTextToText": "mine.Mine", "AutoProcessor": "mine.Mine"}
     edit(folder / "config.json", auto_map=auto_map)
     edit(folder / "processor_config.json", auto_map=auto_map)
-    load(folder)  # transformers' own code is used instead
+    tiny_vlms.load(folder)  # transformers' own code is used instead
     edit(folder / "config.json", model_type="mine")
     with pytest.raises(CheckpointError, match="which gifdesc does not run"):
-        load(folder)
+        tiny_vlms.load(folder)
     assert not (tmp_path / "was-run").exists()
 
 
@@ -171,7 +167,7 @@ def test_a_model_that_lacks_weights_is_refused_and_not_filled_up_at_random(folde
     assert len(kept) < len(state)
     huggingface_hub.save_torch_state_dict(kept, folder, metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"lacks \d of the weights .* text_decoder\.cls"):
-        load(folder)
+        tiny_vlms.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +189,7 @@ def test_a_damaged_folder_is_one_sentence(folder, name, content, said):
     else:
         (folder / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=said) as caught:
-        load(folder)
+        tiny_vlms.load(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
 
@@ -202,7 +198,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
     folder = tiny_vlms.write_smolvlm(tmp_path)
     monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
     with pytest.raises(CheckpointError, match="not installed: Package `num2words` is required"):
-        load(folder)
+        tiny_vlms.load(folder)
 
 
 class Hub:
@@ -232,25 +228,25 @@ def hub(folder, tmp_path, monkeypatch):
 
 
 def test_a_model_on_the_hub_is_fetched(hub):
-    assert load("someone/model").name == "someone/model"
+    assert tiny_vlms.load("someone/model").name == "someone/model"
     assert len(hub.asked) == 2
     assert not (hub.cache / "pytorch_model.bin").exists()
 
 
 def test_old_weights_are_fetched_only_where_there_are_no_others(hub, folder):
-    torch.save(load(folder).model.state_dict(), folder / "pytorch_model.bin")
-    load("someone/model")
+    torch.save(tiny_vlms.load(folder).model.state_dict(), folder / "pytorch_model.bin")
+    tiny_vlms.load("someone/model")
     assert not (hub.cache / "pytorch_model.bin").exists()
     shutil.rmtree(hub.cache)
     (folder / "model.safetensors").unlink()
-    load("someone/model")
+    tiny_vlms.load("someone/model")
     assert (hub.cache / "pytorch_model.bin").exists()
 
 
 def test_of_a_model_that_cannot_caption_only_the_configuration_is_fetched(hub, folder):
     edit(folder / "config.json", model_type="bert")
     with pytest.raises(CheckpointError, match="someone/model: a model of type bert"):
-        load("someone/model")
+        tiny_vlms.load("someone/model")
     assert hub.asked == [["config.json"]]
 
 
@@ -258,7 +254,7 @@ def test_without_a_network_it_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: False)
     with pytest.raises(HubError, match="someone/model: no folder here, and it cannot be had"):
-        load("someone/model")
+        tiny_vlms.load("someone/model")
 
 
 def test_the_library_is_quiet_while_it_works_and_as_before_afterwards(monkeypatch):
@@ -304,9 +300,9 @@ def test_all_files_are_of_the_commit_that_was_fetched_first(commits, revision):
 
 
 def test_a_folder_has_no_revision(folder):
-    assert load(folder).commit is None
+    assert tiny_vlms.load(folder).commit is None
     with pytest.raises(UsageError, match="is a folder, which has no revisions"):
-        load_vision_language_model(folder, "cpu", "v2")
+        VisionLanguageCaptioner.from_pretrained(folder, device="cpu", revision="v2")
 
 
 @pytest.mark.usefixtures("commits")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from gifdesc.captions import Caption, GeneratedCaption, moment_ms
 from gifdesc.config import UNTRAINED, DecodingConfig
@@ -20,7 +21,7 @@ from gifdesc.gif.sources import CaptionInput, GifSource, as_input, source_name
 from gifdesc.model.card import HUB_FILES, push_model, save_model
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts, is_low
-from gifdesc.model.folder import CONFIG_NAME, kind_of, locate, read_config
+from gifdesc.model.folder import CONFIG_NAME, OpenModel, open_model
 from gifdesc.model.generation import generate
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.device import resolve_device
@@ -54,7 +55,7 @@ class Captioner:
         self,
         checkpoint: Checkpoint,
         extractor: FeatureExtractor,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         *,
         folder: Path | None = None,
     ) -> None:
@@ -86,10 +87,26 @@ class Captioner:
             HubError: the hub does not give the model.
             UsageError, WeightsError: the device or the weights cannot be had.
         """
-        resolve_device(device)  # a wrong device is said before anything is loaded
-        folder = locate(name, HUB_FILES, revision)
-        with wait_for(f"loading {name}"):
-            checkpoint = load_checkpoint(folder)
+        torch_device = resolve_device(device)  # a wrong device is an error before any loading
+        return cls.from_opened(open_model(name, revision), torch_device, weights=weights)
+
+    @classmethod
+    def from_opened(
+        cls, model: OpenModel, device: torch.device, *, weights: str | None = None
+    ) -> Captioner:
+        """A captioner from a model whose config.json is read.
+
+        Args:
+            model: from `open_model`.
+            device: where to compute.
+            weights: the backbone's weights, where they came from a file.
+
+        Raises:
+            CheckpointError, HubError, WeightsError: as `from_pretrained`.
+        """
+        folder = model.fetch(HUB_FILES)
+        with wait_for(f"loading {model.name}"):
+            checkpoint = load_checkpoint(folder, model.config)
             if checkpoint.recipe is None:
                 raise CheckpointError(
                     f"{folder}: was trained on features whose recipe is not known, so a GIF cannot "
@@ -324,26 +341,20 @@ def load_captioner(
         CheckpointError, HubError: the model cannot be had or cannot caption.
         UsageError: an option does not go with the model, or there is no such device.
     """
-    resolve_device(device)  # a wrong device is said before anything is loaded
-    folder = locate(name, [CONFIG_NAME], revision)
-    config = read_config(folder)
-    if not Path(name).is_dir():
-        revision = commit_of(folder) or revision  # all files of one commit
-    kind = kind_of(config)
-    if kind is None:
+    torch_device = resolve_device(device)  # a wrong device is an error before any loading
+    model = open_model(name, revision)
+    if model.kind is None:
         raise CheckpointError(
             f"{name}: its {CONFIG_NAME} states no format_version (as gifdesc's do) and no "
             "model_type (as transformers' do); damaged, or a model of something else"
         )
-    if kind == "gifdesc":
+    if model.kind == "gifdesc":
         if prompt is not None:
             raise UsageError("--prompt: only a vision-language model can be asked something")
-        return Captioner.from_pretrained(name, device=device, weights=weights, revision=revision)
+        return Captioner.from_opened(model, torch_device, weights=weights)
     if weights is not None:
         raise UsageError("--weights: a vision-language model brings its own")
     # transformers takes seconds to import, and a gifdesc model does not need it.
     from gifdesc.vision_language.captioner import VisionLanguageCaptioner
 
-    return VisionLanguageCaptioner.from_pretrained(
-        name, device=device, prompt=prompt, revision=revision
-    )
+    return VisionLanguageCaptioner.from_opened(model, torch_device, prompt=prompt)

@@ -105,7 +105,11 @@ class FeatureExtractor:
 
     @classmethod
     def for_recipe(
-        cls, recipe: FeatureRecipe, *, weights: str | None = None, device: str = "auto"
+        cls,
+        recipe: FeatureRecipe,
+        *,
+        weights: str | None = None,
+        device: str | torch.device = "auto",
     ) -> FeatureExtractor:
         """An extractor that makes features exactly as a recipe says.
 

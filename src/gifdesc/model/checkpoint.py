@@ -112,14 +112,20 @@ def save_weights(path: Path, model: CaptionModel) -> None:
     save_tensors(path, model.state_dict(), {"format_version": str(FORMAT_VERSION)})
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
+def load_checkpoint(folder: Path, config: dict[str, Any] | None = None) -> Checkpoint:
     """Read a model folder.
+
+    Args:
+        folder: a folder as `gifdesc train` writes it.
+        config: the content of its config.json, if that is read already.
 
     Raises:
         CheckpointError: a file is missing, damaged, or of a newer format.
     """
     check_model_name(folder)
-    config = _read_config(folder)
+    if config is None:
+        config = read_config(folder)
+    _check_format(config, folder)
     try:
         model_config = from_json(ModelConfig, config.get("model"))
         training = from_json(TrainingConfig, config.get("training"))
@@ -144,9 +150,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), tokenizer, recipe, training, threshold, statistics, folder)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def _check_format(config: dict[str, Any], folder: Path) -> None:
+    """Refuse the model of another program, or of another format.
+
+    Raises:
+        CheckpointError: this gifdesc cannot read it.
+    """
     path = folder / CONFIG_NAME
-    config = read_config(folder)
     if kind_of(config) == "transformers":
         raise CheckpointError(
             f"{folder}: a model of transformers ({config['model_type']}), not one that gifdesc "
@@ -165,7 +175,6 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{path}: of format {version}, whose models were built otherwise; train again with "
             f"gifdesc {__version__}"
         )
-    return config
 
 
 def _threshold_of(config: dict[str, Any]) -> float | None:

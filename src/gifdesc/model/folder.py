@@ -1,15 +1,16 @@
-"""A model's folder, wherever it lies: whose model it is, and how it was trained."""
+"""A model's folder, on this disk or on the hub: which program made it, and its history."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.system.files import read_json_lines
-from gifdesc.system.hub import fetch, is_hub_name
+from gifdesc.system.hub import commit_of, fetch, is_hub_name
 
 CONFIG_NAME = "config.json"
 HISTORY_NAME = "history.jsonl"
@@ -23,7 +24,7 @@ ModelKind = Literal["gifdesc", "transformers"]
 
 
 def check_model_name(name: Path | str) -> None:
-    """Make sure, without loading anything, that a name may be a model's: a folder, or a hub name.
+    """Check, without loading anything, that a name is a folder or may be a hub name.
 
     Raises:
         CheckpointError: there is no such folder, and it is no hub name.
@@ -41,8 +42,8 @@ def locate(name: Path | str, patterns: Sequence[str], revision: str | None = Non
 
     Args:
         name: a folder, or `user/model` on the hub. A folder of that name comes first.
-        patterns: what to fetch from the hub, such as `*.json`.
-        revision: which version of a model on the hub: a branch, a tag or a commit.
+        patterns: the files to fetch from the hub, such as `*.json`.
+        revision: a branch, a tag or a commit of a model on the hub.
 
     Raises:
         UsageError: a revision of a folder is asked for.
@@ -58,8 +59,56 @@ def locate(name: Path | str, patterns: Sequence[str], revision: str | None = Non
     return folder
 
 
+@dataclass(frozen=True)
+class OpenModel:
+    """A model whose config.json is read: all who load from it share that one reading.
+
+    Attributes:
+        name: the model as the user named it: a folder, or `user/model` on the hub.
+        folder: the folder of config.json.
+        config: the content of config.json.
+        revision: the commit on the hub; None for a folder.
+    """
+
+    name: Path | str
+    folder: Path
+    config: dict[str, Any]
+    revision: str | None = None
+
+    @property
+    def kind(self) -> ModelKind | None:
+        """Which program's model this is; None if config.json does not state it."""
+        return kind_of(self.config)
+
+    def fetch(self, patterns: Sequence[str]) -> Path:
+        """The folder with the model's files that match the patterns, all of one commit.
+
+        Raises:
+            HubError: the hub does not give them.
+        """
+        return locate(self.name, patterns, self.revision)
+
+
+def open_model(name: Path | str, revision: str | None = None) -> OpenModel:
+    """Find a model and read its config.json.
+
+    Args:
+        name: a folder, or `user/model` on the hub.
+        revision: a branch, a tag or a commit of a model on the hub.
+
+    Raises:
+        UsageError: a revision of a folder is asked for.
+        CheckpointError: there is no such folder, or its config.json is missing or damaged.
+        HubError: the hub does not give the model.
+    """
+    folder = locate(name, [CONFIG_NAME], revision)
+    if not Path(name).is_dir():
+        revision = commit_of(folder) or revision
+    return OpenModel(name, folder, read_config(folder), revision)
+
+
 def read_config(folder: Path) -> dict[str, Any]:
-    """What a model folder's config.json holds.
+    """The content of a model folder's config.json.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -72,21 +121,21 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: damaged: it is no JSON object")
+        raise CheckpointError(f"{path}: damaged: not a JSON object")
     return config
 
 
 def kind_of(config: dict[str, Any]) -> ModelKind | None:
-    """Whose model a config.json describes; None where it does not say."""
+    """Which program's model a config.json describes; None if it does not state that."""
     if "format_version" in config:
         return "gifdesc"
     return "transformers" if isinstance(config.get("model_type"), str) else None
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a model folder's history, one per epoch; none where there are none to be read.
+    """The rows of a model folder's history, one per epoch; none if they cannot be read.
 
-    A card or a page is complete without them, so a file that is missing or damaged is no error.
+    A card or a page is complete without them, so a missing or damaged file is no error.
     """
     try:
         return read_json_lines(folder / HISTORY_NAME)

@@ -20,15 +20,18 @@ CPU_STREAM_FRAMES = 16
 _MAX_CPU_STREAMS = 8
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str | torch.device) -> torch.device:
     """The device that `--device` names.
 
     Args:
-        name: `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+        name: `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`; a device that is
+            resolved already is returned as it is.
 
     Raises:
         UsageError: there is no such device here, or no such name.
     """
+    if isinstance(name, torch.device):
+        return name
     check_device_name(name)
     if name == "auto":
         if torch.cuda.is_available():

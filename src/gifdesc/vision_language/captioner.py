@@ -14,7 +14,9 @@ from gifdesc.config import DecodingConfig
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.gif.reader import Gif
 from gifdesc.gif.sources import CaptionInput, GifSource, as_input, read_source, source_name
+from gifdesc.model.folder import OpenModel, open_model
 from gifdesc.sampling import start_times_ms
+from gifdesc.system.device import resolve_device
 from gifdesc.vision_language.generation import Captions, generate_captions
 from gifdesc.vision_language.inputs import Clip, choose_form, fit_frame
 from gifdesc.vision_language.loading import (
@@ -72,13 +74,30 @@ class VisionLanguageCaptioner:
             CheckpointError: the model cannot caption, or is damaged.
             HubError, UsageError: the model or the device cannot be had.
         """
-        loaded = load_vision_language_model(name, device, revision)
+        torch_device = resolve_device(device)
+        return cls.from_opened(open_model(name, revision), torch_device, prompt=prompt)
+
+    @classmethod
+    def from_opened(
+        cls, model: OpenModel, device: torch.device, *, prompt: str | None = None
+    ) -> VisionLanguageCaptioner:
+        """A captioner from a model whose config.json is read.
+
+        Args:
+            model: from `open_model`.
+            device: where to compute.
+            prompt: as in `from_pretrained`.
+
+        Raises:
+            CheckpointError, HubError: as `from_pretrained`.
+        """
+        loaded = load_vision_language_model(model, device)
         try:
             with quiet_transformers():
                 return cls(loaded, prompt=prompt)
         except Exception as error:  # a chat template is a program, and may raise anything
             raise CheckpointError(
-                f"{name}: its chat template cannot be used: {first_line(error)}"
+                f"{model.name}: its chat template cannot be used: {first_line(error)}"
             ) from error
 
     @property

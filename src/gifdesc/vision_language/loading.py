@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from gifdesc.errors import CheckpointError, HubError
-from gifdesc.model.folder import CONFIG_NAME, locate, read_config
-from gifdesc.system.device import resolve_device
+from gifdesc.model.folder import CONFIG_NAME, OpenModel
 from gifdesc.system.files import describe_placeholder
 from gifdesc.system.hub import commit_of
 from gifdesc.system.waits import wait_for
@@ -54,44 +53,37 @@ class VisionLanguageModel:
         return str(self.model.config.model_type)
 
 
-def load_vision_language_model(
-    name: Path | str, device: str = "auto", revision: str | None = None
-) -> VisionLanguageModel:
+def load_vision_language_model(opened: OpenModel, device: torch.device) -> VisionLanguageModel:
     """A model and its processor, through AutoModelForImageTextToText and AutoProcessor.
 
     Code that a model brings along is never run. Weights are float32 on a CPU, bfloat16 (or, on
     an old GPU, float16) on CUDA.
 
     Args:
-        name: a folder, or `user/model` on the hub.
-        device: see `device.resolve_device`.
-        revision: of a model on the hub: a branch, a tag or a commit.
+        opened: from `open_model`.
+        device: where to compute.
 
     Raises:
-        CheckpointError: no such folder, not a model that captions, or a damaged one.
+        CheckpointError: not a model that captions, or a damaged one.
         HubError: the hub does not give it.
-        UsageError: there is no such device.
     """
-    torch_device = resolve_device(device)
-    folder = locate(name, [CONFIG_NAME], revision)
-    check_can_caption(read_config(folder), str(name))
-    if not Path(name).is_dir():
-        revision = commit_of(folder) or revision  # all files of one commit
-    folder = locate(name, _FILES, revision)
+    name = opened.name
+    check_can_caption(opened.config, str(name))
+    folder = opened.fetch(_FILES)
     if not any(folder.glob("model*.safetensors")):
         try:
-            folder = locate(name, [*_FILES, _OLD_WEIGHTS], revision)
+            folder = opened.fetch([*_FILES, _OLD_WEIGHTS])
         except HubError as error:
             raise CheckpointError(f"{name}: holds no weights that gifdesc reads") from error
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
         if kind := describe_placeholder(path):
             raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
-    dtype = _dtype_on(torch_device)
+    dtype = _dtype_on(device)
     with wait_for(f"loading {name}", is_long=True), quiet_transformers():
         processor = _load_processor(folder, str(name))
-        model = _load_model(folder, str(name), dtype).to(torch_device)
+        model = _load_model(folder, str(name), dtype).to(device)
     commit = commit_of(folder)
-    return VisionLanguageModel(str(name), model, processor, torch_device, dtype, commit)
+    return VisionLanguageModel(str(name), model, processor, device, dtype, commit)
 
 
 def check_can_caption(config: Mapping[str, Any], name: str) -> None:
