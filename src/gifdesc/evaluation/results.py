@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gifdesc.captions import Word
 from gifdesc.errors import GifdescError
 from gifdesc.evaluation.bootstrap import Difference, Interval
-from gifdesc.metrics import Scores
+from gifdesc.metrics import Scores, tokenize
 from gifdesc.system.files import reason, write_json_lines
-
-if TYPE_CHECKING:
-    from gifdesc.captions import Word
-from collections.abc import Collection
-
-from gifdesc.metrics import tokenize
 
 EXACT_MATCH = "exact_match"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
+from gifdesc.captions import Word
 from gifdesc.pages.pictures import Frames, fit_frame, font, wrapped, write_lines
 from gifdesc.pages.style import LIGHT
 
@@ -21,7 +21,7 @@ _DARKEST = 0.75  # of the accent's colour, under the greatest weight: ink is sti
 
 
 def attention_picture(
-    frames: Frames, caption: str, words: Sequence[SpokenWord], times_ms: Sequence[int]
+    frames: Frames, caption: str, words: Sequence[Word], times_ms: Sequence[int]
 ) -> Image.Image:
     """The frames side by side, their times, and a row of fields for each word.
 
@@ -129,23 +129,7 @@ def _shortened(word: str) -> str:
 _NUM_NAMED = 3  # frames that a sentence names
 
 
-class SpokenWord(Protocol):
-    """One word of a caption, as `generation.Word`."""
-
-    @property
-    def word(self) -> str:
-        """As it stands in the caption."""
-
-    @property
-    def log_prob(self) -> float:
-        """Natural log-probability."""
-
-    @property
-    def frame_weights(self) -> Sequence[float] | None:
-        """T weights over the sampled frames, which sum to 1; None without attention."""
-
-
-def attends(words: Sequence[SpokenWord], num_frames: int) -> bool:
+def attends(words: Sequence[Word], num_frames: int) -> bool:
     """Every word has a finite weight, 0 or more, for each of that many frames."""
     return bool(words) and all(
         word.frame_weights is not None

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from PIL import Image
 
+from gifdesc.captions import Caption
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.pages.attention import SpokenWord, attention_picture, stacked
+from gifdesc.pages.attention import attention_picture, stacked
 from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, read_filmstrip, read_small
 from gifdesc.pages.html import write_page
 from gifdesc.pages.pictures import save_picture
@@ -32,33 +33,9 @@ _PICTURE_FRAME_HEIGHT = 240  # pixels, more than it shows
 _MAX_BYTES = 80_000  # of one GIF's frames on a page
 
 
-class GivenCaption(Protocol):
-    """The caption of one GIF, as `captioner.Caption`."""
-
-    @property
-    def path(self) -> str:
-        """The GIF."""
-
-    @property
-    def caption(self) -> str | None:
-        """Clean text; None where `error` says why."""
-
-    @property
-    def words(self) -> Sequence[SpokenWord]:
-        """The caption word by word."""
-
-    @property
-    def sampled_frames(self) -> Sequence[int]:
-        """The frames that were looked at."""
-
-    @property
-    def error(self) -> str | None:
-        """Why there is no caption."""
-
-
 _Item = TypeVar("_Item")
 
-Source = Callable[[GivenCaption], Path | bytes]
+Source = Callable[[Caption], Path | bytes]
 """Where the bytes of a caption's GIF are."""
 
 
@@ -66,7 +43,7 @@ Source = Callable[[GivenCaption], Path | bytes]
 class _Explained:
     """A caption with its frames, or why there are none."""
 
-    given: GivenCaption
+    given: Caption
     filmstrip: Filmstrip | None
     missing: str | None
 
@@ -88,7 +65,7 @@ def check_explanation_path(path: Path) -> None:
 
 
 def write_explanation(
-    captions: Sequence[GivenCaption],
+    captions: Sequence[Caption],
     path: Path,
     *,
     source: Source = lambda caption: Path(caption.path),
@@ -144,8 +121,8 @@ def _counted(
         yield item
 
 
-def _explained(captions: Sequence[GivenCaption], source: Source) -> Iterator[_Explained]:
-    def read(one: GivenCaption) -> _Explained:
+def _explained(captions: Sequence[Caption], source: Source) -> Iterator[_Explained]:
+    def read(one: Caption) -> _Explained:
         if one.error is not None:
             return _Explained(one, None, one.error)
         try:
@@ -165,7 +142,7 @@ def _explained(captions: Sequence[GivenCaption], source: Source) -> Iterator[_Ex
 
 
 def _picture(
-    captions: Sequence[GivenCaption],
+    captions: Sequence[Caption],
     path: Path,
     source: Source,
     on_gif: Callable[[int, int], None] | None,
@@ -218,7 +195,7 @@ class Explained:
             raise GifdescError(f"--explain {path}: cannot be written ({reason(error)})") from error
         self._path = path
         self._max_shown = MAX_ON_PAGE if is_page(path) else MAX_IN_PICTURE
-        self._captions: list[GivenCaption] = []
+        self._captions: list[Caption] = []
         self._pipes: dict[str, bytes] = {}
         self.num_captions = 0
 
@@ -233,7 +210,7 @@ class Explained:
             self._pipes[one.name] = one.data
         return one
 
-    def take(self, caption: GivenCaption) -> None:
+    def take(self, caption: Caption) -> None:
         """Keep a caption while there is room; a picture has none for what failed."""
         if caption.error is not None and not is_page(self._path):
             return
