@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gifdesc.captions import Word
 from gifdesc.data.feature_files import Manifest, read_recipe
 from gifdesc.data.names import gif_key
 from gifdesc.errors import UsageError
@@ -16,7 +17,6 @@ from gifdesc.evaluation.results import EXACT_MATCH, Evaluation, ScoredCaption
 from gifdesc.gif.reader import Indices
 from gifdesc.metrics.scoring import metric_label
 from gifdesc.model.folder import read_history
-from gifdesc.pages.attention import SpokenWord
 from gifdesc.pages.charts import (
     ScoreRow,
     describe_history,
@@ -258,7 +258,7 @@ class PageExample:
     caption: str
     references: Sequence[str] = ()
     scores: Mapping[str, float | None] = field(default_factory=dict)
-    words: Sequence[SpokenWord] = ()
+    words: Sequence[Word] = ()
     filmstrip: Filmstrip | None = None
     missing: str | None = None
 
