@@ -138,7 +138,8 @@ def test_a_gif_given_twice_is_described_once(gifs, tmp_path):
     captioner = Echo()
     for force in (False, True):
         captioner.seen.clear()
-        events = run([gifs / "a.gif", gifs / "a.gif"], tmp_path / "out", captioner, force=force)
+        twice = [*find_gifs([gifs / "a.gif"])] * 2
+        events = list(describe(twice, tmp_path / "out", captioner, ORIGIN, force=force))
         assert captioner.seen == ["a.gif"]
         assert [one.is_skipped for one in events] == [False, True]
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -122,14 +123,41 @@ def test_paths_come_from_stdin():
     ]
 
 
+@pytest.mark.usefixtures("world")
+def test_gifs_are_named_by_patterns_and_once_each():
+    result = check("gifs/*frame.gif", "gifs/one frame.gif", "./gifs/one frame.gif", "--json")
+    report = json.loads(result.stdout)
+    assert report["num_gifs"] == 1
+    assert [(one["path"], one["kind"]) for one in report["findings"]] == [
+        ("gifs/one frame.gif", "still")
+    ]
+
+
+@pytest.mark.usefixtures("world")
+def test_nul_separates_the_list_on_stdin_and_what_is_listed():
+    draw_gif(Path("gifs/two\nlines.gif"), 1)
+    result = check("-", "-0", "--list", "still", stdin="gifs/two\nlines.gif\0gifs/good.gif\0")
+    assert result.stdout == "gifs/two\nlines.gif\0"
+    assert result.stderr == "2 GIFs checked: 1 still\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ((), "Missing argument"),
         (("gifs", "--list", "odd"), "'odd' is not one of"),
-        (("gifs", "--null"), "error: --null goes with --list KIND"),
-        (("gifs", "--list", "still", "--json"), "error: --json and --list exclude each other"),
-        (("gifs", "--list", "bad_description"), "error: --list bad_description needs --desc"),
+        (
+            ("gifs", "--null"),
+            "Invalid value: -0 is for a list on stdin (give - as a PATH) or --list",
+        ),
+        (
+            ("gifs", "--list", "still", "--json"),
+            "Invalid value: --json and --list exclude each other",
+        ),
+        (
+            ("gifs", "--list", "bad_description"),
+            "Invalid value: --list bad_description needs --desc",
+        ),
         (("gifs", "--descriptions", "gone"), "error: gone: no such file or folder"),
         (("",), "error: an argument is empty (an unset variable?); name a GIF or a folder"),
     ],
@@ -137,7 +165,7 @@ def test_paths_come_from_stdin():
 @pytest.mark.usefixtures("world")
 def test_wrong_usage_exits_with_2(arguments, sentence):
     result = check(*arguments)
-    said = {"error": sentence.removeprefix("error: ")} if "--json" in arguments else None
+    said = {"error": sentence.removeprefix("Invalid value: ")} if "--json" in arguments else None
     assert result.exit_code == 2
     assert (json.loads(result.stdout) if result.stdout else None) == said
     assert sentence in result.stderr

@@ -176,6 +176,16 @@ def test_with_json_a_run_that_cannot_begin_is_one_object(gifs):
     assert json.loads(done.out) == {"error": done.error.removeprefix("error: ")}
 
 
+def test_gifs_are_named_by_patterns_lists_and_folders_and_done_once(gifs, vlm_dir, tmp_path):
+    out = tmp_path / "words"
+    inputs = (gifs / "**/*.gif", "-", gifs / "deep")
+    options = ("--model", vlm_dir, *SHORT, "-o", out, "--json")
+    done = run_here("describe", *inputs, "-0", *options, stdin=f"{gifs / 'a.gif'}\0")
+    assert done.code == 0
+    assert json.loads(done.out)["ok"] == 3
+    assert {path.name for path in out.rglob("*.txt")} == {"a.txt", "b.txt", "c.txt"}
+
+
 def test_an_empty_list_needs_no_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run_here("describe", "-", "--model", "nowhere", "--json", stdin="\n")

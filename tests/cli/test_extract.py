@@ -150,6 +150,15 @@ def test_paths_may_come_on_stdin(gifs, output):
     assert len(manifest(output)) == 2
 
 
+def test_gifs_are_named_by_patterns_lists_and_folders_and_done_once(gifs, output):
+    listed = f"{gifs / 'one.gif'}\0{gifs / 'deep' / 'two.gif'}\0"
+    inputs = (gifs / "*.gif", "-", gifs / "deep", gifs / "one.gif")
+    done = extract(*inputs, "-0", "--json", output=output, stdin=listed)
+    assert done.code == 0
+    assert json.loads(done.out)["ok"] == 2
+    assert set(manifest(output)) == {"one.gif", "deep/two.gif"}
+
+
 def test_an_empty_list_on_stdin_is_nothing_to_do(output):
     done = extract("-", "--json", output=output, stdin="\n")
     assert done.code == 0

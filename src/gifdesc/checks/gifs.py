@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,7 +107,7 @@ def inspect_gifs(
     """Look at every GIF once, in order, and at its descriptions.
 
     Args:
-        inputs: the GIFs, listed as they are consumed. One that comes again is left out.
+        inputs: the GIFs, listed as they are consumed, each once.
         descriptions_path: a folder of descriptions or one file, None to look at GIFs only.
 
     Yields:
@@ -120,12 +119,7 @@ def inspect_gifs(
     """
     descriptions = None if descriptions_path is None else DescriptionInspector(descriptions_path)
     gifs = GifInspector()
-    seen: set[str] = set()
     for gif in inputs:
-        absolute_path = os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
-        if absolute_path in seen:
-            continue
-        seen.add(absolute_path)
         if gif.error is not None:
             finding = Finding(path=gif.name, kind="unreadable", detail=gif.error)
             yield Inspection(is_gif=False, findings=[finding])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, filterfalse
@@ -27,9 +25,13 @@ from gifdesc.cli.options import (
     Device,
     Json,
     ModelName,
+    Null,
+    Paths,
     Prompt,
     Revision,
     Seed,
+    check_null,
+    stdin_bytes,
     user_name,
     user_path,
     warn_of_passed_over,
@@ -49,14 +51,8 @@ from typer.core import TyperCommand
 
 
 def caption(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH",
-            help="GIFs, folders of GIFs, patterns ('**/*.gif'), - for a list of paths on stdin, "
-            "or /dev/stdin for the bytes of one GIF.",
-        ),
-    ],
+    paths: Paths,
+    null: Null = False,
     model: ModelName = "model",
     prompt: Prompt = None,
     revision: Revision = None,
@@ -109,9 +105,6 @@ def caption(
             f"({DEFAULT_CHARACTERS} without N), cut at a word.",
         ),
     ] = None,
-    null: Annotated[
-        bool, typer.Option("-0", "--null", help="The list on stdin is separated by NUL.")
-    ] = False,
     beam: Annotated[
         int | None,
         typer.Option(
@@ -183,8 +176,7 @@ def caption(
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
             raise typer.BadParameter("--skip-done continues a file: give --output FILE")
-        if null and "-" not in paths:
-            raise typer.BadParameter("-0 is for a list on stdin: give - as a PATH")
+        check_null(paths, null=null)
         if not sample and (temperature != 1.0 or top_p != 1.0):
             raise typer.BadParameter("--temperature and --top-p are for --sample")
 
@@ -217,9 +209,10 @@ def caption(
 
         check_device_name(device)
 
-        stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
         passed_over = PassedOver()
-        inputs = caption_inputs(paths, stdin, is_null_separated=null, passed_over=passed_over)
+        inputs = caption_inputs(
+            paths, stdin_bytes(), is_null_separated=null, passed_over=passed_over
+        )
         # What is wrong with the arguments is reported before the model is loaded.
         first_input = next(inputs, None)
         inputs = iter(()) if first_input is None else chain([first_input], inputs)

@@ -22,8 +22,8 @@ from gifdesc.cli.console import (
     printable,
     stderr,
 )
-from gifdesc.cli.options import Debug, Json, read_arguments, user_path, warn_of_passed_over
-from gifdesc.errors import UsageError
+from gifdesc.cli.options import Debug, Json, Paths, read_paths, user_path, warn_of_passed_over
+from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
 
 MAX_ROWS_PER_KIND = 20
@@ -39,10 +39,7 @@ KINDS_HELP = "\b\nKinds of findings (a file may have several):\n" + "\n".join(
 
 
 def check(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
-    ],
+    paths: Paths,
     descriptions: Annotated[
         Path | None,
         typer.Option(
@@ -58,7 +55,12 @@ def check(
         typer.Option("--list", metavar="KIND", help="Write only the paths of one kind, for xargs."),
     ] = None,
     null: Annotated[
-        bool, typer.Option("--null", "-0", help="End each listed path with NUL, for xargs -0.")
+        bool,
+        typer.Option(
+            "-0",
+            "--null",
+            help="Paths end with NUL: those of the list on stdin, and those that --list writes.",
+        ),
     ] = False,
     json: Json = False,
     debug: Debug = False,
@@ -66,12 +68,12 @@ def check(
     """Check GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
     with exit_on_error(debug=debug, json=json):
         if json and kind is not None:
-            raise UsageError("--json and --list exclude each other")
-        if null and kind is None:
-            raise UsageError("--null goes with --list KIND")
+            raise typer.BadParameter("--json and --list exclude each other")
+        if null and kind is None and STDIN not in paths:
+            raise typer.BadParameter("-0 is for a list on stdin (give - as a PATH) or --list KIND")
         if descriptions is None and kind in DESCRIPTION_KINDS:
-            raise UsageError(f"--list {kind} needs --descriptions PATH")
-        arguments = read_arguments(paths)
+            raise typer.BadParameter(f"--list {kind} needs --descriptions PATH")
+        arguments = read_paths(paths, null=null and STDIN in paths)
         from gifdesc.cli.progress import CheckProgress
         from gifdesc.data.gifs import PassedOver, find_gifs
 

@@ -22,10 +22,12 @@ from gifdesc.cli.options import (
     Device,
     Json,
     ModelName,
+    Null,
     NumBeams,
+    Paths,
     Prompt,
     Revision,
-    read_arguments,
+    read_paths,
     user_path,
     warn_of_passed_over,
 )
@@ -34,11 +36,9 @@ from gifdesc.system.waits import wait_for
 
 
 def describe(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
-    ],
+    paths: Paths,
     model: ModelName,
+    null: Null = False,
     output: Annotated[
         Path,
         typer.Option(
@@ -69,7 +69,7 @@ def describe(
 
         passed_over = PassedOver()
         check_device_name(device)
-        arguments = read_arguments(paths)
+        arguments = read_paths(paths, null=null)
         inputs = list(find_gifs(arguments, passed_over))
         warn_of_passed_over(passed_over)
         if not inputs:

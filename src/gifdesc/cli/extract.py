@@ -24,7 +24,9 @@ from gifdesc.cli.options import (
     Debug,
     Device,
     Json,
-    read_arguments,
+    Null,
+    Paths,
+    read_paths,
     user_name,
     user_path,
     warn_of_passed_over,
@@ -39,10 +41,8 @@ if TYPE_CHECKING:
 
 
 def extract(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="GIFs, folders of GIFs, or - for a list on stdin."),
-    ],
+    paths: Paths,
+    null: Null = False,
     output: Annotated[
         Path,
         typer.Option(
@@ -115,7 +115,7 @@ def extract(
     """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
     with exit_on_error(debug=debug, json=json):
         check_device_name(device)
-        arguments = read_arguments(paths)
+        arguments = read_paths(paths, null=null)
         from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs
 
         passed_over = PassedOver()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
 from gifdesc.cli.console import warn
-from gifdesc.data.arguments import Argument, expand_arguments
+from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.gifs import PassedOver
 
 
@@ -38,6 +35,17 @@ def user_name(value: str) -> str:
     return str(Path(value).expanduser()) if value.startswith("~") else value
 
 
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH",
+        help="GIFs, folders of GIFs, patterns ('**/*.gif'), - for a list of paths on stdin, or "
+        "/dev/stdin for the bytes of one GIF.",
+    ),
+]
+Null = Annotated[
+    bool, typer.Option("-0", "--null", help="The paths of the list on stdin end with NUL.")
+]
 Device = Annotated[
     str,
     typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
@@ -104,29 +112,37 @@ NumBeams = Annotated[
 ]
 
 
-def read_arguments(arguments: Sequence[str]) -> list[Argument]:
-    """The files and folders that the arguments name, those on stdin in place of `-`.
+def read_paths(paths: Sequence[str], *, null: bool) -> list[Argument]:
+    """The files and folders that the arguments of a command name.
 
-    Bytes that come through a pipe are kept in a temporary file, which goes when Python ends.
+    Args:
+        paths: the arguments.
+        null: the paths of a list on stdin end with NUL.
 
     Raises:
-        UsageError: as `arguments.expand_arguments`.
+        typer.BadParameter: there is no list that `null` could apply to.
+        UsageError: as `arguments.read_arguments`.
     """
-    stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
-    return [_as_file(argument) for argument in expand_arguments(arguments, stdin)]
+    check_null(paths, null=null)
+    return read_arguments(paths, stdin_bytes(), is_null_separated=null)
+
+
+def check_null(paths: Sequence[str], *, null: bool) -> None:
+    """Refuse `-0` without a list on stdin.
+
+    Raises:
+        typer.BadParameter: no argument is `-`.
+    """
+    if null and STDIN not in paths:
+        raise typer.BadParameter("-0 is for a list on stdin: give - as a PATH")
+
+
+def stdin_bytes() -> BinaryIO:
+    """The bytes of stdin; none where it is closed."""
+    return sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
 
 
 def warn_of_passed_over(passed_over: PassedOver) -> None:
     """Report what a search of folders left out."""
     for sentence in passed_over.sentences():
         warn(sentence)
-
-
-def _as_file(argument: Argument) -> Argument:
-    if argument.data is None:
-        return argument
-    folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
-    atexit.register(folder.cleanup)
-    path = Path(folder.name, "stdin.gif")
-    path.write_bytes(argument.data)
-    return replace(argument, spooled_path=path, data=None)

@@ -1,13 +1,15 @@
-"""What the arguments of a command stand for: paths, patterns, a list or a GIF on stdin."""
+"""Expand the arguments of a command: paths, patterns, and a list or a GIF on stdin."""
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import glob
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,7 +81,7 @@ def expand_arguments(
                 if not is_media(beginning):
                     yield from _expand_list(beginning, stdin, separator, pipes)
                     continue
-                pipes[STDIN] = _spooled(STDIN, beginning, lambda _: _read_some(stdin))
+                pipes[STDIN] = _read_all(STDIN, beginning, lambda _: _read_some(stdin))
             yield pipes[STDIN]
         elif glob.has_magic(argument) and not os.path.lexists(argument):
             matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - as the shell
@@ -89,6 +91,41 @@ def expand_arguments(
                 yield _path_or_pipe(match, pipes)
         else:
             yield _path_or_pipe(argument, pipes)
+
+
+def read_arguments(
+    arguments: Sequence[str], stdin: BinaryIO, *, is_null_separated: bool = False
+) -> list[Argument]:
+    """All that the arguments name, as files: bytes from a pipe are copied to a temporary file.
+
+    The temporary files are removed when Python exits.
+
+    Args:
+        arguments: as in `expand_arguments`.
+        stdin: as in `expand_arguments`.
+        is_null_separated: as in `expand_arguments`.
+
+    Raises:
+        UsageError: as `expand_arguments`.
+    """
+    files: dict[str, Argument] = {}
+    found = []
+    for argument in expand_arguments(arguments, stdin, is_null_separated=is_null_separated):
+        if argument.data is None:
+            found.append(argument)
+            continue
+        if argument.name not in files:
+            files[argument.name] = _spool(argument, argument.data)
+        found.append(files[argument.name])
+    return found
+
+
+def _spool(argument: Argument, data: bytes) -> Argument:
+    folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name, "stdin.gif")
+    path.write_bytes(data)
+    return replace(argument, spooled_path=path, data=None)
 
 
 def _expand_home(name: str) -> str:
@@ -124,6 +161,10 @@ def _expand_list(
             "-: neither a GIF nor a list of paths came on stdin; a list that is separated by NUL "
             "needs -0"
         )
+    if separator == b"\0" and _is_line_list(beginning):
+        raise UsageError(
+            "-: the list on stdin has a path per line; -0 is for lists whose paths end with NUL"
+        )
     kind = describe_beginning(beginning)
     first = os.fsdecode(beginning.partition(separator)[0].rstrip(b"\r"))
     is_pattern = first.startswith("[") and not {'"', "{"} & set(first)
@@ -135,17 +176,25 @@ def _expand_list(
         yield Argument(name) if name == STDIN else _path_or_pipe(name, pipes)
 
 
+def _is_line_list(beginning: bytes) -> bool:
+    """Whether a list that should be separated by NUL has an existing path on its first line."""
+    first, line_end, _ = beginning.partition(b"\n")
+    if not line_end or b"\0" in beginning or os.path.lexists(beginning):
+        return False
+    return os.path.lexists(first.rstrip(b"\r"))
+
+
 def _read_pipe(name: str) -> Argument:
     try:
         # A number opens what the process was given; a name would not open a socket.
         opened: int | str = 0 if name == "/dev/stdin" else int(name.rpartition("/")[2])
         with open(opened, "rb", buffering=0, closefd=False) as file:
-            return _spooled(name, b"", file.read)
+            return _read_all(name, b"", file.read)
     except OSError as error:
         return Argument(name, error=f"cannot be read ({error.strerror or error})")
 
 
-def _spooled(name: str, beginning: bytes, read: Callable[[int], bytes | None]) -> Argument:
+def _read_all(name: str, beginning: bytes, read: Callable[[int], bytes | None]) -> Argument:
     """All that a stream gives, up to the largest file that is read."""
     chunks = [beginning]
     num_bytes = len(beginning)

@@ -92,6 +92,8 @@ def find_gifs(
 ) -> Iterator[GifInput]:
     """Every file given, and every `*.gif` (in any case) under every folder given, sorted.
 
+    A file comes once, however many arguments name it.
+
     Folders are walked as they are consumed, so work can begin before a large one is listed. A
     link to a folder elsewhere is followed, once. With one folder, `source` is the path under it;
     with several arguments, the path under the folder they have in common. AppleDouble files
@@ -101,11 +103,26 @@ def find_gifs(
         arguments: files and folders. A missing or empty one gives a `GifInput` with an error.
         passed_over: gets what is left out.
     """
-    whole = [one if isinstance(one, Argument) else Argument(str(one)) for one in arguments]
+    found = _find_all(arguments, passed_over)
+    if len(arguments) < 2:
+        yield from found
+        return
+    known: set[str] = set()
+    for gif in found:
+        absolute_path = os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
+        if absolute_path not in known:
+            known.add(absolute_path)
+            yield gif
+
+
+def _find_all(
+    arguments: Sequence[Path | Argument], passed_over: PassedOver | None
+) -> Iterator[GifInput]:
+    named = [arg if isinstance(arg, Argument) else Argument(str(arg)) for arg in arguments]
     root = _common_folder(
-        [Path(one.name) for one in whole if one.error is None and one.spooled_path is None]
+        [Path(arg.name) for arg in named if arg.error is None and arg.spooled_path is None]
     )
-    for argument in whole:
+    for argument in dict.fromkeys(named):
         path = Path(argument.name)
         if argument.error is not None:
             yield GifInput(path, argument.name, argument.error, argument.name)
