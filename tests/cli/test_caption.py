@@ -183,7 +183,7 @@ def test_a_gif_on_stdin_is_captioned(model_dir, gifs):
         ("x.gif", "--sample", "--top-p", 0),
         ("x.gif", "--no-repeat-ngram", -1),
         ("x.gif", "--length-penalty", "nan"),
-        ("x.gif", "--alt-text", 0),
+        ("x.gif", "--alt-text", "--alt-text-length", 0),
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments, tmp_path):
@@ -326,7 +326,7 @@ def test_sampling_is_repeatable_and_does_not_depend_on_the_neighbours(gifs, mode
 
 @pytest.mark.parametrize(
     ("arguments", "length"),
-    [(("--alt-text",), 125), (("--alt-text", "12"), 12), (("--alt-text=12",), 12)],
+    [(("--alt-text",), 125), (("--alt-text", "--alt-text-length", "12"), 12)],
 )
 def test_alternative_text(gifs, model_dir, arguments, length):
     gif = gifs / "a.gif"

@@ -1,42 +1,46 @@
-"""How the arguments of `gifdesc caption` are understood; no GIF is looked at."""
+"""How `gifdesc caption` reads the options of alternative text; no GIF is read."""
 
 import pytest
 import typer
 
+from builders import run_here
 from gifdesc.cli import app
 
 CAPTION = typer.main.get_command(app).commands["caption"]
 
 
-def parsed(*arguments):
-    """The paths and the length of the alternative text that some arguments mean."""
-    values = CAPTION.make_context("gifdesc caption", list(arguments)).params
-    return values["paths"], values["alt_text"]
+@pytest.mark.parametrize(
+    ("arguments", "paths", "is_alt_text", "length"),
+    [
+        ("x.gif", ["x.gif"], False, 125),
+        ("--alt-text x.gif", ["x.gif"], True, 125),
+        ("x.gif --alt-text", ["x.gif"], True, 125),
+        ("--alt-text --alt-text-length 80 x.gif", ["x.gif"], True, 80),
+        ("x.gif --alt-text --alt-text-length=80", ["x.gif"], True, 80),
+        ("--alt-text --json x.gif", ["x.gif"], True, 125),
+        ("--alt-text 80", ["80"], True, 125),
+        ("-- x.gif --alt-text", ["x.gif", "--alt-text"], False, 125),
+    ],
+)
+def test_alt_text_and_its_length_are_two_options(arguments, paths, is_alt_text, length):
+    values = CAPTION.make_context("gifdesc caption", arguments.split()).params
+    assert (values["paths"], values["alt_text"]) == (paths, is_alt_text)
+    assert values["alt_text_length"] == length
 
 
 @pytest.mark.parametrize(
-    ("arguments", "paths", "length"),
+    ("arguments", "sentence"),
     [
-        ("x.gif", ["x.gif"], None),
-        ("--alt-text x.gif", ["x.gif"], 125),
-        ("x.gif --alt-text", ["x.gif"], 125),
-        ("--alt-text 80 x.gif", ["x.gif"], 80),
-        ("x.gif --alt-text 80", ["x.gif"], 80),
-        ("--alt-text=80 x.gif", ["x.gif"], 80),
-        ("--alt-text --json x.gif", ["x.gif"], 125),
-        ("--alt-text 80.gif", ["80.gif"], 125),
-        ("--alt-text ./80", ["./80"], 125),
-        ("--alt-text 80 90", ["90"], 80),
-        ("--alt-text -- 80", ["80"], 125),
-        ("-- x.gif --alt-text", ["x.gif", "--alt-text"], None),
-        ("-- --alt-text 80", ["--alt-text", "80"], None),
+        ("--alt-text 80 x.gif", "for the length of alternative texts, give --alt-text-length 80"),
+        ("x.gif --alt-text 80", "for the length of alternative texts, give --alt-text-length 80"),
+        ("--alt-text=80 x.gif", "'--alt-text' does not take a value"),
+        ("--alt-text-length 80 x.gif", "--alt-text-length is for --alt-text: give both"),
+        ("--alt-text --alt-text-length 0 x.gif", "Invalid value for '--alt-text-length'"),
+        ("--alt-text --alt-text-length x x.gif", "Invalid value for '--alt-text-length'"),
     ],
 )
-def test_the_number_of_alt_text_may_be_left_out(arguments, paths, length):
-    assert parsed(*arguments.split()) == (paths, length)
-
-
-@pytest.mark.parametrize("arguments", ["--alt-text 0 x.gif", "--alt-text 80", "--alt-text=x x.gif"])
-def test_a_length_of_nothing_and_a_length_alone_are_wrong_usage(arguments):
-    with pytest.raises(typer.BadParameter.__base__):
-        parsed(*arguments.split())
+def test_a_length_in_the_wrong_place_is_wrong_usage(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run_here("caption", *arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert sentence in done.err

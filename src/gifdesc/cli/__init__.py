@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gifdesc.cli.caption import CaptionCommand, caption
+from gifdesc.cli.caption import caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
@@ -46,10 +46,8 @@ def _root(
 
 
 app.command(epilog=KINDS_HELP)(check)
-for command in (extract, train, evaluate, describe):
+for command in (extract, train, evaluate, describe, caption, demo):
     app.command()(command)
-app.command(cls=CaptionCommand)(caption)
-app.command()(demo)
 
 
 def main() -> None:

@@ -45,9 +45,6 @@ from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 if TYPE_CHECKING:
     from gifdesc.captioning.captioner import GifCaptioner
     from gifdesc.pages.explanation import Explained
-from typing import Any
-
-from typer.core import TyperCommand
 
 
 def caption(
@@ -96,15 +93,17 @@ def caption(
         ),
     ] = None,
     alt_text: Annotated[
-        int | None,
+        bool,
         typer.Option(
-            "--alt-text",
-            metavar="[N]",
-            min=1,
-            help="Captions as alternative text: one sentence of at most N characters "
-            f"({DEFAULT_CHARACTERS} without N), cut at a word.",
+            "--alt-text", help="Write captions as alternative text: one sentence, cut at a word."
         ),
-    ] = None,
+    ] = False,
+    alt_text_length: Annotated[
+        int,
+        typer.Option(
+            "--alt-text-length", min=1, help="The most characters of an alternative text."
+        ),
+    ] = DEFAULT_CHARACTERS,
     beam: Annotated[
         int | None,
         typer.Option(
@@ -177,6 +176,14 @@ def caption(
         if skip_done and output is None:
             raise typer.BadParameter("--skip-done continues a file: give --output FILE")
         check_null(paths, null=null)
+        if not alt_text and alt_text_length != DEFAULT_CHARACTERS:
+            raise typer.BadParameter("--alt-text-length is for --alt-text: give both")
+        for number in filter(str.isdecimal, paths if alt_text else ()):
+            if not Path(number).exists():  # a number was once the value of --alt-text
+                raise typer.BadParameter(
+                    f"{number}: no such file or folder; for the length of alternative texts, give "
+                    f"--alt-text-length {number}"
+                )
         if not sample and (temperature != 1.0 or top_p != 1.0):
             raise typer.BadParameter("--temperature and --top-p are for --sample")
 
@@ -233,9 +240,9 @@ def caption(
                     warn=warn,
                     report_error=print_error,
                     with_path=file is not None or may_be_many(paths),
-                    shorten=None
-                    if alt_text is None
-                    else partial(to_alt_text, max_characters=alt_text),
+                    shorten=partial(to_alt_text, max_characters=alt_text_length)
+                    if alt_text
+                    else None,
                     sidecars=Sidecars(overwrite=force) if write_sidecar else None,
                     explained=explained,
                 )
@@ -294,24 +301,3 @@ def _write_explanation(explained: Explained, path: Path) -> None:
     for sentence in sentences:
         warn(sentence)
     info(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")
-
-
-class CaptionCommand(TyperCommand):
-    """Lets `--alt-text` go without its number."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give `--alt-text` its number, from the argument after it or the default."""
-        return super().parse_args(ctx, _with_alt_text_length(args))
-
-
-def _with_alt_text_length(arguments: list[str]) -> list[str]:
-    """`--alt-text 80` as `--alt-text=80`, and `--alt-text x.gif` as `--alt-text=125 x.gif`."""
-    if "--alt-text" not in arguments:
-        return arguments
-    place = arguments.index("--alt-text")
-    if "--" in arguments[:place]:
-        return arguments
-    number, *rest = arguments[place + 1 :] or [""]
-    if number.isdecimal():
-        return [*arguments[:place], f"--alt-text={number}", *rest]
-    return [*arguments[:place], f"--alt-text={DEFAULT_CHARACTERS}", *arguments[place + 1 :]]
