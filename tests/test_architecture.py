@@ -198,7 +198,7 @@ print(*(name for name in sys.modules if "gif" in name.removeprefix("gifdesc")))
 
 
 def test_the_packages_public_names_are_all_there():
-    assert set(gifdesc.__all__) == {*gifdesc._LAZY, "__version__"}
+    assert set(gifdesc.__all__) == {*gifdesc._HOMES, "__version__"}
     for name in gifdesc.__all__:
         assert getattr(gifdesc, name) is not None
         assert name in dir(gifdesc)

@@ -1,5 +1,6 @@
 """The Python that the documents show runs, in a folder as the documents describe it."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
+import gifdesc
 import tiny_vlms
 from builders import tiny_recipe, use_tiny_backbone, write_model
 from helpers import draw_broken_gif, draw_gif
@@ -55,6 +57,10 @@ def home(tmp_path, monkeypatch):
     for name, num_frames in (("funny", 7), ("gifs/a", 1), ("gifs/deep/b", 20)):
         draw_gif(tmp_path / f"{name}.gif", num_frames, durations_ms=40)
     draw_broken_gif(tmp_path / "gifs" / "broken.gif")
+    for name, description in (("a", "a red square"), ("deep/b", "a square changes its colour")):
+        path = tmp_path / "descriptions" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{description}\n", encoding="utf-8")
     smolvlm_dir = tiny_vlms.write_smolvlm(tmp_path / "hub")
 
     def snapshot_download(name, *, allow_patterns, local_files_only):
@@ -83,6 +89,17 @@ def test_the_python_of_a_document_runs(path, home, capsys):
     before = set(home.rglob("*"))
     run_blocks(path)
     assert capsys.readouterr().out or set(home.rglob("*")) > before  # it says or makes something
+
+
+def test_the_page_on_python_shows_every_public_name():
+    imported = {
+        alias.name
+        for block in python_blocks(ROOT / "docs" / "python.md")
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.ImportFrom) and node.module == "gifdesc"
+        for alias in node.names
+    }
+    assert imported == set(gifdesc.__all__) - {"__version__"}
 
 
 def test_the_page_on_python_shows_what_it_says(home, capsys):

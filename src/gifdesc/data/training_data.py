@@ -69,10 +69,10 @@ class TrainingData:
 
 
 def prepare_data(
-    features_dir: Path,
-    descriptions_path: Path,
-    config: TrainingConfig,
-    splits_dir: Path | None = None,
+    features_dir: Path | str,
+    descriptions_path: Path | str,
+    config: TrainingConfig | None = None,
+    splits_dir: Path | str | None = None,
     *,
     needs_training: bool = True,
 ) -> TrainingData:
@@ -81,7 +81,7 @@ def prepare_data(
     Args:
         features_dir: the feature files.
         descriptions_path: a folder or file of descriptions.
-        config: how the split is made where no lists make it.
+        config: how the split is made where no lists make it; None for the default.
         splits_dir: split lists.
         needs_training: refuse an empty training split; a model can be scored without one.
 
@@ -89,6 +89,9 @@ def prepare_data(
         FeatureError, DescriptionError: a folder is missing or empty.
         TrainingError: no example is left, or none to train on.
     """
+    config = config or TrainingConfig()
+    features_dir, descriptions_path = Path(features_dir), Path(descriptions_path)
+    splits_dir = None if splits_dir is None else Path(splits_dir)
     with wait_for("matching descriptions"):
         descriptions = read_descriptions(descriptions_path)
         pairing = pair(features_dir, descriptions)

@@ -24,6 +24,7 @@ from gifdesc.evaluation.results import MOST_COMMON, NEAREST, Captioned, Evaluati
 from gifdesc.model.checkpoint import Checkpoint
 from gifdesc.model.generation import generate
 from gifdesc.model.losses import TokenScores, score_tokens
+from gifdesc.system.device import resolve_device
 from gifdesc.system.waits import wait_for
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,11 @@ class HeldOut:
 
 def held_out_examples(
     checkpoint: Checkpoint,
-    features_dir: Path,
-    descriptions_path: Path,
+    features_dir: Path | str,
+    descriptions_path: Path | str,
     *,
     split: Split = "test",
-    splits_dir: Path | None = None,
+    splits_dir: Path | str | None = None,
 ) -> HeldOut:
     """The examples that a model was not trained on, and those that it was.
 
@@ -67,6 +68,7 @@ def held_out_examples(
         FeatureError: the features are of another recipe than the model's.
         GifdescError: the split holds no example.
     """
+    features_dir = Path(features_dir)
     recipe = read_recipe(features_dir)
     if recipe is not None and checkpoint.recipe is not None:
         check_same_recipe(checkpoint.recipe, recipe, "the model's features")
@@ -129,7 +131,7 @@ def _never_met(
 def evaluate_model(
     checkpoint: Checkpoint,
     examples: Sequence[Example],
-    device: torch.device,
+    device: str | torch.device = "auto",
     config: DecodingConfig | None = None,
     *,
     training: Sequence[Example] = (),
@@ -143,7 +145,7 @@ def evaluate_model(
     Args:
         checkpoint: the model; it is moved to `device`.
         examples: from `held_out_examples`.
-        device: where to compute.
+        device: where to compute; see `device.resolve_device`.
         config: how captions are searched for.
         training: from `held_out_examples`; without it there are no baselines but the blind one.
             GIFs whose feature files cannot be used are left out.
@@ -156,6 +158,7 @@ def evaluate_model(
         FeatureError: a feature file cannot be used.
         DescriptionError: `against` names other GIFs, or no reference holds a word.
     """
+    device = resolve_device(device)
     checkpoint.model.to(device)
     generated = _generate(checkpoint, examples, device, checkpoint.decoding(config))
     captioned = [

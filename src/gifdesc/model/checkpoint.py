@@ -112,7 +112,7 @@ def save_weights(path: Path, model: CaptionModel) -> None:
     save_tensors(path, model.state_dict(), {"format_version": str(FORMAT_VERSION)})
 
 
-def load_checkpoint(folder: Path, config: dict[str, Any] | None = None) -> Checkpoint:
+def load_checkpoint(folder: Path | str, config: dict[str, Any] | None = None) -> Checkpoint:
     """Read a model folder.
 
     Args:
@@ -122,6 +122,7 @@ def load_checkpoint(folder: Path, config: dict[str, Any] | None = None) -> Check
     Raises:
         CheckpointError: a file is missing, damaged, or of a newer format.
     """
+    folder = Path(folder)
     check_model_name(folder)
     if config is None:
         config = read_config(folder)

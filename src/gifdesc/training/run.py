@@ -29,6 +29,7 @@ from gifdesc.errors import GifdescError, TrainingError
 from gifdesc.model.checkpoint import WEIGHTS_NAME, load_weights
 from gifdesc.model.confidence import confidence_threshold
 from gifdesc.model.network import CaptionModel
+from gifdesc.system.device import resolve_device
 from gifdesc.system.files import reason
 from gifdesc.system.locking import locked
 from gifdesc.system.process import Interrupted, StopRequest, holding_signals
@@ -285,10 +286,10 @@ class TrainingRun:
 
 def train(
     data: TrainingData,
-    model_dir: Path,
-    model_config: ModelConfig,
-    config: TrainingConfig,
-    device: torch.device,
+    model_dir: Path | str,
+    model_config: ModelConfig | None = None,
+    config: TrainingConfig | None = None,
+    device: str | torch.device = "auto",
     *,
     world: World | None = None,
     force: bool = False,
@@ -306,9 +307,11 @@ def train(
     Args:
         data: from `prepare_data`.
         model_dir: the model folder to write.
-        model_config: the model; its feature and vocabulary sizes are taken from the data.
-        config: the run; what it leaves to the data is chosen by `training.size.fit_to_data`.
-        device: where to compute.
+        model_config: the model; its feature and vocabulary sizes are taken from the data. None for
+            the default, `PRESETS["attention"]`.
+        config: the run, None for the default; `training.size.fit_to_data` chooses what it leaves
+            to the data.
+        device: where to compute; see `device.resolve_device`.
         world: the processes that train together; None for this one alone.
         force: replace a model that the folder holds.
         resume: go on with the run that the folder holds, to the same numbers as if it had never
@@ -323,6 +326,8 @@ def train(
         UsageError: the tokenizer cannot be had.
         Interrupted: the run was told to stop; what it had is saved.
     """
+    model_dir, device = Path(model_dir), resolve_device(device)
+    model_config, config = model_config or ModelConfig(), config or TrainingConfig()
     stored = check_folder(model_dir, force=force, resume=resume)
     config = fit_to_data(
         replace(config, splits_sha256=data.splits_sha256),
