@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from builders import epoch_result
 from gifdesc.captioning.describe import DescribingEvent
 from gifdesc.captions import Caption
 from gifdesc.checks.gifs import Inspection
@@ -29,7 +30,7 @@ from gifdesc.config import TrainingConfig
 from gifdesc.data.feature_files import ManifestEntry
 from gifdesc.features.extraction import ExtractionEvent
 from gifdesc.system.waits import Wait, showing_waits, wait_for
-from gifdesc.training.results import EpochResult, StepResult
+from gifdesc.training.results import StepResult
 
 
 class Count:
@@ -62,22 +63,6 @@ def test_without_a_terminal_lines_say_how_far_extraction_is(lines):
     assert second.startswith("2/3 GIFs, 1 failed, 0 done before, ")
     assert third.startswith("3/3 GIFs, 1 failed, 1 done before, ")
     assert third.endswith(" frames/s, 0 s left")
-
-
-def epoch_result(epoch, **changes):
-    numbers = {
-        "phase": "cross_entropy",
-        "train_loss": 2.0,
-        "train_reward": None,
-        "val_loss": None,
-        "val_token_accuracy": None,
-        "val_cider": None,
-        "learning_rate": 0.001,
-        "seconds": 2.0,
-        "examples_per_second": 8.0,
-        "is_best": True,
-    }
-    return EpochResult(epoch=epoch, **{**numbers, **changes})
 
 
 TRAINING = TrainingConfig(epochs=2, scst_epochs=1)

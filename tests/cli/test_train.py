@@ -155,7 +155,7 @@ def test_an_interrupted_run_says_how_far_it_came_and_goes_on(
             os.kill(os.getpid(), number)
         return token_loss(*arguments, **named)
 
-    monkeypatch.setattr("gifdesc.training.epochs.token_loss", interrupted)
+    monkeypatch.setattr("gifdesc.training.phases.token_loss", interrupted)
     stopped = train(world, model_dir, *options)
     assert (stopped.code, stopped.out) == (128 + number, "")
     assert len(calls) == step_index
@@ -357,7 +357,7 @@ def test_memory_that_runs_short_is_said_once_and_changes_nothing(
 
     options = (*ALL, "--dropout", 0.3, "--batch-size", 6, "--json")
     whole = json.loads(train(world, model_dir, *options).out)
-    monkeypatch.setattr("gifdesc.training.epochs.token_loss", exhausted)
+    monkeypatch.setattr("gifdesc.training.phases.token_loss", exhausted)
     done = train(world, model_dir, *options, "--force")
     assert done.code == 0, done.err
     assert most == [6]

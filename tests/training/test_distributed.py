@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -205,7 +206,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(world, tmp_path):
     err = stop(world, tmp_path, signal.SIGINT, *FOR_LONG)
     assert err.count("continue with --resume") == 1, err
     progress = read_progress(tmp_path / "last" / "state.safetensors")
-    assert progress.history == history_of(tmp_path)
+    assert [asdict(result) for result in progress.history] == history_of(tmp_path)
     assert len(progress.history) < 400
 
 

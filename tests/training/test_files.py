@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from builders import (
     ALL_FOR_TRAINING,
     CPU,
     TINY,
+    epoch_result,
     tiny_model,
     tiny_recipe,
     tiny_tokenizer,
@@ -44,9 +46,8 @@ def model_of(seed):
 
 
 def history(*are_best):
-    """A row per epoch."""
     return [
-        {"epoch": number, "train_loss": 3 / number, "is_best": is_best}
+        epoch_result(number, train_loss=3 / number, is_best=is_best)
         for number, is_best in enumerate(are_best, 1)
     ]
 
@@ -74,7 +75,9 @@ def test_the_best_epochs_model_stays_and_last_is_the_latest(files, tmp_path):
     assert found.confidence_threshold == -0.5
     assert (found.recipe, found.training) == (tiny_recipe(), CONFIG)
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == history(True, False, True)
+    assert [json.loads(line) for line in lines] == [
+        asdict(result) for result in history(True, False, True)
+    ]
 
 
 def test_the_model_that_is_kept_may_be_told_more_by_the_end(files, tmp_path):

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builders import ALL_FOR_TRAINING, CPU, dataset_of, tiny_model, tiny_tokenizer
+from builders import ALL_FOR_TRAINING, CPU, dataset_of, epoch_result, tiny_model, tiny_tokenizer
 from gifdesc.config import TrainingConfig
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.model.losses import token_loss
 from gifdesc.training.distributed import World
-from gifdesc.training.epochs import Phase, SelfCriticalPhase, draw_replaced
+from gifdesc.training.phases import CrossEntropyPhase, SelfCriticalPhase, draw_replaced
+from gifdesc.training.results import PhaseScore
 from gifdesc.training.step import learning_rate_at
 
 CAPTIONS = {
@@ -33,7 +34,7 @@ def model_of(**changes):
 
 
 def phase_of(dataset, config=CONFIG, world=None):
-    return Phase(dataset, config, world or World(), TOKENIZER)
+    return CrossEntropyPhase(dataset, config, world or World(), TOKENIZER)
 
 
 def rewarded_phase_of(dataset, config, world=None):
@@ -112,7 +113,8 @@ def test_the_loss_without_dropout_is_the_objectives(dataset):
     wanted = token_loss(model, batch, "next_token", label_smoothing=0.1)
     found = phase.loss(model, batch, epoch=1, step=0)
     assert torch.equal(found.objective, wanted.objective)
-    assert torch.equal(found.cross_entropy, wanted.cross_entropy)
+    assert torch.equal(found.total, wanted.cross_entropy)
+    assert torch.equal(found.count, wanted.num_tokens)
 
 
 def test_scheduled_sampling_grows_from_nothing_to_its_share(dataset, monkeypatch):
@@ -124,7 +126,7 @@ def test_scheduled_sampling_grows_from_nothing_to_its_share(dataset, monkeypatch
         assert not replaced[:, 0].any()
         return replaced
 
-    monkeypatch.setattr("gifdesc.training.epochs.draw_replaced", spy)
+    monkeypatch.setattr("gifdesc.training.phases.draw_replaced", spy)
     phase = phase_of(dataset, replace(CONFIG, scheduled_sampling=0.55))
     model = model_of()
     for step in range(12):
@@ -136,7 +138,7 @@ def test_without_scheduled_sampling_nothing_is_drawn(dataset, monkeypatch):
     def draw(*_):
         raise AssertionError("words were replaced")
 
-    monkeypatch.setattr("gifdesc.training.epochs.draw_replaced", draw)
+    monkeypatch.setattr("gifdesc.training.phases.draw_replaced", draw)
     losses(phase_of(dataset), model_of(), [[0, 1]], step=11)
 
 
@@ -148,7 +150,21 @@ def test_in_self_critical_training_a_gif_is_one_item(dataset):
     assert phase.learning_rate(0) == phase.learning_rate(99) == 0.007
     [batch] = phase.batches([[2, 0]])
     loss = phase.loss(model_of(), batch, epoch=4, step=0)
-    assert int(loss.num_tokens) == 2 * 3
+    assert int(loss.count) == 2 * 3
+
+
+def test_a_phase_names_its_number(dataset):
+    assert phase_of(dataset).score(1.5) == PhaseScore(loss=1.5)
+    assert rewarded_phase_of(dataset, CONFIG).score(1.5) == PhaseScore(reward=1.5)
+
+
+def test_patience_ends_the_cross_entropy_phase_only(dataset):
+    config = replace(CONFIG, patience=2)
+    history = [epoch_result(epoch, is_best=epoch == 1) for epoch in (1, 2, 3)]
+    phase, rewarded = phase_of(dataset, config), rewarded_phase_of(dataset, config)
+    assert [phase.is_exhausted(history[:num]) for num in range(4)] == [False] * 3 + [True]
+    assert not phase_of(dataset).is_exhausted(history)
+    assert not rewarded.is_exhausted(history)
 
 
 def test_all_captions_of_a_gif_reward_it(dataset, monkeypatch):
@@ -159,7 +175,7 @@ def test_all_captions_of_a_gif_reward_it(dataset, monkeypatch):
             seen["captions"] = [one.captions for one in examples]
             assert (tokenizer, max_tokens) == (TOKENIZER, CONFIG.max_tokens)
 
-    monkeypatch.setattr("gifdesc.training.epochs.CiderReward", Reward)
+    monkeypatch.setattr("gifdesc.training.phases.CiderReward", Reward)
     rewarded_phase_of(dataset, CONFIG)
     assert [len(captions) for captions in seen["captions"]] == [3, 1, 2, 1]
 

@@ -2,17 +2,20 @@
 
 import pytest
 
+from builders import epoch_result
 from gifdesc.training.results import is_better, num_epochs_since_best
-
-
-def rows(*scores):
-    return [{"val_cider": cider, "val_loss": loss} for cider, loss in scores]
 
 
 def best_flags(by, *scores):
     """Which epochs are better than all before them."""
-    history = rows(*scores)
-    return [is_better(row, history[:index], by) for index, row in enumerate(history)]
+    history = [
+        epoch_result(epoch, val_cider=cider, val_loss=loss)
+        for epoch, (cider, loss) in enumerate(scores, start=1)
+    ]
+    return [
+        is_better(result.val_loss, result.val_cider, history[:index], by)
+        for index, result in enumerate(history)
+    ]
 
 
 def test_without_validation_the_latest_is_the_best():
@@ -57,4 +60,4 @@ def test_an_epoch_competes_with_all_before_and_not_with_the_best_alone():
     ],
 )
 def test_epochs_since_the_best(flags, wanted):
-    assert num_epochs_since_best([{"is_best": flag} for flag in flags]) == wanted
+    assert num_epochs_since_best([epoch_result(1, is_best=flag) for flag in flags]) == wanted

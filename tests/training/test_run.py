@@ -233,7 +233,7 @@ def killed_at_the_first_reward(world, tmp_path_factory):
 import gifdesc.training.folder
 save_state = gifdesc.training.folder.save_state
 def kill_or_save(path, progress, model, optimizer):
-    if progress.history and progress.history[-1]["phase"] == "self_critical":
+    if progress.history and progress.history[-1].phase == "self_critical":
         os.kill(os.getpid(), signal.SIGKILL)
     save_state(path, progress, model, optimizer)
 gifdesc.training.folder.save_state = kill_or_save
@@ -266,7 +266,7 @@ def test_once_the_best_epochs_weights_are_taken_there_is_no_way_back(world, tmp_
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gifdesc.training.epochs.SelfCriticalPhase.plan", stop_before_the_first_step)
+        patch.setattr("gifdesc.training.phases.SelfCriticalPhase.plan", stop_before_the_first_step)
         with pytest.raises(KeyboardInterrupt):
             run(world, tmp_path, config)
     with pytest.raises(TrainingError, match="self-critical training has begun after epoch 2"):

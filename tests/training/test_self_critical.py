@@ -207,8 +207,8 @@ def test_each_samples_baseline_is_the_mean_of_the_others():
     log_probs = [sum(torch.tensor(chances[t]).log().item() for t in said) for _, said in asked]
     wanted = -sum(a * b for a, b in zip(advantages, log_probs, strict=True))
     assert loss.objective.item() == pytest.approx(wanted, rel=1e-5)
-    assert loss.cross_entropy.item() == -12.0
-    assert (int(loss.num_correct), int(loss.num_tokens)) == (0, 6)
+    assert loss.total.item() == 12.0
+    assert int(loss.count) == 6
 
 
 def test_equal_rewards_teach_nothing():
@@ -227,7 +227,7 @@ def test_a_stand_in_counts_nothing():
     seeds = example_seeds(0, 1, batch.indices, "samples")
     loss = self_critical_loss(model, batch, reward, TOKENIZER, seeds=seeds, num_samples=2)
     loss.objective.backward()
-    numbers = (loss.objective.detach(), loss.cross_entropy, loss.num_tokens)
+    numbers = (loss.objective.detach(), loss.total, loss.count)
     assert [abs(float(number)) for number in numbers] == [0, 0, 0]
     gradients = [one.grad for one in model.parameters() if one.grad is not None]
     assert all(not gradient.any() for gradient in gradients)
@@ -258,9 +258,9 @@ def test_training_raises_the_reward(tmp_path):
         seeds = example_seeds(0, step, range(6), "samples")
         loss = self_critical_loss(model, batch, reward, TOKENIZER, seeds=seeds, num_samples=8)
         optimizer.zero_grad()
-        (loss.objective / loss.num_tokens).backward()
+        (loss.objective / loss.count).backward()
         optimizer.step()
-        means.append(-float(loss.cross_entropy) / int(loss.num_tokens))
+        means.append(float(loss.total) / int(loss.count))
     assert sum(means[-10:]) / 10 > 3 * sum(means[:10]) / 10 > 0
 
 

@@ -1,13 +1,14 @@
 """A run's state: in and out to the bit, and damaged in many ways."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from builders import ALL_FOR_TRAINING, CPU, TINY, tiny_model, write_world
+from builders import ALL_FOR_TRAINING, CPU, TINY, epoch_result, tiny_model, write_world
 from gifdesc.config import TrainingConfig
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError
@@ -19,14 +20,15 @@ from gifdesc.training.folder import (
     read_progress,
     save_state,
 )
+from gifdesc.training.results import EpochSums
 from gifdesc.training.run import train
 from gifdesc.training.step import make_optimizer
 from helpers import is_mapped
 
 PROGRESS = Progress(
     epoch=3,
-    sums={"num_batches": 2, "loss": 0.1 + 0.2},
-    history=[{"epoch": 1, "val_cider": None, "val_loss": 1 / 3}, {"epoch": 2}],
+    sums=EpochSums(num_batches=2, total=0.1 + 0.2),
+    history=[epoch_result(1, val_loss=1 / 3), epoch_result(2, is_best=False)],
     model={"hidden_size": 16},
     training={"seed": 2**62 + 1},
     data_sha256="ab" * 32,
@@ -151,8 +153,33 @@ def test_progress_that_is_none_is_named(path, progress):
         read_progress(path)
 
 
+@pytest.mark.parametrize(("phase", "total"), [("cross_entropy", 7.25), ("self_critical", -7.25)])
+def test_sums_of_the_format_before_are_read(path, phase, total):
+    """In it, `loss` is the negated reward in self-critical training."""
+    sums = {"num_batches": 2, "num_examples": 9, "loss": 7.25, "num_correct": 3.0}
+    row = {
+        "format_version": 2,
+        "epoch": 3,
+        "sums": {**sums, "num_tokens": 31.0, "seconds": 1.5},
+        "history": [asdict(epoch_result(1)), asdict(epoch_result(2))],
+        "model": {},
+        "training": {},
+        "data_sha256": "",
+        "phase": phase,
+        "scaler": {},
+    }
+    save_file({}, path, {"progress": json.dumps(row)})
+    found = read_progress(path)
+    assert found.sums == EpochSums(
+        num_batches=2, num_examples=9, total=total, count=31.0, seconds=1.5
+    )
+    assert found.history == [epoch_result(1), epoch_result(2)]
+    save_file({}, path, {"progress": json.dumps({**row, "sums": {}})})
+    assert read_progress(path).sums == EpochSums()
+
+
 def test_an_older_state_asks_for_a_new_start(path):
-    save_file({}, path, {"progress": f'{{"format_version": {STATE_VERSION - 1}}}'})
+    save_file({}, path, {"progress": '{"format_version": 1}'})
     with pytest.raises(CheckpointError, match="of an older gifdesc; start again with --force"):
         read_progress(path)
 

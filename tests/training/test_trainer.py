@@ -11,7 +11,7 @@ from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import stand_in
 from gifdesc.errors import TrainingError
 from gifdesc.training.distributed import World
-from gifdesc.training.epochs import Phase
+from gifdesc.training.phases import CrossEntropyPhase
 from gifdesc.training.step import Trainer, autocast_dtype, make_optimizer
 
 TOKENIZER = tiny_tokenizer()
@@ -37,7 +37,7 @@ class Setting:
     def __init__(self, dataset, config=CONFIG, **changes):
         self.model = tiny_model(vocab_size=TOKENIZER.vocab_size, dropout=0.4, **changes).train()
         self.dataset = dataset
-        self.phase = Phase(dataset, config, World(), TOKENIZER)
+        self.phase = CrossEntropyPhase(dataset, config, World(), TOKENIZER)
         optimizer = make_optimizer(self.model, config)
         self.trainer = Trainer(self.model, optimizer, config, CPU, World())
         self.sizes = []
@@ -129,12 +129,12 @@ def test_a_step_is_down_the_gradient_of_the_loss_per_token(dataset):
     sums = setting.step()
     batch = dataset.batch(INDICES, pad_id=TOKENIZER.pad_id)
     loss = plain.loss_of(batch)
-    (loss.objective / loss.num_tokens).backward()
+    (loss.objective / loss.count).backward()
     norm = torch.nn.utils.clip_grad_norm_(plain.model.parameters(), CONFIG.max_grad_norm)
     assert norm > 0
     for one, other in zip(setting.gradients(), plain.gradients(), strict=True):
         torch.testing.assert_close(one, other)
-    wanted = [loss.cross_entropy, loss.num_correct, loss.num_tokens]
+    wanted = [loss.total, loss.count]
     assert sums.tolist() == pytest.approx([float(number) for number in wanted])
     assert sums.dtype == torch.float64
 
@@ -173,7 +173,7 @@ def test_a_batch_of_nothing_but_a_stand_in_moves_no_weight_by_its_gradient(datas
     before = setting.weights()
     batch = stand_in(48, pad_id=TOKENIZER.pad_id)
     sums = setting.trainer.step(batch, setting.loss_of, 0.01)
-    assert sums.tolist() == [0, 0, 0]
+    assert sums.tolist() == [0, 0]
     assert torch.equal(setting.weights(), before)
 
 

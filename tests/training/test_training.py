@@ -326,7 +326,7 @@ def spy_on_batches(monkeypatch):
         seen.append((batch.tokens.shape[1], num_tokens / len(batch.tokens), per_token))
         return loss
 
-    monkeypatch.setattr("gifdesc.training.epochs.token_loss", spy)
+    monkeypatch.setattr("gifdesc.training.phases.token_loss", spy)
     return seen
 
 

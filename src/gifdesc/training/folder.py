@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gifdesc.config import FeatureRecipe, TrainingConfig
+from gifdesc.config import FeatureRecipe, TrainingConfig, from_json, to_json
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.training_record import TrainingRecord, read_record, write_record
 from gifdesc.errors import CheckpointError, GifdescError, TrainingError
@@ -26,6 +26,7 @@ from gifdesc.pages.charts import plot_history
 from gifdesc.system.files import reason, write_json_lines
 from gifdesc.system.tensor_files import read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.training.results import EpochResult, EpochSums, PhaseName
 
 LAST_NAME = "last"
 
@@ -76,14 +77,14 @@ class TrainingFiles:
     def save_epoch(
         self,
         model: CaptionModel,
-        history: Sequence[dict[str, Any]],
+        history: Sequence[EpochResult],
         threshold: float | None,
     ) -> None:
-        """Write what a finished epoch leaves: its model, its row, now and then the curves.
+        """Write the files of a finished epoch: its model, the history, now and then the curves.
 
         Args:
             model: as it is after the epoch.
-            history: a row per finished epoch; the last one says whether it is the best.
+            history: the finished epochs; the last one is the one to write.
             threshold: of the best epoch's captions (model/confidence.py).
 
         Raises:
@@ -94,9 +95,9 @@ class TrainingFiles:
             if len(history) == 1:
                 # The tokenizer of this run must never stand beside the weights of another.
                 (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
-            if history[-1]["is_best"]:
+            if history[-1].is_best:
                 self._save_model(self._model_dir, model, threshold)
-            write_json_lines(self._model_dir / HISTORY_NAME, history)
+            write_json_lines(self._model_dir / HISTORY_NAME, map(to_json, history))
         if time.monotonic() - self._drawn_seconds > _DRAW_SECONDS:
             self.draw(history)
 
@@ -120,13 +121,13 @@ class TrainingFiles:
         with self._writing():
             save_state(self._model_dir / LAST_NAME / STATE_NAME, progress, model, optimizer)
 
-    def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
+    def draw(self, history: Sequence[EpochResult]) -> None:
         """Draw the curves unless they are drawn; a picture that fails is only warned of."""
         if not history or len(history) == self._num_drawn:
             return
         path = self._model_dir / CURVES_NAME
         try:
-            plot_history(history, path)
+            plot_history([to_json(result) for result in history], path)
         except GifdescError as error:
             log.warning("%s", error)
         # A computer that trains may have no library for pictures; matplotlib has many errors.
@@ -155,7 +156,10 @@ class TrainingFiles:
 
 
 STATE_NAME = "state.safetensors"
-STATE_VERSION = 2
+STATE_VERSION = 3
+_OLDEST_STATE_VERSION = 2
+"""Its sums are called `loss`, which is the negated reward in self-critical training, and
+`num_tokens`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,28 +168,28 @@ class Progress:
 
     Attributes:
         epoch: the epoch that is under way, counted from 1.
-        sums: over its batches that are done: the totals that its result is made of.
-        history: one row per finished epoch.
+        sums: the totals of its batches that are done.
+        history: the finished epochs.
         model: the model's configuration as JSON.
         training: the run's configuration as JSON.
         data_sha256: of what the run learns from.
-        phase: what the run is learning from: the next token, or rewards.
+        phase: the phase that the epoch belongs to.
         scaler: of float16's gradients (`torch.amp.GradScaler.state_dict`); empty in other types.
     """
 
     epoch: int = 1
-    sums: Mapping[str, Any] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: EpochSums = field(default_factory=EpochSums)
+    history: list[EpochResult] = field(default_factory=list)
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     data_sha256: str
-    phase: str = "cross_entropy"
+    phase: PhaseName = "cross_entropy"
     scaler: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def has_begun(self) -> bool:
-        """A step is done and kept: there is something to go on with."""
-        return bool(self.history or self.sums)
+        """Whether a step was taken and saved, so that there is a run to continue."""
+        return bool(self.history or self.sums.num_batches)
 
 
 def save_state(
@@ -199,7 +203,7 @@ def save_state(
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
-    row = {"format_version": STATE_VERSION, **vars(progress)}
+    row = {"format_version": STATE_VERSION, **to_json(progress)}
     save_tensors(path, tensors, {"progress": json.dumps(row)})
 
 
@@ -217,13 +221,24 @@ def read_progress(path: Path) -> Progress:
         version = row.pop("format_version")
         if version > STATE_VERSION:
             raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc to resume it")
-        if version < STATE_VERSION:
+        if version < _OLDEST_STATE_VERSION:
             raise CheckpointError(f"{path}: of an older gifdesc; start again with --force")
+        row["sums"] = _sums_of(row.get("sums", {}), row.get("phase"), version)
+        row["history"] = [from_json(EpochResult, result) for result in row.get("history", [])]
         return Progress(**row)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; there is no run to resume") from None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: damaged; start again with --force") from error
+
+
+def _sums_of(row: Mapping[str, Any], phase: object, version: int) -> EpochSums:
+    """The sums in a state of any version that can be read."""
+    if version >= STATE_VERSION or not row:
+        return from_json(EpochSums, row)
+    kept = {name: row[name] for name in ("num_batches", "num_examples", "seconds")}
+    sign = -1.0 if phase == "self_critical" else 1.0
+    return EpochSums(**kept, total=sign * row["loss"], count=row["num_tokens"])
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from gifdesc.config import BestBy, TrainingConfig
+from gifdesc.config import BestBy, TrainingConfig, to_json
 from gifdesc.data.training_data import TrainingData
 from gifdesc.errors import UsageError
 from gifdesc.training.size import num_steps_of
 
-Phase = Literal["cross_entropy", "self_critical"]
+PhaseName = Literal["cross_entropy", "self_critical"]
+
+
+@dataclass(frozen=True)
+class PhaseScore:
+    """The number that a phase measures while it trains; the other is None.
+
+    Attributes:
+        loss: mean cross-entropy per token in nats.
+        reward: mean CIDEr-D of sampled captions, 0 to 10.
+    """
+
+    loss: float | None = None
+    reward: float | None = None
+
+
+@dataclass(kw_only=True)
+class EpochSums:
+    """Totals of an epoch so far.
+
+    Attributes:
+        num_batches: optimizer steps.
+        num_examples: trained on, over all processes.
+        total: summed cross-entropy in nats, or summed rewards.
+        count: tokens predicted, or captions rewarded.
+        seconds: of wall-clock time.
+    """
+
+    num_batches: int = 0
+    num_examples: int = 0
+    total: float = 0.0
+    count: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Cross-entropy per token or reward per caption; 0 without any."""
+        return self.total / max(1.0, self.count)
+
+    @property
+    def examples_per_second(self) -> float:
+        """Examples trained on per second."""
+        return self.num_examples / max(1e-9, self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +64,13 @@ class EpochResult:
 
     Attributes:
         epoch: counted from 1.
-        phase: what was learnt from.
+        phase: the phase that the epoch belongs to.
         train_loss: mean cross-entropy per token in nats, dropout on; None in self-critical
-            training, which has none.
-        train_reward: mean CIDEr-D of sampled captions, 0 to 10; None but in that phase.
+            training.
+        train_reward: mean CIDEr-D of sampled captions, 0 to 10; None outside that phase.
         val_loss: cross-entropy on the validation split, dropout off; None without one.
         val_token_accuracy: share of its tokens predicted right; None without one.
-        val_cider: CIDEr of its greedy captions, 0 to 10; None where it would mean nothing.
+        val_cider: CIDEr of its greedy captions, 0 to 10; None where it is not computed.
         learning_rate: of the epoch's last step.
         seconds: wall-clock time of the epoch's steps.
         examples_per_second: examples trained on per second.
@@ -36,7 +78,7 @@ class EpochResult:
     """
 
     epoch: int
-    phase: Phase
+    phase: PhaseName
     train_loss: float | None
     train_reward: float | None
     val_loss: float | None
@@ -90,19 +132,24 @@ class TrainingSummary:
     @property
     def num_steps(self) -> int:
         """Optimizer steps of the cross-entropy epochs that were taken."""
-        num_epochs = sum(one.phase == "cross_entropy" for one in self.history)
-        num_pairs = self.data.num_pairs
-        return num_steps_of(replace(self.config, epochs=num_epochs), num_pairs) if num_epochs else 0
+        if not self._losses:
+            return 0
+        config = replace(self.config, epochs=len(self._losses))
+        return num_steps_of(config, self.data.num_pairs)
+
+    @property
+    def _losses(self) -> list[float]:
+        """The training losses of the epochs that have one: those of the cross-entropy phase."""
+        return [result.train_loss for result in self.history if result.train_loss is not None]
 
     def to_json(self) -> dict[str, Any]:
         """The summary as the JSON object of `gifdesc train --json`."""
         best = [result for result in self.history if result.is_best][-1]
-        losses = [one.train_loss for one in self.history if one.train_loss is not None]
         return {
             "model": str(self.model_dir),
             "epochs": len(self.history),
             "best_epoch": best.epoch,
-            "train_loss": losses[-1],
+            "train_loss": self._losses[-1],
             "val_loss": best.val_loss,
             "val_token_accuracy": best.val_token_accuracy,
             "val_cider": best.val_cider,
@@ -118,37 +165,37 @@ class TrainingSummary:
         }
 
 
-def is_better(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]], by: BestBy) -> bool:
-    """Whether an epoch beats all before it; without a validation score, or by `last`, it does.
+def is_better(
+    loss: float | None, cider: float | None, history: Sequence[EpochResult], by: BestBy
+) -> bool:
+    """Whether an epoch beats all before it.
 
-    Epochs of equal CIDEr are told apart by their loss, and so are those without CIDEr.
+    Epochs of equal CIDEr, or without CIDEr, are compared by their loss. Without a validation score,
+    or by `last`, the latest epoch is always the best.
 
     Args:
-        row: the epoch's `val_loss` and `val_cider`.
-        history: the same of the epochs before.
+        loss: the epoch's validation loss.
+        cider: the epoch's validation CIDEr.
+        history: the epochs before.
         by: the score that decides.
     """
-    return (
-        by == "last"
-        or row["val_loss"] is None
-        or all(_rank(row, by) > _rank(one, by) for one in history)
+    if by == "last" or loss is None:
+        return True
+    rank = _rank(loss, cider, by)
+    return all(
+        result.val_loss is None or rank > _rank(result.val_loss, result.val_cider, by)
+        for result in history
     )
 
 
-def num_epochs_since_best(history: Sequence[Mapping[str, Any]]) -> int:
+def num_epochs_since_best(history: Sequence[EpochResult]) -> int:
     """Epochs after the latest best one."""
-    best = [index for index, row in enumerate(history) if row["is_best"]]
+    best = [index for index, result in enumerate(history) if result.is_best]
     return len(history) - 1 - best[-1] if best else 0
 
 
-def to_row(result: EpochResult) -> dict[str, Any]:
-    """The result as a line of history.jsonl."""
-    return asdict(result)
-
-
-def _rank(row: Mapping[str, Any], by: BestBy) -> tuple[float, float]:
-    cider = row["val_cider"] if by == "cider" else None
-    return (0.0 if cider is None else cider, -row["val_loss"])
+def _rank(loss: float, cider: float | None, by: BestBy) -> tuple[float, float]:
+    return (cider or 0.0 if by == "cider" else 0.0, -loss)
 
 
 _NOT_CURVES = {"epoch", "phase", "is_best"}
@@ -186,7 +233,7 @@ class CurveLog:
 
     def epoch(self, result: EpochResult) -> None:
         """Write an epoch's numbers, those that it has."""
-        for name, value in to_row(result).items():
+        for name, value in to_json(result).items():
             if name not in _NOT_CURVES and value is not None:
                 self._writer.add_scalar(name, value, result.epoch)
         self._writer.flush()

@@ -11,6 +11,7 @@ from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig,
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import CONFIG_NAME
 from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, read_progress
+from gifdesc.training.phases import SelfCriticalPhase
 
 _FREE = {"epochs", "scst_epochs", "patience", "precision"}
 """Fields of a run that may change when it is resumed: how long, and how fast."""
@@ -156,8 +157,8 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
     before = stored.training["epochs"]
     if now == before:
         return
-    is_begun = stored.sums or stored.phase == "self_critical"
-    num_begun = stored.epoch if is_begun else stored.epoch - 1
+    is_under_way = stored.sums.num_batches or stored.phase == SelfCriticalPhase.name
+    num_begun = stored.epoch if is_under_way else stored.epoch - 1
     if num_begun > before:
         raise TrainingError(
             f"--resume: self-critical training has begun after epoch {before}, so there is no way "

@@ -8,9 +8,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -36,14 +35,15 @@ from gifdesc.system.process import Interrupted, StopRequest, holding_signals
 from gifdesc.system.waits import wait_for
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import World
-from gifdesc.training.epochs import EpochLoop, EpochSums, Phase, SelfCriticalPhase, not_finite
+from gifdesc.training.epochs import EpochLoop, not_finite
 from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, TrainingFiles, load_state
+from gifdesc.training.phases import CrossEntropyPhase, Phase, SelfCriticalPhase
 from gifdesc.training.results import (
     EpochResult,
+    EpochSums,
     StepResult,
     TrainingSummary,
     is_better,
-    num_epochs_since_best,
 )
 from gifdesc.training.resume import check_folder, check_same_run
 from gifdesc.training.size import fit_to_data
@@ -71,7 +71,7 @@ class TrainingRun:
         start: where the run begins or goes on.
 
     Attributes:
-        history: a row per finished epoch.
+        history: the finished epochs.
         num_cut: captions that were longer than the limit.
     """
 
@@ -94,7 +94,7 @@ class TrainingRun:
         self._device = device
         self._world = world
         self._start = start
-        self.history: list[dict[str, Any]] = list(start.history)
+        self.history = list(start.history)
         dataset = GIFDataset(
             data.splits["train"],
             tokenizer,
@@ -114,7 +114,7 @@ class TrainingRun:
             TrainingRecord.of(data.splits),
             resumed=bool(start.history),
         )
-        self._phase = Phase(dataset, config, world, tokenizer)
+        self._phase: Phase = CrossEntropyPhase(dataset, config, world, tokenizer)
         self._validator = None
         if data.splits["val"]:
             self._validator = Validator(
@@ -132,19 +132,19 @@ class TrainingRun:
             self._model, self._optimizer, self._config, self._device, self._world, scaler
         )
 
-    def go(
+    def run(
         self,
         stop: StopRequest,
         on_step: Callable[[StepResult], None],
         on_epoch: Callable[[EpochResult], None],
     ) -> None:
-        """All epochs that are left."""
+        """Run all epochs that are left."""
         if not self._start.has_begun:
             # Before any other file: a run that is killed at one of them can be resumed, and what is
             # left of a run that is replaced is not taken for this one's.
             self._save_state(self._start.epoch, EpochSums())
         try:
-            self._take_epochs(stop, on_step, on_epoch)
+            self._run_phases(stop, on_step, on_epoch)
         except (Interrupted, GifdescError):  # not whoever interrupts at once
             self._draw()
             raise
@@ -159,71 +159,54 @@ class TrainingRun:
         if self._world.is_main and len(self.history) > len(self._start.history):
             self._files.draw(self.history)
 
-    def _take_epochs(
+    def _run_phases(
         self,
         stop: StopRequest,
         on_step: Callable[[StepResult], None],
         on_epoch: Callable[[EpochResult], None],
     ) -> None:
-        sums = EpochSums(**self._start.sums)
-        first_epoch = 1
-        for epoch in range(self._start.epoch, self._config.epochs + self._config.scst_epochs + 1):
-            is_rewarded = epoch > self._config.epochs
-            if not is_rewarded and self._is_exhausted():
-                continue
-            if is_rewarded and self._phase.name != SelfCriticalPhase.name:
-                self._begin_self_critical(epoch)
-            if is_rewarded:
-                first_epoch = self._config.epochs + 1
-            loop = EpochLoop(self._phase, epoch, first_epoch, sums)
-            for _ in loop.steps(self._model, self._trainer, self._device, on_step):
-                self._stop_if_asked(stop, loop, epoch)
-            result = self._finish_epoch(epoch, loop)
-            on_epoch(result)
-            sums = EpochSums()
-            if self._world.any(bool(stop), self._device):
-                self._report_stopped(stop, f"epoch {epoch} is done")
+        num_epochs, num_rewarded = self._config.epochs, self._config.scst_epochs
+        sums = replace(self._start.sums)  # the loop adds to it
+        for epochs, begin in (
+            (range(1, num_epochs + 1), None),
+            (range(num_epochs + 1, num_epochs + num_rewarded + 1), self._begin_self_critical),
+        ):
+            left = range(max(epochs.start, self._start.epoch), epochs.stop)
+            if left and begin is not None:
+                begin(left[0])
+            for epoch in left:
+                if self._phase.is_exhausted(self.history):
+                    break
+                loop = EpochLoop(self._phase, epoch, epochs.start, sums)
+                for _ in loop.steps(self._model, self._trainer, self._device, on_step):
+                    self._stop_if_asked(stop, loop, epoch)
+                on_epoch(self._finish_epoch(epoch, loop))
+                sums = EpochSums()
+                if self._world.any(bool(stop), self._device):
+                    self._raise_stopped(stop, f"epoch {epoch} is done")
 
     def _begin_self_critical(self, epoch: int) -> None:
-        """Reward what the best epoch so far would say; go on where the run has begun with it."""
+        """Begin with the best epoch so far, unless the run has begun the phase before."""
         data, config = self._data, self._config
-        is_begun = self._start.phase == SelfCriticalPhase.name
         self._phase = SelfCriticalPhase(
             data.splits["train"], config, self._world, self._tokenizer, data.store, self._limit
         )
-        if not is_begun:
+        if self._start.phase != self._phase.name:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
             self._optimizer = make_optimizer(self._model, config)
             self._trainer = self._make_trainer({})
-            # From here on the model folder's weights may be rewarded ones, no more to begin with.
+            # From here on the model folder may hold rewarded weights: the phase cannot begin twice.
             self._save_state(epoch, EpochSums())
-
-    def _is_exhausted(self) -> bool:
-        patience = self._config.patience
-        return bool(patience) and num_epochs_since_best(self.history) >= patience
 
     def _finish_epoch(self, epoch: int, loop: EpochLoop) -> EpochResult:
         self._check_weights(epoch)
         val = self._validator(self._model) if self._validator else None
         if val is not None and not math.isfinite(val.loss):
             raise not_finite(f"the validation loss of epoch {epoch} is")
-        is_rewarded = self._phase.name == SelfCriticalPhase.name
-        nothing = {"val_loss": None, "val_cider": None}
-        scores = {"val_loss": val.loss, "val_cider": val.cider} if val else nothing
-        result = EpochResult(
-            epoch=epoch,
-            phase="self_critical" if is_rewarded else "cross_entropy",
-            train_loss=None if is_rewarded else loop.sums.mean_loss,
-            train_reward=loop.sums.mean_reward if is_rewarded else None,
-            val_loss=val.loss if val else None,
-            val_token_accuracy=val.token_accuracy if val else None,
-            val_cider=val.cider if val else None,
-            learning_rate=loop.learning_rate,
-            seconds=loop.sums.seconds,
-            examples_per_second=loop.sums.num_examples / max(1e-9, loop.sums.seconds),
-            is_best=is_better(scores, self.history, self._config.best_by),
-        )
-        self.history.append(asdict(result))
+        loss, cider = (val.loss, val.cider) if val else (None, None)
+        is_best = is_better(loss, cider, self.history, self._config.best_by)
+        result = loop.result(val, is_best=is_best)
+        self.history.append(result)
         if self._world.is_main:
             self._files.save_epoch(self._model, self.history, self._threshold(result))
         self._share_problems()
@@ -256,7 +239,7 @@ class TrainingRun:
         progress = replace(
             self._start,
             epoch=epoch,
-            sums=asdict(sums) if sums.num_batches else {},
+            sums=sums,
             history=self.history,
             phase=self._phase.name,
             scaler=self._trainer.scaler,
@@ -271,15 +254,15 @@ class TrainingRun:
             is_time = loop.sums.num_batches % _VOTE_STEPS == 0
             is_asked = is_time and self._world.any(is_asked, self._device)
         if is_asked or time.monotonic() - self._saved_seconds > _SAVE_SECONDS:
-            loop.look()
+            loop.collect_losses()
             self._check_weights(epoch)
             self._save_state(epoch, loop.sums)
         if is_asked:
             self._share_problems()
             done = f"{loop.sums.num_batches} of {self._phase.num_batches} steps of epoch {epoch}"
-            self._report_stopped(stop, f"{done} are done")
+            self._raise_stopped(stop, f"{done} are done")
 
-    def _report_stopped(self, stop: StopRequest, done: str) -> None:
+    def _raise_stopped(self, stop: StopRequest, done: str) -> None:
         message = f"stopped: {done}; continue with --resume"
         raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))
 
@@ -358,10 +341,9 @@ def train(
         model.to(device).train()
         run = TrainingRun(data, model_dir, model, tokenizer, config, device, world, start)
         with holding_signals() as stop:
-            run.go(stop, on_step, on_epoch)
+            run.run(stop, on_step, on_epoch)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    history = [EpochResult(**row) for row in run.history]
-    return TrainingSummary(model_dir, history, data, num_parameters, run.num_cut, config)
+    return TrainingSummary(model_dir, run.history, data, num_parameters, run.num_cut, config)
 
 
 def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokenizer:

@@ -20,9 +20,9 @@ from gifdesc.data.examples import Example
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption
 from gifdesc.metrics.cider import TfIdfVector
 from gifdesc.model.fusion import Memory
-from gifdesc.model.losses import BatchLoss
 from gifdesc.model.network import CaptionModel
 from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.training.step import StepLoss
 
 MAX_SAMPLED_TOKENS = 40
 """Tokens after which a sampled caption is cut, unless the training captions are longer."""
@@ -79,13 +79,13 @@ def self_critical_loss(
     seeds: Sequence[int],
     num_samples: int,
     max_tokens: int = MAX_SAMPLED_TOKENS,
-) -> BatchLoss:
-    """What lowers as captions better than their GIF's others grow more probable.
+) -> StepLoss:
+    """A loss that falls as captions better than the other samples of their GIF grow more probable.
 
     Args:
-        model: samples without dropout, and is trained without it, so that it is rewarded for what
-            it would say.
-        batch: the GIFs, numbered as `reward` numbers them; their captions are not looked at.
+        model: samples and is trained without dropout, so that the rewarded captions are those of
+            the finished model.
+        batch: the GIFs, numbered as `reward` numbers them; their captions are not used.
         reward: of a caption.
         tokenizer: the model's.
         seeds: one for each example.
@@ -93,8 +93,7 @@ def self_critical_loss(
         max_tokens: tokens after which a sampled caption is cut.
 
     Returns:
-        The objective summed over captions; `cross_entropy` is the summed reward, negated, and
-        `num_tokens` the number of captions.
+        The loss summed over captions; `total` is their summed reward, `count` their number.
     """
     model.dropout.eval()
     memory = model.encode(batch.features, batch.lengths)
@@ -118,11 +117,10 @@ def self_critical_loss(
     count = torch.tensor(0 if batch.is_stand_in else len(spoken), device=tokens.device)
     sign = float(not batch.is_stand_in)
     model.dropout.train(model.training)
-    return BatchLoss(
+    return StepLoss(
         objective=-sign * (weight * log_probs).sum(),
-        cross_entropy=-sign * rewards.sum().to(tokens.device),
-        num_correct=torch.zeros_like(count),
-        num_tokens=count,
+        total=sign * rewards.sum().to(tokens.device),
+        count=count,
     )
 
 

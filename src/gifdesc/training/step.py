@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,28 @@ from torch import Tensor, nn
 from gifdesc.config import TrainingConfig, TrainingPrecision
 from gifdesc.data.dataset import Batch
 from gifdesc.errors import TrainingError
-from gifdesc.model.losses import BatchLoss
 from gifdesc.system.device import exact_float32, is_out_of_memory
 from gifdesc.training.distributed import World
 
 log = logging.getLogger(__name__)
 
-LossFunction = Callable[[Batch], BatchLoss]
+
+@dataclass(frozen=True)
+class StepLoss:
+    """A loss as an optimizer step needs it: scalars on the model's device.
+
+    Attributes:
+        objective: the sum to be minimised.
+        total: the sum that is reported, such as the cross-entropy or the reward.
+        count: terms of both sums, such as tokens or captions.
+    """
+
+    objective: Tensor
+    total: Tensor
+    count: Tensor
+
+
+LossFunction = Callable[[Batch], StepLoss]
 
 
 class Trainer:
@@ -57,10 +73,10 @@ class Trainer:
             self._scaler.load_state_dict(dict(scaler))
 
     def step(self, batch: Batch, loss_of: LossFunction, learning_rate: float) -> Tensor:
-        """Take one step down the gradient of the loss per token.
+        """Take one step down the gradient of the mean loss.
 
-        Where memory runs short the batch is parted and its gradients are summed: the step stays
-        the same.
+        If memory runs short, the batch is split and the gradients of its parts are summed: the
+        step stays the same.
 
         Args:
             batch: this process's share of the examples.
@@ -68,8 +84,8 @@ class Trainer:
             learning_rate: of this step.
 
         Returns:
-            Three sums over the examples of all processes, on the device: cross-entropy in nats,
-            tokens predicted right, tokens predicted.
+            `StepLoss.total` and `StepLoss.count` (2,), summed over the examples of all processes,
+            on the device.
 
         Raises:
             TrainingError: memory does not even suffice for one example.
@@ -87,7 +103,7 @@ class Trainer:
         self._world.sum_([sums])
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self._world.sum_(gradients)
-        torch._foreach_mul_(gradients, (1.0 / sums[2].clamp(min=1)).float())
+        torch._foreach_mul_(gradients, (1.0 / sums[1].clamp(min=1)).float())
         self._scaler.unscale_(self._optimizer)
         if self._config.max_grad_norm:
             nn.utils.clip_grad_norm_(self._parameters, self._config.max_grad_norm)
@@ -106,7 +122,7 @@ class Trainer:
             parameter.grad = torch.zeros_like(parameter)
         # Apple's GPUs have no float64.
         exact = torch.float32 if self._device.type == "mps" else torch.float64
-        sums = torch.zeros(3, dtype=exact, device=self._device)
+        sums = torch.zeros(2, dtype=exact, device=self._device)
         size = math.ceil(len(batch.tokens) / self._num_parts)
         for first in range(0, len(batch.tokens), size):
             part = batch.part(first, first + size).to(self._device)
@@ -115,8 +131,8 @@ class Trainer:
             ):
                 loss = loss_of(part)
             self._scaler.scale(loss.objective).backward()  # type: ignore[no-untyped-call]
-            found = (loss.cross_entropy, loss.num_correct, loss.num_tokens)
-            sums += torch.stack([number.detach().to(exact) for number in found])
+            numbers = (loss.total, loss.count)
+            sums += torch.stack([number.detach().to(exact) for number in numbers])
         return sums
 
     def _part_further(self, num_examples: int) -> None:
