@@ -5,6 +5,7 @@ import pytest
 
 from gifdesc.captioning.output import CaptionFile
 from gifdesc.errors import GifdescError, UsageError
+from gifdesc.gif.sources import CaptionInput
 from helpers import is_mapped
 
 
@@ -22,9 +23,9 @@ def test_lines_are_in_the_file_at_once_and_nothing_before_it_is_entered(tmp_path
 def test_each_line_that_was_there_stands_for_one_input(tmp_path):
     path = tmp_path / "captions"
     path.write_bytes(b"a.gif\tx\nb.gif\ty\na.gif\tx\nc.gif\tha")
-    names = ["a.gif", "a.gif", "a.gif", "b.gif", "c.gif"]
+    inputs = [CaptionInput(f"{name}.gif") for name in "aaabc"]
     with CaptionFile(path, "tsv", skip_done=True) as file:
-        assert [file.take_done(name) for name in names] == [True, True, False, True, False]
+        assert list(file.undone(iter(inputs))) == [inputs[2], inputs[4]]
         assert file.num_done == 3
         file.begin()
         file.write("c.gif\thalf\n")
@@ -109,7 +110,7 @@ def test_what_another_run_wrote_meanwhile_is_not_cut_off(tmp_path):
         first.begin()
         first.write("a.gif\tx\n")
     with late:
-        assert late.take_done("a.gif")
+        assert list(late.undone(iter([CaptionInput("a.gif")]))) == []
         late.begin()
         late.write("b.gif\ty\n")
     assert path.read_text() == "a.gif\tx\nb.gif\ty\n"

@@ -30,7 +30,7 @@ def run_of(sink, **options):
 
 
 def go(run, *inputs):
-    run.go(Parrot(), iter(inputs), DecodingConfig())
+    run.run(Parrot(), iter(inputs), DecodingConfig())
 
 
 def test_each_input_has_a_line_and_what_failed_is_counted_and_said(tmp_path):
@@ -69,7 +69,7 @@ def test_a_doubtful_caption_is_reported_where_lines_have_no_field(
         run = CaptionRun(
             sink=sink, format_name=format_name, warn=said.append, report_error=pytest.fail
         )
-        run.go(Doubtful(), iter([CaptionInput("a")]), DecodingConfig())
+        run.run(Doubtful(), iter([CaptionInput("a")]), DecodingConfig())
     assert said == (["a: a doubtful caption: x and y"] if is_reported else [])
 
 
@@ -81,7 +81,7 @@ def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
     with CaptionFile(tmp_path / "out", "tsv") as sink:
         run, _ = run_of(sink)
         with pytest.raises(GifdescError, match="no more"):
-            run.go(Parrot(), inputs(), DecodingConfig())
+            run.run(Parrot(), inputs(), DecodingConfig())
     assert (tmp_path / "out").read_text() == "a\tthis is a\n"
     assert run.num_captioned == 1
 
@@ -118,6 +118,6 @@ def test_a_reader_that_is_gone_ends_what_was_begun(tmp_path):
         run, _ = run_of(sink)
         failed = pytest.raises(BrokenPipeError)
         with failed as caught:
-            run.go(Endless(), iter([CaptionInput("a"), CaptionInput("b")]), DecodingConfig())
+            run.run(Endless(), iter([CaptionInput("a"), CaptionInput("b")]), DecodingConfig())
         assert ended, "though the error still holds the frames that began it"
         assert caught.value.__traceback__ is not None

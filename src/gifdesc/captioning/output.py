@@ -20,16 +20,22 @@ from typing import Self
 from gifdesc.captions import Caption
 from gifdesc.config import CaptionFormat
 from gifdesc.errors import GifdescError, UsageError
+from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import reason
 from gifdesc.system.process import write_standard_output
 
 
 class StdoutSink:
-    """Standard output, each line at once; a path that is not UTF-8 comes out as its bytes.
+    """Standard output, flushed after each line; a path that is not UTF-8 keeps its bytes.
+
+    Attributes:
+        num_done: inputs that were skipped: none.
 
     Args:
-        format_name: of its lines.
+        format_name: of the lines.
     """
+
+    num_done = 0
 
     def __init__(self, format_name: FormatName) -> None:
         self._format_name: FormatName = format_name
@@ -39,6 +45,10 @@ class StdoutSink:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def undone(self, inputs: Iterator[CaptionInput]) -> Iterator[CaptionInput]:
+        """The inputs that are to be captioned: all."""
+        return inputs
 
     def begin(self) -> None:
         """Write what stands before the first line; raises as `write`."""
@@ -57,6 +67,9 @@ class StdoutSink:
 
 class CaptionFile:
     """A file of captions that is appended to and holds whole lines only; a context manager.
+
+    Attributes:
+        num_done: inputs that were skipped, for the file has their lines.
 
     Args:
         path: the file, opened and locked when it is entered (its folder is made then); what is
@@ -131,13 +144,14 @@ class CaptionFile:
         if not self._whole_bytes and (names := header(self._format_name)):
             self.write(names)
 
-    def take_done(self, name: str) -> bool:
-        """Whether the file held a line for this input; each line stands for one input only."""
-        if not self._done[name]:
-            return False
-        self._done[name] -= 1
-        self.num_done += 1
-        return True
+    def undone(self, inputs: Iterator[CaptionInput]) -> Iterator[CaptionInput]:
+        """The inputs that have no line in the file; each line counts for one input."""
+        for caption_input in inputs:
+            if self._done[caption_input.name]:
+                self._done[caption_input.name] -= 1
+                self.num_done += 1
+            else:
+                yield caption_input
 
     def write(self, line: str) -> None:
         """Append a line, or nothing of it.
@@ -239,6 +253,22 @@ class CaptionFile:
 
 CaptionSink = StdoutSink | CaptionFile
 """Takes lines: a context manager, to be begun once when the first line is about to come."""
+
+
+def open_sink(
+    path: Path | None, format_name: FormatName, *, skip_done: bool, overwrite: bool
+) -> CaptionSink:
+    """The file of that path, or standard output where there is none.
+
+    Args:
+        path: the file; None for standard output.
+        format_name: of the lines.
+        skip_done: as in `CaptionFile`.
+        overwrite: as in `CaptionFile`.
+    """
+    if path is None:
+        return StdoutSink(format_name)
+    return CaptionFile(path, format_name, skip_done=skip_done, overwrite=overwrite)
 
 
 FormatName = CaptionFormat

@@ -6,16 +6,19 @@ import errno
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gifdesc.captioning.captioner import GifCaptioner
 from gifdesc.captioning.output import CaptionSink, FormatName, Shorten, to_line
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.data.arguments import is_stream
 from gifdesc.errors import GifdescError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.pages.explanation import Explained
 from gifdesc.system.files import reason, write_text
+
+if TYPE_CHECKING:  # a run is prepared before PyTorch is loaded
+    from gifdesc.captioning.captioner import GifCaptioner
+    from gifdesc.pages.explanation import Explained
 
 
 @dataclass(kw_only=True)
@@ -49,20 +52,20 @@ class CaptionRun:
     num_failed: int = 0
     _streams: set[str] = field(default_factory=set)
 
-    def go(
+    def run(
         self, captioner: GifCaptioner, inputs: Iterable[CaptionInput], config: DecodingConfig
     ) -> None:
         """Caption the inputs, in their order; one that fails costs no other.
 
         Raises:
-            BrokenPipeError: nobody reads the lines any more.
-            GifdescError: a line or a sidecar finds no room on its disk.
+            BrokenPipeError: the reader of stdout (such as `head`) has closed it.
+            GifdescError: the disk has no room for a line or a sidecar.
         """
-        self.sink.begin()
         if self.explained is not None:
             inputs = map(self.explained.see, inputs)
         results = captioner.caption_many(inputs, config)
         try:
+            self.sink.begin()
             for result in results:
                 self._take(result)
         finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from itertools import chain, filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.loading import load_captioner
 from gifdesc.cli.options import (
     Debug,
     Device,
@@ -36,14 +37,15 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
 )
-from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat, DecodingConfig
+from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
 from gifdesc.system.device_name import check_device_name
+from gifdesc.system.iteration import non_empty
 from gifdesc.system.process import drop_standard_output
 from gifdesc.system.waits import wait_for
 from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:
-    from gifdesc.captioning.captioner import GifCaptioner
+    from gifdesc.captioning.run import CaptionRun
     from gifdesc.pages.explanation import Explained
 
 
@@ -165,129 +167,123 @@ def caption(
     debug: Debug = False,
 ) -> None:
     """Write a caption for every GIF, in input order, each as soon as it is there."""
-    chosen = format_name or "text"
-    if json:
-        chosen = "json"
-    elif format_name is None and output is not None:
-        chosen = CAPTION_FORMAT_BY_SUFFIX.get(output.suffix.lower(), "text")
-    with exit_on_error(debug=debug, json=chosen == "json"):
+    chosen = _choose_format(format_name, output, json=json)
+    with exit_on_error(debug=debug, json=chosen == "json") as errors:
         if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
             raise typer.BadParameter("--skip-done continues a file: give --output FILE")
-        check_null(paths, null=null)
-        if not alt_text and alt_text_length != DEFAULT_CHARACTERS:
-            raise typer.BadParameter("--alt-text-length is for --alt-text: give both")
-        for number in filter(str.isdecimal, paths if alt_text else ()):
-            if not Path(number).exists():  # a number was once the value of --alt-text
-                raise typer.BadParameter(
-                    f"{number}: no such file or folder; for the length of alternative texts, give "
-                    f"--alt-text-length {number}"
-                )
         if not sample and (temperature != 1.0 or top_p != 1.0):
             raise typer.BadParameter("--temperature and --top-p are for --sample")
-
-        def decoding(defaults: DecodingConfig) -> DecodingConfig:
-            return DecodingConfig(
-                num_beams=beam or max(defaults.num_beams, num_captions),
+        check_null(paths, null=null)
+        _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text)
+        with wait_for("starting"):
+            from gifdesc.captioning.decoding_options import DecodingOptions
+            from gifdesc.captioning.inputs import caption_inputs, may_be_many
+            from gifdesc.captioning.output import open_sink
+            from gifdesc.captioning.run import CaptionRun, Sidecars
+            from gifdesc.data.gifs import PassedOver
+        try:
+            decoding = DecodingOptions(
+                num_beams=beam,
                 num_captions=num_captions,
                 length_penalty=length_penalty,
-                max_tokens=max_length or defaults.max_tokens,
+                max_tokens=max_length,
                 no_repeat_ngram=no_repeat_ngram,
                 sample=sample,
                 temperature=temperature,
                 top_p=top_p,
                 seed=seed,
             )
-
-        try:
-            decoding(DecodingConfig())
         except ValueError as error:
             raise typer.BadParameter(str(error).replace("_", "-")) from None
-        explained = None
-        if explain is not None:
-            from gifdesc.pages.explanation import Explained
-
-            explained = Explained(explain)
-        with wait_for("starting"):
-            from gifdesc.captioning.inputs import caption_inputs, may_be_many
-            from gifdesc.captioning.output import CaptionFile, StdoutSink
-            from gifdesc.data.gifs import PassedOver
-
+        explained = _explained(explain)
         check_device_name(device)
-
         passed_over = PassedOver()
-        inputs = caption_inputs(
-            paths, stdin_bytes(), is_null_separated=null, passed_over=passed_over
+        # Wrong arguments are reported before a file is begun and a model is loaded.
+        inputs = non_empty(
+            caption_inputs(paths, stdin_bytes(), is_null_separated=null, passed_over=passed_over)
         )
-        # What is wrong with the arguments is reported before the model is loaded.
-        first_input = next(inputs, None)
-        inputs = iter(()) if first_input is None else chain([first_input], inputs)
-        file = None
-        if output is not None:
-            file = CaptionFile(output, chosen, skip_done=skip_done, overwrite=force)
-        with file or StdoutSink(chosen) as sink:
-            if file is not None:
-                inputs = filterfalse(lambda one: file.take_done(one.name), inputs)
-            num_captioned = num_failed = 0
-            if (first := next(inputs, None)) is not None:
-                captioner = _load(model, device, weights, prompt, revision)
-                from gifdesc.captioning.run import CaptionRun, Sidecars
-
-                run = CaptionRun(
-                    sink=sink,
-                    format_name=chosen,
-                    warn=warn,
-                    report_error=print_error,
-                    with_path=file is not None or may_be_many(paths),
-                    shorten=partial(to_alt_text, max_characters=alt_text_length)
-                    if alt_text
-                    else None,
-                    sidecars=Sidecars(overwrite=force) if write_sidecar else None,
-                    explained=explained,
+        with open_sink(output, chosen, skip_done=skip_done, overwrite=force) as sink:
+            run = CaptionRun(
+                sink=sink,
+                format_name=chosen,
+                warn=warn,
+                report_error=print_error,
+                with_path=output is not None or may_be_many(paths),
+                shorten=partial(to_alt_text, max_characters=alt_text_length) if alt_text else None,
+                sidecars=Sidecars(overwrite=force) if write_sidecar else None,
+                explained=explained,
+            )
+            inputs = non_empty(sink.undone(inputs or iter(())))
+            if inputs is not None:
+                captioner = load_captioner(
+                    model, device=device, weights=weights, prompt=prompt, revision=revision
                 )
-                config = decoding(captioner.default_decoding)
-                with ExitStack() as stack:  # stdout has a line for each input from here
-                    stack.enter_context(exit_on_error(debug=debug))
-                    if file is not None or not is_terminal():
-                        from gifdesc.cli.progress import CaptionProgress
-
-                        run.advance = stack.enter_context(CaptionProgress(stderr)).advance
+                errors.json = False  # from here on, stdout has a line for each input
+                with _progress_of(run, is_shown=output is not None or not is_terminal()):
                     try:
-                        run.go(captioner, chain([first], inputs), config)
-                    except BrokenPipeError:  # the reader (`head`, say) has what it wanted
+                        run.run(captioner, inputs, decoding.complete(captioner.default_decoding))
+                    except BrokenPipeError:  # the reader (such as `head`) has closed the pipe
                         drop_standard_output()
-                num_captioned, num_failed = run.num_captioned, run.num_failed
-        with exit_on_error(debug=debug):
-            warn_of_passed_over(passed_over)
-            if file is not None:
-                before = f", {counted(file.num_done, 'line')} there before" if file.num_done else ""
-                failed = f", {num_failed} failed" if num_failed else ""
-                info(f"{counted(num_captioned, 'GIF')} captioned into {output}{failed}{before}")
-            if explain is not None and explained is not None:
-                _write_explanation(explained, explain)
-        if num_failed:
+        errors.json = False
+        warn_of_passed_over(passed_over)
+        if output is not None:
+            info(_summary(run, output, sink.num_done))
+        if explain is not None and explained is not None:
+            _write_explanation(explained, explain)
+        if run.num_failed:
             raise typer.Exit(EXIT_FAILED)
 
 
-def _load(
-    model: str, device: str, weights: str | None, prompt: str | None, revision: str | None
-) -> GifCaptioner:
-    """The captioner, and what a person must know of it."""
-    from gifdesc.model.folder import check_model_name
+def _choose_format(
+    format_name: CaptionFormat | None, output: Path | None, *, json: bool
+) -> CaptionFormat:
+    if json:
+        return "json"
+    if format_name is None and output is not None:
+        return CAPTION_FORMAT_BY_SUFFIX.get(output.suffix.lower(), "text")
+    return format_name or "text"
 
-    check_model_name(model)  # before imports that take seconds
-    with wait_for("starting"):
-        from gifdesc.captioning.captioner import load_captioner
 
-    captioner = load_captioner(
-        model, device=device, weights=weights, prompt=prompt, revision=revision
-    )
-    if captioner.commit is not None:
-        info(f"{model}: commit {captioner.commit}")
-    for sentence in captioner.warnings:
-        warn(sentence)
-    return captioner
+def _check_alt_text_length(length: int, paths: list[str], *, is_alt_text: bool) -> None:
+    if not is_alt_text:
+        if length != DEFAULT_CHARACTERS:
+            raise typer.BadParameter("--alt-text-length is for --alt-text: give both")
+        return
+    for number in filter(str.isdecimal, paths):
+        if not Path(number).exists():  # `--alt-text 80` was an option with its value once
+            raise typer.BadParameter(
+                f"{number}: no such file or folder; for the length of alternative texts, give "
+                f"--alt-text-length {number}"
+            )
+
+
+def _explained(path: Path | None) -> Explained | None:
+    if path is None:
+        return None
+    from gifdesc.pages.explanation import Explained
+
+    return Explained(path)
+
+
+@contextmanager
+def _progress_of(run: CaptionRun, *, is_shown: bool) -> Iterator[None]:
+    """Show the run's progress, unless its captions on the terminal show it."""
+    if not is_shown:
+        yield
+        return
+    from gifdesc.cli.progress import CaptionProgress
+
+    with CaptionProgress(stderr) as progress:
+        run.advance = progress.advance
+        yield
+
+
+def _summary(run: CaptionRun, output: Path, num_done: int) -> str:
+    before = f", {counted(num_done, 'line')} there before" if num_done else ""
+    failed = f", {run.num_failed} failed" if run.num_failed else ""
+    return f"{counted(run.num_captioned, 'GIF')} captioned into {output}{failed}{before}"
 
 
 def _write_explanation(explained: Explained, path: Path) -> None:

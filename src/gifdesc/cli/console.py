@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import IO, Any, cast
 
 import typer
@@ -65,21 +66,37 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
+@dataclass
+class ErrorOutput:
+    """Where the error of a command goes.
+
+    Attributes:
+        json: whether stdout gets an object with the error; to be switched off where stdout has
+            the command's result.
+    """
+
+    json: bool
+
+
 @contextmanager
-def exit_on_error(*, debug: bool, json: bool = False) -> Iterator[None]:
+def exit_on_error(*, debug: bool, json: bool = False) -> Iterator[ErrorOutput]:
     """Turn an exception of the block into a one-sentence error and an exit code.
 
     Args:
         debug: print tracebacks and the messages of libraries as well.
         json: also print the error on stdout, as an object with the one key `error`, so that a
             reader of the command's JSON always gets an object.
+
+    Yields:
+        The output, whose `json` the block may switch off.
     """
+    output = ErrorOutput(json)
     _set_up_logging(debug)
     try:
         with showing_waits(_show_wait):
-            yield
+            yield output
     except typer.BadParameter as error:
-        _print_json_error(error.message, json)
+        _print_json_error(error.message, output)
         raise
     except (typer.Exit, typer.Abort):
         raise
@@ -91,14 +108,14 @@ def exit_on_error(*, debug: bool, json: bool = False) -> Iterator[None]:
         ignore_interrupts()  # a second Ctrl-C must not print a second error
         sentence = str(interrupt) or "interrupted"
         warn(sentence)
-        _print_json_error(sentence, json)
+        _print_json_error(sentence, output)
         # As a shell counts: 128 and the signal's number, 2 for Ctrl-C.
         number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
         raise typer.Exit(128 + number) from None
     except Exception as error:  # noqa: BLE001 - users see no traceback without --debug
         sentence = _sentence_of(error)
         _wait_for_main_process()
-        _print_json_error(sentence, json)
+        _print_json_error(sentence, output)
         if debug:
             info("".join(traceback.format_exception(error)).rstrip())
         print_error(sentence)
@@ -166,8 +183,8 @@ def mute() -> None:
     stderr.quiet = True
 
 
-def _print_json_error(sentence: str, json: bool) -> None:
-    if json and not stderr.quiet:
+def _print_json_error(sentence: str, output: ErrorOutput) -> None:
+    if output.json and not stderr.quiet:
         with suppress(OSError, GifdescError):  # stdout may be what failed
             print_json({"error": sentence})
 

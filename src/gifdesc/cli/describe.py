@@ -17,6 +17,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.loading import load_captioner
 from gifdesc.cli.options import (
     Debug,
     Device,
@@ -32,7 +33,6 @@ from gifdesc.cli.options import (
     warn_of_passed_over,
 )
 from gifdesc.system.device_name import check_device_name
-from gifdesc.system.waits import wait_for
 
 
 def describe(
@@ -65,7 +65,6 @@ def describe(
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         from gifdesc.data.gifs import PassedOver, find_gifs
-        from gifdesc.model.folder import check_model_name
 
         passed_over = PassedOver()
         check_device_name(device)
@@ -75,20 +74,12 @@ def describe(
         if not inputs:
             _report(Counter(), [], output, json=json)
             return
-        check_model_name(model)
-        from gifdesc.cli.progress import DescribingProgress
-
-        with wait_for("starting"):
-            from gifdesc.captioning.captioner import load_captioner
-            from gifdesc.captioning.describe import Origin
-            from gifdesc.captioning.describe import describe as run
-            from gifdesc.config import DecodingConfig
-
         captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
-        if captioner.commit is not None:
-            info(f"{model}: commit {captioner.commit}")
-        for sentence in captioner.warnings:
-            warn(sentence)
+        from gifdesc.captioning.describe import Origin
+        from gifdesc.captioning.describe import describe as run
+        from gifdesc.cli.progress import DescribingProgress
+        from gifdesc.config import DecodingConfig
+
         config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
         counts: Counter[str] = Counter()
         failures: list[dict[str, Any]] = []
