@@ -283,7 +283,7 @@ class DecodingConfig:
     (transformers' `early_stopping=False`)."""
     no_repeat_ngram: int = 0
     """No run of this many tokens stands twice in a caption; 0 allows any."""
-    may_dangle: bool = False
+    allow_dangling_end: bool = False
     """Whether a caption may end in `a`, `the`, `of`, `and` and the like (text/english.py)."""
     sample: bool = False
     """Draw every token at random by its probability, instead of searching for the best."""

@@ -165,7 +165,9 @@ BREAKS_OFF = {
 )
 def test_no_caption_ends_in_a_function_word(tokenizer, options, plain, tidy):
     model = Reciter(tokenizer, BREAKS_OFF)
-    [[found]] = say(model, tokenizer, FEATURES[:1], may_dangle=True, max_tokens=12, **options)
+    [[found]] = say(
+        model, tokenizer, FEATURES[:1], allow_dangling_end=True, max_tokens=12, **options
+    )
     assert found.caption == plain
     [[found]] = say(model, tokenizer, FEATURES[:1], max_tokens=12, **options)
     assert found.caption == tidy
@@ -175,7 +177,7 @@ def test_no_caption_ends_in_a_function_word(tokenizer, options, plain, tidy):
 def test_no_sampled_caption_ends_in_a_function_word(tokenizer, seed):
     model = Reciter(tokenizer, BREAKS_OFF)
     options = {"sample": True, "num_captions": 20, "max_tokens": 6, "seed": seed}
-    [plain] = say(model, tokenizer, FEATURES[:1], may_dangle=True, **options)
+    [plain] = say(model, tokenizer, FEATURES[:1], allow_dangling_end=True, **options)
     assert {"a", "to", "the"} & {one.caption.split()[-1] for one in plain}
     [tidy] = say(model, tokenizer, FEATURES[:1], **options)
     assert {one.caption.split()[-1] for one in tidy} <= {"ball", "cross", "grid", "red"}

@@ -87,17 +87,17 @@ def test_a_caption_that_is_found_twice_counts_once_at_its_best():
 def test_a_search_is_settled_when_as_many_as_the_beams_are_found_that_rank_above_all_open_ones():
     found = ranking(num_captions=1, num_beams=2, max_tokens=10)
     found.add([1, END], [-0.5, -0.5], [], finished=True)  # ranks at -0.5
-    assert not found.is_settled(-100.0, 2), "one of two beams is found"
+    assert not found.is_finished(-100.0, 2), "one of two beams is found"
     found.add([2, END], [-1.0, -1.0], [], finished=True)  # ranks at -1
-    assert not found.is_settled(-1.9, 2)
-    assert found.is_settled(-2.0, 2)
-    assert not found.is_settled(-3.9, 4), "at its present length it ranks higher"
-    assert ranking().is_settled(-math.inf, 5)
+    assert not found.is_finished(-1.9, 2)
+    assert found.is_finished(-2.0, 2)
+    assert not found.is_finished(-3.9, 4), "at its present length it ranks higher"
+    assert ranking().is_finished(-math.inf, 5)
 
 
 def test_an_exact_search_is_settled_when_nothing_open_can_still_win():
     found = ranking(num_captions=1, max_tokens=10, exact_search=True)
-    assert not found.is_settled(-1.0, 2)
+    assert not found.is_finished(-1.0, 2)
     found.add([1, END], [-0.5, -0.5], [], finished=True)  # ranks at -0.5
-    assert not found.is_settled(-4.0, 2)  # might end at -4 / 10
-    assert found.is_settled(-5.5, 2)
+    assert not found.is_finished(-4.0, 2)  # might end at -4 / 10
+    assert found.is_finished(-5.5, 2)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gifdesc.model import fusion as incremental
-from gifdesc.model.fusion import FUSIONS, Memory, make_speaker
+from gifdesc.model.fusion import FUSIONS, Memory, make_output_head
 
 B, K, T, S, H, M, V = 3, 4, 5, 6, 6, 7, 11
 
@@ -27,9 +27,9 @@ def random_parts(kind):
 def test_a_speaker_is_the_fusion_and_the_output_layer(kind, is_prepared, monkeypatch):
     monkeypatch.setattr(incremental, "MAX_PREPARED_NUMBERS", B * T * V if is_prepared else 0)
     fusion, output, memory = random_parts(kind)
-    said = torch.randn(B, K, S)
-    joined, wanted_weights = fusion(said, memory)
-    logits, weights = make_speaker(fusion, output, memory)(said)
+    decoded = torch.randn(B, K, S)
+    joined, wanted_weights = fusion(decoded, memory)
+    logits, weights = make_output_head(fusion, output, memory)(decoded)
     torch.testing.assert_close(logits, output(joined), atol=1e-6, rtol=1e-5)
     if wanted_weights is None:
         assert weights is None
@@ -41,9 +41,11 @@ def test_a_speaker_is_the_fusion_and_the_output_layer(kind, is_prepared, monkeyp
 def test_what_pads_the_frames_is_never_heard():
     fusion, output, memory = random_parts("attention")
     frames = torch.where(memory.mask[..., None], memory.frames, 1e4)
-    said = torch.randn(B, K, S)
-    wanted, _ = make_speaker(fusion, output, memory)(said)
-    found, _ = make_speaker(fusion, output, Memory(frames, memory.mask, memory.summary))(said)
+    decoded = torch.randn(B, K, S)
+    wanted, _ = make_output_head(fusion, output, memory)(decoded)
+    found, _ = make_output_head(fusion, output, Memory(frames, memory.mask, memory.summary))(
+        decoded
+    )
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
 
 
@@ -53,9 +55,9 @@ def test_frames_are_multiplied_beforehand_where_their_logits_are_few(room, monke
     """Whether the output layer's whole weight is read again at a word."""
     monkeypatch.setattr(incremental, "MAX_PREPARED_NUMBERS", room)
     fusion, output, memory = random_parts("attention")
-    speaker = make_speaker(fusion, output, memory)
-    said = torch.randn(B, K, S)
-    before, _ = speaker(said)
+    head = make_output_head(fusion, output, memory)
+    decoded = torch.randn(B, K, S)
+    before, _ = head(decoded)
     output.weight[:, H:] = 0
-    after, _ = speaker(said)
+    after, _ = head(decoded)
     assert torch.equal(before, after) == bool(room)

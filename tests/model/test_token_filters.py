@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from gifdesc.config import DecodingConfig
-from gifdesc.model.ranking import FilterChain, NoDanglingEnd, NoRepeatedNgram, dangles, make_filters
+from gifdesc.model.ranking import (
+    FilterChain,
+    NoDanglingEnd,
+    NoRepeatedNgram,
+    ends_badly,
+    make_filters,
+)
 
 END = 0
 
@@ -71,7 +77,7 @@ def test_what_may_be_said_keeps_its_probability():
 
 def test_captions_that_dangle():
     endings = ((3,), (4, 5))
-    assert [dangles(tokens, endings) for tokens in ([1, 3], [4, 5], [5], [3, 1], [])] == [
+    assert [ends_badly(tokens, endings) for tokens in ([1, 3], [4, 5], [5], [3, 1], [])] == [
         True,
         True,
         False,

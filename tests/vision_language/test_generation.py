@@ -93,7 +93,7 @@ def test_a_reply_that_was_cut_does_not_end_in_a_word_that_leads_on():
     tokens = ["a", "man", "jumps", "over", "the", "a"]
     assert bert_caption(tokens, [-1.0] * 6, None).caption == "a man jumps over"
     assert bert_caption(tokens, [-1.0] * 6, -1.0).caption == "a man jumps over the a"
-    dangling = DecodingConfig(num_beams=1, may_dangle=True)
+    dangling = DecodingConfig(num_beams=1, allow_dangling_end=True)
     assert bert_caption(tokens, [-1.0] * 6, None, dangling).caption == "a man jumps over the a"
     assert bert_caption(["the", "a"], [-1.0] * 2, None).caption == "the"
 

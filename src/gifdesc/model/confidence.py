@@ -9,24 +9,24 @@ from gifdesc.captions import GeneratedCaption
 from gifdesc.data.caption_statistics import CaptionStatistics
 
 LOW_SHARE = 0.05
-"""Share of GIFs like the validation split's whose captions are called doubtful, at most: the
+"""The greatest share of GIFs like the validation split's whose captions are marked as doubtful: the
 conventional level of one in twenty."""
 
 
 def confidence_threshold(scores: Sequence[float]) -> float | None:
     """The score below which a caption is doubtful, from the scores of a validation split.
 
-    It is the k-th lowest of n scores with k = floor(LOW_SHARE * (n + 1)). For a GIF drawn like
-    those n, the chance to score below it is then at most LOW_SHARE, whatever the scores'
-    distribution (conformal prediction: Vovk et al. 2005, Algorithmic Learning in a Random World;
+    The threshold is the k-th lowest of n scores with k = floor(LOW_SHARE * (n + 1)). The chance
+    that a GIF of the same distribution scores below it is then at most LOW_SHARE, whatever that
+    distribution is (conformal prediction: Vovk et al. 2005, Algorithmic Learning in a Random World;
     Angelopoulos & Bates 2021, arXiv:2107.07511): any rank among the n + 1 is equally likely.
 
     Args:
-        scores: of one caption per validation GIF, mean log-probability per token, searched for
+        scores: mean log-probability per token of one caption per validation GIF, searched for
             as `caption` does by default.
 
     Returns:
-        The threshold, or None for fewer than 19 scores, with which no such promise can be made.
+        The threshold, or None for fewer than 19 scores, too few for this bound.
 
     Raises:
         ValueError: a score is not a finite number.
@@ -38,20 +38,19 @@ def confidence_threshold(scores: Sequence[float]) -> float | None:
 
 
 def is_low(score: float, threshold: float | None) -> bool | None:
-    """Whether a score is below the threshold; None where there is no threshold."""
+    """Whether a score is below the threshold; None without a threshold."""
     return None if threshold is None else score < threshold
 
 
 def doubts(
     caption: GeneratedCaption, threshold: float | None, captions: CaptionStatistics | None
 ) -> tuple[str, ...]:
-    """Why a caption is doubtful, a clause each; none where nothing speaks against it.
+    """The reasons why a caption is doubtful, a clause each; empty if there are none.
 
     Args:
-        caption: as the model said it.
-        threshold: of its score; None where the model has none.
-        captions: what the training captions are like; None where the model folder does not state
-            it.
+        caption: the model's caption.
+        threshold: of its score; None if the model has none.
+        captions: statistics of the training captions; None if the model folder has none.
     """
     found = []
     if caption.is_cut:

@@ -1,6 +1,6 @@
 """From a model's next-token distribution to captions: beam search and sampling.
 
-It knows only how a model steps.
+Both use nothing of a model but its `step`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gifdesc.model.ranking import Endings, Hypothesis, Ranking, make_filters
 
 
 class State(Protocol):
-    """What a model remembers between two tokens, for N captions at once."""
+    """The state of a model between two tokens, for N captions at once."""
 
     def select(self, index: Tensor) -> Self:
         """The states at `index` (M,), which may repeat."""
@@ -29,7 +29,7 @@ AnyState = TypeVar("AnyState", bound=State)
 
 
 class Stepper(Protocol[AnyState]):
-    """A model that says one token at a time."""
+    """A model that predicts one token at a time."""
 
     def step(self, tokens: Tensor, state: AnyState) -> tuple[Tensor, AnyState, Tensor | None]:
         """Tokens (N,) and a state -> logits (N, V), the next state, frame weights (N, T)."""
@@ -40,8 +40,8 @@ class Stepper(Protocol[AnyState]):
 class _Beams:
     """The open captions of all examples: B examples with K beams each, flattened to N = B * K."""
 
-    totals: Tensor  # (B, K) summed log-probability, -inf for a beam that is not used
-    tokens: Tensor  # (N, L) said so far
+    totals: Tensor  # (B, K) summed log-probability, -inf for an unused beam
+    tokens: Tensor  # (N, L) so far
     log_probs: Tensor  # (N, L)
     weights: Tensor | None  # (N, L, T)
 
@@ -81,23 +81,23 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The best captions of each example, best first.
 
-    Every step keeps the `num_beams` most probable open captions. They are found among the
-    2 * `num_beams` best continuations, so that a caption that ends takes no beam away; it counts
-    if it is among the `num_beams` best. Captions that ended are ranked by
-    log-probability / length ** length_penalty, beside those that are still open at the length
-    limit. `Ranking.is_settled` tells when the search for an example is over. One beam is greedy
-    decoding.
+    Every step keeps the `num_beams` most probable open captions, chosen from the 2 * `num_beams`
+    best continuations, so that captions that end do not reduce the number of beams. A caption that
+    ends is kept if it is among the `num_beams` best continuations. Finished captions, and those
+    that are still open at the length limit, are ranked by
+    log-probability / length ** length_penalty. `Ranking.is_finished` decides when the search for
+    an example is over. One beam is greedy decoding.
 
     Args:
-        model: says one token at a time.
+        model: predicts one token at a time.
         state: of the B examples, before the first token.
         num_examples: B.
         start_id: the token that begins every caption.
         end_id: the token that ends it.
-        banned_ids: tokens never said (padding, unknown, ...).
-        endings: sequences of tokens that no caption ends with, unless nothing else is left.
-        config: beams, lengths, how many captions are wanted.
-        device: where the state lies.
+        banned_ids: tokens that are never generated (padding, unknown, ...).
+        endings: sequences of tokens that a caption ends with only if nothing else is possible.
+        config: number of beams, length limit, number of captions.
+        device: the device of the state.
 
     Returns:
         B lists of 1 to `num_captions` hypotheses (a vocabulary may allow fewer).
@@ -111,12 +111,12 @@ def beam_search(
     rows = torch.arange(num_examples, device=device)
     state = state.select(rows.repeat_interleave(num_beams))
     totals = torch.full((num_examples, num_beams), float("-inf"), device=device)
-    totals[:, 0] = 0.0  # the beams begin alike: only the first counts
+    totals[:, 0] = 0.0  # all beams of a GIF start equal, so only the first is used
     empty = torch.zeros(num_examples * num_beams, 0, device=device)
     beams = _Beams(totals=totals, tokens=empty.long(), log_probs=empty, weights=None)
-    said = torch.full((num_examples * num_beams,), start_id, device=device)
+    last_tokens = torch.full((num_examples * num_beams,), start_id, device=device)
     for length in range(1, config.limit + 1):
-        logits, state, weights = model.step(said, state)
+        logits, state, weights = model.step(last_tokens, state)
         log_probs = filters(logits, beams.tokens)  # (N, V)
         candidates = _best_continuations(beams, log_probs, num_beams)
         is_last = length == config.limit
@@ -125,24 +125,25 @@ def beam_search(
             break
         beams, origin = _keep_open(beams, candidates, log_probs, weights, end_id)
         best_open = beams.totals.amax(dim=1).tolist()
-        settled = [
-            one.is_settled(total, length) for one, total in zip(found, best_open, strict=True)
+        finished = [
+            ranking.is_finished(total, length)
+            for ranking, total in zip(found, best_open, strict=True)
         ]
-        if all(settled):
+        if all(finished):
             break
-        if any(settled):
-            # What is settled stays so, whatever the other examples still need.
-            beams.totals[torch.tensor(settled, device=device)] = float("-inf")
-        said = beams.tokens[:, -1]
+        if any(finished):
+            # A finished search stays finished while other examples go on.
+            beams.totals[torch.tensor(finished, device=device)] = float("-inf")
+        last_tokens = beams.tokens[:, -1]
         state = state.select(origin)
-    return [one.best() for one in found]
+    return [ranking.best() for ranking in found]
 
 
 @dataclass(frozen=True)
 class _Candidates:
-    """The 2 * K best one-token continuations of each example's beams, or all there are."""
+    """The 2 * K best one-token continuations of each example's beams, or all if there are fewer."""
 
-    totals: Tensor  # (B, C) summed log-probability, -inf for what cannot be said
+    totals: Tensor  # (B, C) summed log-probability, -inf for excluded tokens
     origin: Tensor  # (B, C) the beam that is continued, of all N
     tokens: Tensor  # (B, C)
 
@@ -162,15 +163,16 @@ def _keep_open(
     num_beams = beams.totals.shape[1]
     ended = candidates.tokens == end_id
     totals = candidates.totals.masked_fill(ended, float("-inf"))
-    # Stable, so that of equal ones the first stays the first.
+    # Stable, so that ties keep their order.
     order = ended.int().argsort(dim=1, stable=True)[:, :num_beams]
     totals, origin, tokens = (
-        one.gather(1, order) for one in (totals, candidates.origin, candidates.tokens)
+        values.gather(1, order) for values in (totals, candidates.origin, candidates.tokens)
     )
     if (missing := num_beams - totals.shape[1]) > 0:
         totals = pad(totals, (0, missing), value=float("-inf"))
         origin, tokens = (
-            torch.cat([one, one[:, :1].expand(-1, missing)], dim=1) for one in (origin, tokens)
+            torch.cat([values, values[:, :1].expand(-1, missing)], dim=1)
+            for values in (origin, tokens)
         )
     origin, tokens = origin.reshape(-1), tokens.reshape(-1)  # (N,)
     return beams.grow(origin, tokens, log_probs[origin, tokens], weights, totals), origin
@@ -186,24 +188,25 @@ def _collect(
     *,
     is_last: bool,
 ) -> None:
-    """Rank the continuations that ended, or all at the length limit, among the K best of each."""
+    """Rank each example's K best continuations: those that ended, or all at the length limit."""
     num_beams = beams.totals.shape[1]
     totals = candidates.totals[:, :num_beams]
     tokens, origin = candidates.tokens[:, :num_beams], candidates.origin[:, :num_beams]
-    counts = totals > float("-inf")
+    is_ranked = totals > float("-inf")
     if not is_last:
-        counts &= tokens == end_id
-    places = counts.nonzero()  # (M, 2), examples in order, each one's best first
+        is_ranked &= tokens == end_id
+    places = is_ranked.nonzero()  # (M, 2), by example, the best first
     if not len(places):
         return
     examples = places[:, 0]
-    tokens, origin = tokens[counts], origin[counts]  # (M,)
-    whole = beams.grow(origin, tokens, log_probs[origin, tokens], weights, totals[counts])
+    tokens, origin = tokens[is_ranked], origin[is_ranked]  # (M,)
+    whole = beams.grow(origin, tokens, log_probs[origin, tokens], weights, totals[is_ranked])
     all_weights = None if whole.weights is None else whole.weights.tolist()
     rows = zip(examples.tolist(), whole.tokens.tolist(), whole.log_probs.tolist(), strict=True)
-    for row, (example, said, gained) in enumerate(rows):
-        seen = [] if all_weights is None else all_weights[row]
-        found[example].add(said, gained, seen, finished=said[-1] == end_id)
+    for row, (example, caption, caption_log_probs) in enumerate(rows):
+        frame_weights = [] if all_weights is None else all_weights[row]
+        is_finished = caption[-1] == end_id
+        found[example].add(caption, caption_log_probs, frame_weights, finished=is_finished)
 
 
 @torch.inference_mode()
@@ -221,24 +224,24 @@ def sample_captions(
 ) -> list[list[Hypothesis]]:
     """Captions drawn at random for each example, best first.
 
-    An example's random numbers come from a generator of its own with the seed of the
-    configuration, one number per token of each caption: they depend on no other example, and
-    the first captions stay when more are wanted.
+    Each example uses the same random numbers, one per token of each caption, from the seed of the
+    configuration: captions depend on no other example, and the first captions stay the same if
+    more are drawn.
 
     Args:
-        model: says one token at a time.
+        model: predicts one token at a time.
         state: of the B examples, before the first token.
         num_examples: B.
         start_id: the token that begins every caption.
         end_id: the token that ends it.
-        banned_ids: tokens never said.
-        endings: sequences of tokens that no caption ends with, unless nothing else is left.
-        device: where the state lies.
-        config: temperature, top-p, seed, lengths, how many captions are wanted.
+        banned_ids: tokens that are never generated.
+        endings: sequences of tokens that a caption ends with only if nothing else is possible.
+        config: temperature, top-p, seed, length limit, number of captions.
+        device: the device of the state.
 
     Returns:
-        B lists of 1 to `num_captions` hypotheses: what is drawn twice is returned once. Their
-        log-probabilities are the model's own, without temperature and top-p.
+        B lists of 1 to `num_captions` hypotheses; a caption that is drawn twice is returned once.
+        Their log-probabilities are the model's own, without temperature and top-p.
     """
     num_captions = config.num_captions
     filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
@@ -247,17 +250,17 @@ def sample_captions(
     numbers = numbers.repeat(num_examples, 1).to(device, torch.float32)  # (N, L), N = B * K
     rows = torch.arange(num_examples, device=device).repeat_interleave(num_captions)
     state = state.select(rows)
-    said = torch.full((len(rows),), start_id, device=device)
-    tokens = said[:, None][:, :0]  # (N, 0)
+    last_tokens = torch.full((len(rows),), start_id, device=device)
+    tokens = last_tokens[:, None][:, :0]  # (N, 0)
     steps: list[tuple[Tensor, Tensor | None]] = []  # log-probabilities (N,), weights (N, T)
-    ended = torch.zeros_like(said, dtype=torch.bool)
+    ended = torch.zeros_like(last_tokens, dtype=torch.bool)
     for position in range(config.limit):
-        logits, state, weights = model.step(said, state)
+        logits, state, weights = model.step(last_tokens, state)
         log_probs = filters(logits, tokens)  # (N, V)
-        said = draw(log_probs, numbers[:, position], config)
-        tokens = torch.cat([tokens, said[:, None]], dim=1)
-        steps.append((log_probs.gather(1, said[:, None])[:, 0], weights))
-        ended |= said == end_id
+        last_tokens = draw(log_probs, numbers[:, position], config)
+        tokens = torch.cat([tokens, last_tokens[:, None]], dim=1)
+        steps.append((log_probs.gather(1, last_tokens[:, None])[:, 0], weights))
+        ended |= last_tokens == end_id
         if bool(ended.all()):
             break
     return _rank(tokens, steps, num_examples, end_id, endings, config)
@@ -268,7 +271,7 @@ def draw(log_probs: Tensor, numbers: Tensor, config: DecodingConfig) -> Tensor:
 
     Args:
         log_probs: float (N, V); -inf is never drawn.
-        numbers: float (N,) in [0, 1), which decide.
+        numbers: float (N,) in [0, 1), the random numbers.
         config: temperature and top-p.
 
     Returns:
@@ -279,7 +282,7 @@ def draw(log_probs: Tensor, numbers: Tensor, config: DecodingConfig) -> Tensor:
     scaled = (log_probs / config.temperature).softmax(dim=-1)
     probabilities, order = scaled.sort(dim=-1, descending=True, stable=True)
     reached = probabilities.cumsum(dim=-1)  # (N, V)
-    # The nucleus: tokens before which less than top_p was reached; the first is always in it.
+    # The nucleus: tokens with a cumulative probability below top_p before them; at least the first.
     is_in = (reached - probabilities < config.top_p) & (probabilities > 0)
     is_in[:, 0] = True
     num_in = is_in.sum(dim=-1)  # (N,)
@@ -297,14 +300,14 @@ def _rank(
     endings: Endings,
     config: DecodingConfig,
 ) -> list[list[Hypothesis]]:
-    log_probs = torch.stack([gained for gained, _ in steps], dim=1).tolist()  # (N, L)
+    log_probs = torch.stack([step_log_probs for step_log_probs, _ in steps], dim=1).tolist()
     frames = [weights.tolist() for _, weights in steps if weights is not None]  # L times (N, T)
     found = [Ranking(config, endings) for _ in range(num_examples)]
-    for row, said in enumerate(tokens.tolist()):
-        finished = end_id in said
-        length = said.index(end_id) + 1 if finished else len(said)
+    for row, caption in enumerate(tokens.tolist()):
+        finished = end_id in caption
+        length = caption.index(end_id) + 1 if finished else len(caption)
         weights = [step[row] for step in frames[:length]]
         found[row // config.num_captions].add(
-            said[:length], log_probs[row][:length], weights, finished=finished
+            caption[:length], log_probs[row][:length], weights, finished=finished
         )
-    return [one.best() for one in found]
+    return [ranking.best() for ranking in found]

@@ -1,8 +1,8 @@
-"""Dropout whose masks belong to examples, not to batches.
+"""Dropout with one mask per example, not per batch.
 
-On the CPU each example's mask is drawn from a generator of its own. A run's numbers then do not
-depend on which examples share a batch or a process, nor on how much was padded: a run that is
-resumed, spread over processes, or whose batches were halved for want of memory computes the same.
+On the CPU each example's mask comes from a generator of its own. A run's numbers then do not
+depend on which examples share a batch or a process, nor on the padding: a run computes the same if
+it is resumed, spread over processes, or continued with smaller batches after memory ran out.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ class ExampleDropout(nn.Module):
         """(B, ...) -> (B, ...).
 
         Raises:
-            ValueError: there are not as many seeds as examples.
+            ValueError: the numbers of seeds and examples differ.
         """
         if not self.training or self.share == 0:
             return x
-        # A GPU has its own generators: one call for each example would keep it waiting.
+        # A GPU has its own generators; a call for each example would stall it.
         if self._seeds is None or x.device.type != "cpu":
             return nn.functional.dropout(x, self.share)
         if len(self._seeds) != len(x):
             raise ValueError(f"{len(self._seeds)} seeds for {len(x)} examples")
         mask = torch.empty_like(x)
         for row, seed in zip(mask, self._seeds, strict=True):
-            # PyTorch draws the same first numbers however many follow: padding has no say.
+            # PyTorch draws the same first numbers however many follow, so padding changes nothing.
             self._generator.manual_seed(seed_at(seed, self._num_draws * _DRAW_STRIDE))
             row.bernoulli_(1 - self.share, generator=self._generator)
         self._num_draws += 1
@@ -68,8 +68,8 @@ class ExampleDropout(nn.Module):
 
 STRIDE = 0x9E3779B97F4A7C15
 """Between neighbouring seeds: 2**64 / the golden ratio, as splitmix64 has it (Steele et al. 2014,
-doi:10.1145/2660193.2660195). PyTorch's CPU generator looks at the low 32 bits alone, in which
-multiples of an odd number meet again only after 2**32 of them."""
+doi:10.1145/2660193.2660195). PyTorch's CPU generator uses only the low 32 bits, in which multiples
+of an odd number repeat only after 2**32 of them."""
 
 
 def example_seeds(seed: int, epoch: int, indices: Sequence[int], purpose: str = "") -> list[int]:
@@ -79,7 +79,7 @@ def example_seeds(seed: int, epoch: int, indices: Sequence[int], purpose: str = 
         seed: of the run.
         epoch: counted from 1.
         indices: the examples.
-        purpose: what is drawn; another purpose gives other seeds.
+        purpose: what the seeds are for; another purpose gives other seeds.
     """
     digest = hashlib.sha256(f"{purpose}:{seed}:{epoch}".encode()).digest()
     base = int.from_bytes(digest[:8], "big")

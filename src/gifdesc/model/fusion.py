@@ -1,7 +1,7 @@
-"""Ways to join the frames with the words so far: in training, and one token at a time.
+"""Fusions: ways to join the frames with the words so far, in training and token by token.
 
-Each takes the decoder's states (B, L, S) and a `Memory` and gives the joined vectors
-(B, L, output_size) and, where it attends to single frames, the weights over them (B, L, T).
+Each takes the decoder's states (B, L, S) and a `Memory`, and returns the joined vectors
+(B, L, output_size) and, if it attends to single frames, the weights over them (B, L, T).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from gifdesc.config import FusionKind
 
 @dataclass(frozen=True)
 class Memory:
-    """What the encoder saw.
+    """The encoded GIFs.
 
     Attributes:
         frames: float (B, T, M), one vector per frame.
-        mask: bool (B, T), True where there is a frame and not padding.
+        mask: bool (B, T), True for a frame, False for padding.
         summary: float (B, H), the GIF as a whole.
     """
 
@@ -42,84 +42,87 @@ class Fusion(Protocol):
 
     output_size: int
 
-    def __call__(self, said: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        """Join what was said with what was seen."""
+    def __call__(self, decoded: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Join the decoder's states with the memory."""
         ...
 
 
 class AddFusion(nn.Module):
     """Element-wise sum of words and GIF, as in the original report. Both are of one size."""
 
-    def __init__(self, said_size: int, seen_size: int, _frame_size: int) -> None:
+    def __init__(self, decoder_size: int, summary_size: int, _frame_size: int) -> None:
         super().__init__()
-        if said_size != seen_size:
-            raise ValueError(f"sizes {said_size} and {seen_size} cannot be added")
-        self.output_size = seen_size
+        if decoder_size != summary_size:
+            raise ValueError(f"sizes {decoder_size} and {summary_size} cannot be added")
+        self.output_size = summary_size
 
-    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, None]:
+    def forward(self, decoded: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """(B, L, H) + (B, 1, H) -> (B, L, H)."""
-        return said + memory.summary[:, None], None
+        return decoded + memory.summary[:, None], None
 
 
 class ConcatFusion(nn.Module):
     """Both vectors side by side through one tanh layer."""
 
-    def __init__(self, said_size: int, seen_size: int, _frame_size: int) -> None:
+    def __init__(self, decoder_size: int, summary_size: int, _frame_size: int) -> None:
         super().__init__()
-        self.output_size = seen_size
-        self.join = nn.Linear(said_size + seen_size, seen_size)
+        self.output_size = summary_size
+        self.join = nn.Linear(decoder_size + summary_size, summary_size)
 
-    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, None]:
+    def forward(self, decoded: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """(B, L, S) and (B, H) -> (B, L, H)."""
-        seen = memory.summary[:, None].expand(-1, said.shape[1], -1)  # (B, L, H)
-        return torch.tanh(self.join(torch.cat([said, seen], dim=-1))), None
+        summary = memory.summary[:, None].expand(-1, decoded.shape[1], -1)  # (B, L, H)
+        return torch.tanh(self.join(torch.cat([decoded, summary], dim=-1))), None
 
 
 class GateFusion(nn.Module):
-    """Learned gates weigh, number by number, what was seen against what was said.
+    """Learned gates weigh the GIF's summary against the decoder's state, number by number.
 
-    The gated multimodal unit of Arevalo et al. 2017 (arXiv:1702.01992, section 3).
+    The gated multimodal unit of Arevalo et al. 2017 (arXiv:1702.01992, section 3). The names of
+    the layers are those in the weight files of trained models.
     """
 
-    def __init__(self, said_size: int, seen_size: int, _frame_size: int) -> None:
+    def __init__(self, decoder_size: int, summary_size: int, _frame_size: int) -> None:
         super().__init__()
-        self.output_size = seen_size
-        self.said = nn.Linear(said_size, seen_size)
-        self.seen = nn.Linear(seen_size, seen_size)
-        self.gate = nn.Linear(said_size + seen_size, seen_size)
+        self.output_size = summary_size
+        self.said = nn.Linear(decoder_size, summary_size)
+        self.seen = nn.Linear(summary_size, summary_size)
+        self.gate = nn.Linear(decoder_size + summary_size, summary_size)
 
-    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, None]:
+    def forward(self, decoded: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """(B, L, S) and (B, H) -> (B, L, H)."""
-        seen = memory.summary[:, None].expand(-1, said.shape[1], -1)  # (B, L, H)
-        gate = torch.sigmoid(self.gate(torch.cat([said, seen], dim=-1)))
-        return gate * torch.tanh(self.seen(seen)) + (1 - gate) * torch.tanh(self.said(said)), None
+        summary = memory.summary[:, None].expand(-1, decoded.shape[1], -1)  # (B, L, H)
+        gate = torch.sigmoid(self.gate(torch.cat([decoded, summary], dim=-1)))
+        return gate * torch.tanh(self.seen(summary)) + (1 - gate) * torch.tanh(
+            self.said(decoded)
+        ), None
 
 
 class AttentionFusion(nn.Module):
-    """Every word looks at the frames anew.
+    """Every word attends to the frames.
 
     Temporal attention (Yao et al. 2015, arXiv:1502.08029, section 3) in the late, general
     dot-product form of Luong et al. 2015 (arXiv:1508.04025, section 3.1), scaled by the root of
     the size (Vaswani et al. 2017, section 3.2.1): it needs no loop over the words in training.
 
-    What was looked at goes on beside what was made of it, so that the output layer may name it
+    The context vector is passed on beside the joined vector, so that the output layer sees it
     directly (the deep output layer of Xu et al. 2015, arXiv:1502.03044, equation 7).
     """
 
-    def __init__(self, said_size: int, seen_size: int, frame_size: int) -> None:
+    def __init__(self, decoder_size: int, summary_size: int, frame_size: int) -> None:
         super().__init__()
-        self.output_size = seen_size + frame_size
-        self.query = nn.Linear(said_size, frame_size)
-        self.join = nn.Linear(said_size + frame_size, seen_size)
+        self.output_size = summary_size + frame_size
+        self.query = nn.Linear(decoder_size, frame_size)
+        self.join = nn.Linear(decoder_size + frame_size, summary_size)
 
-    def forward(self, said: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    def forward(self, decoded: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """(B, L, S) and frames (B, T, M) -> (B, L, H + M), weights (B, L, T) that sum to 1."""
-        scores = self.query(said) @ memory.frames.transpose(1, 2)  # (B, L, T)
+        scores = self.query(decoded) @ memory.frames.transpose(1, 2)  # (B, L, T)
         scores = scores / memory.frames.shape[-1] ** 0.5
         scores = scores.masked_fill(~memory.mask[:, None], float("-inf"))
         weights = scores.softmax(dim=-1)
         context = weights @ memory.frames  # (B, L, M)
-        joined = torch.tanh(self.join(torch.cat([said, context], dim=-1)))  # (B, L, H)
+        joined = torch.tanh(self.join(torch.cat([decoded, context], dim=-1)))  # (B, L, H)
         return torch.cat([joined, context], dim=-1), weights
 
 
@@ -129,49 +132,48 @@ FUSIONS: dict[FusionKind, Callable[[int, int, int], Fusion]] = {
     "gate": GateFusion,
     "attention": AttentionFusion,
 }
-"""Name -> builder from the sizes S of what is said, H of the GIF's summary, M of each frame."""
-
+"""Name -> builder from the sizes of the decoder's state (S), the GIF's summary (H), a frame (M)."""
 
 MAX_PREPARED_NUMBERS = 2**26
-"""Logits of frames, B * T * V, up to which they are worth their memory: 256 MB."""
+"""The greatest number of precomputed frame logits, B * T * V: 256 MB of float32."""
 
 
-class Speaker(Protocol):
-    """Says the next word of several captions of each of B GIFs."""
+class OutputHead(Protocol):
+    """Predicts the next token of several captions of each of B GIFs."""
 
-    def __call__(self, said: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What was said (B, K, S) -> logits (B, K, V), and frame weights (B, K, T) if any."""
+    def __call__(self, decoded: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Decoder states (B, K, S) -> logits (B, K, V), and frame weights (B, K, T) if any."""
         ...
 
 
-def make_speaker(fusion: Fusion, output: nn.Linear, memory: Memory) -> Speaker:
-    """What gives `output(fusion(said, memory))`, to float tolerance.
+def make_output_head(fusion: Fusion, output: nn.Linear, memory: Memory) -> OutputHead:
+    """A head that computes `output(fusion(decoded, memory))`, to float tolerance.
 
     Args:
-        fusion: joins what was said with what was seen.
-        output: the layer that makes logits of it.
+        fusion: joins the decoder's states with the memory.
+        output: the layer from joined vectors to logits.
         memory: of B GIFs.
     """
     num_gifs, num_frames = memory.mask.shape
     is_small = num_gifs * num_frames * output.out_features <= MAX_PREPARED_NUMBERS
     if isinstance(fusion, AttentionFusion) and is_small:
-        return _AttentiveSpeaker(fusion, output, memory)
-    return _PlainSpeaker(fusion, output, memory)
+        return _AttentionHead(fusion, output, memory)
+    return _PlainHead(fusion, output, memory)
 
 
-class _PlainSpeaker:
+class _PlainHead:
     def __init__(self, fusion: Fusion, output: nn.Linear, memory: Memory) -> None:
         self._fusion = fusion
         self._output = output
         self._memory = memory
 
-    def __call__(self, said: Tensor) -> tuple[Tensor, Tensor | None]:
-        joined, weights = self._fusion(said, self._memory)
+    def __call__(self, decoded: Tensor) -> tuple[Tensor, Tensor | None]:
+        joined, weights = self._fusion(decoded, self._memory)
         return self._output(joined), weights
 
 
-class _AttentiveSpeaker:
-    """`AttentionFusion.forward` and the output layer, with the frames' share worked out before."""
+class _AttentionHead:
+    """`AttentionFusion.forward` and the output layer, with the frames' part precomputed."""
 
     def __init__(self, fusion: AttentionFusion, output: nn.Linear, memory: Memory) -> None:
         frames = memory.frames  # (B, T, M)
@@ -179,20 +181,20 @@ class _AttentiveSpeaker:
         scale = frames.shape[-1] ** -0.5
         self._keys = scale * (frames @ fusion.query.weight).transpose(1, 2)  # (B, S, T)
         self._key_bias = scale * (frames @ fusion.query.bias)[:, None]  # (B, 1, T)
-        said_size, hidden_size = fusion.query.in_features, fusion.join.out_features
-        join_said, join_seen = fusion.join.weight.split_with_sizes(
-            [said_size, frames.shape[-1]], dim=1
+        decoder_size, hidden_size = fusion.query.in_features, fusion.join.out_features
+        join_decoded, join_frames = fusion.join.weight.split_with_sizes(
+            [decoder_size, frames.shape[-1]], dim=1
         )
-        self._join = partial(linear, weight=join_said.contiguous(), bias=fusion.join.bias)
-        self._joined_frames = frames @ join_seen.T  # (B, T, H)
-        output_joined, output_seen = output.weight.split_with_sizes(
+        self._join = partial(linear, weight=join_decoded.contiguous(), bias=fusion.join.bias)
+        self._joined_frames = frames @ join_frames.T  # (B, T, H)
+        output_joined, output_frames = output.weight.split_with_sizes(
             [hidden_size, frames.shape[-1]], dim=1
         )
         self._output = partial(linear, weight=output_joined.contiguous(), bias=output.bias)
-        self._frame_logits = frames @ output_seen.T  # (B, T, V)
+        self._frame_logits = frames @ output_frames.T  # (B, T, V)
 
-    def __call__(self, said: Tensor) -> tuple[Tensor, Tensor]:
-        scores = said @ self._keys + self._key_bias  # (B, K, T)
+    def __call__(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        scores = decoded @ self._keys + self._key_bias  # (B, K, T)
         weights = scores.masked_fill(self._padding, float("-inf")).softmax(dim=-1)
-        joined = torch.tanh(self._join(said) + weights @ self._joined_frames)  # (B, K, H)
+        joined = torch.tanh(self._join(decoded) + weights @ self._joined_frames)  # (B, K, H)
         return self._output(joined) + weights @ self._frame_logits, weights

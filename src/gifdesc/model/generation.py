@@ -64,7 +64,7 @@ def generate(
     while left := features[len(captions) :]:
         batch = left[: _max_gifs.get(model, len(left))]
         try:
-            endings = () if config.may_dangle else dangling_endings(tokenizer, training)
+            endings = () if config.allow_dangling_end else dangling_endings(tokenizer, training)
             with exact_float32(device):
                 captions += _generate(model, tokenizer, batch, config, device, endings)
             continue

@@ -1,4 +1,4 @@
-"""What training minimises, and the same numbers on held-out captions."""
+"""The loss that training minimises, and the same numbers on held-out captions."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class TokenScores:
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """What a model makes of a batch: four scalars on its device, so that nothing waits.
+    """The loss of a batch: four scalars on the model's device, so that the CPU need not wait.
 
     Attributes:
-        objective: summed loss in nats to be minimised, label smoothing in it.
+        objective: summed loss in nats to be minimised, with label smoothing.
         cross_entropy: summed cross-entropy in nats.
         num_correct: tokens that were the most probable one.
         num_tokens: tokens that were predicted.
@@ -76,17 +76,17 @@ def token_loss(
 ) -> BatchLoss:
     """The cross-entropy of a batch.
 
-    `next_token` predicts each token from the ones before it and leaves padding out.
-    `reconstruction` is the original report's: the token to predict is the one shown, and
-    padding counts like any other token.
+    `next_token` predicts each token from the tokens before it and leaves padding out.
+    `reconstruction` is the original report's: the model is shown the token that it must predict,
+    and padding counts like any other token.
 
     Args:
         model: the caption model.
-        batch: what it is shown.
-        objective: which of the two.
+        batch: features and captions.
+        objective: `next_token` or `reconstruction`.
         label_smoothing: share of each target spread evenly over the vocabulary.
-        replaced: bool (B, L - 1), where the model is shown the word that it would have said
-            itself; never the first.
+        replaced: bool (B, L - 1), True where the model is shown its own prediction instead of the
+            true token; never the first.
     """
     if objective == "reconstruction":
         shown = targets = batch.tokens  # (B, L)
@@ -99,7 +99,7 @@ def token_loss(
     memory = model.encode(batch.features, batch.lengths)
     if replaced is not None:
         shown = _with_own_words(model, memory, shown, replaced)
-    # Padding is not worth the output layer. Counted on the CPU, a GPU need not be waited for.
+    # The output layer is not computed for padding. Counting on the CPU avoids a wait for the GPU.
     places = counted.flatten().nonzero()[:, 0]  # (N,)
     num_tokens = torch.full((), len(places), device=shown.device)  # filled there, not copied
     places = on_device(places, shown.device)
@@ -114,13 +114,13 @@ def token_loss(
 
 @torch.no_grad()
 def _with_own_words(model: CaptionModel, memory: Memory, shown: Tensor, replaced: Tensor) -> Tensor:
-    """Words (B, L), some of them as the model says them after the true words before.
+    """Tokens (B, L), some of them replaced by the model's predictions after the true tokens.
 
-    One more pass over whole captions instead of a loop over words (Mihaylova & Martins 2019,
+    Another pass over whole captions instead of a loop over tokens (Mihaylova & Martins 2019,
     arXiv:1906.07651, section 3).
     """
-    said = model.output(model.decode(shown, memory)).argmax(dim=-1)  # (B, L)
-    own = torch.cat([shown[:, :1], said[:, :-1]], dim=1)
+    predicted = model.output(model.decode(shown, memory)).argmax(dim=-1)  # (B, L)
+    own = torch.cat([shown[:, :1], predicted[:, :-1]], dim=1)
     return torch.where(on_device(replaced, shown.device), own, shown)
 
 
@@ -128,7 +128,7 @@ def _with_own_words(model: CaptionModel, memory: Memory, shown: Tensor, replaced
 def score_tokens(
     model: CaptionModel, batches: Iterable[Batch], objective: Objective, device: torch.device
 ) -> TokenScores:
-    """Loss and accuracy of a model, dropout off, over some batches."""
+    """Loss and accuracy of a model without dropout, over some batches."""
     was_training = model.training
     model.eval()
     scores = TokenScores()

@@ -1,7 +1,7 @@
 """The caption model: frames in, the next token's distribution out.
 
-`encode` looks at the frames, `start` and `step` say one token at a time, `forward` says whole
-captions at once; the two agree to float tolerance.
+`encode` runs over the frames. `start` and `step` predict one token at a time, `forward` predicts
+whole captions at once; the two agree to float tolerance.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gifdesc.config import ModelConfig
 from gifdesc.model.dropout import ExampleDropout
-from gifdesc.model.fusion import FUSIONS, Memory, Speaker, make_speaker
+from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 EMBEDDING_STD = 0.1
-"""Standard deviation of untrained word embeddings. Of PyTorch's 1.0 the words would drown, at
-first, what is seen of the GIF."""
+"""Standard deviation of untrained word embeddings. With PyTorch's default of 1.0 the embeddings
+initially swamp the visual features."""
 
 MAX_DEVIATIONS = 10.0
-"""The farthest that a standardised feature is from 0. Features of held-out drawn and real GIFs are
-within 7 of it where the training GIFs excite them (measured with 16 training GIFs)."""
+"""The greatest absolute value of a standardised feature. Features of held-out drawn and real GIFs
+stay below 7 where the training GIFs excite them (measured with 16 training GIFs)."""
 
 MIN_RELATIVE_STD = 0.1
 """The smallest standard deviation that features are divided by, relative to the root mean square
 over all features. A ReLU unit that no training frame excites varies only by the positional
-encoding (1e-6 to 9e-4), which says nothing about its scale in a GIF that excites it."""
+encoding (1e-6 to 9e-4), which tells nothing about its scale in a GIF that excites it."""
 
 FRAME_SCALE = 0.5
 """Standard deviation of a normalised frame's numbers: better than 1 in a made-up language."""
@@ -43,25 +43,25 @@ Hidden = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class DecoderState:
-    """What a decoder remembers between two tokens.
+    """The state of a decoder between two tokens.
 
     Attributes:
         num_gifs: B.
-        speaker: says the next token about each of the B GIFs.
+        output_head: predicts the next token for each of the B GIFs.
         hidden: of N = B * K captions, grouped by GIF.
     """
 
     num_gifs: int
-    speaker: Speaker
+    output_head: OutputHead
     hidden: Hidden
 
     def select(self, index: Tensor) -> DecoderState:
         """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
-        return DecoderState(self.num_gifs, self.speaker, tuple(h[index] for h in self.hidden))
+        return DecoderState(self.num_gifs, self.output_head, tuple(h[index] for h in self.hidden))
 
 
 class CaptionModel(nn.Module):
-    """An RNN over the frames, word embeddings, a fusion of the two, token predictions.
+    """An RNN over the frames, word embeddings, a fusion of both, token predictions.
 
     Shapes: B batch, T frames, D feature size, H hidden, E embedding, L tokens, V vocabulary.
     """
@@ -75,14 +75,16 @@ class CaptionModel(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(config.feature_size))
         self.register_buffer("feature_std", torch.ones(config.feature_size))
         self.dropout = ExampleDropout(config.dropout)
-        seen_size = config.projection_size or config.feature_size
+        projected_size = config.projection_size or config.feature_size
         self.projection = (
-            nn.Linear(config.feature_size, seen_size) if config.projection_size else nn.Identity()
+            nn.Linear(config.feature_size, projected_size)
+            if config.projection_size
+            else nn.Identity()
         )
         self.encoder: nn.RNNBase | None = None
         if config.encoder != "none":
             self.encoder = _RECURRENT[config.encoder](
-                seen_size,
+                projected_size,
                 config.hidden_size // (2 if config.bidirectional else 1),
                 batch_first=True,
                 bidirectional=config.bidirectional,
@@ -95,10 +97,10 @@ class CaptionModel(nn.Module):
                 config.embedding_size, config.hidden_size, batch_first=True
             )
             self.start_hidden = nn.Linear(config.hidden_size, config.hidden_size)
-        said_size = config.hidden_size if self.decoder else config.embedding_size
-        skipped = seen_size if self.encoder and config.frame_skip else 0
+        decoder_size = config.hidden_size if self.decoder else config.embedding_size
+        skipped = projected_size if self.encoder and config.frame_skip else 0
         frame_size = config.hidden_size + skipped
-        self.fusion = FUSIONS[config.fusion](said_size, config.hidden_size, frame_size)
+        self.fusion = FUSIONS[config.fusion](decoder_size, config.hidden_size, frame_size)
         self.output = nn.Linear(self.fusion.output_size, config.vocab_size)
 
     @torch.no_grad()
@@ -106,7 +108,7 @@ class CaptionModel(nn.Module):
         """Standardise features from now on by these statistics, each (D,).
 
         A standard deviation below `MIN_RELATIVE_STD` of the features' root mean square is raised
-        to it. Where no feature varies, all are only shifted.
+        to that bound. If no feature varies, all are only shifted.
         """
         floor = MIN_RELATIVE_STD * std.square().mean().sqrt()
         raised = std.clamp(min=floor)
@@ -116,61 +118,63 @@ class CaptionModel(nn.Module):
     def standardise(self, features: Tensor) -> Tensor:
         """Features in standard deviations from the training set's mean, of the same shape.
 
-        A feature farther than `MAX_DEVIATIONS` away is moved there: what no training frame showed
-        must not outweigh all the other features.
+        The result is clamped to `MAX_DEVIATIONS`, so that a feature that no training frame excites
+        does not outweigh all others.
         """
         shifted = (features - self.feature_mean) / self.feature_std
         return shifted.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
 
     def encode(self, features: Tensor, lengths: Tensor) -> Memory:
-        """Look at the frames.
+        """Run the encoder over the frames.
 
         Args:
-            features: float (B, T, D), padded behind.
+            features: float (B, T, D), padded at the end.
             lengths: int (B,), frames of each example, 1 or more, on the CPU.
         """
-        seen = self.standardise(features) if self.config.standardise else features  # (B, T, D)
-        seen = self.projection(self.dropout(seen))  # (B, T, P)
+        projected = self.standardise(features) if self.config.standardise else features  # (B, T, D)
+        projected = self.projection(self.dropout(projected))  # (B, T, P)
         if self.config.frame_norm:
-            seen = FRAME_SCALE * layer_norm(seen, seen.shape[-1:])
+            projected = FRAME_SCALE * layer_norm(projected, projected.shape[-1:])
         num_frames = features.shape[1]
         positions = torch.arange(num_frames)
         mask = on_device(positions[None] < lengths[:, None], features.device)  # (B, T)
         if self.encoder is None:
-            shown = mask[..., None].to(seen.dtype)
-            summary = (seen * shown).sum(dim=1) / shown.sum(dim=1)  # (B, P), where P = H
-            return Memory(frames=seen, mask=mask, summary=summary)
+            shown = mask[..., None].to(projected.dtype)
+            summary = (projected * shown).sum(dim=1) / shown.sum(dim=1)  # (B, P), where P = H
+            return Memory(frames=projected, mask=mask, summary=summary)
         # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
         if bool((lengths == num_frames).all()):
-            frames, final = self.encoder(seen)
+            frames, final = self.encoder(projected)
             final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
         else:
-            frames, final = _run_packed(self.encoder, seen, lengths)
+            frames, final = _run_packed(self.encoder, projected, lengths)
         if self.config.frame_skip:
-            frames = torch.cat([frames, seen], dim=-1)  # (B, T, H + P)
+            frames = torch.cat([frames, projected], dim=-1)  # (B, T, H + P)
         summary = final.transpose(0, 1).flatten(1)  # (directions, B, H / directions) -> (B, H)
         return Memory(frames=frames, mask=mask, summary=summary)
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token, for one caption of each GIF."""
-        speaker = make_speaker(self.fusion, self.output, memory)
-        return DecoderState(len(memory.mask), speaker, self._first_hidden(memory))
+        output_head = make_output_head(self.fusion, self.output, memory)
+        return DecoderState(len(memory.mask), output_head, self._first_hidden(memory))
 
     def step(
         self, tokens: Tensor, state: DecoderState
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """Say one more token, without dropout.
+        """Predict the next token, without dropout.
 
         Args:
-            tokens: int (N,), the tokens said last.
+            tokens: int (N,), the previous token of each caption.
             state: from `start` or the `step` before.
 
         Returns:
-            Logits of the next token (N, V), the state after, and the weights over the frames
-            (N, T) where the model attends.
+            Logits of the next token (N, V), the state after, and, if the model attends, the
+            weights over the frames (N, T).
         """
-        said, hidden = self._say(self.embedding(tokens[:, None]), state.hidden)  # (N, 1, S)
-        logits, weights = state.speaker(said.view(state.num_gifs, -1, said.shape[-1]))
+        decoded, hidden = self._run_decoder(
+            self.embedding(tokens[:, None]), state.hidden
+        )  # (N, 1, S)
+        logits, weights = state.output_head(decoded.view(state.num_gifs, -1, decoded.shape[-1]))
         if weights is not None:
             weights = weights.flatten(0, 1)
         return logits.flatten(0, 1), replace(state, hidden=hidden), weights
@@ -181,10 +185,10 @@ class CaptionModel(nn.Module):
         return logits
 
     def decode(self, tokens: Tensor, memory: Memory) -> Tensor:
-        """What `output` makes logits of, (B, L, H), for whole captions `tokens` (B, L)."""
+        """The input of `output`, (B, L, H), for whole captions `tokens` (B, L)."""
         embedded = self.dropout(self.embedding(tokens))  # (B, L, E)
-        said, _ = self._say(embedded, self._first_hidden(memory))
-        joined, _ = self.fusion(said, memory)
+        decoded, _ = self._run_decoder(embedded, self._first_hidden(memory))
+        joined, _ = self.fusion(decoded, memory)
         dropped: Tensor = self.dropout(joined)
         return dropped
 
@@ -196,26 +200,27 @@ class CaptionModel(nn.Module):
             return (hidden, torch.zeros_like(hidden))
         return (hidden,)
 
-    def _say(self, embedded: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+    def _run_decoder(self, embedded: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
         """The decoder over embedded tokens (B, L, E): (B, L, S), and its state after."""
         if self.decoder is None:
             return embedded, hidden
         first = tuple(h[None].contiguous() for h in hidden)  # (1, B, H)
         is_lstm = isinstance(self.decoder, nn.LSTM)
-        said, last = self.decoder(embedded, first if is_lstm else first[0])
-        return said, tuple(h[0] for h in (last if is_lstm else (last,)))
+        decoded, last = self.decoder(embedded, first if is_lstm else first[0])
+        return decoded, tuple(h[0] for h in (last if is_lstm else (last,)))
 
 
-def _run_packed(encoder: nn.RNNBase, seen: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """An encoder over sequences (B, T, P) of several lengths: its outputs, zero behind, and h.
+def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The outputs and the final h of an encoder over sequences (B, T, P) of several lengths.
 
-    PyTorch would sort the sequences itself, but with copies that wait for a GPU.
+    Outputs after the end of a sequence are 0. PyTorch would sort the sequences itself, but with
+    copies that wait for a GPU.
     """
     order = lengths.argsort(descending=True, stable=True)
-    back = on_device(order.argsort(), seen.device)
-    in_order = seen.index_select(0, on_device(order, seen.device))
+    back = on_device(order.argsort(), projected.device)
+    in_order = projected.index_select(0, on_device(order, projected.device))
     packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
     output, final = encoder(packed)
-    frames, _ = pad_packed_sequence(output, batch_first=True, total_length=seen.shape[1])
+    frames, _ = pad_packed_sequence(output, batch_first=True, total_length=projected.shape[1])
     final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
     return frames.index_select(0, back), final.index_select(1, back)

@@ -1,4 +1,4 @@
-"""Hypotheses: which tokens may follow, and which of several captions is the best."""
+"""Hypotheses: the ranking of several captions, and the filters of the next token."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Hypothesis:
 
     Attributes:
         tokens: without start and end token.
-        log_probs: natural log-probability of each token, and of the end token if it was reached; of
-            a caption that was cut also of the last tokens that it lost (see `Ranking.add`).
-        weights: per token the weights over the frames (T,), empty where the model attends to none.
+        log_probs: natural log-probability of each token and of the end token if it was reached; for
+            a cut caption also of the trailing tokens that it lost (see `Ranking.add`).
+        weights: per token the weights over the frames (T,), empty without attention.
         finished: the end token was reached before the length limit.
     """
 
@@ -60,57 +60,60 @@ class Ranking:
         *,
         finished: bool,
     ) -> None:
-        """Take a caption.
+        """Add a caption.
 
         Args:
-            tokens: what was said, the end token included where it was reached.
-            log_probs: of each token.
-            weights: per token over the frames, or none at all.
+            tokens: the caption's tokens, with the end token if it was reached.
+            log_probs: natural log-probability of each token.
+            weights: per token the weights over the frames, or empty without attention.
             finished: the last token is the end token.
         """
         num_tokens = len(tokens) - finished
         if not finished:
-            # A caption that is cut loses the words that hang in the air, unless it is all of it.
-            # Its score stays that of all its tokens: what is left may be a word or two.
+            # Drop trailing function words from a cut caption, unless nothing would remain. Its
+            # score remains that of all its tokens: a word or two may be all that is left.
             kept = num_tokens
-            while kept and dangles(tokens[:kept], self._endings):
+            while kept and ends_badly(tokens[:kept], self._endings):
                 kept -= 1
             num_tokens = kept or num_tokens
-        said = tuple(tokens[:num_tokens])
-        one = Hypothesis(
-            tokens=said,
+        kept_tokens = tuple(tokens[:num_tokens])
+        hypothesis = Hypothesis(
+            tokens=kept_tokens,
             log_probs=tuple(log_probs),
             weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
             finished=finished,
         )
-        key = (not dangles(said, self._endings), self._rank(sum(one.log_probs), len(one)))
-        known = self._found.get(said)
+        rank = self._rank(sum(hypothesis.log_probs), len(hypothesis))
+        key = (not ends_badly(kept_tokens, self._endings), rank)
+        known = self._found.get(kept_tokens)
         if known is None or (finished, key) > (known[1].finished, known[0]):
-            self._found[said] = (key, one)
+            self._found[kept_tokens] = (key, hypothesis)
 
     def best(self) -> list[Hypothesis]:
-        """The `num_captions` best, those that were cut among the others by their score.
+        """The `num_captions` best; cut captions are ranked among the others by their score.
 
-        Those that dangle are there only if all do.
+        Captions with a bad end are returned only if all captions have one.
         """
         ranked = sorted(self._found.values(), key=lambda entry: entry[0], reverse=True)
-        is_any_tidy = ranked[0][0][0]
-        kept = [one for key, one in ranked if key[0] or not is_any_tidy]
+        (best_ends_well, _), _ = ranked[0]
+        kept = [
+            hypothesis for (ends_well, _), hypothesis in ranked if ends_well or not best_ends_well
+        ]
         return kept[: self._config.num_captions]
 
-    def is_settled(self, best_open: float, length: int) -> bool:
+    def is_finished(self, best_open: float, length: int) -> bool:
         """Whether the search for this example is over.
 
-        It is over when K captions are found, K being the number of beams, and the best open
-        caption ranks at its present length no higher than the last of the K best. That is the
+        The search is over when K captions are found, K being the number of beams, and the best
+        open caption ranks at its present length no higher than the last of the K best. This is the
         rule of transformers with `early_stopping=False`, its default (GenerationConfig; the
         stopping of Wu et al. 2016, arXiv:1609.08144, section 7, without its pruning). With
-        `exact_search` (transformers: `early_stopping="never"`), it is over when no open caption
-        can still enter the `num_captions` best ones, however long it grows.
+        `exact_search` (transformers: `early_stopping="never"`), the search is over when no open
+        caption can still enter the `num_captions` best, however long it grows.
 
         Args:
-            best_open: the greatest log-probability of an open caption, -inf where none is open.
-            length: tokens that were said.
+            best_open: the greatest log-probability of an open caption, -inf if none is open.
+            length: number of tokens of the open captions.
         """
         if best_open == float("-inf"):
             return True
@@ -123,7 +126,7 @@ class Ranking:
             return True
         reach = self._rank(best_open, length)
         if config.exact_search:
-            # No further loss, at the length that favours it most.
+            # If all further tokens were certain, at the length that favours the caption most.
             reach = max(reach, self._rank(best_open, config.limit))
         return keys[num_wanted - 1][1] >= reach
 
@@ -136,26 +139,26 @@ Endings = tuple[tuple[int, ...], ...]
 
 
 class TokenFilter(Protocol):
-    """Rules out some of the next tokens."""
+    """Excludes some of the next tokens."""
 
     def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
-        """Set what is ruled out to -inf.
+        """Set the log-probability of excluded tokens to -inf.
 
         Args:
             log_probs: float (N, V) of the next token, changed in place.
-            tokens: int (N, L), what was said so far, without the start token.
+            tokens: int (N, L), the captions so far, without the start token.
         """
         ...
 
 
 class NoRepeatedNgram:
-    """No n tokens in a row are said twice in one caption (Paulus et al. 2018, arXiv:1705.04304)."""
+    """No n-gram occurs twice in a caption (Paulus et al. 2018, arXiv:1705.04304)."""
 
     def __init__(self, size: int) -> None:
         self._size = size
 
     def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
-        """Rule out the tokens that followed the same n - 1 tokens before."""
+        """Exclude the tokens that followed an earlier occurrence of the last n - 1 tokens."""
         if tokens.shape[1] < self._size:
             return
         windows = tokens.unfold(1, self._size, 1)  # (N, W, n)
@@ -172,32 +175,34 @@ class NoDanglingEnd:
         self._end_id = end_id
         lengths = sorted({len(ending) for ending in endings})
         self._by_length = {
-            length: torch.tensor([one for one in endings if len(one) == length])  # (M, length)
+            length: torch.tensor(
+                [ending for ending in endings if len(ending) == length]
+            )  # (M, length)
             for length in lengths
         }
 
     def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
-        """Rule out the end token where the caption would dangle."""
+        """Exclude the end token where the caption would end badly."""
         for length, endings in self._by_length.items():
             if tokens.shape[1] < length:
                 break
             if endings.device != tokens.device:
                 endings = self._by_length[length] = endings.to(tokens.device)
             tail = tokens[:, tokens.shape[1] - length :]  # (N, length)
-            dangles = (tail[:, None] == endings).all(dim=2).any(dim=1)  # (N,)
-            log_probs[:, self._end_id].masked_fill_(dangles, float("-inf"))
+            is_bad = (tail[:, None] == endings).all(dim=2).any(dim=1)  # (N,)
+            log_probs[:, self._end_id].masked_fill_(is_bad, float("-inf"))
 
 
 class FilterChain:
-    """Banned tokens, always; and the filters that give way where they leave nothing to say.
+    """Excludes banned tokens always, and by filters unless they would leave no token.
 
-    The end token is banned as the first one, so that no caption is empty, unless the model allows
-    nothing else.
+    The end token is excluded as the first token, so that no caption is empty, unless the model
+    allows nothing else.
 
     Args:
         end_id: the token that ends a caption.
-        banned_ids: tokens never said.
-        filters: the others, in the order in which they give way together.
+        banned_ids: tokens that are never generated.
+        filters: applied in this order; ignored together if they leave no token.
     """
 
     def __init__(
@@ -208,7 +213,7 @@ class FilterChain:
         self._filters = list(filters)
 
     def __call__(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        """Log-probabilities (N, V) of what may be said; the rest is -inf, nothing is rescaled."""
+        """Log-probabilities (N, V), -inf for excluded tokens; the others are not rescaled."""
         log_probs = logits.float().log_softmax(dim=-1)
         if self._banned_ids:
             log_probs[:, self._banned_ids] = float("-inf")
@@ -220,8 +225,8 @@ class FilterChain:
         if not self._filters:
             return log_probs
         filtered = log_probs.clone()
-        for one in self._filters:
-            one(filtered, tokens)
+        for token_filter in self._filters:
+            token_filter(filtered, tokens)
         is_empty = filtered.amax(dim=-1, keepdim=True) == float("-inf")  # (N, 1)
         return torch.where(is_empty, log_probs, filtered)
 
@@ -238,6 +243,6 @@ def make_filters(
     return FilterChain(end_id, banned_ids, filters)
 
 
-def dangles(tokens: Sequence[int], endings: Endings) -> bool:
-    """Whether a caption's tokens end in one of some sequences."""
+def ends_badly(tokens: Sequence[int], endings: Endings) -> bool:
+    """Whether a caption's tokens end with one of the given sequences."""
     return any(tuple(tokens[-len(ending) :]) == ending for ending in endings)

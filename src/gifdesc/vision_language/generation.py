@@ -251,7 +251,7 @@ def _to_caption(
         )
         # A piece of a word at the start goes on from the prompt's last one.
         words.append(Word(match.group().removeprefix("##") or match.group(), log_prob, None))
-    if is_cut and not config.may_dangle:
+    if is_cut and not config.allow_dangling_end:
         while len(words) > 1 and words[-1].word.lower() in DANGLING_WORDS:
             words.pop()
     caption = " ".join(word.word for word in words)
