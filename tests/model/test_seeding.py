@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gifdesc.model.dropout import example_seeds, seed_at
-from gifdesc.training.epochs import draw_replaced
+from gifdesc.training.phases import draw_replaced
 
 
 def test_an_examples_seed_does_not_depend_on_its_neighbours():
