@@ -371,7 +371,7 @@ PRESETS: dict[str, Preset] = {
 """`attention`: next-token prediction with temporal attention, the default.
 `mean`: mean-pooled features into an LSTM decoder (Venugopalan et al. 2015, arXiv:1412.4729),
 which sees the mean in its first state and beside each of its outputs instead of its inputs.
-`report`: the original report's recipe, whole (docs/report.md)."""
+`report`: the original report's recipe, whole (docs/original-report.md)."""
 
 
 def to_json(config: DataclassInstance) -> dict[str, Any]:
