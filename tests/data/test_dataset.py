@@ -172,7 +172,7 @@ def test_a_damaged_file_is_left_out_of_its_batches_and_said_once(tmp_path, token
         wanted = collate([dataset[0], dataset[3]], pad_id=0)
         assert torch.equal(batch.features, wanted.features)
         assert torch.equal(batch.tokens, wanted.tokens)
-    assert store.problems == [
+    assert list(store.problems) == [
         f"{tmp_path / '02.npy'}: holds numbers that are not finite (NaN or infinity)"
     ]
 
@@ -198,7 +198,7 @@ def test_where_most_files_cannot_be_used_something_else_is_wrong(tmp_path, token
 def test_the_reason_given_is_the_first_lost_files_own(tmp_path, tokenizer):
     """The store's problems may begin with those of descriptions."""
     dataset, store = damaged_among(tmp_path, tokenizer, num_good=0, num_bad=11)
-    store.problems.append("notes.txt: not UTF-8")
+    store.problems.add("notes.txt: not UTF-8")
     with pytest.raises(FeatureError, match=r"first because of \S+00\.npy: holds numbers"):
         dataset.batch(list(range(22)), pad_id=0)
 

@@ -79,6 +79,6 @@ def test_a_damaged_file_is_left_out_and_named(tmp_path):
     store = FeatureStore(5)
     mean, _ = feature_statistics([example(tmp_path / f"{n}.npy", "x") for n in "ab"], 5, store)
     np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-5)
-    assert store.problems == [
+    assert list(store.problems) == [
         f"{tmp_path / 'b.npy'}: holds numbers that are not finite (NaN or infinity)"
     ]

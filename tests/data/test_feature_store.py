@@ -8,6 +8,7 @@ import pytest
 from gifdesc.data import feature_store
 from gifdesc.data.feature_files import read_features, write_features
 from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.problems import Problems
 from gifdesc.errors import FeatureError
 
 
@@ -57,13 +58,13 @@ def test_without_room_all_is_read_anew(tmp_path, reads):
 
 def test_a_damaged_file_is_refused_each_time_and_said_once(tmp_path, reads):
     path = write(tmp_path, "a", np.nan)
-    problems = ["one from before"]
+    problems = Problems(["one from before"])
     store = FeatureStore(5, problems=problems)
     for _ in range(2):
         with pytest.raises(FeatureError, match="not finite"):
             store.read(path)
         assert store.read_or_none(path) is None
-    assert problems == [
+    assert list(problems) == [
         "one from before",
         f"{path}: holds numbers that are not finite (NaN or infinity)",
     ]
@@ -74,7 +75,7 @@ def test_a_file_of_another_size_or_that_is_gone_is_a_problem(tmp_path):
     store = FeatureStore(6)
     assert store.read_or_none(write(tmp_path, "a")) is None
     assert store.read_or_none(tmp_path / "gone.npy") is None
-    assert store.problems == [
+    assert list(store.problems) == [
         f"{tmp_path / 'a.npy'}: has 5 features a frame where 6 are wanted",
         f"{tmp_path / 'gone.npy'}: no such file",
     ]

@@ -37,7 +37,7 @@ def test_features_meet_their_descriptions(tmp_path):
         name: (caption,) for name, caption in CAPTIONS.items()
     }
     assert (data.feature_size, data.recipe) == (FEATURE_SIZE, tiny_recipe())
-    assert data.problems == []
+    assert list(data.problems) == []
 
 
 def test_what_has_no_partner_is_listed_and_the_rest_used(tmp_path):
@@ -48,7 +48,7 @@ def test_what_has_no_partner_is_listed_and_the_rest_used(tmp_path):
     assert names_in(data) == ["c", "d", "e", "f"]
     assert data.pairing.without_description == ["a"]
     assert data.pairing.without_features == ["b"]
-    assert data.problems == []
+    assert list(data.problems) == []
 
 
 def test_splits_share_out_all_examples_and_follow_the_fractions_and_the_split_seed(tmp_path):
@@ -191,7 +191,7 @@ def test_feature_files_of_other_floats_are_converted_and_said_once(tmp_path, dty
         np.save(path, np.load(path).astype(dtype))
     data = prepare(world)
     assert names_in(data) == names_in(plain)
-    assert data.problems == []
+    assert list(data.problems) == []
     [note] = data.notes
     assert note.endswith(f"6 feature files hold {dtype}, which is converted to float32")
     for before, after in zip(plain.splits["train"], data.splits["train"], strict=True):
@@ -300,7 +300,7 @@ def test_of_many_files_the_bad_numbers_are_found_when_they_are_read(tmp_path, mo
     np.save(world.features_dir / "d.npy", np.full((3, FEATURE_SIZE), np.nan, np.float32))
     data = prepare(world)
     assert names_in(data) == list(CAPTIONS)
-    assert data.problems == []
+    assert list(data.problems) == []
     dataset = GIFDataset(data.splits["train"], tiny_tokenizer(), store=data.store)
     plan = plan_batches(dataset.token_lengths, 4, seed=0, epoch=1)
     for _ in range(2):

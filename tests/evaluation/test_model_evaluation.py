@@ -231,7 +231,7 @@ def test_held_out_examples_are_those_that_training_left_out(world, tmp_path):
         found = held_out(checkpoint, world, split=split)
         assert found.examples == data.splits[split]
         assert found.training == data.splits["train"]
-        assert found.problems == []
+        assert list(found.problems) == []
 
 
 def test_lists_may_say_what_is_held_out(world, tmp_path):

@@ -151,7 +151,7 @@ def evaluate(
             from gifdesc.pages.evaluation import EvaluationReport
 
             report = EvaluationReport(html, gifs)
-        problems: list[str] = []
+        has_problems = False
         notes: list[str] = []
         if predictions is not None and references is not None:
             result = _evaluate_predictions(predictions, references, against, meteor=meteor)
@@ -176,26 +176,21 @@ def evaluate(
             held_out = held_out_examples(
                 checkpoint, features, descriptions, split=split, splits_dir=splits
             )
-            problems, notes = held_out.problems, held_out.notes
-            for problem in problems:  # they make the exit code 1
-                print_error(problem)
-            num_reported = len(problems)
+            held_out.problems.report_to(print_error)  # they make the exit code 1
+            notes = held_out.notes
             names = [one.name for one in held_out.examples]
-            try:
-                result = evaluate_model(
-                    checkpoint,
-                    held_out.examples,
-                    torch_device,
-                    DecodingConfig(num_beams=beam, max_tokens=max_length),
-                    training=held_out.training,
-                    store=held_out.store,
-                    against=None if against is None else read_predictions(against, names),
-                    meteor=meteor,
-                    split=split,
-                )
-            finally:
-                for problem in problems[num_reported:]:  # of files that were read only now
-                    print_error(problem)
+            result = evaluate_model(
+                checkpoint,
+                held_out.examples,
+                torch_device,
+                DecodingConfig(num_beams=beam, max_tokens=max_length),
+                training=held_out.training,
+                store=held_out.store,
+                against=None if against is None else read_predictions(against, names),
+                meteor=meteor,
+                split=split,
+            )
+            has_problems = bool(held_out.problems)
         doubts = (f"{name}: {why}" for name, why in result.warnings.items())
         for sentence in (*notes, *doubts):
             warn(sentence)
@@ -224,7 +219,7 @@ def evaluate(
                         against=name,
                     )
                 _write_report(report, html, result, subject)
-        if problems:
+        if has_problems:
             raise typer.Exit(EXIT_FAILED)
 
 

@@ -51,7 +51,6 @@ def run_training(
     config = _fitted(config, data, model_dir, resume=resume)
     _report_size(asked, config, data)
     examples = data.splits["train"]
-    num_reported = len(data.problems)
 
     def on_epoch(result: EpochResult) -> None:
         progress.epoch(result)
@@ -66,23 +65,19 @@ def run_training(
         progress = stack.enter_context(
             TrainingProgress(stderr, config, num_pairs=num_pairs, num_gifs=len(examples))
         )
-        try:
-            summary = train(
-                data,
-                model_dir,
-                model_config,
-                config,
-                device,
-                world=world,
-                force=force,
-                resume=resume,
-                on_tokenizer=lambda tokenizer: _report_vocabulary(tokenizer, config, data),
-                on_step=progress.step,
-                on_epoch=on_epoch,
-            )
-        finally:
-            for problem in data.problems[num_reported:]:  # of files that were read only now
-                print_error(problem)
+        summary = train(
+            data,
+            model_dir,
+            model_config,
+            config,
+            device,
+            world=world,
+            force=force,
+            resume=resume,
+            on_tokenizer=lambda tokenizer: _report_vocabulary(tokenizer, config, data),
+            on_step=progress.step,
+            on_epoch=on_epoch,
+        )
     if not is_main:
         return None
     if summary.num_cut:
@@ -150,8 +145,7 @@ def _report_vocabulary(
 def _report_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
         warn(f"{features}: no recipe.json, so it cannot be checked how these features were made")
-    for problem in data.problems:  # they make the exit code 1
-        print_error(problem)
+    data.problems.report_to(print_error)  # they make the exit code 1
     for note in data.notes:
         warn(note)
     for names, thing, lack in (

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.data.feature_files import read_features
+from gifdesc.data.problems import Problems
 from gifdesc.errors import FeatureError
 
 CACHE_BYTES = 2**30
@@ -23,7 +24,8 @@ class FeatureStore:
 
     Args:
         feature_size: D that every file must have, None for any.
-        problems: gets one sentence for each file that cannot be used, when it is first read.
+        problems: where a file that cannot be used is added when it is first read; None for new
+            ones.
         cache_bytes: the limit; None for `CACHE_BYTES`.
     """
 
@@ -31,11 +33,11 @@ class FeatureStore:
         self,
         feature_size: int | None = None,
         *,
-        problems: list[str] | None = None,
+        problems: Problems | None = None,
         cache_bytes: int | None = None,
     ) -> None:
         self.feature_size = feature_size
-        self.problems = [] if problems is None else problems
+        self.problems = Problems() if problems is None else problems
         self._room_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
         self._kept: dict[Path, npt.NDArray[np.float32]] = {}
         self._damaged: dict[Path, FeatureError] = {}
@@ -55,7 +57,7 @@ class FeatureStore:
             features = read_features(path, self.feature_size)
         except FeatureError as error:
             self._damaged[path] = error
-            self.problems.append(str(error))
+            self.problems.add(str(error))
             raise
         if features.nbytes <= self._room_bytes:
             self._room_bytes -= features.nbytes

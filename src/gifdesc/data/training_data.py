@@ -18,6 +18,7 @@ from gifdesc.data.examples import Example, Pairing, drop_damaged, pair
 from gifdesc.data.feature_files import read_matrix, read_recipe
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.names import bare_name
+from gifdesc.data.problems import Problems
 from gifdesc.data.splits import (
     ListedSplits,
     content_splits,
@@ -46,8 +47,8 @@ class TrainingData:
         feature_size: D.
         recipe: of the features, None where nobody knows.
         pairing: what was paired and what was not.
-        problems: one sentence for each file that could not be used. It grows while `store`
-            reads: numbers that are not finite come to light only then.
+        problems: one sentence for each file that cannot be used; `store` adds those whose numbers
+            are not finite when it reads them.
         store: reads the feature files, for all who share it.
         notes: one sentence for each thing a user should know that is no problem.
         splits_sha256: of the split lists, empty where hashes decided.
@@ -57,7 +58,7 @@ class TrainingData:
     feature_size: int
     recipe: FeatureRecipe | None
     pairing: Pairing
-    problems: list[str]
+    problems: Problems
     store: FeatureStore
     splits_sha256: str = ""
     notes: list[str] = field(default_factory=list)
@@ -100,7 +101,7 @@ def prepare_data(
     with wait_for("reading feature headers"):
         usable = drop_damaged(pairing.examples)
     examples, feature_size = usable.examples, usable.feature_size
-    problems = descriptions.problems + usable.problems
+    problems = Problems(descriptions.problems + usable.problems)
     notes = [
         f"{features_dir}: {num_files} feature files hold {dtype}, which is converted to float32"
         for dtype, num_files in usable.num_converted.items()
@@ -111,9 +112,10 @@ def prepare_data(
     examples = list(_read_first(examples, store))
     if not examples:
         num_files = len(pairing.examples)
+        first = list(problems)[len(descriptions.problems)]
         raise TrainingError(
             f"{features_dir}: none of the {num_files} feature files with a description can be "
-            f"used, the first because of {problems[len(descriptions.problems)]}"
+            f"used, the first because of {first}"
         )
     lists = None if splits_dir is None else read_split_lists(splits_dir)
     chosen: Sequence[Split | None]

@@ -15,6 +15,7 @@ from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import check_same_recipe, read_features, read_recipe
 from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.problems import Problems
 from gifdesc.data.training_data import prepare_data
 from gifdesc.data.training_record import read_record
 from gifdesc.errors import GifdescError
@@ -41,15 +42,15 @@ class HeldOut:
     Attributes:
         examples: of the split that is scored.
         training: of the training split.
-        problems: one sentence for each file that could not be used. It grows while `store`
-            reads: of many training files the numbers are looked at only then.
+        problems: one sentence for each file that cannot be used; `store` adds those whose numbers
+            are not finite when it reads them.
         store: reads the feature files.
         notes: one sentence for each thing a user should know that is no problem.
     """
 
     examples: list[Example]
     training: list[Example]
-    problems: list[str]
+    problems: Problems
     store: FeatureStore
     notes: list[str]
 

@@ -160,7 +160,7 @@ class TrainingSummary:
             "num_cut_captions": self.num_cut,
             "without_description": len(self.data.pairing.without_description),
             "without_features": len(self.data.pairing.without_features),
-            "problems": self.data.problems,
+            "problems": list(self.data.problems),
             "notes": self.data.notes,
         }
 

@@ -125,7 +125,8 @@ class TrainingRun:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
         self._trainer = self._make_trainer(start.scaler)
         self._saved_seconds = time.monotonic()
-        self._num_shared = 0
+        self._unshared: list[str] = []
+        data.problems.report_to(self._unshared.append)
 
     def _make_trainer(self, scaler: Mapping[str, float]) -> Trainer:
         return Trainer(
@@ -223,11 +224,9 @@ class TrainingRun:
         """Let every process know of the files that any of them could not use."""
         if self._world.size == 1:
             return
-        problems = self._data.problems
-        for found in self._world.gather(problems[self._num_shared :], self._device):
-            if found not in problems:
-                problems.append(found)
-        self._num_shared = len(problems)
+        for problem in self._world.gather(self._unshared, self._device):
+            self._data.problems.add(problem)
+        self._unshared.clear()  # the other processes' problems too: they know them
 
     def _check_weights(self, epoch: int) -> None:
         """Keep the last good checkpoint where a finite loss had a gradient that was not."""
