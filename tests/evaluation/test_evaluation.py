@@ -8,7 +8,7 @@ import pytest
 from builders import process_environment
 from gifdesc.errors import DescriptionError, MeteorError
 from gifdesc.evaluation.evaluate import evaluate_predictions
-from gifdesc.metrics import score, score_examples
+from gifdesc.metrics import ScoreTable, score, tokenize_examples
 from gifdesc.metrics.base import Metric, mean
 
 KEYS = [
@@ -99,7 +99,9 @@ def test_examples_have_their_scores():
     predictions = {"a": "a dog runs", "b": "a cat", "c": ""}
     references = {"a": ["A dog runs."], "b": ["a dog", "the cat"], "c": ["nothing"]}
     result = evaluate_predictions(predictions, references)
-    wanted = score_examples(list(predictions.values()), list(references.values()))
+    wanted = ScoreTable.of(
+        tokenize_examples(list(predictions.values()), list(references.values()))
+    ).examples()
     for one, scores in zip(result.captions, wanted, strict=True):
         row = one.to_json()
         assert row["metrics"] == scores
@@ -173,7 +175,9 @@ class Meteor:
         self._num_calls, self._fails_at = 0, fails_at
 
     def __enter__(self):
-        return Metric(("meteor",), self._statistics, mean)
+        return Metric(
+            names=("meteor",), labels=("METEOR",), statistics=self._statistics, summarize=mean
+        )
 
     def __exit__(self, *_):
         pass

@@ -8,7 +8,7 @@ from gifdesc.metrics import ScoreTable, score, tokenize_examples
 from gifdesc.metrics.base import Metric, mean
 
 NAMES = {"bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"}
-SHARE = Metric(("share",), lambda examples: [(0.0,)] * len(examples), mean)
+SHARE = Metric(names=("share",), labels=("share",), statistics=None, summarize=mean)
 
 
 def corpus(num_examples, *, seed=0, num_right=5):
@@ -29,6 +29,12 @@ def shares(values):
     return ScoreTable(len(values), ((SHARE, [(float(value),) for value in values]),))
 
 
+def resample_of(table, indices):
+    """The table of a resample, its document frequencies those of all examples."""
+    columns = [(metric, [rows[index] for index in indices]) for metric, rows in table.columns]
+    return ScoreTable(len(indices), tuple(columns))
+
+
 def test_resamples_are_scored_as_the_table_scores_them(monkeypatch):
     table = table_of(9)
     drawn = []
@@ -44,7 +50,7 @@ def test_resamples_are_scored_as_the_table_scores_them(monkeypatch):
     [draws] = resampled_scores([table], num_resamples=20)
     assert set(draws) == NAMES
     for row, indices in enumerate(picked.tolist()):
-        wanted = table.corpus(indices)
+        wanted = resample_of(table, indices).corpus()
         assert {name: draws[name][row] for name in NAMES} == pytest.approx(
             {name: wanted[name] for name in NAMES}, abs=1e-9
         )

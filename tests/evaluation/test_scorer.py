@@ -55,7 +55,7 @@ def failing_at(call):
             raise MeteorError("Java ended")
         return [(float(len(one.hypothesis.tokens)),) for one in examples]
 
-    return Metric(("meteor",), statistics, mean)
+    return Metric(names=("meteor",), labels=("METEOR",), statistics=statistics, summarize=mean)
 
 
 def test_meteor_is_left_out_from_the_first_time_on_that_it_fails():

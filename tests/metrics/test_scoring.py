@@ -5,14 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gifdesc.metrics.base import tokenize_examples
-from gifdesc.metrics.scoring import METRIC_NAMES, ScoreTable, score, score_examples
+from gifdesc.metrics.scoring import ScoreTable, main_metric, metric_maximum, metric_names, score
+
+
+def table_of(hypotheses: list[str], references: list[list[str]]) -> ScoreTable:
+    return ScoreTable.of(tokenize_examples(hypotheses, references))
 
 
 def test_names_come_in_one_order_and_meteor_is_none() -> None:
     scores = score(["a dog"], [["a dog"]])
-    assert tuple(scores) == METRIC_NAMES
+    names = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider")
+    assert tuple(scores) == metric_names() == names
     assert scores["meteor"] is None
-    assert tuple(score_examples(["a dog"], [["a dog"]])[0]) == METRIC_NAMES
+    assert tuple(table_of(["a dog"], [["a dog"]]).examples()[0]) == metric_names()
 
 
 def test_one_example_by_hand() -> None:
@@ -41,16 +46,26 @@ captions = st.lists(words, max_size=9).map(" ".join)
 )
 def test_corpus_scores_of_the_linear_metrics_are_means(corpus: list[tuple[str, list[str]]]) -> None:
     hypotheses, references = map(list, zip(*corpus, strict=True))
-    rows = score_examples(hypotheses, references)
+    rows = table_of(hypotheses, references).examples()
     whole = score(hypotheses, references)
     for name in ("rouge_l", "cider"):
         assert whole[name] == pytest.approx(sum(row[name] for row in rows) / len(rows))
 
 
-def test_a_table_scores_resamples() -> None:
+def test_a_table_scores_its_examples_together_and_by_themselves() -> None:
     hypotheses = ["a dog runs fast", "a cat"]
     references = [["a dog runs fast"], ["one bird"]]
-    table = ScoreTable.of(tokenize_examples(hypotheses, references))
-    assert table.corpus([0, 0])["rouge_l"] == pytest.approx(1)
-    assert table.corpus([1])["rouge_l"] == 0
-    assert table.corpus([0, 1]) == table.corpus() == score(hypotheses, references)
+    table = table_of(hypotheses, references)
+    first, second = table.examples()
+    assert first["rouge_l"] == pytest.approx(1)
+    assert second["rouge_l"] == 0
+    assert table.corpus() == score(hypotheses, references)
+
+
+def test_cider_is_the_main_metric_from_30_examples_on() -> None:
+    assert [main_metric(number) for number in (1, 29, 30)] == ["rouge_l", "rouge_l", "cider"]
+
+
+def test_cider_reaches_10_and_all_else_1() -> None:
+    for name in (*metric_names(), "exact_match"):
+        assert metric_maximum(name) == (10 if name == "cider" else 1)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.metrics import METRIC_NAMES, ScoreTable
+from gifdesc.metrics import ScoreTable
+from gifdesc.metrics.scoring import metric_names
 
 NUM_RESAMPLES = 1000
 """As many as Koehn 2004 draws."""
@@ -139,7 +140,7 @@ def _summarized(table: ScoreTable, sums: list[list[npt.NDArray[np.float64]]]) ->
             for totals in np.concatenate(chunks).tolist()
         ]
         draws |= dict(zip(metric.names, np.array(scores, dtype=np.float64).T, strict=True))
-    names = [name for name in METRIC_NAMES if name in draws]
+    names = [name for name in metric_names() if name in draws]
     return {name: draws[name] for name in [*names, *(draws.keys() - set(names))]}
 
 

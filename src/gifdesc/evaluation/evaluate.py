@@ -14,7 +14,6 @@ from gifdesc.evaluation.predictions import unknown_ids
 from gifdesc.evaluation.results import (
     BASELINES,
     BLIND,
-    EXACT_MATCH,
     MOST_COMMON,
     NEAREST,
     Captioned,
@@ -34,6 +33,7 @@ from gifdesc.metrics import (
 )
 from gifdesc.metrics.base import mean
 from gifdesc.metrics.meteor import running_meteor
+from gifdesc.metrics.scoring import EXACT_MATCH, main_metric, metric_label, warnings_of_metrics
 from gifdesc.system.waits import wait_for
 
 _NEEDS_MODEL = dict.fromkeys(("loss", NEAREST, MOST_COMMON, "in_training"), "needs a model")
@@ -160,11 +160,9 @@ def evaluate_captions(
 def _shortcomings(
     scores: Scores, baselines: Mapping[str, Scores | None], num_gifs: int, *, is_model: bool
 ) -> dict[str, str]:
-    """What the captions are no better than, a sentence each.
-
-    By CIDEr, or by ROUGE-L where there are too few GIFs for CIDEr to weigh words.
-    """
-    metric, label = ("cider", "CIDEr") if num_gifs >= FEWEST_EXAMPLES else ("rouge_l", "ROUGE-L")
+    """A sentence for each baseline that the captions do not beat, by the main metric."""
+    metric = main_metric(num_gifs)
+    label = metric_label(metric)
     subject = "the model" if is_model else "these captions"
     own, found = scores[metric], {}
     blind, nearest = ((baselines[name] or {}).get(metric) for name in (BLIND, NEAREST))
@@ -217,16 +215,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-FEWEST_EXAMPLES = 30
-"""Below this number CIDEr's document frequencies say little: a word that stands in one of few
-documents looks neither rare nor common."""
+MIN_INTERVAL_EXAMPLES = 30
+"""On fewer GIFs the bootstrap intervals are too narrow."""
 
-
-def _no_statistics(examples: Sequence[Example]) -> list[tuple[float, ...]]:
-    raise NotImplementedError(f"{len(examples)} captions as written are needed")
-
-
-_EXACT = Metric((EXACT_MATCH,), _no_statistics, mean)
+_EXACT = Metric(
+    names=(EXACT_MATCH,), labels=(metric_label(EXACT_MATCH),), statistics=None, summarize=mean
+)
+"""Computed from captions as written, which `Metric.statistics` does not see."""
 
 
 class Scorer:
@@ -271,7 +266,7 @@ class Scorer:
         columns = list(table.columns)
         if self._meteor is not None:
             try:
-                columns.append((self._meteor, self._meteor.statistics(examples)))
+                columns += ScoreTable.of(examples, [self._meteor]).columns
             except MeteorError as error:
                 self._meteor, self.absence_of_meteor = None, str(error)
         pairs = zip(map(tokenize, captions), self._exact, strict=True)
@@ -301,15 +296,10 @@ def open_scorer(references: Sequence[Sequence[str]], *, meteor: bool) -> Iterato
 
 def warnings_of(names: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, str]:
     """Where scores mean less than they seem to: one sentence each."""
-    warnings = {}
-    if len(names) < FEWEST_EXAMPLES:
-        warnings["cider"] = (
-            f"means little on fewer than {FEWEST_EXAMPLES} GIFs: "
-            "it weighs words by how many GIFs' references hold them"
-        )
-    if 2 <= len(names) < FEWEST_EXAMPLES:
+    warnings = warnings_of_metrics(len(names))
+    if 2 <= len(names) < MIN_INTERVAL_EXAMPLES:
         warnings["intervals"] = (
-            f"too narrow on fewer than {FEWEST_EXAMPLES} GIFs: those of 95 % hold the true "
+            f"too narrow on fewer than {MIN_INTERVAL_EXAMPLES} GIFs: those of 95 % hold the true "
             "score in about 90 % of cases on 10 GIFs"
         )
     if all(len(group) == 1 for group in references):

@@ -12,9 +12,8 @@ from gifdesc.captions import Word
 from gifdesc.errors import GifdescError
 from gifdesc.evaluation.bootstrap import Difference, Interval
 from gifdesc.metrics import Scores, tokenize
+from gifdesc.metrics.scoring import EXACT_MATCH
 from gifdesc.system.files import reason, write_json_lines
-
-EXACT_MATCH = "exact_match"
 
 
 def plain(scores: Scores) -> dict[str, float | None]:
@@ -74,11 +73,11 @@ class ScoredCaption(Captioned):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The scores of captions against references. Shares, BLEU, METEOR and ROUGE are in [0, 1].
+    """The scores of captions against references. Shares are in [0, 1].
 
     Attributes:
         num_examples: GIFs scored.
-        metrics: `bleu_1` .. `bleu_4`, `meteor`, `rouge_l`, `cider`; None where not computed.
+        metrics: the keys of `metrics.scoring.metric_names`; None where not computed.
         intervals: 95 % bootstrap intervals of these and of `exact_match`; None for one GIF.
         baselines: `blind` (each GIF captioned from another GIF's features), `nearest` (the most
             similar training GIF's caption), `most-common` (one caption for all) -> the same

@@ -2,12 +2,11 @@
 
 from gifdesc.metrics.base import Example, Metric, TokenizedCaption, tokenize_examples
 from gifdesc.metrics.cider import CiderD, DocumentFrequencies
-from gifdesc.metrics.scoring import METRIC_NAMES, METRICS, Scores, ScoreTable, score, score_examples
+from gifdesc.metrics.scoring import METRICS, Scores, ScoreTable, score
 from gifdesc.metrics.tokenizer import tokenize, tokenize_all
 
 __all__ = [
     "METRICS",
-    "METRIC_NAMES",
     "CiderD",
     "DocumentFrequencies",
     "Example",
@@ -16,7 +15,6 @@ __all__ = [
     "Scores",
     "TokenizedCaption",
     "score",
-    "score_examples",
     "tokenize",
     "tokenize_all",
     "tokenize_examples",

@@ -91,22 +91,33 @@ def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> No
 Statistics = tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric, or a family computed together.
+    """A metric, or a family computed together. Scores are 0 to `maximum`, higher is better.
 
     Attributes:
-        names: what it is called in results, in order.
+        names: its keys in results, in order.
+        labels: its names for readers, in the same order.
         statistics: examples -> for each of them a tuple of numbers, all of one length. It sees all
-            examples at once, because some metrics weigh words by how common they are.
+            examples at once, because some metrics weigh words by how common they are. None for a
+            metric that needs a running program.
         summarize: (sums of the statistics, number of examples summed) -> one score per name.
+        maximum: the score of perfect captions.
+        example_names: those of `names` that are shown for single captions; None for all.
+        min_examples: on fewer examples the scores mean little.
+        min_reason: why, as the end of a sentence.
     """
 
     names: tuple[str, ...]
-    statistics: Callable[[Sequence[Example]], list[Statistics]]
+    labels: tuple[str, ...]
+    statistics: Callable[[Sequence[Example]], list[Statistics]] | None
     summarize: Callable[[Statistics, int], tuple[float, ...]]
+    maximum: float = 1.0
+    example_names: tuple[str, ...] | None = None
+    min_examples: int = 1
+    min_reason: str = ""
 
 
 def mean(totals: Statistics, num_examples: int) -> tuple[float, ...]:
-    """Gives the mean of each statistic: `Metric.summarize` for scores made per example."""
+    """The mean of each statistic: `Metric.summarize` for scores made per example."""
     return tuple(total / num_examples for total in totals)

@@ -42,7 +42,13 @@ def bleu(totals: Statistics, num_examples: int) -> tuple[float, ...]:  # noqa: A
     return tuple(scores)
 
 
-BLEU = Metric(("bleu_1", "bleu_2", "bleu_3", "bleu_4"), bleu_statistics, bleu)
+BLEU = Metric(
+    names=tuple(f"bleu_{order}" for order in range(1, MAX_ORDER + 1)),
+    labels=tuple(f"BLEU-{order}" for order in range(1, MAX_ORDER + 1)),
+    statistics=bleu_statistics,
+    summarize=bleu,
+    example_names=("bleu_1", "bleu_4"),
+)
 
 
 def _counts(example: Example) -> Statistics:

@@ -135,4 +135,14 @@ def cider_statistics(examples: Sequence[Example]) -> list[Statistics]:
     return [(scorer.score(example.hypothesis, example.references),) for example in examples]
 
 
-CIDER = Metric(("cider",), cider_statistics, mean)
+CIDER = Metric(
+    names=("cider",),
+    labels=("CIDEr",),
+    statistics=cider_statistics,
+    summarize=mean,
+    maximum=SCALE,
+    # Below, document frequencies say little: a word that stands in one of few documents looks
+    # neither rare nor common.
+    min_examples=30,
+    min_reason="it weighs words by how many GIFs' references hold them",
+)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from gifdesc.errors import MeteorError
 from gifdesc.metrics.base import Example, Metric, Statistics
@@ -48,7 +49,7 @@ def running_meteor() -> Iterator[Metric]:
             with wait_for("starting METEOR (Java)", is_long=True):
                 [first] = java.ask(["SCORE ||| a ||| a"], 1, timeout_seconds=START_TIMEOUT_SECONDS)
             _counts(first)
-            yield Metric(("meteor",), lambda examples: _statistics(java, examples), meteor)
+            yield replace(METEOR, statistics=lambda examples: _statistics(java, examples))
     except ConversationError as error:
         raise MeteorError(str(error)) from error
 
@@ -67,6 +68,10 @@ def meteor(totals: Statistics, num_examples: int) -> tuple[float, ...]:  # noqa:
     harmonic_mean = 1 / ((1 - ALPHA) / precision + ALPHA / recall)
     fragmentation = chunks / ((words + reference_words) / 2)
     return (harmonic_mean * (1 - GAMMA * fragmentation**BETA),)
+
+
+METEOR = Metric(names=("meteor",), labels=("METEOR",), statistics=None, summarize=meteor)
+"""Its statistics need a running Java: see `running_meteor`."""
 
 
 def _statistics(java: Conversation, examples: Sequence[Example]) -> list[Statistics]:

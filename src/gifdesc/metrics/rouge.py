@@ -51,4 +51,6 @@ def rouge_l_statistics(examples: Sequence[Example]) -> list[Statistics]:
     return [(rouge_l(example),) for example in examples]
 
 
-ROUGE_L = Metric(("rouge_l",), rouge_l_statistics, mean)
+ROUGE_L = Metric(
+    names=("rouge_l",), labels=("ROUGE-L",), statistics=rouge_l_statistics, summarize=mean
+)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gifdesc.config import UNTRAINED
 from gifdesc.data.training_record import RECORD_NAME
-from gifdesc.metrics.scoring import metric_label
+from gifdesc.metrics.scoring import EXACT_MATCH, metric_label, metric_names
 from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
 from gifdesc.model.folder import HISTORY_NAME, read_history
 from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
@@ -21,8 +21,6 @@ from gifdesc.system.hub import upload
 from gifdesc.version import __version__
 
 CARD_NAME = "README.md"
-
-_METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "exact_match")
 
 _FRONT_MATTER = """---
 library_name: gifdesc
@@ -191,9 +189,9 @@ def _scores(checkpoint: Checkpoint, scores: Mapping[str, Any] | None) -> str:
             f"Not known. `gifdesc evaluate --json > {SCORES_NAME}` in the model folder states them."
         )
     blind = scores.get("blind") if isinstance(scores.get("blind"), Mapping) else {}
-    found = {**metrics, "exact_match": scores.get("exact_match")}
+    found = {**metrics, EXACT_MATCH: scores.get(EXACT_MATCH)}
     rows = ["| metric | the model | blind control |", "| --- | --- | --- |"]
-    for key in _METRICS:
+    for key in (*metric_names(), EXACT_MATCH):
         if isinstance(found.get(key), (int, float)):
             rows.append(
                 f"| {metric_label(key)} | {found[key]:.3f} | {_number((blind or {}).get(key))} |"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from gifdesc.metrics.scoring import metric_label
+from gifdesc.metrics.scoring import metric_label, metric_maximum
 from gifdesc.pages.style import baseline_label
 
 if TYPE_CHECKING:
@@ -151,7 +151,6 @@ def _column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
     return [value_or_gap(row.get(key)) for row in history]
 
 
-_OWN_AXIS = "cider"  # reaches 10 where every other score ends at 1
 _MARKERS = ("x", "D", "^", "s", "v", "P")
 _LONGEST_LABEL = 24  # characters
 
@@ -178,7 +177,7 @@ class ScoreRow:
 def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: bool = False) -> str:
     """Scores as points with their intervals, baselines as other marks, as an SVG document.
 
-    CIDEr has an axis of its own. A row without any number is left out.
+    Metrics of one maximum share an axis. A row without any number is left out.
 
     Args:
         rows: from top to bottom.
@@ -191,8 +190,8 @@ def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: boo
     shown = [row for row in rows if _numbers(row)]
     if not shown:
         raise ValueError("scores without a number cannot be drawn")
-    shares = [row for row in shown if row.metric != _OWN_AXIS]
-    panels = [panel for panel in (shares, [r for r in shown if r.metric == _OWN_AXIS]) if panel]
+    maxima = sorted({metric_maximum(row.metric) for row in shown})
+    panels = [[row for row in shown if metric_maximum(row.metric) == top] for top in maxima]
     names = list(dict.fromkeys(name for row in shown for name in row.baselines))
     with drawing(theme):
         num_columns = 2 if is_narrow else 4

@@ -13,9 +13,15 @@ from gifdesc.data.feature_files import Manifest, read_recipe
 from gifdesc.data.names import gif_key
 from gifdesc.errors import UsageError
 from gifdesc.evaluation.bootstrap import Difference
-from gifdesc.evaluation.results import EXACT_MATCH, Evaluation, ScoredCaption
+from gifdesc.evaluation.results import Evaluation, ScoredCaption
 from gifdesc.gif.reader import Indices
-from gifdesc.metrics.scoring import metric_label
+from gifdesc.metrics.scoring import (
+    EXACT_MATCH,
+    MAIN_METRICS,
+    example_metric_names,
+    main_metric,
+    metric_label,
+)
 from gifdesc.model.folder import read_history
 from gifdesc.pages.charts import (
     ScoreRow,
@@ -34,7 +40,6 @@ from gifdesc.system.threads import mapped_ahead
 DEFAULT_GIFS_DIR = Path("gifs")
 """Where GIFs are looked for where nothing is said."""
 
-_OF_EXAMPLES = ("cider", "meteor", "rouge_l", "bleu_4", "bleu_1")
 _ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")
 _CHANCE = 0.05  # a p-value below it is called clear
 
@@ -131,13 +136,12 @@ def evaluation_page(
     num_gifs = f"{result.num_examples} {split}{'GIF' if result.num_examples == 1 else 'GIFs'}"
     return EvaluationPage(
         title=f"{subject.name}: {num_gifs}",
-        rows=_rows(result, subject),
+        rows=score_rows(result, subject),
         examples=examples,
         facts=_facts(result),
         notes=notes,
         history=[] if subject.model_dir is None else drawable(read_history(subject.model_dir)),
-        # Among few GIFs CIDEr hardly weighs words; of one GIF it is always 0.
-        sort_by="rouge_l" if "cider" in result.warnings else "cider",
+        sort_by=main_metric(result.num_examples),
     )
 
 
@@ -160,7 +164,7 @@ def known_frames(features_dir: Path | None) -> FramesOf:
 
 
 def _example(one: ScoredCaption, *, is_known: bool) -> PageExample:
-    scores = {name: one.scores.get(name) for name in _OF_EXAMPLES}
+    scores = {name: one.scores.get(name) for name in example_metric_names()}
     return PageExample(
         name=one.name,
         caption=one.caption,
@@ -170,7 +174,8 @@ def _example(one: ScoredCaption, *, is_known: bool) -> PageExample:
     )
 
 
-def _rows(result: Evaluation, subject: Subject) -> list[ScoreRow]:
+def score_rows(result: Evaluation, subject: Subject) -> list[ScoreRow]:
+    """The scores of an evaluation as rows of the page's chart and table."""
     baselines = {name: scores for name, scores in result.baselines.items() if scores}
     if result.against is not None:
         baselines[_other_name(subject)] = {n: one.score for n, one in result.against.items()}
@@ -236,8 +241,6 @@ def _label(name: str) -> str:
 
 MAX_EXAMPLES = 1000
 """Examples that a page shows at most: the worst ones."""
-
-_SORT_BY = ("cider", "rouge_l", "bleu_4")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,8 +392,9 @@ def worst_first(examples: Sequence[PageExample], metric: str | None) -> list[Pag
 
 
 def _default_order(examples: Sequence[PageExample]) -> str | None:
+    preferred = [name for metric in MAIN_METRICS for name in metric.names]
     known = dict.fromkeys(name for example in examples for name in example.scores)
-    return next((name for name in (*_SORT_BY, *known) if name in known), None)
+    return next((name for name in (*preferred, *known) if name in known), None)
 
 
 def _pictures(draw: Callable[..., str], data: Any) -> dict[str, str]:
