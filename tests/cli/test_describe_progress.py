@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gifdesc.captioning.describe import DescribingEvent
+from gifdesc.captioning.results import DescribingEvent, DescribingSummary
 from gifdesc.captions import Caption
 from gifdesc.cli.progress import DescribingProgress
 
@@ -22,9 +22,11 @@ def test_without_a_terminal_lines_count_what_failed_and_was_done_before(lines):
         DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"),
         DescribingEvent(Path("c.gif"), "c.gif", "c.gif"),
     ]
-    with DescribingProgress(Console(file=lines, width=200), 3) as progress:
+    summary = DescribingSummary()
+    with DescribingProgress(Console(file=lines, width=200), 3, summary) as progress:
         for event in events:
-            progress.advance(event)
+            summary.add(event)
+            progress.advance()
     assert lines.getvalue().splitlines() == [
         "1/3 GIFs, 0 failed, 0 done before",
         "2/3 GIFs, 1 failed, 0 done before",

@@ -169,6 +169,13 @@ def test_an_empty_list_on_stdin_is_nothing_to_do(output):
     assert not output.exists()
 
 
+def test_wrong_paths_before_a_good_one_are_reported_once(gifs, output, tmp_path):
+    done = extract(tmp_path / "missing.gif", gifs / "one.gif", "--json", output=output)
+    assert done.code == 1
+    assert done.errors == [f"{tmp_path / 'missing.gif'}: no such file or folder"]
+    assert {name: json.loads(done.out)[name] for name in ("ok", "failed")} == {"ok": 1, "failed": 1}
+
+
 def test_wrong_paths_are_reported_before_the_weights_are_looked_for(output, tmp_path):
     done = extract(tmp_path / "missing", "--weights", "gone.pth", output=output)
     assert done.code == 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from builders import epoch_result
-from gifdesc.captioning.describe import DescribingEvent
+from gifdesc.captioning.results import DescribingEvent, DescribingSummary
 from gifdesc.captions import Caption
 from gifdesc.checks.gifs import Inspection
 from gifdesc.cli import progress as progress_module
@@ -28,7 +29,7 @@ from gifdesc.cli.progress import (
 )
 from gifdesc.config import TrainingConfig
 from gifdesc.data.feature_files import ManifestEntry
-from gifdesc.features.extraction import ExtractionEvent
+from gifdesc.features.results import ExtractionEvent, ExtractionSummary
 from gifdesc.system.waits import Wait, showing_waits, wait_for
 from gifdesc.training.results import StepResult
 
@@ -53,11 +54,15 @@ def test_without_a_terminal_lines_say_how_far_extraction_is(lines):
         ManifestEntry(source="b", status="failed", error="not a GIF"),
         ManifestEntry(source="c", status="ok", sampled_frames=(0,)),
     ]
-    with ExtractionProgress(Console(file=lines, width=200), count) as progress:
-        progress.advance(ExtractionEvent(entries[0], Path("a"), "a"))
+    summary = ExtractionSummary()
+    with ExtractionProgress(Console(file=lines, width=200), count, summary) as progress:
+        summary.add(ExtractionEvent(entries[0], Path("a"), "a"))
+        progress.advance()
         count.total = 3
-        progress.advance(ExtractionEvent(entries[1], Path("b"), "b"))
-        progress.advance(ExtractionEvent(entries[2], Path("c"), "c", skipped=True))
+        summary.add(ExtractionEvent(entries[1], Path("b"), "b"))
+        progress.advance()
+        summary.add(ExtractionEvent(entries[2], Path("c"), "c", skipped=True))
+        progress.advance()
     first, second, third = lines.getvalue().splitlines()
     assert first.startswith("1 done, 0 failed, 0 done before, ")
     assert second.startswith("2/3 GIFs, 1 failed, 0 done before, ")
@@ -168,11 +173,9 @@ def terminal(width: int) -> Console:
 def extracting(console: Console) -> LiveProgress:
     count = Count()
     count.total = 123_456
-    progress = ExtractionProgress(console, count)
-    progress._num_done = 98_765
-    progress._counts["failed"] = 432
-    entry = ManifestEntry(source="c", status="ok", sampled_frames=(0,))
-    progress.advance(ExtractionEvent(entry, Path("c"), "c", skipped=True))
+    counts = Counter(ok=98_765 - 432, failed=432, skipped=1)
+    progress = ExtractionProgress(console, count, ExtractionSummary(counts))
+    progress.advance()
     return progress
 
 
@@ -191,8 +194,10 @@ def captioning(console: Console) -> LiveProgress:
 
 
 def describing(console: Console) -> LiveProgress:
-    progress = DescribingProgress(console, 123_456)
-    progress.advance(DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"))
+    summary = DescribingSummary()
+    summary.add(DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"))
+    progress = DescribingProgress(console, 123_456, summary)
+    progress.advance()
     return progress
 
 

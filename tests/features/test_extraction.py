@@ -25,7 +25,6 @@ from gifdesc.features import frames as sampled
 from gifdesc.features.backbone import Backbone
 from gifdesc.features.encoder import TorchEncoder
 from gifdesc.features.extraction import (
-    ExtractionEvent,
     extract,
     find_orphans,
     look_ahead,
@@ -33,6 +32,7 @@ from gifdesc.features.extraction import (
 )
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform
+from gifdesc.features.results import ExtractionEvent
 from gifdesc.system.files import sha256_of
 from gifdesc.system.locking import LOCK_NAME
 from helpers import COLOURS, draw_broken_gif, draw_gif, truncate

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.captioning.captioner import GifCaptioner
+from gifdesc.captioning.results import DescribingEvent
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig, to_json
 from gifdesc.data.descriptions import TEXT_SUFFIX
@@ -30,30 +31,6 @@ ORIGIN_NAME = "origin.json"
 """What made the descriptions of a folder."""
 
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class DescribingEvent:
-    """What became of one input.
-
-    Attributes:
-        path: the input.
-        source: its name in the folder of descriptions: its path under the folder given first.
-        name: what messages call the input.
-        caption: what was said; None where it was skipped.
-        error: why there is no description, None if there is one.
-    """
-
-    path: Path
-    source: str
-    name: str
-    caption: Caption | None = None
-    error: str | None = None
-
-    @property
-    def is_skipped(self) -> bool:
-        """It was described before."""
-        return self.caption is None and self.error is None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -64,6 +63,7 @@ def describe(
     with exit_on_error(debug=debug, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
+        from gifdesc.captioning.results import DescribingSummary
         from gifdesc.data.gifs import PassedOver, find_gifs
 
         passed_over = PassedOver()
@@ -71,43 +71,32 @@ def describe(
         arguments = read_paths(paths, null=null)
         inputs = list(find_gifs(arguments, passed_over))
         warn_of_passed_over(passed_over)
-        if not inputs:
-            _report(Counter(), [], output, json=json)
-            return
-        captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
-        from gifdesc.captioning.describe import Origin
-        from gifdesc.captioning.describe import describe as run
-        from gifdesc.cli.progress import DescribingProgress
-        from gifdesc.config import DecodingConfig
+        summary = DescribingSummary()
+        if inputs:
+            captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
+            from gifdesc.captioning.describe import Origin
+            from gifdesc.captioning.describe import describe as run
+            from gifdesc.cli.progress import DescribingProgress
+            from gifdesc.config import DecodingConfig
 
-        config = DecodingConfig(num_beams=beam, num_captions=num_captions, max_tokens=max_length)
-        counts: Counter[str] = Counter()
-        failures: list[dict[str, Any]] = []
-        with DescribingProgress(stderr, len(inputs)) as progress:
+            config = DecodingConfig(
+                num_beams=beam, num_captions=num_captions, max_tokens=max_length
+            )
             origin = Origin(model, prompt, captioner.commit)
-            events = run(inputs, output, captioner, origin, config, force=force)
-            for event in events:
-                if event.error is not None:
-                    failures.append({"path": event.name, "error": event.error})
-                    print_error(f"{event.name}: {event.error}")
-                elif event.caption is not None and event.caption.note is not None:
-                    warn(f"{event.name}: {event.caption.note}")
-                status = "skipped" if event.is_skipped else "failed" if event.error else "ok"
-                counts[status] += 1
-                progress.advance(event)
-        _report(counts, failures, output, json=json)
-
-
-def _report(
-    counts: Counter[str], failures: list[dict[str, Any]], output: Path, *, json: bool
-) -> None:
-    """Report how the run ended; exit with 1 where something failed."""
-    info(
-        f"{counts['ok']} described, {counts['skipped']} done before, "
-        f"{counts['failed']} failed -> {output}"
-    )
-    if json:
-        numbers = {key: counts[key] for key in ("ok", "skipped", "failed")}
-        print_json({**numbers, "output": str(output), "failures": failures})
-    if counts["failed"]:
-        raise typer.Exit(EXIT_FAILED)
+            with DescribingProgress(stderr, len(inputs), summary) as progress:
+                for event in run(inputs, output, captioner, origin, config, force=force):
+                    summary.add(event)
+                    if event.error is not None:
+                        print_error(f"{event.name}: {event.error}")
+                    elif event.caption is not None and event.caption.note is not None:
+                        warn(f"{event.name}: {event.caption.note}")
+                    progress.advance()
+        counts = summary.counts
+        info(
+            f"{counts['ok']} described, {counts['skipped']} done before, "
+            f"{counts['failed']} failed -> {output}"
+        )
+        if json:
+            print_json(summary.to_json(output))
+        if counts["failed"]:
+            raise typer.Exit(EXIT_FAILED)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import chain
+from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,11 +32,11 @@ from gifdesc.cli.options import (
 )
 from gifdesc.config import Framing, Precision, Sampling
 from gifdesc.system.device_name import check_device_name
+from gifdesc.system.iteration import non_empty
 from gifdesc.system.waits import wait_for
 
 if TYPE_CHECKING:
     from gifdesc.data.gifs import GifInput
-    from gifdesc.features.extraction import ExtractionEvent
 
 
 def extract(
@@ -117,15 +116,20 @@ def extract(
         check_device_name(device)
         arguments = read_paths(paths, null=null)
         from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs
+        from gifdesc.features.results import ExtractionSummary
 
         passed_over = PassedOver()
-        inputs = find_gifs(arguments, passed_over)
-        report = _Report()
-        # Wrong paths are reported before the network is loaded, and alone need none.
-        found = next((gif for gif in map(report.unless_failed, inputs) if gif is not None), None)
-        if found is not None:
-            inputs = chain(report.failed, [found], inputs)
-            report = _Report()
+        summary = ExtractionSummary()
+
+        def is_failed(gif: GifInput) -> bool:
+            if gif.error is not None:
+                summary.add_failure(gif.name, gif.error)
+                print_error(f"{gif.name}: {gif.error}")
+            return gif.error is not None
+
+        # Wrong paths at the start are reported before the network is loaded, and alone need none.
+        inputs = non_empty(dropwhile(is_failed, find_gifs(arguments, passed_over)))
+        if inputs is not None:
             from gifdesc.cli.progress import ExtractionProgress
 
             with wait_for("starting"):
@@ -134,8 +138,6 @@ def extract(
                 from gifdesc.features.extraction import extract as run
                 from gifdesc.features.extraction import look_ahead
                 from gifdesc.features.extractor import FeatureExtractor
-                from gifdesc.features.loader import default_num_workers
-                from gifdesc.system.device import resolve_device
 
             num_undone, inputs = look_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
             with wait_for("loading ResNet50"):
@@ -152,14 +154,12 @@ def extract(
                 )
             if batch_frames is not None:
                 extractor.batch_frames = batch_frames
-            if num_workers is None:
-                num_workers = default_num_workers(resolve_device(device).type)
             if weights == UNTRAINED:
                 warn(
                     "ResNet50 is untrained (random weights): its features carry no learned visual "
                     "information"
                 )
-            with ExtractionProgress(stderr, BackgroundCount(arguments)) as progress:
+            with ExtractionProgress(stderr, BackgroundCount(arguments), summary) as progress:
                 events = run(
                     inputs,
                     output,
@@ -169,66 +169,33 @@ def extract(
                     num_workers=num_workers,
                 )
                 for event in events:
-                    report.add(event)
-                    progress.advance(event)
-            report.warn_of_names()
+                    summary.add(event)
+                    if event.error is not None:
+                        print_error(f"{event.name}: {event.error}")
+                    elif event.note is not None:
+                        warn(f"{event.name}: {event.note}")
+                    progress.advance()
+            _report_long_names(summary.long_names)
             _report_orphans(output, prune=prune)
         warn_of_passed_over(passed_over)
-        counts = report.counts
+        counts = summary.counts
         info(
             f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "
             f"{counts['skipped']} done before, {counts['failed']} failed -> {output}"
         )
         if json:
-            summary = {"output": str(output), "failures": report.failures}
-            print_json({**{key: counts[key] for key in STATUSES}, **summary})
+            print_json(summary.to_json(output))
         if counts["failed"]:
             raise typer.Exit(EXIT_FAILED)
 
 
-class _Report:
-    """What became of the inputs, and a line on stderr for each that failed or is odd."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.failures: list[dict[str, Any]] = []
-        self.failed: list[GifInput] = []
-        self._longer_names: list[str] = []
-
-    def unless_failed(self, gif: GifInput) -> GifInput | None:
-        """The input, or None for one that gives no file, which counts as failed."""
-        if gif.error is None:
-            return gif
-        self.failed.append(gif)
-        self._fail(gif.name, gif.error)
-        return None
-
-    def add(self, event: ExtractionEvent) -> None:
-        """Count an input that was worked on."""
-        entry = event.entry
-        if entry.status == "failed":
-            self._fail(event.name, entry.error or "")
-            return
-        self.counts["skipped" if event.skipped else entry.status] += 1
-        if not event.skipped and (remark := entry.error or entry.note):
-            warn(f"{event.name}: {remark}")
-        if event.taken is not None:
-            self._longer_names.append(entry.source)
-
-    def _fail(self, name: str, reason: str) -> None:
-        self.counts["failed"] += 1
-        self.failures.append({"path": name, "error": reason})
-        print_error(f"{name}: {reason}")
-
-    def warn_of_names(self) -> None:
-        """Report the GIFs that have longer names, because other GIFs are in the folder."""
-        if self._longer_names:
-            names = counted(len(self._longer_names), "name")
-            warn(
-                f"the folder holds the features of GIFs from another folder, so {names} "
-                f"{'has' if len(self._longer_names) == 1 else 'have'} more of the path: "
-                f"{list_some(self._longer_names, 3)}"
-            )
+def _report_long_names(names: list[str]) -> None:
+    if names:
+        verb = "has" if len(names) == 1 else "have"
+        warn(
+            f"the folder holds the features of GIFs from another folder, so "
+            f"{counted(len(names), 'name')} {verb} more of the path: {list_some(names, 3)}"
+        )
 
 
 def _report_orphans(output: Path, *, prune: bool) -> None:
@@ -245,6 +212,3 @@ def _report_orphans(output: Path, *, prune: bool) -> None:
         return
     verb = "has" if len(names) == 1 else "have"
     warn(f"{files} {verb} no GIF any more: {list_some(names)}; remove with --prune")
-
-
-STATUSES = ("ok", "truncated", "skipped", "failed")

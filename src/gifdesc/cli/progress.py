@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -24,12 +23,12 @@ from rich.progress import (
 from gifdesc.system.waits import Advance, Wait
 
 if TYPE_CHECKING:
-    from gifdesc.captioning.describe import DescribingEvent
+    from gifdesc.captioning.results import DescribingSummary
     from gifdesc.captions import Caption
     from gifdesc.checks.gifs import Inspection
     from gifdesc.config import TrainingConfig
     from gifdesc.data.gifs import BackgroundCount
-    from gifdesc.features.extraction import ExtractionEvent
+    from gifdesc.features.results import ExtractionSummary
     from gifdesc.training.results import EpochResult, StepResult
 
 _LINE_INTERVAL_SECONDS = 10.0
@@ -207,32 +206,29 @@ class CaptionProgress(LiveProgress):
 class ExtractionProgress(LiveProgress):
     """Shows the GIFs done, failed and skipped, frames per second and the time left."""
 
-    def __init__(self, console: Console, count: BackgroundCount) -> None:
+    def __init__(
+        self, console: Console, count: BackgroundCount, summary: ExtractionSummary
+    ) -> None:
         super().__init__(console)
         self._count = count
-        self._num_done = 0
-        self._counts: Counter[str] = Counter()
-        self._num_frames = 0
+        self._summary = summary
         self._start_seconds = time.monotonic()
         self.show(["extracting"])
 
-    def advance(self, event: ExtractionEvent) -> None:
-        """Count one finished GIF."""
-        self._num_done += 1
-        self._counts["skipped" if event.skipped else event.entry.status] += 1
-        if not event.skipped:
-            self._num_frames += len(event.entry.sampled_frames or ())
+    def advance(self) -> None:
+        """Show the summary, to which a GIF was added."""
+        num_done, counts = self._summary.num_done, self._summary.counts
         seconds = max(1e-9, time.monotonic() - self._start_seconds)
         total = self._count.total
         parts = [
-            f"{self._num_done} done" if total is None else f"{self._num_done}/{total} GIFs",
-            f"{self._counts['failed']} failed",
-            f"{self._counts['skipped']} done before",
-            f"{self._num_frames / seconds:.0f} frames/s",
+            f"{num_done} done" if total is None else f"{num_done}/{total} GIFs",
+            f"{counts['failed']} failed",
+            f"{counts['skipped']} done before",
+            f"{self._summary.num_frames / seconds:.0f} frames/s",
         ]
-        self.show(parts, completed=self._num_done, total=total)
+        self.show(parts, completed=num_done, total=total)
         if total is not None:
-            left_seconds = seconds / self._num_done * max(0, total - self._num_done)
+            left_seconds = seconds / num_done * max(0, total - num_done)
             parts.append(f"{left_seconds:.0f} s left")
         self.line(", ".join(parts))
 
@@ -309,25 +305,20 @@ class TrainingProgress(LiveProgress):
 class DescribingProgress(LiveProgress):
     """Shows the GIFs done, and how many of them failed or were done before."""
 
-    def __init__(self, console: Console, num_gifs: int) -> None:
+    def __init__(self, console: Console, num_gifs: int, summary: DescribingSummary) -> None:
         super().__init__(console, num_gifs)
         self._num_gifs = num_gifs
-        self._num_done = 0
-        self._num_failed = 0
-        self._num_skipped = 0
+        self._summary = summary
         self.show(["describing"])
 
-    def advance(self, event: DescribingEvent) -> None:
-        """Count one finished GIF."""
-        self._num_done += 1
-        self._num_failed += event.error is not None
-        self._num_skipped += event.is_skipped
+    def advance(self) -> None:
+        """Show the summary, to which a GIF was added."""
         parts = [
-            f"{self._num_done}/{self._num_gifs} GIFs",
-            f"{self._num_failed} failed",
-            f"{self._num_skipped} done before",
+            f"{self._summary.num_done}/{self._num_gifs} GIFs",
+            f"{self._summary.counts['failed']} failed",
+            f"{self._summary.counts['skipped']} done before",
         ]
-        self.show(parts, completed=self._num_done)
+        self.show(parts, completed=self._summary.num_done)
         self.line(", ".join(parts))
 
 

@@ -25,32 +25,14 @@ from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
-from gifdesc.features.loader import Loaded, Task, load_gifs
+from gifdesc.features.loader import Loaded, Task, default_num_workers, load_gifs
+from gifdesc.features.results import ExtractionEvent
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.files import reason, remove_leftovers
 from gifdesc.system.locking import locked
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 """Why one feature file cannot be written while others can: its path is taken, or too long."""
-
-
-@dataclass(frozen=True)
-class ExtractionEvent:
-    """What became of one input.
-
-    Attributes:
-        entry: its line of the manifest.
-        path: the input itself.
-        name: what messages call the input.
-        skipped: it is as it was when it was done before.
-        taken: the name that it would have if another GIF did not have it, None where it has it.
-    """
-
-    entry: ManifestEntry
-    path: Path
-    name: str
-    skipped: bool = False
-    taken: str | None = None
 
 
 class _BlockedError(FeatureError):
@@ -72,7 +54,7 @@ def extract(
     *,
     force: bool = False,
     retry_failed: bool = False,
-    num_workers: int = 0,
+    num_workers: int | None = 0,
 ) -> Iterator[ExtractionEvent]:
     """Make the feature file of every input, skipping what is done, and keep the manifest.
 
@@ -85,7 +67,7 @@ def extract(
         extractor: holds the recipe and the network.
         force: redo what is done.
         retry_failed: redo what failed, although the file is the same.
-        num_workers: processes that read GIFs; 0 for one thread.
+        num_workers: processes that read GIFs; 0 for one thread, None to choose by the device.
 
     Yields:
         One event per input, when its files are safe on disk.
@@ -94,6 +76,8 @@ def extract(
         FeatureError: the folder holds features of another recipe, another run is writing to it,
             or it cannot be written.
     """
+    if num_workers is None:
+        num_workers = default_num_workers(extractor.device_type)
     try:
         refusal = FeatureError(
             f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "

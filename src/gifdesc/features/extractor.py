@@ -31,10 +31,23 @@ NOT_FINITE = (
 
 
 class FeatureExtractor:
-    """GIFs to feature vectors by one recipe, on one device."""
+    """GIFs to feature vectors by one recipe, on one device.
 
-    def __init__(self, backbone: Backbone, recipe: FeatureRecipe, encoder: FrameEncoder) -> None:
+    Attributes:
+        recipe: how the features are made.
+        transform: from frames to the network's input.
+        device_type: `cpu`, `cuda` or `mps`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        recipe: FeatureRecipe,
+        encoder: FrameEncoder,
+        device_type: str = "cpu",
+    ) -> None:
         self.recipe = recipe
+        self.device_type = device_type
         self.transform = backbone.transform.framed(recipe.framing)
         self._batches = FrameBatches(encoder)
 
@@ -101,7 +114,7 @@ class FeatureExtractor:
             precision=precision,
             gifdesc_version=__version__,
         )
-        return cls(backbone, recipe, encoder)
+        return cls(backbone, recipe, encoder, torch_device.type)
 
     @classmethod
     def for_recipe(
@@ -140,7 +153,7 @@ class FeatureExtractor:
         # A GPU's 16-bit features are near enough to float32: a CPU has nothing else to offer.
         precision = "float32" if torch_device.type == "cpu" else recipe.precision
         encoder = make_encoder(backbone.network, torch_device, precision=precision)
-        return cls(backbone, recipe, encoder)
+        return cls(backbone, recipe, encoder, torch_device.type)
 
     def sample(self, source: GifSource) -> SampledGif:
         """Decode, sample and preprocess one GIF; see `sample_source`."""
