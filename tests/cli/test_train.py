@@ -436,8 +436,8 @@ def test_help_shows_the_default_recipes_values():
         "--fusion": preset.model.fusion,
         "--hidden-size": preset.model.hidden_size,
     }.items():
-        _, _, after = shown.partition(f" {option} <")
-        assert after.partition(" --")[0].partition("[default: ")[2].startswith(f"({value})"), option
+        _, _, after = shown.partition(f" {option} ")
+        assert after.partition("[default: ")[2].startswith(f"{value}]"), option
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
+from gifdesc.cli.help import HelpCommand, HelpGroup, example
 from gifdesc.cli.train import train
 from gifdesc.system.process import ignore_interrupts
 from gifdesc.version import __version__
@@ -19,6 +20,7 @@ from gifdesc.version import __version__
 app = typer.Typer(
     name="gifdesc",
     help="Describe animated GIFs: extract features, train a captioner, score it, caption.",
+    cls=HelpGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -45,9 +47,16 @@ def _root(
     """Describe animated GIFs: extract features, train a captioner, score it, caption."""
 
 
-app.command(epilog=KINDS_HELP)(check)
-for command in (extract, train, evaluate, describe, caption, demo):
-    app.command()(command)
+for command, epilog in (
+    (check, f"{KINDS_HELP}\n\n{example('gifdesc check ./gifs --descriptions ./descriptions')}"),
+    (extract, example("gifdesc extract ./gifs --output ./features")),
+    (train, example("gifdesc train --features ./features --epochs 10")),
+    (evaluate, example("gifdesc evaluate --model ./model --html report.html")),
+    (describe, example("gifdesc describe ./gifs --model user/model")),
+    (caption, example("gifdesc caption ./gifs --json > captions.jsonl")),
+    (demo, example("gifdesc demo ./gifdesc-demo")),
+):
+    app.command(cls=HelpCommand, epilog=epilog)(command)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.help import DECODING, MODEL, OUTPUT
 from gifdesc.cli.loading import load_captioner
 from gifdesc.cli.options import (
     Debug,
@@ -55,12 +56,97 @@ def caption(
     model: ModelName = "model",
     prompt: Prompt = None,
     revision: Revision = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            parser=user_name,
+            metavar="FILE",
+            help="The backbone's weights, for a model whose features were made from a file.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam",
+            min=1,
+            help="Captions kept at every token of the search; 1 is greedy search.",
+            show_default="5; 1 for a vision-language model",
+            rich_help_panel=DECODING,
+        ),
+    ] = None,
+    length_penalty: Annotated[
+        float,
+        typer.Option(
+            "--length-penalty",
+            help="Above 1 favours long captions, below 1 short captions.",
+            rich_help_panel=DECODING,
+        ),
+    ] = 1.0,
+    num_captions: Annotated[
+        int,
+        typer.Option(
+            "--num-captions",
+            min=1,
+            help="Alternative captions in the JSON (n-best).",
+            rich_help_panel=DECODING,
+        ),
+    ] = 1,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Most tokens of a caption.",
+            show_default="1.5 times the longest training caption; 64 for a vision-language model",
+            rich_help_panel=DECODING,
+        ),
+    ] = None,
+    no_repeat_ngram: Annotated[
+        int,
+        typer.Option(
+            "--no-repeat-ngram",
+            metavar="N",
+            min=0,
+            help="Never repeat N tokens in a row (0: off).",
+            rich_help_panel=DECODING,
+        ),
+    ] = 0,
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample",
+            help="Draw captions at random instead of searching.",
+            rich_help_panel=DECODING,
+        ),
+    ] = False,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            "--temperature",
+            min=0.0,
+            help="Sampling temperature: below 1 is safer, above 1 more varied.",
+            rich_help_panel=DECODING,
+        ),
+    ] = 1.0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top-p",
+            min=0.0,
+            max=1.0,
+            help="Sample from the likeliest tokens that together have this probability.",
+            rich_help_panel=DECODING,
+        ),
+    ] = 1.0,
     format_name: Annotated[
         CaptionFormat | None,
         typer.Option(
             "--format",
-            help="Form of the output.  [default: by the ending of FILE (.json, .jsonl, .tsv, "
-            ".csv), else text]",
+            help="Format of the captions.",
+            show_default="by the suffix of FILE (.json, .jsonl, .tsv, .csv), else text",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     json: Json = False,
@@ -71,19 +157,31 @@ def caption(
             "-o",
             parser=user_path,
             metavar="FILE",
-            help="Write there instead of to stdout.",
+            help="Write captions to FILE instead of stdout.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     skip_done: Annotated[
         bool,
-        typer.Option("--skip-done", help="Go on with --output FILE: skip the GIFs in it."),
+        typer.Option(
+            "--skip-done",
+            help="Continue --output FILE: skip the GIFs that it contains.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     write_sidecar: Annotated[
         bool,
-        typer.Option("--write-sidecar", help="Write each caption to a .txt beside its GIF, too."),
+        typer.Option(
+            "--write-sidecar",
+            help="Also write each caption to a .txt file beside its GIF.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite sidecars and FILE that are there.")
+        bool,
+        typer.Option(
+            "--force", help="Overwrite FILE and .txt files that exist.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     explain: Annotated[
         Path | None,
@@ -91,82 +189,32 @@ def caption(
             "--explain",
             parser=user_path,
             metavar="FILE",
-            help="Draw which frames every word attended to: a page (.html) or a picture (.png).",
+            help="Show which frames each word attended to, as a page (.html) or a picture (.png).",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     alt_text: Annotated[
         bool,
         typer.Option(
-            "--alt-text", help="Write captions as alternative text: one sentence, cut at a word."
+            "--alt-text",
+            help="Write captions as alternative text: one sentence, cut at a word.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     alt_text_length: Annotated[
         int,
         typer.Option(
-            "--alt-text-length", min=1, help="The most characters of an alternative text."
+            "--alt-text-length",
+            min=1,
+            help="Most characters of an alternative text.",
+            rich_help_panel=OUTPUT,
         ),
     ] = DEFAULT_CHARACTERS,
-    beam: Annotated[
-        int | None,
-        typer.Option(
-            "--beam",
-            min=1,
-            help="Beams kept while searching; 1 is greedy.  [default: 5, of a vision-language "
-            "model 1]",
-        ),
-    ] = None,
-    length_penalty: Annotated[
-        float,
-        typer.Option("--length-penalty", help="Above 1 favours long captions, below short ones."),
-    ] = 1.0,
-    num_captions: Annotated[
-        int, typer.Option("--num-captions", min=1, help="Alternatives in the JSON (n-best).")
-    ] = 1,
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            "--max-length",
-            min=1,
-            help="Tokens after which a caption is cut.  [default: half as many again as the "
-            "longest training caption has; of a vision-language model 64]",
-        ),
-    ] = None,
-    no_repeat_ngram: Annotated[
-        int,
-        typer.Option(
-            "--no-repeat-ngram",
-            metavar="N",
-            min=0,
-            help="Repeat no N tokens in a row; 0 allows it.",
-        ),
-    ] = 0,
-    sample: Annotated[
-        bool, typer.Option("--sample", help="Draw captions at random instead of searching.")
-    ] = False,
-    temperature: Annotated[
-        float,
-        typer.Option("--temperature", min=0.0, help="Of --sample: below 1 surer, above 1 wilder."),
-    ] = 1.0,
-    top_p: Annotated[
-        float,
-        typer.Option(
-            "--top-p", min=0.0, max=1.0, help="Of --sample: share of probability drawn from."
-        ),
-    ] = 1.0,
-    seed: Seed = 0,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights",
-            parser=user_name,
-            metavar="FILE",
-            help="The backbone's weights, if the model's features were made from a file.",
-        ),
-    ] = None,
     device: Device = "auto",
+    seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
-    """Write a caption for every GIF, in input order, each as soon as it is there."""
+    """Write a caption for every GIF, in input order, as soon as it is ready."""
     chosen = _choose_format(format_name, output, json=json)
     with exit_on_error(debug=debug, json=chosen == "json") as errors:
         if json and format_name not in (None, "json"):

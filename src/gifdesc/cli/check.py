@@ -22,6 +22,7 @@ from gifdesc.cli.console import (
     printable,
     stderr,
 )
+from gifdesc.cli.help import INPUT, OUTPUT, section
 from gifdesc.cli.options import Debug, Json, Paths, read_paths, user_path, warn_of_passed_over
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
@@ -33,9 +34,8 @@ _MIN_TABLE_WIDTH = 60
 _MAX_PATH_WIDTH = 60
 """Characters to which paths are padded where there is no terminal; a longer one sticks out."""
 
-KINDS_HELP = "\b\nKinds of findings (a file may have several):\n" + "\n".join(
-    f"  {kind:<22} {line}" for kind, line in KINDS.items()
-)
+KINDS_HELP = section("Kinds of findings", (f"{kind:<22} {line}" for kind, line in KINDS.items()))
+"""The end of the command's help."""
 
 
 def check(
@@ -46,26 +46,33 @@ def check(
             "--descriptions",
             parser=user_path,
             metavar="PATH",
-            help="Check these as well: a folder of .txt files (one description a line), or a "
-            ".tsv or .jsonl file.",
+            help="Also check these: a folder of .txt files (one description per line), or a .tsv "
+            "or .jsonl file.",
+            rich_help_panel=INPUT,
         ),
-    ] = None,
-    kind: Annotated[
-        Kind | None,
-        typer.Option("--list", metavar="KIND", help="Write only the paths of one kind, for xargs."),
     ] = None,
     null: Annotated[
         bool,
         typer.Option(
-            "-0",
             "--null",
-            help="Paths end with NUL: those of the list on stdin, and those that --list writes.",
+            "-0",
+            help="Paths end with NUL: in the list on stdin, and in the output of --list.",
+            rich_help_panel=INPUT,
         ),
     ] = False,
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            "--list",
+            metavar="KIND",
+            help="Write only the paths that have findings of one kind, for xargs.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check GIFs and their descriptions before a long run. Exit code 1 if anything is found."""
+    """Report broken, still and duplicate GIFs and wrong descriptions. Exit code 1 if any."""
     with exit_on_error(debug=debug, json=json):
         if json and kind is not None:
             raise typer.BadParameter("--json and --list exclude each other")

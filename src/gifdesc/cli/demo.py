@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gifdesc.cli.console import exit_on_error, info
+from gifdesc.cli.help import OUTPUT
 from gifdesc.cli.options import Debug, Device, Seed, user_path
 from gifdesc.system.waits import wait_for
 
@@ -19,17 +20,30 @@ _NUM_SHOWN = 6
 def demo(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(parser=user_path, metavar="[DIR]", help="Where to work.")
+        Path,
+        typer.Argument(
+            parser=user_path,
+            metavar="DIR",
+            help="Folder for the GIFs and all results.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = Path("gifdesc-demo"),
     data_only: Annotated[
-        bool, typer.Option("--data-only", help="Draw the GIFs and descriptions, no more.")
+        bool,
+        typer.Option(
+            "--data-only",
+            help="Draw the GIFs and their descriptions, then stop.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
-    num_gifs: Annotated[int, typer.Option("--num-gifs", min=1, help="GIFs to draw.")] = 216,
-    seed: Seed = 0,
+    num_gifs: Annotated[
+        int, typer.Option("--num-gifs", min=1, help="GIFs to draw.", rich_help_panel=OUTPUT)
+    ] = 216,
     device: Device = "auto",
+    seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
-    """Draw a small world of GIFs, then extract, train, evaluate and caption. Needs no network."""
+    """Draw small GIFs, then extract, train, evaluate and caption, all offline."""
     with exit_on_error(debug=debug):
         with wait_for("starting"):
             from gifdesc.demo import draw_world

@@ -1,4 +1,4 @@
-"""`gifdesc describe`: GIFs to description files, by a model that can describe already."""
+"""`gifdesc describe`: GIFs to description files, written by a captioning model."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.help import DECODING, OUTPUT
 from gifdesc.cli.loading import load_captioner
 from gifdesc.cli.options import (
     Debug,
@@ -38,28 +39,46 @@ def describe(
     paths: Paths,
     model: ModelName,
     null: Null = False,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", parser=user_path, metavar="DIR", help="Folder of description files."
-        ),
-    ] = Path("descriptions"),
     prompt: Prompt = None,
     revision: Revision = None,
     beam: NumBeams = 1,
     num_captions: Annotated[
         int,
-        typer.Option("--num-captions", min=1, help="Descriptions of each GIF (n-best)."),
+        typer.Option(
+            "--num-captions",
+            min=1,
+            help="Descriptions of each GIF (n-best).",
+            rich_help_panel=DECODING,
+        ),
     ] = 1,
     max_length: Annotated[
-        int, typer.Option("--max-length", min=1, help="Tokens after which a caption is cut.")
+        int,
+        typer.Option(
+            "--max-length", min=1, help="Most tokens of a caption.", rich_help_panel=DECODING
+        ),
     ] = 64,
-    force: Annotated[bool, typer.Option("--force", help="Redo what is done.")] = False,
-    device: Device = "auto",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=user_path,
+            metavar="DIR",
+            help="Folder of description files.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = Path("descriptions"),
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Describe all GIFs again, also finished ones.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     json: Json = False,
+    device: Device = "auto",
     debug: Debug = False,
 ) -> None:
-    """Write a description file for every GIF, to train on. A rerun skips what is described."""
+    """Write a description file for every GIF, to train on. A rerun skips finished GIFs."""
     with exit_on_error(debug=debug, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")

@@ -17,6 +17,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.help import DECODING, INPUT, OUTPUT, SCORES
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -51,13 +52,17 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: ModelDir = Path("model"),
     features: FeaturesDir = Path("features"),
     descriptions: DescriptionsPath = Path("descriptions"),
-    split: Annotated[
-        Split, typer.Option("--split", help="Which GIFs; test ones were never trained on.")
-    ] = "test",
     splits: SplitsDir = None,
+    split: Annotated[
+        Split,
+        typer.Option(
+            "--split",
+            help="GIFs to score; no model was trained on the test split.",
+            rich_help_panel=INPUT,
+        ),
+    ] = "test",
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -66,6 +71,7 @@ def evaluate(
             metavar="FILE",
             help="Score these captions instead of a model's: lines of `caption --json`, "
             '{"id": ..., "caption": ...}, or name<TAB>caption.',
+            rich_help_panel=INPUT,
         ),
     ] = None,
     references: Annotated[
@@ -74,27 +80,50 @@ def evaluate(
             "--references",
             parser=user_path,
             metavar="PATH",
-            help='With --predictions: {"id": ..., "captions": [...]} or id<TAB>caption a line, '
-            "or a folder of descriptions.",
+            help="The references for --predictions: lines of "
+            '{"id": ..., "captions": [...]} or id<TAB>caption, or a folder of descriptions.',
+            rich_help_panel=INPUT,
         ),
     ] = None,
+    model: ModelDir = Path("model"),
+    beam: NumBeams = 5,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Most tokens of a caption.",
+            show_default="1.5 times the longest training caption",
+            rich_help_panel=DECODING,
+        ),
+    ] = None,
+    meteor: Annotated[
+        bool,
+        typer.Option(
+            "--meteor/--no-meteor",
+            help="Compute METEOR, which needs Java and the extra gifdesc[meteor], and takes time.",
+            rich_help_panel=SCORES,
+        ),
+    ] = True,
     against: Annotated[
         Path | None,
         typer.Option(
             "--against",
             parser=user_path,
             metavar="FILE",
-            help="Another system's captions of the same GIFs: how the scores differ, and how "
-            "likely so by chance.",
+            help="Compare with another system's captions of the same GIFs (paired bootstrap).",
+            rich_help_panel=SCORES,
         ),
     ] = None,
+    json: Json = False,
     per_example: Annotated[
         Path | None,
         typer.Option(
             "--per-example",
             parser=user_path,
             metavar="FILE",
-            help="Write each GIF's captions and scores there, one JSON object a line.",
+            help="Write each GIF's captions and scores to FILE, one JSON object per line.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     html: Annotated[
@@ -103,7 +132,8 @@ def evaluate(
             "--html",
             parser=user_path,
             metavar="FILE",
-            help="Write a page there: the scores, and every caption beside its GIF, worst first.",
+            help="Write a page with the scores and every caption beside its GIF, worst first.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     gifs: Annotated[
@@ -112,40 +142,23 @@ def evaluate(
             "--gifs",
             parser=user_path,
             metavar="DIR",
-            help="With --html: where the GIFs lie.",
-            show_default="./gifs, if it is there",
-        ),
-    ] = None,
-    meteor: Annotated[
-        bool,
-        typer.Option(
-            "--meteor/--no-meteor",
-            help="METEOR takes the extra gifdesc[meteor], Java, and its time.",
-        ),
-    ] = True,
-    beam: NumBeams = 5,
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            "--max-length",
-            min=1,
-            help="Tokens after which a caption is cut.  [default: half as many again as the "
-            "longest training caption has]",
+            help="Folder of the GIFs that --html shows.",
+            show_default="./gifs, if it exists",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     device: Device = "auto",
-    json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Score captions on held-out GIFs, next to what they must be better than.
+    """Score captions of held-out GIFs, beside baselines.
 
-    The blind control captions every GIF from another GIF's features.
+    The blind baseline captions every GIF from another GIF's features.
     """
     with exit_on_error(debug=debug, json=json):
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         if gifs is not None and html is None:
-            raise typer.BadParameter("--gifs says what --html shows; give both")
+            raise typer.BadParameter("--gifs is for --html: give both")
         report = None
         if html is not None:
             from gifdesc.pages.evaluation import EvaluationReport

@@ -19,6 +19,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.help import FEATURES, MODEL, OUTPUT, RUN
 from gifdesc.cli.options import (
     Debug,
     Device,
@@ -42,76 +43,125 @@ if TYPE_CHECKING:
 def extract(
     paths: Paths,
     null: Null = False,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", parser=user_path, metavar="DIR", help="Folder of feature files."
-        ),
-    ] = Path("features"),
     weights: Annotated[
         str,
         typer.Option(
             "--weights",
             parser=user_name,
             metavar="WEIGHTS",
-            help="imagenet1k-v1, imagenet1k-v2, random (untrained), or a state dict: "
-            ".safetensors or .pth.",
+            help="imagenet1k-v1, imagenet1k-v2, random (untrained), or a .safetensors or .pth "
+            "file.",
+            rich_help_panel=MODEL,
         ),
     ] = "imagenet1k-v1",
     sampling: Annotated[
         Sampling,
-        typer.Option("--sampling", help="Which frames: spread evenly, by a step, or by time."),
+        typer.Option(
+            "--sampling",
+            help="Choose frames evenly spaced, by a whole step, or by display time.",
+            rich_help_panel=FEATURES,
+        ),
     ] = "uniform",
     num_frames: Annotated[
-        int, typer.Option("--num-frames", min=1, help="The most frames sampled from a GIF.")
+        int,
+        typer.Option(
+            "--num-frames",
+            min=1,
+            help="Most frames to sample from a GIF.",
+            rich_help_panel=FEATURES,
+        ),
     ] = 16,
     framing: Annotated[
         Framing,
         typer.Option(
             "--framing",
-            help="How a frame fills the network's square: resized whole, letterboxed, or its "
-            "central square.",
+            help="Fit a frame to the network's square: resize the whole frame, letterbox it, or "
+            "take its central square.",
+            rich_help_panel=FEATURES,
         ),
     ] = "whole",
     positional_encoding: Annotated[
-        bool, typer.Option(help="Add the sine/cosine encoding of each frame's position.")
+        bool,
+        typer.Option(
+            help="Add the sine/cosine encoding of each frame's position.",
+            rich_help_panel=FEATURES,
+        ),
     ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Redo what is done.")] = False,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=user_path,
+            metavar="DIR",
+            help="Folder of feature files.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = Path("features"),
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Extract all GIFs again, also finished ones.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Redo files that failed and have not changed.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Retry files that failed before and have not changed.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove features of GIFs that are gone.")
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove the features of GIFs that no longer exist.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
+    json: Json = False,
+    device: Device = "auto",
     runtime: Annotated[
         Literal["auto", "torch", "openvino"],
         typer.Option(
             "--runtime",
-            help="What computes: auto takes OpenVINO on the CPU if it is installed "
-            "(gifdesc[openvino]) and the run is long enough.",
+            help="Library that runs the network; auto uses OpenVINO (gifdesc[openvino]) on a CPU "
+            "for long runs.",
+            rich_help_panel=RUN,
         ),
     ] = "auto",
     precision: Annotated[
         Precision,
-        typer.Option("--precision", help="Of the arithmetic; 16 bits are faster on a GPU."),
+        typer.Option(
+            "--precision",
+            help="Number format of the network; 16 bits are faster on a GPU.",
+            rich_help_panel=RUN,
+        ),
     ] = "float32",
     num_workers: Annotated[
         int | None,
         typer.Option(
             "--num-workers",
             min=0,
-            help="Processes that read GIFs, 0 for one thread; chosen by the device if left out.",
+            help="Processes that read GIFs; 0 is one thread.",
+            show_default="by the device",
+            rich_help_panel=RUN,
         ),
     ] = None,
     batch_frames: Annotated[
         int | None,
-        typer.Option("--batch-frames", min=1, help="Frames that go through the network at once."),
+        typer.Option(
+            "--batch-frames",
+            min=1,
+            help="Frames that the network processes at once.",
+            show_default="by the device",
+            rich_help_panel=RUN,
+        ),
     ] = None,
-    device: Device = "auto",
-    json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips what is done."""
+    """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips finished GIFs."""
     with exit_on_error(debug=debug, json=json):
         check_device_name(device)
         arguments = read_paths(paths, null=null)

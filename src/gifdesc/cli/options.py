@@ -1,4 +1,4 @@
-"""Options that several commands share, and the GIFs that their arguments name."""
+"""Options that several commands share, and the files that their arguments name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from gifdesc.cli.console import warn
+from gifdesc.cli.help import DECODING, INPUT, MODEL, OUTPUT, RUN
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.gifs import PassedOver
 
@@ -41,23 +42,27 @@ Paths = Annotated[
         metavar="PATH",
         help="GIFs, folders of GIFs, patterns ('**/*.gif'), - for a list of paths on stdin, or "
         "/dev/stdin for the bytes of one GIF.",
+        rich_help_panel=INPUT,
     ),
 ]
 Null = Annotated[
-    bool, typer.Option("-0", "--null", help="The paths of the list on stdin end with NUL.")
-]
-Device = Annotated[
-    str,
-    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and library messages.")]
-Seed = Annotated[
-    int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random.")
+    bool,
+    typer.Option(
+        "--null",
+        "-0",
+        help="Paths in the list on stdin end with NUL.",
+        rich_help_panel=INPUT,
+    ),
 ]
 FeaturesDir = Annotated[
     Path,
-    typer.Option("--features", parser=user_path, metavar="DIR", help="Folder of feature files."),
+    typer.Option(
+        "--features",
+        parser=user_path,
+        metavar="DIR",
+        help="Folder of feature files.",
+        rich_help_panel=INPUT,
+    ),
 ]
 DescriptionsPath = Annotated[
     Path,
@@ -65,7 +70,19 @@ DescriptionsPath = Annotated[
         "--descriptions",
         parser=user_path,
         metavar="PATH",
-        help="Folder of .txt files (one description a line), or a .tsv or .jsonl file.",
+        help="Folder of .txt files (one description per line), or a .tsv or .jsonl file.",
+        rich_help_panel=INPUT,
+    ),
+]
+SplitsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--splits",
+        parser=user_path,
+        metavar="DIR",
+        help="Folder with train.txt, val.txt and test.txt: a GIF's name or URL per line.",
+        show_default="a hash of each GIF's content decides",
+        rich_help_panel=INPUT,
     ),
 ]
 ModelName = Annotated[
@@ -76,6 +93,17 @@ ModelName = Annotated[
         metavar="MODEL",
         help="A model folder, the hub name (user/model) of a gifdesc model, or the folder or hub "
         "name of a vision-language model in transformers.",
+        rich_help_panel=MODEL,
+    ),
+]
+ModelDir = Annotated[
+    Path,
+    typer.Option(
+        "--model",
+        parser=user_path,
+        metavar="DIR",
+        help="The model folder.",
+        rich_help_panel=MODEL,
     ),
 ]
 Prompt = Annotated[
@@ -83,7 +111,9 @@ Prompt = Annotated[
     typer.Option(
         "--prompt",
         metavar="TEXT",
-        help="What to ask a vision-language model; for BLIP and GIT, how its captions begin.",
+        help="The question for a vision-language model; for BLIP and GIT, the first words of each "
+        "caption.",
+        rich_help_panel=MODEL,
     ),
 ]
 Revision = Annotated[
@@ -91,24 +121,41 @@ Revision = Annotated[
     typer.Option(
         "--revision",
         metavar="REV",
-        help="Of a model on the hub: a branch, a tag or a commit.  [default: main]",
-    ),
-]
-ModelDir = Annotated[
-    Path, typer.Option("--model", parser=user_path, metavar="DIR", help="The model folder.")
-]
-SplitsDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--splits",
-        parser=user_path,
-        metavar="DIR",
-        help="Folder with train.txt, val.txt and test.txt, a GIF's name or URL a line. "
-        "Without it, a hash of each GIF's content decides.",
+        help="Branch, tag or commit of a model on the hub.",
+        show_default="main",
+        rich_help_panel=MODEL,
     ),
 ]
 NumBeams = Annotated[
-    int, typer.Option("--beam", min=1, help="Beams kept while searching; 1 is greedy.")
+    int,
+    typer.Option(
+        "--beam",
+        min=1,
+        help="Captions kept at every token of the search; 1 is greedy search.",
+        rich_help_panel=DECODING,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.", rich_help_panel=OUTPUT)]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        rich_help_panel=RUN,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", min=0, max=2**63 - 1, help="Seed of all random numbers.", rich_help_panel=RUN
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug", help="Print tracebacks and the messages of libraries.", rich_help_panel=RUN
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, exit_on_error, mute, print_json
+from gifdesc.cli.help import INPUT, MODEL, OUTPUT, RUN, TRAINING
 from gifdesc.cli.options import (
     Debug,
     DescriptionsPath,
@@ -41,106 +42,48 @@ from gifdesc.system.waits import wait_for
 _DEFAULT = PRESETS[DEFAULT_PRESET]
 
 
+def _data(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
+    """An option for a field of the training that concerns the data."""
+    return _training(flag, field, help_, minimum, group=INPUT)
+
+
 def _training(
-    flag: str, field: str, help_: str, minimum: int | None = None, maximum: int | None = None
+    flag: str,
+    field: str,
+    help_: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    group: str = TRAINING,
 ) -> Any:
-    """An option for a field of the training, with the default recipe's value."""
+    """An option for a field of the training, with the default preset's value."""
     default = getattr(_DEFAULT.training, field)
     value = "follows the data" if field in FOLLOWING_DATA and not default else str(default)
-    return typer.Option(flag, help=help_, min=minimum, max=maximum, show_default=value)
+    return typer.Option(
+        flag, help=help_, min=minimum, max=maximum, show_default=value, rich_help_panel=group
+    )
 
 
 def _model(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
-    """An option for a field of the model, with the default recipe's value."""
+    """An option for a field of the model, with the default preset's value."""
     value = str(getattr(_DEFAULT.model, field))
-    return typer.Option(flag, help=help_, min=minimum, show_default=value)
+    return typer.Option(flag, help=help_, min=minimum, show_default=value, rich_help_panel=MODEL)
 
 
 def train(
     features: FeaturesDir = Path("features"),
     descriptions: DescriptionsPath = Path("descriptions"),
-    model: ModelDir = Path("model"),
-    preset: Annotated[
-        str | None,
-        typer.Option("--preset", help=f"One of {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
+    splits: SplitsDir = None,
+    val_fraction: Annotated[
+        float | None,
+        _data("--val-fraction", "val_fraction", "Fraction of GIFs for validation, 0 to 1."),
     ] = None,
-    epochs: Annotated[
-        int | None, _training("--epochs", "epochs", "Passes over the training split.", 1)
+    test_fraction: Annotated[
+        float | None,
+        _data("--test-fraction", "test_fraction", "Fraction of GIFs for evaluate, 0 to 1."),
     ] = None,
-    scst_epochs: Annotated[
+    split_seed: Annotated[
         int | None,
-        _training(
-            "--scst-epochs", "scst_epochs", "Epochs of self-critical training that follow.", 0
-        ),
-    ] = None,
-    lr: Annotated[
-        float | None, _training("--lr", "learning_rate", "The highest learning rate, per step.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, _training("--batch-size", "batch_size", "(GIF, caption) pairs per step.", 1)
-    ] = None,
-    encoder: Annotated[
-        Recurrence | None,
-        _model("--encoder", "encoder", "The RNN over the frames; none: their mean."),
-    ] = None,
-    decoder: Annotated[
-        Recurrence | None, _model("--decoder", "decoder", "The RNN over the words.")
-    ] = None,
-    fusion: Annotated[
-        FusionKind | None, _model("--fusion", "fusion", "How frames and words are joined.")
-    ] = None,
-    hidden_size: Annotated[
-        int | None, _model("--hidden-size", "hidden_size", "Units of the RNNs and embeddings.", 2)
-    ] = None,
-    dropout: Annotated[
-        float | None, _model("--dropout", "dropout", "Share of units dropped, 0 to 1.")
-    ] = None,
-    objective: Annotated[
-        Objective | None,
-        _training("--objective", "objective", "Predict the next token, or the report's loss."),
-    ] = None,
-    optimizer: Annotated[
-        Optimizer | None, _training("--optimizer", "optimizer", "What moves the weights.")
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        _training("--weight-decay", "weight_decay", "Pull of the weights to 0 (AdamW), a step."),
-    ] = None,
-    schedule: Annotated[
-        Schedule | None,
-        _training("--schedule", "schedule", "The learning rate after the warm-up."),
-    ] = None,
-    warmup: Annotated[
-        float | None,
-        _training("--warmup", "warmup_fraction", "Share of the steps in which it rises, 0 to 1."),
-    ] = None,
-    label_smoothing: Annotated[
-        float | None,
-        _training(
-            "--label-smoothing", "label_smoothing", "Share of each target spread over all, 0 to 1."
-        ),
-    ] = None,
-    scheduled_sampling: Annotated[
-        float | None,
-        _training(
-            "--scheduled-sampling",
-            "scheduled_sampling",
-            "Share of the model's own words shown to it by the end, 0 to 1.",
-        ),
-    ] = None,
-    best_by: Annotated[
-        BestBy | None,
-        _training("--best-by", "best_by", "Validation score of the epoch kept, or last."),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        _training(
-            "--patience", "patience", "Epochs without a better one to stop after; 0: never.", 0
-        ),
-    ] = None,
-    precision: Annotated[
-        TrainingPrecision | None,
-        _training("--precision", "precision", "Arithmetic; auto: bfloat16 on a GPU."),
+        _training("--split-seed", "split_seed", "Seed of the splits.", 0, 2**63 - 1, INPUT),
     ] = None,
     tokenizer: Annotated[
         str | None,
@@ -151,38 +94,111 @@ def train(
             metavar="NAME",
             help="corpus (a WordPiece vocabulary of the training captions), a folder with a "
             "BertTokenizer, or a hub name such as bert-base-uncased.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     case: Annotated[
         CaseChoice | None,
-        _training(
+        _data(
             "--case",
             "case",
-            "Capitals of the corpus vocabulary; auto: kept where the captions agree on them.",
+            "Capitals of the corpus vocabulary; auto keeps them where the captions agree.",
         ),
     ] = None,
-    splits: SplitsDir = None,
-    val_fraction: Annotated[
-        float | None,
-        _training("--val-fraction", "val_fraction", "Share of GIFs for validation, 0 to 1."),
+    model: ModelDir = Path("model"),
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="|".join(PRESETS),
+            help="Model and training settings that suit each other.",
+            show_default=DEFAULT_PRESET,
+            rich_help_panel=MODEL,
+        ),
     ] = None,
-    test_fraction: Annotated[
-        float | None,
-        _training("--test-fraction", "test_fraction", "Share held out for evaluate, 0 to 1."),
+    encoder: Annotated[
+        Recurrence | None,
+        _model("--encoder", "encoder", "RNN over the frames; none uses their mean."),
     ] = None,
-    split_seed: Annotated[
+    decoder: Annotated[
+        Recurrence | None, _model("--decoder", "decoder", "RNN over the words.")
+    ] = None,
+    fusion: Annotated[
+        FusionKind | None, _model("--fusion", "fusion", "Layer that joins frames and words.")
+    ] = None,
+    hidden_size: Annotated[
+        int | None, _model("--hidden-size", "hidden_size", "Units of the RNNs and embeddings.", 2)
+    ] = None,
+    dropout: Annotated[
+        float | None, _model("--dropout", "dropout", "Fraction of units dropped, 0 to 1.")
+    ] = None,
+    epochs: Annotated[
+        int | None, _training("--epochs", "epochs", "Passes over the training split.", 1)
+    ] = None,
+    scst_epochs: Annotated[
         int | None,
-        _training("--split-seed", "split_seed", "Seed of the splits alone.", 0, 2**63 - 1),
+        _training(
+            "--scst-epochs", "scst_epochs", "Epochs of self-critical training after these.", 0
+        ),
     ] = None,
-    seed: Annotated[
+    batch_size: Annotated[
         int | None,
-        _training("--seed", "seed", "Seed of everything else random.", 0, 2**63 - 1),
+        _training("--batch-size", "batch_size", "(GIF, caption) pairs in each step.", 1),
+    ] = None,
+    lr: Annotated[
+        float | None, _training("--lr", "learning_rate", "Highest learning rate.")
+    ] = None,
+    schedule: Annotated[
+        Schedule | None,
+        _training("--schedule", "schedule", "Learning rate after the warm-up."),
+    ] = None,
+    warmup: Annotated[
+        float | None,
+        _training("--warmup", "warmup_fraction", "Fraction of steps used for warm-up, 0 to 1."),
+    ] = None,
+    optimizer: Annotated[
+        Optimizer | None, _training("--optimizer", "optimizer", "Optimizer of the weights.")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, _training("--weight-decay", "weight_decay", "Weight decay of AdamW.")
+    ] = None,
+    objective: Annotated[
+        Objective | None,
+        _training("--objective", "objective", "Predict the next token, or use the report's loss."),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None,
+        _training(
+            "--label-smoothing",
+            "label_smoothing",
+            "Fraction of each target spread over all tokens, 0 to 1.",
+        ),
+    ] = None,
+    scheduled_sampling: Annotated[
+        float | None,
+        _training(
+            "--scheduled-sampling",
+            "scheduled_sampling",
+            "Fraction of input words drawn from the model in the last epoch, 0 to 1.",
+        ),
+    ] = None,
+    best_by: Annotated[
+        BestBy | None,
+        _training("--best-by", "best_by", "Validation score that chooses the epoch to keep."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        _training(
+            "--patience", "patience", "Stop after N epochs without a better score (0: never).", 0
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run that the folder holds.")
+        bool,
+        typer.Option("--resume", help="Continue the run in the folder.", rich_help_panel=OUTPUT),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the model that the folder holds.")
+        bool,
+        typer.Option("--force", help="Replace the model in the folder.", rich_help_panel=OUTPUT),
     ] = False,
     tensorboard: Annotated[
         Path | None,
@@ -190,16 +206,26 @@ def train(
             "--tensorboard",
             parser=user_path,
             metavar="DIR",
-            help="Write the curves for TensorBoard too.",
+            help="Also write the training curves for TensorBoard.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    device: Device = "auto",
     json: Json = False,
+    device: Device = "auto",
+    precision: Annotated[
+        TrainingPrecision | None,
+        _training("--precision", "precision", "Number format; auto: bfloat16 on a GPU.", group=RUN),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        _training("--seed", "seed", "Seed of all random numbers.", 0, 2**63 - 1, RUN),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Train a captioner on extracted features.
 
-    Options left out come from the preset; the defaults shown are those of `attention`.
+    The preset decides the options that you leave out; the defaults shown are those of
+    `attention`.
     """
     with exit_on_error(debug=debug, json=json):
         if os.environ.get("RANK", "0") == "0":  # under torchrun, one process reports it
