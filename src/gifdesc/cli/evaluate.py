@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
@@ -14,6 +19,8 @@ from gifdesc.cli.console import (
     info,
     print_error,
     print_json,
+    print_result,
+    printable,
     stderr,
     warn,
 )
@@ -37,18 +44,6 @@ from gifdesc.system.waits import wait_for
 if TYPE_CHECKING:
     from gifdesc.evaluation.results import Evaluation
     from gifdesc.pages.evaluation import EvaluationReport, Subject
-from typing import TYPE_CHECKING
-
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.measure import Measurement
-from rich.padding import Padding
-from rich.table import Table
-
-from gifdesc.cli.console import print_result, printable
-
-if TYPE_CHECKING:
-    from gifdesc.evaluation.results import Evaluation
 
 
 def evaluate(
@@ -154,7 +149,7 @@ def evaluate(
 
     The blind baseline captions every GIF from another GIF's features.
     """
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, json=json) as errors:
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         if gifs is not None and html is None:
@@ -164,10 +159,14 @@ def evaluate(
             from gifdesc.pages.evaluation import EvaluationReport
 
             report = EvaluationReport(html, gifs)
-        has_problems = False
-        notes: list[str] = []
+        name = None if against is None else against.stem
+        has_problems, notes = False, list[str]()
         if predictions is not None and references is not None:
-            result = _evaluate_predictions(predictions, references, against, meteor=meteor)
+            from gifdesc.evaluation.evaluate import evaluate_prediction_files
+
+            result = evaluate_prediction_files(
+                predictions, references, against_path=against, meteor=meteor
+            )
         else:
             from gifdesc.model.folder import check_model_name
 
@@ -175,80 +174,52 @@ def evaluate(
             check_model_name(model)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-
             with wait_for("starting"):
                 from gifdesc.config import DecodingConfig
-                from gifdesc.evaluation.held_out import evaluate_model, held_out_examples
-                from gifdesc.evaluation.predictions import read_predictions
-                from gifdesc.model.checkpoint import load_checkpoint
-                from gifdesc.system.device import resolve_device
+                from gifdesc.evaluation.held_out import evaluate_model_folder
 
-            torch_device = resolve_device(device)
-            with wait_for(f"loading {model}"):
-                checkpoint = load_checkpoint(model)
-            held_out = held_out_examples(
-                checkpoint, features, descriptions, split=split, splits_dir=splits
-            )
-            held_out.problems.report_to(print_error)  # they make the exit code 1
-            notes = held_out.notes
-            names = [one.name for one in held_out.examples]
-            result = evaluate_model(
-                checkpoint,
-                held_out.examples,
-                torch_device,
-                DecodingConfig(num_beams=beam, max_tokens=max_length),
-                training=held_out.training,
-                store=held_out.store,
-                against=None if against is None else read_predictions(against, names),
-                meteor=meteor,
+            found = evaluate_model_folder(
+                model,
+                features,
+                descriptions,
                 split=split,
+                splits_dir=splits,
+                device=device,
+                config=DecodingConfig(num_beams=beam, max_tokens=max_length),
+                against_path=against,
+                meteor=meteor,
+                on_problem=print_error,
             )
-            has_problems = bool(held_out.problems)
-        doubts = (f"{name}: {why}" for name, why in result.warnings.items())
+            result, has_problems, notes = found.evaluation, bool(found.problems), found.notes
+        doubts = (f"{name}: {reason}" for name, reason in result.warnings.items())
         for sentence in (*notes, *doubts):
             warn(sentence)
         if json:
             print_json(result.to_json())
         else:
             print_scores(result)
-        with exit_on_error(debug=debug):  # the one object that --json promises is out
-            if per_example is not None:
-                from gifdesc.evaluation.results import write_per_example
+        errors.json = False  # stdout has its one JSON object
+        if per_example is not None:
+            from gifdesc.evaluation.results import write_per_example
 
-                write_per_example(per_example, result.captions)
-                info(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
-            if html is not None and report is not None:
-                from gifdesc.pages.evaluation import Subject
+            write_per_example(per_example, result.captions)
+            info(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
+        if html is not None and report is not None:
+            from gifdesc.pages.evaluation import Subject
 
-                name = None if against is None else against.stem
-                if predictions is not None:
-                    subject = Subject(name=predictions.name, against=name)
-                else:
-                    subject = Subject(
-                        name=str(model),
-                        split=split,
-                        model_dir=model,
-                        features_dir=features,
-                        against=name,
-                    )
-                _write_report(report, html, result, subject)
+            if predictions is not None:
+                subject = Subject(name=predictions.name, against=name)
+            else:
+                subject = Subject(
+                    name=str(model),
+                    split=split,
+                    model_dir=model,
+                    features_dir=features,
+                    against=name,
+                )
+            _write_report(report, html, result, subject)
         if has_problems:
             raise typer.Exit(EXIT_FAILED)
-
-
-def _evaluate_predictions(
-    predictions: Path, references: Path, against: Path | None, *, meteor: bool
-) -> Evaluation:
-    from gifdesc.evaluation.evaluate import evaluate_predictions
-    from gifdesc.evaluation.predictions import read_predictions, read_references
-
-    people = read_references(references)
-    return evaluate_predictions(
-        read_predictions(predictions, people),
-        people,
-        against=None if against is None else read_predictions(against, people),
-        meteor=meteor,
-    )
 
 
 def _write_report(

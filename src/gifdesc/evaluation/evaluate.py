@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gifdesc.config import Split
 from gifdesc.errors import DescriptionError, MeteorError
 from gifdesc.evaluation.baselines import blind_captions
 from gifdesc.evaluation.bootstrap import differences, intervals, resampled_scores
-from gifdesc.evaluation.predictions import unknown_ids
+from gifdesc.evaluation.predictions import read_predictions, read_references, unknown_ids
 from gifdesc.evaluation.results import (
     BASELINES,
     BLIND,
@@ -89,6 +90,33 @@ def evaluate_predictions(
     missing = _missing(predictions, list(references))
     warnings = {"predictions": missing} if missing else {}
     return evaluate_captions(captioned, against=against, meteor=meteor, warnings=warnings)
+
+
+def evaluate_prediction_files(
+    predictions_path: Path,
+    references_path: Path,
+    *,
+    against_path: Path | None = None,
+    meteor: bool = False,
+) -> Evaluation:
+    """Score the captions in a file.
+
+    Args:
+        predictions_path: as in `read_predictions`.
+        references_path: as in `read_references`.
+        against_path: captions of another system to compare with, as in `read_predictions`.
+        meteor: compute METEOR as well, where its program and Java are.
+
+    Raises:
+        DescriptionError: a file cannot be used, or as `evaluate_predictions`.
+    """
+    references = read_references(references_path)
+    return evaluate_predictions(
+        read_predictions(predictions_path, references),
+        references,
+        against=None if against_path is None else read_predictions(against_path, references),
+        meteor=meteor,
+    )
 
 
 def evaluate_captions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from gifdesc.data.training_record import read_record
 from gifdesc.errors import GifdescError
 from gifdesc.evaluation.baselines import most_common_caption, nearest_captions
 from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions
+from gifdesc.evaluation.predictions import read_predictions
 from gifdesc.evaluation.results import MOST_COMMON, NEAREST, Captioned, Evaluation
-from gifdesc.model.checkpoint import Checkpoint
+from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.generation import generate
 from gifdesc.model.losses import TokenScores, score_tokens
 from gifdesc.system.device import resolve_device
@@ -53,6 +54,76 @@ class HeldOut:
     problems: Problems
     store: FeatureStore
     notes: list[str]
+
+
+@dataclass(frozen=True)
+class FolderEvaluation:
+    """The scores of a model folder.
+
+    Attributes:
+        evaluation: the scores.
+        problems: the files that could not be used.
+        notes: what else a user should know, a sentence each.
+    """
+
+    evaluation: Evaluation
+    problems: Problems
+    notes: list[str]
+
+
+def evaluate_model_folder(
+    model_dir: Path,
+    features_dir: Path,
+    descriptions_path: Path,
+    *,
+    split: Split = "test",
+    splits_dir: Path | None = None,
+    device: str = "auto",
+    config: DecodingConfig | None = None,
+    against_path: Path | None = None,
+    meteor: bool = False,
+    on_problem: Callable[[str], None] = lambda _problem: None,
+) -> FolderEvaluation:
+    """Score a model folder on GIFs that it was not trained on.
+
+    Args:
+        model_dir: the model, as `gifdesc train` writes it.
+        features_dir: the features of the GIFs.
+        descriptions_path: their descriptions.
+        split: the GIFs to score.
+        splits_dir: lists of the splits, as in `held_out_examples`.
+        device: see `device.resolve_device`.
+        config: how captions are searched for.
+        against_path: captions of another system to compare with, as in `read_predictions`.
+        meteor: compute METEOR as well, where its program and Java are.
+        on_problem: gets a sentence for each file that cannot be used, when it is found.
+
+    Raises:
+        GifdescError: as `load_checkpoint`, `held_out_examples` and `evaluate_model`.
+    """
+    torch_device = resolve_device(device)
+    with wait_for(f"loading {model_dir}"):
+        checkpoint = load_checkpoint(model_dir)
+    held_out = held_out_examples(
+        checkpoint, features_dir, descriptions_path, split=split, splits_dir=splits_dir
+    )
+    held_out.problems.report_to(on_problem)
+    against = None
+    if against_path is not None:
+        names = [example.name for example in held_out.examples]
+        against = read_predictions(against_path, names)
+    evaluation = evaluate_model(
+        checkpoint,
+        held_out.examples,
+        torch_device,
+        config,
+        training=held_out.training,
+        store=held_out.store,
+        against=against,
+        meteor=meteor,
+        split=split,
+    )
+    return FolderEvaluation(evaluation, held_out.problems, held_out.notes)
 
 
 def held_out_examples(
