@@ -19,6 +19,7 @@ from gifdesc.data.descriptions import (
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.names import Matches, comparable_key, gif_key
 from gifdesc.errors import DescriptionError, UsageError
+from gifdesc.system.wording import counted
 
 _MAX_QUOTED = 60
 """Characters of a description that a finding quotes."""
@@ -137,8 +138,8 @@ def _short(captions: list[_Caption]) -> Iterator[Finding]:
     for caption in captions:
         num_words = len(_WORD.findall(caption.text))
         if num_words < MIN_WORDS:
-            words = "1 word" if num_words == 1 else f"{num_words} words"
-            yield caption.finding("short_description", f"{_quoted(caption.text)} is {words}")
+            detail = f"{_quoted(caption.text)} is {counted(num_words, 'word')}"
+            yield caption.finding("short_description", detail)
 
 
 def _duplicates(captions: list[_Caption]) -> Iterator[Finding]:

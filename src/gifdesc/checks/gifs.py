@@ -18,6 +18,7 @@ from gifdesc.checks.findings import (
 from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifError
 from gifdesc.gif.reader import GifInfo, count_equal_frames, load_bytes, scan_gif
+from gifdesc.system.wording import counted
 
 _TOO_LARGE = "too large"
 """How `GifError` begins, behind the path, where a limit of `gif_limits` refuses a file."""
@@ -54,7 +55,7 @@ class GifInspector:
             is_gif = data.startswith(b"GIF")
             found["truncated" if is_gif else "not_gif"] = info.note
         if damage is not None:
-            found["truncated"] = f"{damage}; {_frames(num_frames)} can be used"
+            found["truncated"] = f"{damage}; {counted(num_frames, 'frame')} can be used"
         if num_frames == 1:
             found["still"] = "one frame"
         elif equal.num_equal == num_frames:
@@ -73,14 +74,10 @@ def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
     if info.width * info.height > HUGE_CANVAS_PIXELS:
         sizes.append(f"{info.width} x {info.height} pixels")
     if info.num_frames > HUGE_NUM_FRAMES:
-        sizes.append(_frames(info.num_frames))
+        sizes.append(counted(info.num_frames, "frame"))
     if num_bytes > HUGE_FILE_BYTES:
         sizes.append(f"{num_bytes / 1e6:.0f} MB")
     return sizes
-
-
-def _frames(num_frames: int) -> str:
-    return "1 frame" if num_frames == 1 else f"{num_frames} frames"
 
 
 def _findings(path: Path, found: dict[GifKind, str]) -> list[Finding]:

@@ -12,7 +12,6 @@ import typer
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
-    counted,
     exit_on_error,
     info,
     is_terminal,
@@ -43,6 +42,7 @@ from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
 from gifdesc.system.process import drop_standard_output
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted
 from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from gifdesc.cli.help import INPUT, OUTPUT, section
 from gifdesc.cli.options import Debug, Json, Paths, read_paths, user_path, warn_of_passed_over
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted
 
 MAX_ROWS_PER_KIND = 20
 """A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
@@ -111,8 +112,7 @@ def check(
         elif findings:
             _print_table(findings)
         parts = ", ".join(f"{counts[one]} {one}" for one in KINDS if counts[one])
-        gifs = "1 GIF" if progress.num_gifs == 1 else f"{progress.num_gifs} GIFs"
-        info(f"{gifs} checked: {parts or 'nothing found'}")
+        info(f"{counted(progress.num_gifs, 'GIF')} checked: {parts or 'nothing found'}")
         if findings:
             raise typer.Exit(EXIT_FAILED)
 

@@ -239,14 +239,3 @@ def print_result(data: str | bytes, *, is_styled: bool = False) -> None:
         write_standard_output(data, is_styled=is_styled)
     except BrokenPipeError:
         drop_standard_output()
-
-
-def counted(number: int, thing: str) -> str:
-    """A number with its noun: `1 GIF`, `2 GIFs`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def list_some(names: list[str], limit: int = 5) -> str:
-    """A few names for a sentence, and how many more there are."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

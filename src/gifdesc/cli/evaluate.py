@@ -14,7 +14,6 @@ from rich.table import Table
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
-    counted,
     exit_on_error,
     info,
     print_error,
@@ -40,6 +39,7 @@ from gifdesc.config import Split
 from gifdesc.data.paths import check_descriptions_path, check_features_dir
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted
 
 if TYPE_CHECKING:
     from gifdesc.evaluation.results import Evaluation

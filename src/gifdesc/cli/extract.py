@@ -10,10 +10,8 @@ import typer
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
-    counted,
     exit_on_error,
     info,
-    list_some,
     print_error,
     print_json,
     stderr,
@@ -35,6 +33,7 @@ from gifdesc.config import Framing, Precision, Sampling
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted, list_some
 
 if TYPE_CHECKING:
     from gifdesc.data.gifs import GifInput

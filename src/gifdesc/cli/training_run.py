@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from gifdesc.cli.console import counted, info, list_some, print_error, stderr, warn
+from gifdesc.cli.console import info, print_error, stderr, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import CORPUS_TOKENIZER, UNTRAINED, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.system.device import resolve_device
+from gifdesc.system.wording import counted, list_some
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import is_main_process, joined_world
 from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary

@@ -12,6 +12,7 @@ from pathlib import Path
 from gifdesc.data.arguments import Argument
 from gifdesc.gif.sniff import APPLE_DOUBLE_START, is_animation_or_video
 from gifdesc.system.files import reason
+from gifdesc.system.wording import counted, list_some
 
 GIF_SUFFIX = ".gif"
 
@@ -75,16 +76,14 @@ class PassedOver:
         if self.endings:
             found.append(f"skipped: {self.describe_endings()}; name such files to read them")
         if self.links:
-            more = f" and {len(self.links) - 3} more" if len(self.links) > 3 else ""
-            names = ", ".join(self.links[:3]) + more
+            names = list_some(self.links, 3)
             found.append(f"links to a folder that holds them, not followed: {names}")
         return found
 
     def describe_endings(self) -> str:
         """The files by their ending, such as `3 files (.webp 2, .mp4 1)`."""
         parts = ", ".join(f"{ending} {number}" for ending, number in self.endings.most_common())
-        total = self.endings.total()
-        return f"{total} {'file' if total == 1 else 'files'} with other endings ({parts})"
+        return f"{counted(self.endings.total(), 'file')} with other endings ({parts})"
 
 
 def find_gifs(

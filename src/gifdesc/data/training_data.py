@@ -29,9 +29,7 @@ from gifdesc.data.splits import (
 )
 from gifdesc.errors import FeatureError, TrainingError
 from gifdesc.system.waits import wait_for
-
-_MOST_NAMED = 5
-"""Names in a message: of more, the number."""
+from gifdesc.system.wording import counted, list_some
 
 READ_FIRST_FILES = 2048
 """Up to so many files are read whole before anything begins, so that a damaged one is known at
@@ -204,12 +202,12 @@ def _notes_on_lists(
     splits_dir: Path | None, listed: ListedSplits, examples: Sequence[Example]
 ) -> Iterator[str]:
     if names := listed.unknown_names:
-        counted = _counted(len(names), "name")
-        yield f"{splits_dir}: {counted} in the lists without a paired GIF: {_listed(names)}"
+        unpaired = counted(len(names), "name")
+        yield f"{splits_dir}: {unpaired} in the lists without a paired GIF: {list_some(names)}"
     pairs = zip(examples, listed.splits, strict=True)
     if unlisted := [one.name for one, split in pairs if split is None]:
-        gifs = _counted(len(unlisted), "paired GIF")
-        yield f"{splits_dir}: {gifs} in no list, so left out: {_listed(unlisted)}"
+        gifs = counted(len(unlisted), "paired GIF")
+        yield f"{splits_dir}: {gifs} in no list, so left out: {list_some(unlisted)}"
 
 
 def _notes_on_duplicates(
@@ -226,19 +224,10 @@ def _notes_on_duplicates(
         if splits[index] != splits[group]:
             apart.append(pair)
     if shown:
-        gifs = _counted(len(shown), "GIF")
-        yield f"{gifs} with the content of another: {_listed(shown)}"
+        gifs = counted(len(shown), "GIF")
+        yield f"{gifs} with the content of another: {list_some(shown)}"
     if apart:
         yield (
-            f"{len(apart)} of these in another split than the other: {_listed(apart)}; `evaluate` "
-            "leaves out what was trained on"
+            f"{len(apart)} of these in another split than the other: {list_some(apart)}; "
+            "`evaluate` leaves out what was trained on"
         )
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more

@@ -36,6 +36,7 @@ from gifdesc.metrics.base import mean
 from gifdesc.metrics.meteor import running_meteor
 from gifdesc.metrics.scoring import EXACT_MATCH, main_metric, metric_label, warnings_of_metrics
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import list_some
 
 _NEEDS_MODEL = dict.fromkeys(("loss", NEAREST, MOST_COMMON, "in_training"), "needs a model")
 _NEEDS_TWO = {
@@ -157,7 +158,7 @@ def evaluate_captions(
         tables = {name: scorer.table(captions) for name, captions in said_by.items()}
         other = None if against is None else scorer.table([against.get(one, "") for one in names])
     if scorer.wordless:
-        wordless = _listed([names[index] for index in scorer.wordless])
+        wordless = list_some([names[index] for index in scorer.wordless], 3)
         warnings["wordless_references"] = f"no reference of {wordless} holds a word"
     scores = table.corpus()
     baselines = {name: tables[name].corpus() if name in tables else None for name in BASELINES}
@@ -235,12 +236,7 @@ def _missing(predictions: Mapping[str, str], names: Sequence[str]) -> str:
     missing = [name for name in names if name not in predictions]
     if not missing:
         return ""
-    return f"{len(missing)} of {len(names)} missing, counted as empty: {_listed(missing)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return f"{len(missing)} of {len(names)} missing, counted as empty: {list_some(missing, 3)}"
 
 
 MIN_INTERVAL_EXAMPLES = 30

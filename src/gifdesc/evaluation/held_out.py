@@ -28,12 +28,11 @@ from gifdesc.model.generation import generate
 from gifdesc.model.losses import TokenScores, score_tokens
 from gifdesc.system.device import resolve_device
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import list_some
 
 log = logging.getLogger(__name__)
 
 _BATCH_GIFS = 32
-_MOST_NAMED = 5
-"""Names in a message: of more, the number."""
 
 
 @dataclass(frozen=True)
@@ -192,10 +191,9 @@ def _never_met(
     if len(kept) < len(examples):
         names = {one.name for one in kept}
         met = [one.name for one in examples if one.name not in names]
-        more = f" and {len(met) - _MOST_NAMED} more" if len(met) > _MOST_NAMED else ""
         notes.append(
             f"the model was trained on {len(met)} of the {len(examples)} GIFs of the {split} "
-            f"split, which are left out: {', '.join(met[:_MOST_NAMED])}{more}"
+            f"split, which are left out: {list_some(met)}"
         )
     return kept
 

@@ -10,11 +10,9 @@ from gifdesc.data.caption_files import CaptionLine, form_of, read_caption_lines
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.names import NameIndex
 from gifdesc.errors import DescriptionError
+from gifdesc.system.wording import list_some
 
 log = logging.getLogger(__name__)
-
-_MOST_NAMED = 3
-"""Names in a message: of more, the number."""
 
 
 def read_predictions(path: Path, ids: Collection[str] | None = None) -> dict[str, str]:
@@ -64,11 +62,11 @@ def unknown_ids(
 ) -> DescriptionError:
     """What to raise where captions have no references; names of both are in it."""
     if num_known:
-        return DescriptionError(f"{start}no references for {_listed(unknown)}")
+        return DescriptionError(f"{start}no references for {list_some(unknown, 3)}")
     example = f"; the references are of GIFs such as {next(iter(ids))}" if ids else ""
     return DescriptionError(
         f"{start}no id in common with the references, which may be of another data set: "
-        f"no references for {_listed(unknown)}{example}"
+        f"no references for {list_some(unknown, 3)}{example}"
     )
 
 
@@ -135,8 +133,3 @@ def _caption_of(path: Path, line: CaptionLine) -> str | None:
 def _with_candidates(name: str, index: NameIndex | None) -> str:
     candidates = [] if index is None else index.candidates(name)
     return f"{name} ({' or '.join(candidates)})" if candidates else name
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more

@@ -36,6 +36,7 @@ from gifdesc.pages.html import check_page_path, data_uri, write_page
 from gifdesc.pages.style import DARK, LIGHT, Theme, baseline_label
 from gifdesc.sampling import sampler
 from gifdesc.system.threads import mapped_ahead
+from gifdesc.system.wording import counted
 
 DEFAULT_GIFS_DIR = Path("gifs")
 """Where GIFs are looked for where nothing is said."""
@@ -133,7 +134,7 @@ def evaluation_page(
             "not recorded."
         )
     split = f"{subject.split} " if subject.split else ""
-    num_gifs = f"{result.num_examples} {split}{'GIF' if result.num_examples == 1 else 'GIFs'}"
+    num_gifs = counted(result.num_examples, f"{split}GIF")
     return EvaluationPage(
         title=f"{subject.name}: {num_gifs}",
         rows=score_rows(result, subject),

@@ -1,0 +1,16 @@
+"""Numbers and lists of names in the sentences of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 GIF`, `2 GIFs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def list_some(names: Sequence[str], limit: int = 5) -> str:
+    """The first few names, and how many more there are: `a, b and 7 more`."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
