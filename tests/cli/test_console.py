@@ -80,8 +80,8 @@ def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, s
 
 def test_with_json_a_bad_option_is_an_object_on_stdout_too(capsys):
     with pytest.raises(typer.BadParameter), exit_on_error(debug=False, json=True):
-        raise typer.BadParameter("--preset is one of a, b")
-    assert json.loads(capsys.readouterr().out) == {"error": "--preset is one of a, b"}
+        raise typer.BadParameter("x: no such preset; choose a, b")
+    assert json.loads(capsys.readouterr().out) == {"error": "x: no such preset; choose a, b"}
 
 
 def test_without_json_stdout_stays_empty(capsys):

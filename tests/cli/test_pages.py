@@ -96,7 +96,7 @@ def test_without_gifs_the_page_is_made_and_says_so(world, model_dir, tmp_path, m
     assert done.code == 0
     assert "rouge_l" in done.out
     [warning] = [one for one in done.warnings if "page" in one]
-    assert warning == "the page shows captions without GIFs; name the GIFs' folder with --gifs"
+    assert warning == "the page shows no GIFs: name their folder with --gifs"
     text = (tmp_path / "elsewhere" / "report.html").read_text(encoding="utf-8")
     assert "their folder was not named (--gifs)" in text
     assert "data:image/webp" not in text
@@ -139,7 +139,7 @@ def test_a_page_that_cannot_be_written_costs_no_score(tmp_path, json_too):
     [
         (("--html", "."), 2, "--html .: a folder"),
         (("--html", "report.html", "--gifs", "nowhere"), 1, "nowhere: no such folder"),
-        (("--gifs", "."), 2, "--gifs says what --html shows"),
+        (("--gifs", "."), 2, "--gifs is for --html"),
     ],
 )
 def test_a_page_that_makes_no_sense_is_refused_at_once(

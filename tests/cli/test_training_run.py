@@ -53,7 +53,7 @@ def test_captions_beyond_the_limit_are_counted_and_said(world, model_dir):
     done = train(world, model_dir, *ALL, "--json")
     assert done.code == 0
     assert json.loads(done.out)["num_cut_captions"] == 2
-    assert done.warnings.count("2 captions longer than 128 tokens: cut there") == 1
+    assert done.warnings.count("2 captions longer than 128 tokens: cut to that length") == 1
 
 
 def test_a_single_epoch_is_one(world, model_dir):
@@ -129,7 +129,7 @@ def test_a_run_of_few_steps_is_warned_of_with_the_remedy(world, model_dir):
 
 def test_few_validation_gifs_choose_no_epoch_and_that_is_reported(world, model_dir):
     done = train(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
-    assert "too few to choose an epoch by, so the last one is kept" in done.err
+    assert "too few to choose an epoch, so the last epoch is kept" in done.err
     assert "best is 2" in done.err
 
 

@@ -1,4 +1,4 @@
-"""`gifdesc check`: what is wrong with GIFs and their descriptions, before a long run."""
+"""`gifdesc check`: problems of GIFs and descriptions, found before a long run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted
 
 MAX_ROWS_PER_KIND = 20
-"""A terminal is shown no more of a kind; a pipe, `--json` and `--list` get everything."""
+"""The most findings of a kind on a terminal; a pipe, `--json` and `--list` get all of them."""
 _MIN_TABLE_WIDTH = 60
-"""Columns of a terminal from which on the findings are a table."""
+"""The fewest columns of a terminal that shows the findings as a table."""
 _MAX_PATH_WIDTH = 60
-"""Characters to which paths are padded where there is no terminal; a longer one sticks out."""
+"""Width to which paths are padded where stdout is no terminal; longer paths are not cut."""
 
 KINDS_HELP = section("Kinds of findings", (f"{kind:<22} {line}" for kind, line in KINDS.items()))
 """The end of the command's help."""
@@ -98,12 +98,12 @@ def check(
         warn_of_passed_over(passed_over)
         counts = Counter(finding.kind for finding in findings)
         if json:
-            looked_for = GIF_KINDS if descriptions is None else tuple(KINDS)
+            kinds = GIF_KINDS if descriptions is None else tuple(KINDS)
             print_json(
                 {
                     "num_gifs": progress.num_gifs,
                     "findings": [finding.to_json() for finding in findings],
-                    "counts": {one: counts[one] for one in looked_for},
+                    "counts": {name: counts[name] for name in kinds},
                 }
             )
         elif kind is not None:
@@ -111,25 +111,25 @@ def check(
             _print_paths(listed, end=b"\0" if null else b"\n")
         elif findings:
             _print_table(findings)
-        parts = ", ".join(f"{counts[one]} {one}" for one in KINDS if counts[one])
+        parts = ", ".join(f"{counts[name]} {name}" for name in KINDS if counts[name])
         info(f"{counted(progress.num_gifs, 'GIF')} checked: {parts or 'nothing found'}")
         if findings:
             raise typer.Exit(EXIT_FAILED)
 
 
 def _print_paths(paths: Iterable[Path | str], *, end: bytes) -> None:
-    """Each path once, in its own bytes, whatever they are."""
+    """Print each path once, as its bytes."""
     print_result(b"".join(os.fsencode(path) + end for path in dict.fromkeys(paths)))
 
 
 def _print_table(findings: list[Finding]) -> None:
-    """Path, kind and detail, kind by kind: on a terminal a table, elsewhere aligned lines."""
+    """Print path, kind and detail, sorted by kind: on a terminal a table, elsewhere lines."""
     order = {kind: index for index, kind in enumerate(KINDS)}
     findings = sorted(findings, key=lambda finding: order[finding.kind])
     if is_terminal():
         _print_rich_table(findings)
         return
-    rows = [(printable(str(one.path)), one.kind, printable(one.detail)) for one in findings]
+    rows = [(printable(str(row.path)), row.kind, printable(row.detail)) for row in findings]
     path_width = min(_MAX_PATH_WIDTH, max(len(path) for path, _, _ in rows))
     kind_width = max(len(kind) for _, kind, _ in rows)
     for path, kind, detail in rows:
@@ -166,7 +166,7 @@ def _print_rich_table(findings: list[Finding]) -> None:
 
 
 def _print_paragraphs(findings: list[Finding]) -> None:
-    """Findings for a terminal that is too narrow for a table: the kind, then a path a line."""
+    """Print findings on a terminal that is too narrow for a table: a kind, then its paths."""
     for kind in KINDS:
         rows = [finding for finding in findings if finding.kind == kind]
         if rows:

@@ -1,4 +1,4 @@
-"""`gifdesc demo`: the whole way on a small drawn world, every command line shown."""
+"""`gifdesc demo`: draw GIFs, then run every other command on them, showing each call."""
 
 from __future__ import annotations
 
@@ -71,21 +71,21 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
 
     shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:
-        info("no GIF is held out of so few: draw more with --num-gifs")
+        info("too few GIFs to hold any out: draw more with --num-gifs")
         return
     page = str(folder / "report.html")
     _run(context, "evaluate", *data, "--html", page, "--gifs", gifs, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
     picture_path = folder / "captions.png"
     draw_captions(Captioner.from_pretrained(model, device=device), shown, folder, picture_path)
-    info(f"the same as a picture -> {picture_path}")
-    info(f"all held-out GIFs with their captions and scores, for a browser -> {page}")
+    info(f"the captions as a picture -> {picture_path}")
+    info(f"all held-out GIFs with captions and scores, for a browser -> {page}")
 
 
 def _run(context: typer.Context, *arguments: str) -> None:
     """Show a command line, then run it."""
     info(f"\n$ gifdesc {shlex.join(arguments)}")
-    # The commands beside this one: importing them from the package would be a circle.
+    # The context has the other commands; importing them from the package would be a circle.
     gifdesc = context.find_root().command
     code = gifdesc.main(list(arguments), prog_name="gifdesc", standalone_mode=False)
     if code:

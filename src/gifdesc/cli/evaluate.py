@@ -1,4 +1,4 @@
-"""`gifdesc evaluate`: held-out GIFs, or any system's captions, to scores and tables."""
+"""`gifdesc evaluate`: score a model, or the captions of any system."""
 
 from __future__ import annotations
 
@@ -232,18 +232,18 @@ def _write_report(
     worst = "the worst " if written.num_examples < result.num_examples else ""
     info(f"wrote a page of {worst}{counted(written.num_examples, 'GIF')} -> {path}")
     if not report.shows_gifs:
-        warn("the page shows captions without GIFs; name the GIFs' folder with --gifs")
+        warn("the page shows no GIFs: name their folder with --gifs")
     elif written.num_without_frames:
         warn(f"{counted(written.num_without_frames, 'GIF')} cannot be shown; the page says why")
 
 
 _CHANCE = 0.05
 _COLUMNS = {"blind": "blind", "nearest": "nearest", "most-common": "most-\ncommon"}
-"""Baseline -> its heading, in which it may be broken."""
+"""Baseline -> its heading; a line may break at the line ends in it."""
 
 
 def print_scores(result: Evaluation) -> None:
-    """Write an evaluation to stdout: what was scored, beside what it must be better than."""
+    """Write an evaluation to stdout: the scores, beside those of the baselines."""
     console = Console(highlight=False)
     with console.capture() as capture:
         _print_table(console, _scores_table(result))
@@ -251,14 +251,14 @@ def print_scores(result: Evaluation) -> None:
             _print_table(console, _against_table(result))
         console.print(_diversity_line(result), markup=False)
         for note in dict.fromkeys(result.notes.values()):
-            names = [name for name, one in result.notes.items() if one == note]
+            names = [name for name, other in result.notes.items() if other == note]
             console.print(f"{', '.join(names)}: {printable(note)}", markup=False)
-    # Not by rich itself, which ends a program whose reader is gone with exit code 1.
+    # rich itself would exit with code 1 where the reader of stdout is gone.
     print_result(capture.get(), is_styled=True)
 
 
 def _print_table(console: Console, table: Table) -> None:
-    """A table, or where it does not fit the terminal, a paragraph for each of its rows."""
+    """Print a table; where the terminal is too narrow, a paragraph for each row."""
     unlimited = console.options.update(max_width=10_000)
     if Measurement.get(console, unlimited, table).maximum <= console.width:
         console.print(table)
@@ -320,15 +320,15 @@ def _against_table(result: Evaluation) -> Table:
     for heading in ("this", "other", "difference", "95 %\ninterval", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     scores = {**result.metrics, "exact_match": result.exact_match}
-    for name, one in (result.against or {}).items():
-        low, high = map(_difference, one.interval)
+    for name, comparison in (result.against or {}).items():
+        low, high = map(_difference, comparison.interval)
         table.add_row(
             name,
             _number(scores[name]),
-            _number(one.score),
-            _difference(one.difference),
+            _number(comparison.score),
+            _difference(comparison.difference),
             f"{low} to {high}",
-            f"{one.p_value:.3f}{' *' if one.p_value < _CHANCE else '  '}",
+            f"{comparison.p_value:.3f}{' *' if comparison.p_value < _CHANCE else '  '}",
         )
     table.caption = f"* p < {_CHANCE}: the difference is hardly chance"
     table.caption_justify = "left"
@@ -336,14 +336,14 @@ def _against_table(result: Evaluation) -> Table:
 
 
 def _diversity_line(result: Evaluation) -> str:
-    one = result.diversity
+    diversity = result.diversity
     parts = [
-        f"{one.distinct_captions} distinct of {counted(result.num_examples, 'caption')}",
-        f"{counted(one.vocabulary_size, 'word')} in use",
-        f"{one.mean_length:.1f} words a caption",
+        f"{diversity.distinct_captions} distinct of {counted(result.num_examples, 'caption')}",
+        f"{counted(diversity.vocabulary_size, 'word')} in use",
+        f"{diversity.mean_length:.1f} words per caption",
     ]
-    if one.in_training is not None:
-        parts.append(f"{one.in_training:.0%} are training captions")
+    if diversity.in_training is not None:
+        parts.append(f"{diversity.in_training:.0%} are training captions")
     return ", ".join(parts)
 
 

@@ -242,13 +242,13 @@ def _report_long_names(names: list[str]) -> None:
     if names:
         verb = "has" if len(names) == 1 else "have"
         warn(
-            f"the folder holds the features of GIFs from another folder, so "
+            f"other GIFs in the folder have the usual names already, so "
             f"{counted(len(names), 'name')} {verb} more of the path: {list_some(names, 3)}"
         )
 
 
 def _report_orphans(output: Path, *, prune: bool) -> None:
-    """Report feature files whose GIFs are gone, or remove them."""
+    """Report feature files whose GIFs no longer exist, or remove them."""
     from gifdesc.features.extraction import find_orphans, remove_orphans
 
     names = find_orphans(output)
@@ -257,7 +257,6 @@ def _report_orphans(output: Path, *, prune: bool) -> None:
     files = counted(len(names), "feature file")
     if prune:
         remove_orphans(output, names)
-        info(f"removed {files} whose GIF is gone: {list_some(names)}")
+        info(f"removed {files} whose GIF no longer exists: {list_some(names)}")
         return
-    verb = "has" if len(names) == 1 else "have"
-    warn(f"{files} {verb} no GIF any more: {list_some(names)}; remove with --prune")
+    warn(f"the GIF of {files} no longer exists: {list_some(names)}; remove them with --prune")

@@ -17,19 +17,19 @@ from gifdesc.data.gifs import PassedOver
 
 
 def user_path(value: str | Path) -> Path:
-    """A path as a person gives it, `~` expanded where the shell left it (`--output=~/features`).
+    """A path from the command line; `~` is expanded, which shells omit in `--output=~/features`.
 
     Raises:
-        typer.BadParameter: it is empty, as from an unset variable.
+        typer.BadParameter: the path is empty, as from an unset variable.
     """
     return Path(user_name(str(value)))
 
 
 def user_name(value: str) -> str:
-    """A name that may be a path, `~` expanded.
+    """A name that may be a path; `~` is expanded.
 
     Raises:
-        typer.BadParameter: it is empty.
+        typer.BadParameter: the name is empty.
     """
     if not value:
         raise typer.BadParameter("it is empty (an unset variable?)")

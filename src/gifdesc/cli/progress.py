@@ -127,7 +127,7 @@ class LiveProgress:
 
 
 def fit_parts(parts: Sequence[str], width: int, separator: str = ", ") -> str:
-    """As many of the parts as fit into a width in characters: the first one always, whole."""
+    """As many parts as fit into a width in characters; the first part is never cut."""
     text = parts[0]
     for part in parts[1:]:
         if len(text) + len(separator) + len(part) > width:
@@ -137,7 +137,7 @@ def fit_parts(parts: Sequence[str], width: int, separator: str = ", ") -> str:
 
 
 def wrap_parts(parts: Sequence[str], width: int, separator: str = "  ") -> str:
-    """All parts, on lines of at most a width in characters that break only between parts."""
+    """All parts on lines up to a width in characters; lines break only between parts."""
     lines = [parts[0]]
     for part in parts[1:]:
         if len(lines[-1]) + len(separator) + len(part) > width:
@@ -195,7 +195,7 @@ class CaptionProgress(LiveProgress):
         self.show(["captioning"])
 
     def advance(self, caption: Caption) -> None:
-        """Count one finished GIF."""
+        """Count a finished GIF."""
         self._num_captioned += caption.error is None
         self._num_failed += caption.error is not None
         parts = [f"{self._num_captioned} captioned", f"{self._num_failed} failed"]

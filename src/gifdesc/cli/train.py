@@ -43,7 +43,7 @@ _DEFAULT = PRESETS[DEFAULT_PRESET]
 
 
 def _data(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
-    """An option for a field of the training that concerns the data."""
+    """An option for a field of the training that is about the data."""
     return _training(flag, field, help_, minimum, group=INPUT)
 
 
@@ -228,7 +228,7 @@ def train(
     `attention`.
     """
     with exit_on_error(debug=debug, json=json):
-        if os.environ.get("RANK", "0") == "0":  # under torchrun, one process reports it
+        if os.environ.get("RANK", "0") == "0":  # under torchrun, the main process reports errors
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
@@ -239,7 +239,7 @@ def train(
             from gifdesc.training.resume import choose_configs
 
         if preset is not None and preset not in PRESETS:
-            raise typer.BadParameter(f"--preset is one of {', '.join(PRESETS)}, not {preset}")
+            raise typer.BadParameter(f"{preset}: no such preset; choose {', '.join(PRESETS)}")
         if resume and force:
             raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
         try:
@@ -301,5 +301,5 @@ def train(
 
 
 def _given(**options: object) -> dict[str, Any]:
-    """The options that were given."""
+    """The options that are not None."""
     return {name: value for name, value in options.items() if value is not None}

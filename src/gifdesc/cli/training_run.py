@@ -35,7 +35,7 @@ def run_training(
     """Train, with progress on stderr.
 
     Returns:
-        What `--json` prints; None in all but one of the processes that train together.
+        The summary; None in all processes but the main one.
     """
     is_main = is_main_process()
     device = resolve_device(device_name)
@@ -48,9 +48,9 @@ def run_training(
             f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "
             "whole frames (extract --framing whole)"
         )
-    asked, num_pairs = config, data.num_pairs
+    requested, num_pairs = config, data.num_pairs
     config = _fitted(config, data, model_dir, resume=resume)
-    _report_size(asked, config, data)
+    _report_size(requested, config, data)
     examples = data.splits["train"]
 
     def on_epoch(result: EpochResult) -> None:
@@ -83,7 +83,7 @@ def run_training(
         return None
     if summary.num_cut:
         cut = counted(summary.num_cut, "caption")
-        warn(f"{cut} longer than {config.max_tokens} tokens: cut there")
+        warn(f"{cut} longer than {config.max_tokens} tokens: cut to that length")
     if summary.num_steps < MIN_STEPS:
         steps = counted(summary.num_steps, "optimizer step")
         warn(
@@ -99,7 +99,7 @@ def run_training(
 def _fitted(
     config: TrainingConfig, data: TrainingData, model_dir: Path, *, resume: bool
 ) -> TrainingConfig:
-    """The run with what follows the data, as `train` will choose it."""
+    """The settings, with those that follow the data as `train` will choose them."""
     stored = stored_configs(model_dir) if resume else None
     return fit_to_data(
         config,
@@ -109,9 +109,9 @@ def _fitted(
     )
 
 
-def _report_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
-    """Report what the data decided."""
-    if any(getattr(asked, name) != getattr(config, name) for name in ("epochs", "batch_size")):
+def _report_size(requested: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
+    """Report the settings that follow the data."""
+    if any(getattr(requested, name) != getattr(config, name) for name in ("epochs", "batch_size")):
         epochs = counted(config.epochs, "epoch")
         if config.passes > 1:
             epochs += f" of {config.passes} passes"
@@ -120,16 +120,16 @@ def _report_size(asked: TrainingConfig, config: TrainingConfig, data: TrainingDa
         info(f"{pairs}: {epochs}, batches of {config.batch_size}, {steps}")
     if not data.splits["val"]:
         info("no validation split: the last epoch is kept as the best")
-    elif asked.best_by == "auto" and config.best_by == "last":
+    elif requested.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
-        info(f"{gifs}: too few to choose an epoch by, so the last one is kept (--best-by)")
+        info(f"{gifs}: too few to choose an epoch, so the last epoch is kept (--best-by)")
 
 
 def _report_vocabulary(
     tokenizer: CaptionTokenizer, config: TrainingConfig, data: TrainingData
 ) -> None:
-    """Report what the vocabulary does not keep of the training captions."""
-    captions = [caption for one in data.splits["train"] for caption in one.captions]
+    """Report what the vocabulary changes in the training captions."""
+    captions = [caption for example in data.splits["train"] for caption in example.captions]
     if any(caption != caption.lower() for caption in captions):
         option = " (--case)" if config.tokenizer == CORPUS_TOKENIZER else ""
         info(f"capitals: {tokenizer.case}{option}")
@@ -138,7 +138,7 @@ def _report_vocabulary(
         if num_unknown := sum(tokenizer.unknown_id in tokens for tokens in encoded):
             warn(
                 f"--tokenizer {config.tokenizer}: has no token for some words of "
-                f"{counted(num_unknown, 'training caption')}, which no caption will hold; "
+                f"{counted(num_unknown, 'training caption')}, which will be in no caption; "
                 "--tokenizer corpus has tokens for all"
             )
 
@@ -158,13 +158,13 @@ def _report_data(data: TrainingData, features: Path) -> None:
     if could_mean := data.pairing.ambiguous:
         listed = [f"{name} ({' or '.join(gifs)})" for name, gifs in could_mean.items()]
         warn(
-            f"{counted(len(listed), 'name')} could mean several GIFs or share one, so no captions "
-            f"come of them: {list_some(listed)}"
+            f"{counted(len(listed), 'name')} could mean several GIFs or share a GIF, so their "
+            f"captions are not used: {list_some(listed)}"
         )
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
     info(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
     if not data.splits["test"]:
         info(
-            "no test split: `gifdesc evaluate` has nothing to score but the training GIFs "
+            "no test split: `gifdesc evaluate` can only score the training GIFs "
             "(--split train); to hold GIFs out, add GIFs or raise --test-fraction"
         )
