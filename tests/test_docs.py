@@ -1,5 +1,6 @@
 """What the documents say of the command line is so."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -149,3 +150,34 @@ def test_what_the_documents_link_to_is_there():
         if not (path.parent / target).exists()
     ]
     assert missing == []
+
+
+def messages_of_the_program():
+    """Every string of the source, with NUL for what is filled in."""
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = node.values
+                yield "".join(
+                    str(part.value) if isinstance(part, ast.Constant) else "\0" for part in parts
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+TROUBLES = re.findall(
+    r"^### `([^`]*)`$", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("message", TROUBLES)
+def test_a_message_that_troubleshooting_explains_is_one_of_the_programs(message):
+    fragments = [part for part in message.split("...") if part.strip(" :,;().")]
+    wanted = re.compile(".*".join(re.escape(part) for part in fragments), re.DOTALL)
+    assert any(wanted.search(text.replace("\0", "x")) for text in messages_of_the_program())
+
+
+def test_the_page_of_python_names_has_every_public_name():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\.\. auto\w+:: gifdesc\.(?:\w+\.)?(\w+)$", text, re.MULTILINE)
+    assert sorted(names) == sorted(set(gifdesc.__all__) - {"__version__"})
