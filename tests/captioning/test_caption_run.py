@@ -1,7 +1,8 @@
 import pytest
 
 from gifdesc.captioning.output import CaptionFile
-from gifdesc.captioning.run import CaptionRun, Sidecars
+from gifdesc.captioning.run import CaptionRun
+from gifdesc.captioning.sidecars import Sidecars
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import GifdescError
@@ -89,9 +90,11 @@ def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
 @pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/3", "/proc/self/fd/0"])
 def test_a_stream_has_no_sidecar_whatever_lies_behind_it(tmp_path, monkeypatch, name):
     """After `caption /dev/stdin < x.gif` the stream's name is that of a file."""
-    monkeypatch.setattr("gifdesc.captioning.run.Path.is_file", lambda _: True)
+    monkeypatch.setattr("gifdesc.captioning.sidecars.Path.is_file", lambda _: True)
     written = []
-    monkeypatch.setattr("gifdesc.captioning.run.write_text", lambda path, _: written.append(path))
+    monkeypatch.setattr(
+        "gifdesc.captioning.sidecars.write_text", lambda path, _: written.append(path)
+    )
     with CaptionFile(tmp_path / "out", "tsv") as sink:
         run, said = run_of(sink, sidecars=Sidecars(overwrite=True))
         go(run, CaptionInput(name), CaptionInput(name), CaptionInput("x.gif"))

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from gifdesc.captioning.run import Sidecars, sidecar_path
+from gifdesc.captioning.sidecars import Sidecars, sidecar_path
 from gifdesc.errors import GifdescError
 from helpers import draw_gif
 
@@ -14,7 +14,7 @@ def gif(tmp_path):
 
 
 def test_a_caption_stands_beside_its_gif(gif):
-    assert Sidecars(overwrite=False).take(str(gif), "a café") is None
+    assert Sidecars(overwrite=False).write(str(gif), "a café") is None
     assert sidecar_path(gif).name == "jump.v2.txt"
     assert sidecar_path(gif).read_text(encoding="utf-8") == "a café\n"
 
@@ -22,16 +22,16 @@ def test_a_caption_stands_beside_its_gif(gif):
 def test_another_text_is_kept_and_said_the_same_one_is_not(gif):
     sidecar_path(gif).write_text("a person's words\n")
     careful = Sidecars(overwrite=False)
-    assert "there already and kept" in careful.take(str(gif), "a man")
-    assert careful.take(str(gif), "a person's words") is None
+    assert "there already and kept" in careful.write(str(gif), "a man")
+    assert careful.write(str(gif), "a person's words") is None
     assert sidecar_path(gif).read_text() == "a person's words\n"
-    assert Sidecars(overwrite=True).take(str(gif), "a man") is None
+    assert Sidecars(overwrite=True).write(str(gif), "a man") is None
     assert sidecar_path(gif).read_text() == "a man\n"
     assert careful.num_failed == 0
 
 
 def test_what_is_no_file_has_no_sidecar(tmp_path):
-    assert "nothing was written" in Sidecars(overwrite=True).take("/dev/stdin", "a man")
+    assert "nothing was written" in Sidecars(overwrite=True).write("/dev/stdin", "a man")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -40,14 +40,14 @@ def test_a_sidecar_that_cannot_be_written_counts_and_a_full_disk_stops(gif, monk
         def write(*_):
             raise OSError(number, os.strerror(number))
 
-        monkeypatch.setattr("gifdesc.captioning.run.write_text", write)
+        monkeypatch.setattr("gifdesc.captioning.sidecars.write_text", write)
 
     sidecars = Sidecars(overwrite=True)
     refuse(errno.EACCES)
-    assert sidecars.take(str(gif), "a man") == f"{sidecar_path(gif)}: cannot be written: " + (
+    assert sidecars.write(str(gif), "a man") == f"{sidecar_path(gif)}: cannot be written: " + (
         "permission denied"
     )
     assert sidecars.num_failed == 1
     refuse(errno.ENOSPC)
     with pytest.raises(GifdescError, match="no space left"):
-        sidecars.take(str(gif), "a man")
+        sidecars.write(str(gif), "a man")

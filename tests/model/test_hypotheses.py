@@ -3,6 +3,7 @@ import math
 import pytest
 
 from gifdesc.config import DecodingConfig
+from gifdesc.model.decoding import is_finished
 from gifdesc.model.ranking import Hypothesis, Ranking
 
 END = 9
@@ -11,6 +12,11 @@ OF = 7  # a word that a caption should not end in
 
 def ranking(**changes):
     return Ranking(DecodingConfig(**{"num_beams": 3, "num_captions": 2, **changes}), [(OF,)])
+
+
+def finished(found, best_open, length, **changes):
+    config = DecodingConfig(**{"num_beams": 3, "num_captions": 2, **changes})
+    return is_finished(found, best_open, length, config)
 
 
 def said(found):
@@ -84,20 +90,22 @@ def test_a_caption_that_is_found_twice_counts_once_at_its_best():
     assert one.log_probs == (-1.0, 0.0)
 
 
-def test_a_search_is_settled_when_as_many_as_the_beams_are_found_that_rank_above_all_open_ones():
-    found = ranking(num_captions=1, num_beams=2, max_tokens=10)
+def test_a_search_ends_when_as_many_captions_as_beams_rank_above_all_open_ones():
+    config = {"num_captions": 1, "num_beams": 2, "max_tokens": 10}
+    found = ranking(**config)
     found.add([1, END], [-0.5, -0.5], [], finished=True)  # ranks at -0.5
-    assert not found.is_finished(-100.0, 2), "one of two beams is found"
+    assert not finished(found, -100.0, 2, **config), "one of two beams is found"
     found.add([2, END], [-1.0, -1.0], [], finished=True)  # ranks at -1
-    assert not found.is_finished(-1.9, 2)
-    assert found.is_finished(-2.0, 2)
-    assert not found.is_finished(-3.9, 4), "at its present length it ranks higher"
-    assert ranking().is_finished(-math.inf, 5)
+    assert not finished(found, -1.9, 2, **config)
+    assert finished(found, -2.0, 2, **config)
+    assert not finished(found, -3.9, 4, **config), "at its present length it ranks higher"
+    assert finished(ranking(), -math.inf, 5)
 
 
-def test_an_exact_search_is_settled_when_nothing_open_can_still_win():
-    found = ranking(num_captions=1, max_tokens=10, exact_search=True)
-    assert not found.is_finished(-1.0, 2)
+def test_an_exact_search_ends_when_no_open_caption_can_still_win():
+    config = {"num_captions": 1, "max_tokens": 10, "exact_search": True}
+    found = ranking(**config)
+    assert not finished(found, -1.0, 2, **config)
     found.add([1, END], [-0.5, -0.5], [], finished=True)  # ranks at -0.5
-    assert not found.is_finished(-4.0, 2)  # might end at -4 / 10
-    assert found.is_finished(-5.5, 2)
+    assert not finished(found, -4.0, 2, **config)  # might end at -4 / 10
+    assert finished(found, -5.5, 2, **config)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gifdesc.captioning.output import CaptionSink, FormatName, Shorten, to_line
+from gifdesc.captioning.sidecars import Sidecars
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.data.arguments import is_stream
-from gifdesc.errors import GifdescError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.system.files import reason, write_text
 
 if TYPE_CHECKING:  # a run is prepared before PyTorch is loaded
     from gifdesc.captioning.captioner import GifCaptioner
@@ -100,60 +97,6 @@ class CaptionRun:
             return
         text = self.shorten(caption) if self.shorten else caption
         num_failed = sidecars.num_failed
-        if problem := sidecars.take(path, text):
+        if problem := sidecars.write(path, text):
             report = self.report_error if sidecars.num_failed > num_failed else self.warn
             report(problem)
-
-
-SIDECAR_SUFFIX = ".txt"
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-
-
-def sidecar_path(gif_path: Path) -> Path:
-    """`jump.txt` beside `jump.gif`."""
-    return gif_path.with_suffix(SIDECAR_SUFFIX)
-
-
-class Sidecars:
-    """Writes captions beside their GIFs.
-
-    Attributes:
-        num_failed: files that could not be written.
-
-    Args:
-        overwrite: replace files that are there; without it they are kept.
-    """
-
-    def __init__(self, *, overwrite: bool) -> None:
-        self._overwrite = overwrite
-        self.num_failed = 0
-
-    def take(self, gif_name: str, text: str) -> str | None:
-        """Write one line of text beside a GIF.
-
-        Returns:
-            What a person should know: that a file of other content is there and was kept, or
-            that it could not be written; None where all is well.
-
-        Raises:
-            GifdescError: there is no room left on the disk.
-        """
-        gif_path = Path(gif_name)
-        path = sidecar_path(gif_path)
-        if not gif_path.is_file():
-            return f"{gif_name}: no file, so nothing was written beside it"
-        content = text + "\n"
-        try:
-            if path.exists() and not self._overwrite:
-                if path.is_file() and path.read_bytes() == content.encode():
-                    return None
-                return f"{path}: there already and kept; --force overwrites it"
-            write_text(path, content)
-        except OSError as error:
-            message = f"{path}: cannot be written: {reason(error)}"
-            if error.errno in _NO_ROOM:
-                raise GifdescError(message) from error
-            self.num_failed += 1
-            return message
-        return None

@@ -229,7 +229,8 @@ def caption(
             from gifdesc.captioning.decoding_options import DecodingOptions
             from gifdesc.captioning.inputs import caption_inputs, may_be_many
             from gifdesc.captioning.output import open_sink
-            from gifdesc.captioning.run import CaptionRun, Sidecars
+            from gifdesc.captioning.run import CaptionRun
+            from gifdesc.captioning.sidecars import Sidecars
             from gifdesc.data.gifs import PassedOver
         try:
             decoding = DecodingOptions(

@@ -85,7 +85,7 @@ def beam_search(
     best continuations, so that captions that end do not reduce the number of beams. A caption that
     ends is kept if it is among the `num_beams` best continuations. Finished captions, and those
     that are still open at the length limit, are ranked by
-    log-probability / length ** length_penalty. `Ranking.is_finished` decides when the search for
+    log-probability / length ** length_penalty. `is_finished` decides when the search for
     an example is over. One beam is greedy decoding.
 
     Args:
@@ -126,7 +126,7 @@ def beam_search(
         beams, origin = _keep_open(beams, candidates, log_probs, weights, end_id)
         best_open = beams.totals.amax(dim=1).tolist()
         finished = [
-            ranking.is_finished(total, length)
+            is_finished(ranking, total, length, config)
             for ranking, total in zip(found, best_open, strict=True)
         ]
         if all(finished):
@@ -137,6 +137,39 @@ def beam_search(
         last_tokens = beams.tokens[:, -1]
         state = state.select(origin)
     return [ranking.best() for ranking in found]
+
+
+def is_finished(found: Ranking, best_open: float, length: int, config: DecodingConfig) -> bool:
+    """Whether the search for an example is over.
+
+    The search is over when K captions are found, K being the number of beams, and the best open
+    caption ranks at its present length no higher than the last of the K best. This is the rule of
+    transformers with `early_stopping=False`, its default (GenerationConfig; the stopping of Wu et
+    al. 2016, arXiv:1609.08144, section 7, without its pruning). With `exact_search` (transformers:
+    `early_stopping="never"`), the search is over when no open caption can still enter the
+    `num_captions` best, however long it grows.
+
+    Args:
+        found: the captions that have ended.
+        best_open: the greatest log-probability of an open caption, -inf if none is open.
+        length: number of tokens of the open captions.
+        config: number of beams, length limit, number of captions.
+    """
+    if best_open == float("-inf"):
+        return True
+    last_wanted = found.nth_best(config.num_captions if config.exact_search else config.num_beams)
+    if last_wanted is None:
+        return False
+    ends_well, rank = last_wanted
+    if not ends_well:
+        return False
+    if config.num_beams == 1:
+        return True
+    reach = found.rank(best_open, length)
+    if config.exact_search:
+        # If all further tokens were certain, at the length that favours the caption most.
+        reach = max(reach, found.rank(best_open, config.limit))
+    return rank >= reach
 
 
 @dataclass(frozen=True)

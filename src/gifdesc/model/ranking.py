@@ -83,7 +83,7 @@ class Ranking:
             weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
             finished=finished,
         )
-        rank = self._rank(sum(hypothesis.log_probs), len(hypothesis))
+        rank = self.rank(sum(hypothesis.log_probs), len(hypothesis))
         key = (not ends_badly(kept_tokens, self._endings), rank)
         known = self._found.get(kept_tokens)
         if known is None or (finished, key) > (known[1].finished, known[0]):
@@ -101,36 +101,13 @@ class Ranking:
         ]
         return kept[: self._config.num_captions]
 
-    def is_finished(self, best_open: float, length: int) -> bool:
-        """Whether the search for this example is over.
-
-        The search is over when K captions are found, K being the number of beams, and the best
-        open caption ranks at its present length no higher than the last of the K best. This is the
-        rule of transformers with `early_stopping=False`, its default (GenerationConfig; the
-        stopping of Wu et al. 2016, arXiv:1609.08144, section 7, without its pruning). With
-        `exact_search` (transformers: `early_stopping="never"`), the search is over when no open
-        caption can still enter the `num_captions` best, however long it grows.
-
-        Args:
-            best_open: the greatest log-probability of an open caption, -inf if none is open.
-            length: number of tokens of the open captions.
-        """
-        if best_open == float("-inf"):
-            return True
-        config = self._config
-        num_wanted = config.num_captions if config.exact_search else config.num_beams
+    def nth_best(self, number: int) -> tuple[bool, float] | None:
+        """Whether the n-th best caption ends well, and its rank; None if there are fewer."""
         keys = sorted((key for key, _ in self._found.values()), reverse=True)
-        if len(keys) < num_wanted or not keys[num_wanted - 1][0]:
-            return False
-        if config.num_beams == 1:
-            return True
-        reach = self._rank(best_open, length)
-        if config.exact_search:
-            # If all further tokens were certain, at the length that favours the caption most.
-            reach = max(reach, self._rank(best_open, config.limit))
-        return keys[num_wanted - 1][1] >= reach
+        return None if len(keys) < number else keys[number - 1]
 
-    def _rank(self, total: float, length: int) -> float:
+    def rank(self, total: float, length: int) -> float:
+        """The value by which captions are ordered: log-probability / length ** length_penalty."""
         return total / float(max(1, length) ** self._config.length_penalty)
 
 

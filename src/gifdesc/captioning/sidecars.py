@@ -1,0 +1,62 @@
+"""Sidecar files: the caption of `jump.gif` in `jump.txt` beside it."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from gifdesc.errors import GifdescError
+from gifdesc.system.files import reason, write_text
+
+SIDECAR_SUFFIX = ".txt"
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+def sidecar_path(gif_path: Path) -> Path:
+    """`jump.txt` beside `jump.gif`."""
+    return gif_path.with_suffix(SIDECAR_SUFFIX)
+
+
+class Sidecars:
+    """Writes captions beside their GIFs.
+
+    Attributes:
+        num_failed: files that could not be written.
+
+    Args:
+        overwrite: replace existing files; otherwise they are kept.
+    """
+
+    def __init__(self, *, overwrite: bool) -> None:
+        self._overwrite = overwrite
+        self.num_failed = 0
+
+    def write(self, gif_name: str, text: str) -> str | None:
+        """Write a line of text beside a GIF.
+
+        Returns:
+            A sentence for the user if a file of other content was kept, or if the sidecar could not
+            be written; else None.
+
+        Raises:
+            GifdescError: there is no room left on the disk.
+        """
+        gif_path = Path(gif_name)
+        path = sidecar_path(gif_path)
+        if not gif_path.is_file():
+            return f"{gif_name}: no file, so nothing was written beside it"
+        content = text + "\n"
+        try:
+            if path.exists() and not self._overwrite:
+                if path.is_file() and path.read_bytes() == content.encode():
+                    return None
+                return f"{path}: there already and kept; --force overwrites it"
+            write_text(path, content)
+        except OSError as error:
+            message = f"{path}: cannot be written: {reason(error)}"
+            if error.errno in _NO_ROOM:
+                raise GifdescError(message) from error
+            self.num_failed += 1
+            return message
+        return None
