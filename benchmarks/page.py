@@ -2,8 +2,7 @@
 
     python benchmarks/page.py ./gifs --examples 500
 
-Captions and scores are made up from a seed; the filmstrips are of the GIFs given, each example
-with frames of its own. Needs Chromium and playwright.
+Captions, scores and the frames of each GIF are made up from a seed. Needs Chromium and playwright.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from gifdesc.captions import Word
+from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.evaluation.results import Evaluation, ScoredCaption, diversity
 from gifdesc.gif.reader import scan_gif
-from gifdesc.pages.charts import ScoreRow
-from gifdesc.pages.evaluation import EvaluationPage, PageExample, write_evaluation_page
-from gifdesc.pages.filmstrips import read_filmstrip
+from gifdesc.pages.evaluation import EvaluationReport, Subject
+from gifdesc.system.files import write_json_lines
 
 VOCABULARY = ("a", "man", "woman", "dog", "in", "white", "shirt", "looks", "at", "talks", "smiles")
 
@@ -62,32 +62,36 @@ WORKED = """async () => {
 }"""
 
 
-def made_up_examples(gifs: list[Path], num_examples: int) -> list[PageExample]:
-    """Examples with filmstrips of 16 frames drawn at random."""
+def made_up_captions(gifs_dir: Path, features_dir: Path, num_examples: int) -> list[ScoredCaption]:
+    """Captions whose words attend to up to 16 frames drawn at random, which a manifest records."""
     chance = random.Random(0)
-    num_frames = {path: scan_gif(path).num_frames for path in gifs}
-    examples = []
+    manifest = Manifest(features_dir)
+    sampled = {}
+    for path in sorted(gifs_dir.rglob("*.gif")):
+        source = path.relative_to(gifs_dir).as_posix()
+        num_frames = scan_gif(path).num_frames
+        count = min(16, num_frames)
+        sampled[source] = tuple(sorted(chance.sample(range(num_frames), count)))
+        manifest.add(ManifestEntry(source=source, status="ok", sampled_frames=sampled[source]))
+    captions = []
     for number in range(num_examples):
-        path = gifs[number % len(gifs)]
-        count = min(16, num_frames[path])
-        film = read_filmstrip(path, sorted(chance.sample(range(num_frames[path]), count)))
-        said = chance.choices(VOCABULARY, k=10)
-        rows = [[chance.random() ** 5 + 0.01 for _ in range(count)] for _ in said]
-        words = [
-            Word(word, -0.5, tuple(weight / sum(row) for weight in row))
-            for word, row in zip(said, rows, strict=True)
-        ]
-        examples.append(
-            PageExample(
-                name=f"{path.stem}-{number}",
-                caption=" ".join(said),
-                references=[" ".join(chance.choices(VOCABULARY, k=11)) for _ in range(3)],
+        source = [*sampled][number % len(sampled)]
+        texts = chance.choices(VOCABULARY, k=10)
+        rows = [[chance.random() ** 5 + 0.01 for _ in sampled[source]] for _ in texts]
+        words = tuple(
+            Word(text, -0.5, tuple(weight / sum(row) for weight in row))
+            for text, row in zip(texts, rows, strict=True)
+        )
+        captions.append(
+            ScoredCaption(
+                name=source.removesuffix(".gif"),
+                caption=" ".join(texts),
+                references=tuple(" ".join(chance.choices(VOCABULARY, k=11)) for _ in range(3)),
                 scores={"cider": 3 * chance.random(), "rouge_l": chance.random()},
                 words=words,
-                filmstrip=film,
             )
         )
-    return examples
+    return captions
 
 
 def main() -> None:
@@ -97,19 +101,26 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--times", type=int, default=3)
     arguments = parser.parse_args()
-    start = time.perf_counter()
-    examples = made_up_examples(sorted(arguments.gifs.rglob("*.gif")), arguments.examples)
-    num_frames = sum(len(one.filmstrip.frames) for one in examples)
-    print(f"{num_frames} frames read and made small in {time.perf_counter() - start:.1f} s")
-    rows = [ScoreRow(metric="cider", value=0.5, interval=(0.4, 0.6), baselines={"blind": 0.1})]
-    history = [{"epoch": n, "train_loss": 3 / n, "val_loss": 4 / n} for n in range(1, 11)]
-    page = EvaluationPage(title="Benchmark", rows=rows, examples=examples, history=history)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    history = [{"epoch": n, "train_loss": 3 / n, "val_loss": 4 / n} for n in range(1, 11)]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = Path(folder, "report.html")
+        path, model_dir = Path(folder, "report.html"), Path(folder, "model")
+        write_json_lines(model_dir / "history.jsonl", history)
+        captions = made_up_captions(arguments.gifs, Path(folder), arguments.examples)
+        result = Evaluation(
+            num_examples=len(captions),
+            metrics={"cider": 0.5},
+            intervals={"cider": (0.4, 0.6)},
+            baselines={"blind": {"cider": 0.1}},
+            exact_match=0.0,
+            diversity=diversity([scored.caption for scored in captions]),
+            captions=captions,
+        )
+        subject = Subject(name="Benchmark", model_dir=model_dir, features_dir=Path(folder))
         start = time.perf_counter()
-        write_evaluation_page(page, path)
-        print(f"written in {time.perf_counter() - start:.1f} s: {path.stat().st_size / 1e6:.1f} MB")
+        EvaluationReport(path, arguments.gifs).write(result, subject)
+        seconds = time.perf_counter() - start
+        print(f"frames read, page written in {seconds:.1f} s: {path.stat().st_size / 1e6:.1f} MB")
         browser = playwright.chromium.launch(executable_path=chromium)
         print(f"Chromium {browser.version}, 1280 x 900; ms")
         print(

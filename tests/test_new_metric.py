@@ -10,7 +10,7 @@ from gifdesc.metrics.base import Metric, mean
 from gifdesc.model.card import model_card
 from gifdesc.model.checkpoint import Checkpoint
 from gifdesc.pages.charts import scores_svg
-from gifdesc.pages.evaluation import EvaluationReport, Subject, score_rows
+from gifdesc.pages.evaluation import EvaluationReport, Subject
 
 PREDICTIONS = {"a": "a red ball", "b": "a cat"}
 REFERENCES = {"a": ["a red ball grows"], "b": ["the cat"]}
@@ -62,12 +62,9 @@ def test_it_has_an_axis_of_its_own_on_the_chart(evaluation, monkeypatch):
     panels = []
     monkeypatch.setattr(
         "gifdesc.pages.charts._draw_scores",
-        lambda axes, rows, _names, _theme: (
-            panels.append([row.metric for row in rows]),
-            axes.plot([0], [0], label="score"),
-        ),
+        lambda axes, names, *_: (panels.append(names), axes.plot([0], [0], label="score")),
     )
-    scores_svg(score_rows(evaluation, Subject(name="mine")))
+    scores_svg(evaluation.scores, {}, {})
     assert panels[-1] == ["num_words"]
     assert panels[-2] == ["cider"]
 

@@ -1,13 +1,16 @@
 import math
 import re
-from dataclasses import dataclass
 
 import pytest
 
 from browsing import browser_with
-from gifdesc.pages.charts import ScoreRow
-from gifdesc.pages.evaluation import EvaluationPage, PageExample, worst_first, write_evaluation_page
-from gifdesc.pages.filmstrips import GifFolder, read_filmstrip
+from builders import tiny_recipe
+from gifdesc.captions import Word
+from gifdesc.config import to_json
+from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.evaluation.results import Diversity, Evaluation, ScoredCaption
+from gifdesc.pages.evaluation import EvaluationReport, Subject, worst_first
+from gifdesc.system.files import write_json, write_json_lines
 from helpers import draw_gif
 
 ARABIC = "\u0631\u062c\u0644 \u064a\u0646\u0638\u0631 \u0647\u0646\u0627"
@@ -26,50 +29,66 @@ NASTY = [
 ]
 
 
-@dataclass(frozen=True)
-class Said:
-    word: str
-    log_prob: float
-    frame_weights: tuple[float, ...] | None
-
-
-def said(caption, num_frames):
-    """Words of which the n-th looked at the n-th frame."""
+def words_of(caption, num_frames):
+    """Words of which the n-th attended to the n-th frame."""
     words = caption.split()
     rest = 0.2 / max(1, num_frames - 1)
-    return [
-        Said(word, -0.1, tuple(0.8 if f == n % num_frames else rest for f in range(num_frames)))
+    return tuple(
+        Word(word, -0.1, tuple(0.8 if f == n % num_frames else rest for f in range(num_frames)))
         for n, word in enumerate(words)
-    ]
+    )
 
 
-ROWS = [
-    ScoreRow(metric="bleu_4", value=0.4, interval=(0.3, 0.5), baselines={"blind": 0.1}),
-    ScoreRow(metric="meteor", value=None, note="needs <Java>"),
-    ScoreRow(metric="cider", value=0.9, baselines={"blind": 0.2, "nearest": None}),
-]
 HISTORY = [{"epoch": n, "train_loss": 3 / n, "val_loss": None} for n in (1, 2, 3)]
 
 
-def example(name, caption, cider, **more):
-    return PageExample(
-        name=name, caption=caption, references=["somebody said"], scores={"cider": cider}, **more
+def example(name, caption, rouge_l, **more):
+    return ScoredCaption(
+        name=name,
+        caption=caption,
+        references=("somebody said",),
+        **{"scores": {"rouge_l": rouge_l}, **more},
     )
 
 
 EXAMPLES = [
-    example("cats/one", "a red ball grows", 2.0),
-    example("cats/two", "a blue cross blinks", 0.5),
+    example("cats/one", "a red ball grows", 0.9),
+    example("cats/two", "a blue cross blinks", 0.25),
     example("dogs/three", "the grid fades", None),
-    example("dogs/ten", "Una ni\u00f1a baila", 1.0),
+    example("dogs/ten", "Una ni\u00f1a baila", 0.5),
 ]
 
 
-def write(tmp_path, examples=EXAMPLES, **more):
+def evaluation_of(examples=EXAMPLES, **changes):
+    scores = {
+        "num_examples": len(examples),
+        "metrics": {"bleu_4": 0.4, "meteor": None, "rouge_l": 0.9},
+        "intervals": {"bleu_4": (0.3, 0.5)},
+        "baselines": {
+            "blind": {"bleu_4": 0.1, "rouge_l": 0.2},
+            "nearest": {"rouge_l": None},
+            "most-common": None,
+        },
+        "exact_match": 0.0,
+        "diversity": Diversity(3, 9, None, 4.2),
+        "notes": {"meteor": "needs <Java>"},
+        "captions": list(examples),
+    }
+    return Evaluation(**{**scores, **changes})
+
+
+def write(tmp_path, examples=EXAMPLES, *, history=(), gifs=None, title="Test", **changes):
+    """The page of an evaluation whose features have 6 frames a GIF."""
     path = tmp_path / "report.html"
-    options = {key: more.pop(key) for key in ("gifs", "max_examples", "indices_of") if key in more}
-    page = EvaluationPage(**{"title": "Test", "rows": ROWS, "examples": examples, **more})
-    write_evaluation_page(page, path, **options)
+    model_dir, features_dir = tmp_path / "model", tmp_path / "features"
+    for folder in (model_dir, features_dir):
+        folder.mkdir(exist_ok=True)
+    write_json_lines(model_dir / "history.jsonl", history)
+    write_json(features_dir / "recipe.json", to_json(tiny_recipe(num_frames=6)))
+    options = {name: changes.pop(name) for name in ("max_examples",) if name in changes}
+    subject = Subject(name=title, model_dir=model_dir, features_dir=features_dir)
+    report = EvaluationReport(path, gifs)
+    report.write(evaluation_of(examples, **changes), subject, **options)
     return path
 
 
@@ -83,23 +102,29 @@ def shown_names(page):
 def gifs(tmp_path):
     for name in ("cats/one", "cats/two", "dogs/ten"):
         draw_gif(tmp_path / "gifs" / f"{name}.gif", 6)
-    return GifFolder(tmp_path / "gifs")
+    return tmp_path / "gifs"
 
 
 def test_the_worst_come_first_and_the_unscored_last():
     scores = {"b": 0.5, "a": 0.5, "none": None, "nan": math.nan, "worst": 0.0}
     examples = [example(name, "x", score) for name, score in scores.items()]
-    ordered = [one.name for one in worst_first(examples, "cider")]
+    ordered = [one.name for one in worst_first(examples, "rouge_l")]
     assert ordered == ["worst", "a", "b", "nan", "none"]
-    assert [one.name for one in worst_first(examples, None)] == sorted(scores)
+    assert [one.name for one in worst_first(examples, "cider")] == sorted(scores)
 
 
 def test_the_page_holds_scores_curves_and_examples(tmp_path, gifs):
-    facts = {"mean length": "4.2 words"}
-    text = write(tmp_path, gifs=gifs, history=HISTORY, facts=facts, notes=["untrained"]).read_text(
+    warnings = {"weights": "untrained"}
+    text = write(tmp_path, gifs=gifs, history=HISTORY, warnings=warnings).read_text(
         encoding="utf-8"
     )
-    for part in ("0.300 to 0.500", "+0.300", "needs &lt;Java&gt;", "4.2 words", "untrained"):
+    for part in (
+        "0.300 to 0.500",
+        "+0.300",
+        "METEOR: needs &lt;Java&gt;",
+        '<dt>words a caption</dt><dd dir="auto">4.2</dd>',
+        "weights: untrained.",
+    ):
         assert part in text
     assert "BLEU-4 0.400 (95 % interval 0.300 to 0.500); blind (another GIF) 0.100" in text
     assert "3 epochs: training loss from 3.000 to 1.000" in text
@@ -129,9 +154,10 @@ def test_equal_evaluations_give_equal_pages(tmp_path, gifs):
 
 
 def test_a_page_needs_neither_scores_nor_gifs_nor_examples(tmp_path):
-    bare = PageExample(name="x", caption="y")
+    bare = ScoredCaption(name="x", caption="y", references=(), scores={})
+    nothing = {"metrics": {"meteor": None}, "exact_match": math.nan, "baselines": {"blind": None}}
     for examples in ([], [bare]):
-        path = write(tmp_path, examples, rows=[])
+        path = write(tmp_path, examples, intervals=None, **nothing)
         with browser_with(path) as page:
             assert shown_names(page) == [one.name for one in examples]
             assert page.locator(".chart").count() == 0
@@ -139,32 +165,27 @@ def test_a_page_needs_neither_scores_nor_gifs_nor_examples(tmp_path):
 
 def test_only_the_worst_of_very_many_are_shown(tmp_path):
     text = write(tmp_path, max_examples=2).read_text(encoding="utf-8")
-    assert "The 2 worst of 4, worst first by CIDEr" in text
+    assert "The 2 worst of 4, worst first by ROUGE-L" in text
     assert "cats/one" not in text
 
 
-def test_the_frames_that_the_model_looked_at_are_shown(tmp_path, gifs):
-    asked = []
-
-    def indices_of(name):
-        asked.append(name)
-        return [1, 3]
-
-    text = write(tmp_path, gifs=gifs, indices_of=indices_of).read_text(encoding="utf-8")
-    assert sorted(asked) == sorted(one.name for one in EXAMPLES)
+def test_the_frames_of_the_features_are_shown(tmp_path, gifs):
+    (tmp_path / "features").mkdir()
+    manifest = Manifest(tmp_path / "features")
+    for name in ("cats/one", "cats/two", "dogs/ten"):
+        manifest.add(ManifestEntry(source=f"{name}.gif", status="ok", sampled_frames=(1, 3)))
+    text = write(tmp_path, gifs=gifs).read_text(encoding="utf-8")
     assert text.count('data-frames="2"') == 3
     assert "2 of 6 frames, 0.6 s" in text
 
 
-def test_a_filmstrip_that_is_there_is_kept(tmp_path, gifs):
-    film = read_filmstrip(draw_gif(tmp_path / "other.gif", 3))
-    examples = [
-        example("cats/one", "x", 1.0, filmstrip=film),
-        example("z", "y", 2.0, missing="why"),
-    ]
-    text = write(tmp_path, examples, gifs=gifs).read_text(encoding="utf-8")
-    assert "3 of 3 frames" in text
-    assert ">why<" in text
+def test_doubtful_captions_are_marked(tmp_path):
+    doubts = ("it ran into the length limit", "its score is below the model's threshold")
+    examples = [example("a", "a ball", 0.5, doubts=doubts), example("b", "a cat", 0.6)]
+    text = write(tmp_path, examples).read_text(encoding="utf-8")
+    assert text.count("Low confidence: ") == 1
+    mark = text.index("Low confidence: it ran into the length limit, its score is below the model")
+    assert text.index(">a ball<") < mark < text.index(">a cat<")
 
 
 def test_a_person_can_sort(tmp_path):
@@ -208,9 +229,9 @@ def test_a_person_can_search(tmp_path, query, found):
 
 
 def attending(tmp_path, caption, num_frames=6):
-    film = read_filmstrip(draw_gif(tmp_path / "a.gif", num_frames))
-    words = said(caption, num_frames)
-    return write(tmp_path, [example("x", caption, 1.0, filmstrip=film, words=words)])
+    draw_gif(tmp_path / "gifs" / "x.gif", num_frames)
+    words = words_of(caption, num_frames)
+    return write(tmp_path, [example("x", caption, 1.0, words=words)], gifs=tmp_path / "gifs")
 
 
 def lit(page):
@@ -226,7 +247,7 @@ def test_a_word_shows_its_frames_under_the_pointer_and_when_clicked(tmp_path):
         words.nth(1).hover()
         assert lit(page) == [1]
         assert page.locator(".veil b").all_inner_texts() == ["80 %"]
-        assert page.locator(".look").inner_text() == "red: looked 80 % at frame 2 (0.10 s)"
+        assert page.locator(".look").inner_text() == "red: attended 80 % to frame 2 (0.10 s)"
         page.mouse.move(0, 0)
         assert lit(page) == []
         words.nth(2).click()
@@ -263,10 +284,8 @@ def test_words_are_reached_by_the_keyboard_in_reading_order(tmp_path, caption, o
 
 def test_words_without_weights_for_the_frames_shown_are_left_out(tmp_path, gifs):
     examples = [
-        example("cats/one", "a ball", 1.0, words=said("a ball", 4)),
-        example(
-            "cats/two", "a cross", 2.0, words=[Said("a", -0.1, None), Said("cross", -0.1, None)]
-        ),
+        example("cats/one", "a ball", 1.0, words=words_of("a ball", 4)),
+        example("cats/two", "a cross", 1.0, words=(Word("a", -0.1, None), Word("b", -0.1, None))),
     ]
     text = write(tmp_path, examples, gifs=gifs).read_text(encoding="utf-8")
     assert '<button type="button" aria-pressed' not in text
@@ -275,27 +294,30 @@ def test_words_without_weights_for_the_frames_shown_are_left_out(tmp_path, gifs)
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_any_text_is_shown_as_it_is(tmp_path, width, scheme):
-    film = read_filmstrip(draw_gif(tmp_path / "a.gif", 5))
-    examples = [
-        PageExample(
-            name=f"{place:02} {text[:50]}",
-            caption=text,
-            references=NASTY,
-            scores={"cider": float(place), text[:20] or "empty": 0.5},
-            words=said(text[:200], 5),
-            filmstrip=film if place % 2 else None,
-            missing=None if place % 2 else f"GIF missing: {text[:200]}",
-        )
-        for place, text in enumerate(NASTY)
-    ]
+    examples = []
+    for place, text in enumerate(NASTY):
+        name = str(place) if place % 2 else f"{place:02} {text[:50]}"
+        if place % 2:
+            draw_gif(tmp_path / "gifs" / f"{name}.gif", 6)
+        scores = {"rouge_l": float(place), text[:20] or "empty": 0.5}
+        words = words_of(text[:200], 6)
+        more = {"scores": scores, "words": words, "doubts": (text[:200],)}
+        examples.append(ScoredCaption(name=name, caption=text, references=tuple(NASTY), **more))
     path = write(
-        tmp_path, examples, title=NASTY[0], facts={NASTY[1]: NASTY[3]}, notes=NASTY,
-        rows=[ScoreRow(metric=NASTY[0], value=0.5, baselines={NASTY[1]: 0.25}, note=NASTY[9])],
-    )  # fmt: skip
+        tmp_path,
+        examples,
+        gifs=tmp_path / "gifs",
+        title=NASTY[0],
+        metrics={NASTY[0]: 0.5, NASTY[2]: None},
+        baselines={NASTY[1]: {NASTY[0]: 0.25}, "blind": {}},
+        notes={NASTY[2]: NASTY[9]},
+        warnings={NASTY[4]: NASTY[5], NASTY[6]: NASTY[10]},
+        intervals=None,
+    )
     viewport = {"width": width, "height": 800}
     with browser_with(path, viewport=viewport, color_scheme=scheme) as page:
         assert page.locator("#examples > li").count() == len(NASTY)
-        assert page.title() == NASTY[0]
+        assert page.title() == f"{NASTY[0]}: {len(NASTY)} GIFs"
         headings = page.locator("h3").all_text_contents()
         assert headings[:4] == NASTY[:4]
         assert headings[7] == "(nothing)"
@@ -338,12 +360,15 @@ def test_what_a_screen_reader_hears(tmp_path, gifs):
 
 
 def test_five_hundred_examples(tmp_path):
-    film = read_filmstrip(draw_gif(tmp_path / "a.gif", 16, size=(60, 45)))
+    gifs = tmp_path / "gifs"
+    gif = draw_gif(gifs / "gif 000.gif", 6, size=(60, 45)).read_bytes()
+    for n in range(1, 500):
+        (gifs / f"gif {n:03}.gif").write_bytes(gif)
     examples = [
-        example(f"gif {n:03}", f"number {n}", n / 7, filmstrip=film, words=said("one two", 16))
+        example(f"gif {n:03}", f"number {n:03}", n / 700, words=words_of("one two", 6))
         for n in range(500)
     ]
-    with browser_with(write(tmp_path, examples)) as page:
+    with browser_with(write(tmp_path, examples, gifs=gifs)) as page:
         assert len(shown_names(page)) == 500
         page.get_by_label("Search").fill("number 077")
         page.get_by_text("1 of 500 shown").wait_for()

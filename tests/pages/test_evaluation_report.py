@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,16 @@ from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation.bootstrap import Difference
 from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions, evaluate_predictions
 from gifdesc.evaluation.results import Captioned
-from gifdesc.pages.charts import ScoreRow
-from gifdesc.pages.evaluation import EvaluationReport, Subject, evaluation_page, known_frames
+from gifdesc.metrics.scoring import main_metric
+from gifdesc.pages.evaluation import (
+    EvaluationReport,
+    Subject,
+    facts_of,
+    known_frames,
+    notes_of,
+    page_content,
+    title_of,
+)
 from gifdesc.system.files import write_json
 from helpers import draw_gif
 
@@ -39,33 +48,24 @@ def spoken(weights=(0.75, 0.25)):
     return evaluate_captions(captioned, model=side)
 
 
-def page_of(result, subject=FILE, frames=None, *, shows_gifs=True):
-    return evaluation_page(result, subject, lambda _: frames, shows_gifs=shows_gifs)
+def content_of(result, subject=FILE):
+    return page_content(result, subject, main_metric(result.num_examples))
 
 
-def test_rows_are_the_scores_with_intervals_and_baselines():
-    result = evaluated()
-    rows = {row.metric: row for row in page_of(result).rows}
-    assert list(rows) == [*result.metrics, "exact_match"]
-    assert rows["rouge_l"] == ScoreRow(
-        metric="rouge_l",
-        value=result.metrics["rouge_l"],
-        interval=result.intervals["rouge_l"],
-        baselines={"blind": result.blind["rouge_l"]},
-    )
-    assert rows["exact_match"].value == result.exact_match == 1 / 3
-    assert (rows["meteor"].value, rows["meteor"].note) == (None, "not asked for")
+def notes_in(result, subject=FILE):
+    return " ".join(notes_of(result, subject))
 
 
-def test_another_system_is_a_baseline_and_a_sentence():
+def test_another_system_is_compared_and_a_sentence():
     result = evaluated(against=dict.fromkeys(PEOPLE, "a cross"))
-    page = page_of(result, Subject(name="mine.jsonl", against="theirs"))
-    [row] = [row for row in page.rows if row.metric == "bleu_1"]
-    assert row.baselines["theirs"] == result.against["bleu_1"].score
-    assert any(note.startswith("Difference to theirs: ") for note in page.notes)
+    subject = Subject(name="mine.jsonl", against="theirs")
+    others = content_of(result, subject)["others"]
+    assert list(others) == ["blind", "theirs"]
+    assert others["theirs"]["bleu_1"] == result.against["bleu_1"].score
+    assert "Difference to theirs: " in notes_in(result, subject)
 
 
-def test_a_difference_is_said_with_how_sure_it_is():
+def test_a_difference_has_its_probability():
     found = {
         "bleu_1": Difference(0.2, 0.1, (0.05, 0.15), 0.01),
         "rouge_l": Difference(0.2, -0.02, (-0.1, 0.1), 0.4),
@@ -77,42 +77,69 @@ def test_a_difference_is_said_with_how_sure_it_is():
         (clear, "BLEU-1 +0.300, ROUGE-L +0.300, CIDEr +0.300: hardly by chance (p < 0.05)."),
     ):
         result = replace(evaluated(), against=against)
-        assert f"Difference to the other system: {sentence}" in " ".join(page_of(result).notes)
-    assert "ROUGE-L -0.020: may be chance." in " ".join(
-        page_of(replace(evaluated(), against=found)).notes
-    )
+        assert f"Difference to the other system: {sentence}" in notes_in(result)
+    assert "ROUGE-L -0.020: may be chance." in notes_in(replace(evaluated(), against=found))
 
 
 def test_few_gifs_are_sorted_by_a_score_that_means_something():
-    assert page_of(evaluated()).sort_by == "rouge_l"
+    assert content_of(evaluated())["sort_by"] == "rouge_l"
     people = {str(number): ["a ball"] for number in range(40)}
-    assert page_of(evaluate_predictions({"1": "a ball"}, people)).sort_by == "cider"
+    assert content_of(evaluate_predictions({"1": "a ball"}, people))["sort_by"] == "cider"
 
 
-def test_warnings_and_notes_are_told_but_not_what_only_a_model_could_have():
-    notes = " ".join(page_of(evaluated()).notes)
+def test_warnings_and_notes_are_shown_but_not_what_only_a_model_could_have():
+    notes = notes_in(evaluated())
     assert "CIDEr: means little on fewer than 30 GIFs" in notes
     assert "needs a model" not in notes
-    assert "weights: random ones." in page_of(spoken()).notes
+    assert "weights: random ones." in notes_in(spoken())
 
 
-def test_facts_tell_what_no_metric_does():
-    facts = page_of(spoken(), Subject(name="model", split="test")).facts
+def test_facts_are_what_no_metric_measures():
+    facts = facts_of(spoken())
     assert facts["distinct captions"] == "3 of 3"
     assert (facts["loss"], facts["token accuracy"]) == ("1.500", "0.500")
-    assert "loss" not in page_of(evaluated()).facts
-    assert page_of(spoken(), Subject(name="model", split="test")).title == "model: 3 test GIFs"
+    assert "loss" not in facts_of(evaluated())
+    assert title_of(spoken(), Subject(name="model", split="test")) == "model: 3 test GIFs"
 
 
-def test_words_are_shown_only_where_their_frames_are_known():
-    known, unknown = page_of(spoken(), frames=[0, 4]), page_of(spoken())
-    assert [word.word for word in known.examples[1].words] == ["a", "red", "ball"]
-    assert not any(example.words for example in unknown.examples)
-    said = "the sampled frames of the features are not recorded"
-    assert said in " ".join(unknown.notes)
-    assert said not in " ".join(known.notes)
-    assert said not in " ".join(page_of(evaluated()).notes)
-    assert "their folder was not named (--gifs)" in page_of(spoken(), shows_gifs=False).notes[-1]
+def test_a_page_shows_the_scores_of_the_evaluation(tmp_path):
+    result = evaluated()
+    EvaluationReport(tmp_path / "page.html").write(result, FILE)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    low, high = result.intervals["rouge_l"]
+    row = (
+        f'<th scope="row">ROUGE-L</th><td><strong>{result.metrics["rouge_l"]:.3f}</strong></td>'
+        f"<td>{low:.3f} to {high:.3f}</td><td>{result.blind['rouge_l']:.3f}</td>"
+        f"<td>{result.visual_gain['rouge_l']:+.3f}</td>"
+    )
+    assert row in text.replace("\n", "")
+    assert '<th scope="row">exact match</th><td><strong>0.333</strong></td>' in text
+    assert '<th scope="row">METEOR</th><td><strong>\u2013</strong></td>' in text
+    assert '<p class="note">METEOR: not asked for</p>' in text
+
+
+@pytest.mark.parametrize(("is_known", "has_weights"), [(True, True), (False, True), (False, False)])
+def test_words_are_shown_only_where_their_frames_are_known(tmp_path, is_known, has_weights):
+    for name in PEOPLE:
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", 2)
+    features_dir = tmp_path / "features"
+    features_dir.mkdir()
+    if is_known:
+        write_json(features_dir / "recipe.json", to_json(tiny_recipe(num_frames=2)))
+    subject = Subject(name="model", features_dir=features_dir)
+    result = spoken() if has_weights else evaluated()
+    report = EvaluationReport(tmp_path / "page.html", tmp_path / "gifs")
+    report.write(result, subject)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    words = re.findall(r"data-weights=.*?>(\w+)</button>", text)
+    assert words == (["a", "red", "ball", "a", "red", "ball", "grows"] if is_known else [])
+    note = "the sampled frames of the features are not recorded"
+    assert (note in text) == (has_weights and not is_known)
+
+
+def test_a_page_without_gifs_names_the_option(tmp_path):
+    EvaluationReport(tmp_path / "page.html").write(spoken(), FILE)
+    assert "their folder was not named (--gifs)" in (tmp_path / "page.html").read_text()
 
 
 @pytest.fixture

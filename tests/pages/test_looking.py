@@ -39,9 +39,9 @@ def test_the_frames_that_a_word_looked_at_most(weights, most):
 
 def test_a_look_is_put_into_words():
     assert describe_look((0.05, 0.62, 0.33), (0, 400, 12_000)) == (
-        "62 % at frame 2 (0.40 s), 33 % at frame 3 (12.0 s)"
+        "62 % to frame 2 (0.40 s), 33 % to frame 3 (12.0 s)"
     )
-    assert describe_look((0.25,) * 4, (0, 1, 2, 3)) == "about equally at all 4 frames"
+    assert describe_look((0.25,) * 4, (0, 1, 2, 3)) == "about equally to all 4 frames"
 
 
 @pytest.mark.parametrize(

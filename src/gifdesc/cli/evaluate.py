@@ -298,7 +298,7 @@ def _scores_table(result: Evaluation) -> Table:
     gain = result.visual_gain or {}
     if gain:
         table.add_column("visual\ngain", justify="right", no_wrap=True)
-    for name, value in {**result.metrics, "exact_match": result.exact_match}.items():
+    for name, value in result.scores.items():
         cells = [name, _number(value)]
         if intervals:
             cells.append(_interval(intervals.get(name)))
@@ -319,7 +319,7 @@ def _against_table(result: Evaluation) -> Table:
     table.add_column("metric", no_wrap=True)
     for heading in ("this", "other", "difference", "95 %\ninterval", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
-    scores = {**result.metrics, "exact_match": result.exact_match}
+    scores = result.scores
     for name, comparison in (result.against or {}).items():
         low, high = map(_difference, comparison.interval)
         table.add_row(

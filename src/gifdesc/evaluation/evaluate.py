@@ -217,6 +217,7 @@ def _scored(
             caption=one.caption,
             references=one.references,
             words=one.words,
+            doubts=one.doubts,
             scores=scores,
             baselines={name: captions[index] for name, captions in said_by.items()},
         )

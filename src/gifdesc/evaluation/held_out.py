@@ -24,6 +24,7 @@ from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions
 from gifdesc.evaluation.predictions import read_predictions
 from gifdesc.evaluation.results import MOST_COMMON, NEAREST, Captioned, Evaluation
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
+from gifdesc.model.confidence import doubts
 from gifdesc.model.generation import generate
 from gifdesc.model.losses import TokenScores, score_tokens
 from gifdesc.system.device import resolve_device
@@ -232,8 +233,14 @@ def evaluate_model(
     checkpoint.model.to(device)
     generated = _generate(checkpoint, examples, device, checkpoint.decoding(config))
     captioned = [
-        Captioned(name=one.name, caption=best.caption, references=one.captions, words=best.words)
-        for one, best in zip(examples, generated, strict=True)
+        Captioned(
+            name=example.name,
+            caption=best.caption,
+            references=example.captions,
+            words=best.words,
+            doubts=doubts(best, checkpoint.confidence_threshold, checkpoint.captions),
+        )
+        for example, best in zip(examples, generated, strict=True)
     ]
     notes = _notes_on(checkpoint)
     with wait_for("computing the loss"):

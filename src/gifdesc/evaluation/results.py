@@ -34,12 +34,14 @@ class Captioned:
         caption: the system's, empty where it has none.
         references: one or more by people.
         words: the caption word by word, with the weights over the frames where the model attends.
+        doubts: why the caption is doubtful, a clause each; see `model.confidence`.
     """
 
     name: str
     caption: str
     references: tuple[str, ...]
     words: tuple[Word, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,22 @@ class Evaluation:
     captions: list[ScoredCaption] = field(default_factory=list)
 
     @property
+    def scores(self) -> Scores:
+        """The metrics and `exact_match`."""
+        return {**self.metrics, EXACT_MATCH: self.exact_match}
+
+    def others(self, against: str) -> dict[str, Scores]:
+        """The baselines that were computed and the other system -> their scores.
+
+        Args:
+            against: what to call the other system.
+        """
+        found = {name: scores for name, scores in self.baselines.items() if scores}
+        if self.against is not None:
+            found[against] = {name: each.score for name, each in self.against.items()}
+        return found
+
+    @property
     def blind(self) -> Scores | None:
         """The scores when each GIF is captioned from another GIF's features."""
         return self.baselines[BLIND]
@@ -131,8 +149,7 @@ class Evaluation:
         """What looking at the GIF contributes: each score minus the blind one."""
         if self.blind is None:
             return None
-        real = {**self.metrics, EXACT_MATCH: self.exact_match}
-        return {name: _minus(real[name], blind) for name, blind in self.blind.items()}
+        return {name: _minus(self.scores[name], blind) for name, blind in self.blind.items()}
 
     def to_json(self) -> dict[str, Any]:
         """The object of `gifdesc evaluate --json`."""

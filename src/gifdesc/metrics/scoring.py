@@ -56,8 +56,8 @@ def example_metric_names() -> tuple[str, ...]:
 
 def main_metric(num_examples: int) -> str:
     """The metric that orders captions and judges a system on that many examples."""
-    usable = [metric for metric in MAIN_METRICS if num_examples >= metric.min_examples]
-    return usable[0].names[0]
+    usable = (metric for metric in MAIN_METRICS if num_examples >= metric.min_examples)
+    return next(usable, MAIN_METRICS[-1]).names[0]
 
 
 def warnings_of_metrics(num_examples: int) -> dict[str, str]:

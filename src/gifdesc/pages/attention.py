@@ -153,15 +153,15 @@ def most_looked_at(weights: Sequence[float]) -> list[int]:
 
 
 def describe_look(weights: Sequence[float], times_ms: Sequence[int]) -> str:
-    """What a word looked at: `62 % at frame 3 (0.40 s), 31 % at frame 4 (0.60 s)`.
+    """The frames that a word attended to: `62 % to frame 3 (0.40 s), 31 % to frame 4 (0.60 s)`.
 
     Frames are counted from 1 among those that were sampled.
     """
     most = most_looked_at(weights)
     if not most:
-        return f"about equally at all {len(weights)} frames"
+        return f"about equally to all {len(weights)} frames"
     return ", ".join(
-        f"{100 * weights[place]:.0f} % at frame {place + 1} ({moment(times_ms[place])})"
+        f"{100 * weights[place]:.0f} % to frame {place + 1} ({moment(times_ms[place])})"
         for place in most
     )
 

@@ -13,10 +13,10 @@ from gifdesc.system.files import reason, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from dataclasses import dataclass, field
 from itertools import cycle
 
-from gifdesc.metrics.scoring import metric_label, metric_maximum
+from gifdesc.evaluation.bootstrap import Interval
+from gifdesc.metrics.scoring import Scores, metric_label, metric_maximum
 from gifdesc.pages.style import baseline_label
 
 if TYPE_CHECKING:
@@ -155,53 +155,50 @@ _MARKERS = ("x", "D", "^", "s", "v", "P")
 _LONGEST_LABEL = 24  # characters
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreRow:
-    """One metric of an evaluation.
-
-    Attributes:
-        metric: its key, such as `bleu_4`.
-        value: the score; None where it was not computed.
-        interval: its 95 % confidence interval, low and high.
-        baselines: the same metric of `blind`, `nearest`, `most-common`, another system.
-        note: what a reader must know of it, such as why it is None.
-    """
-
-    metric: str
-    value: float | None
-    interval: tuple[float, float] | None = None
-    baselines: Mapping[str, float | None] = field(default_factory=dict)
-    note: str | None = None
+def has_numbers(
+    scores: Scores, intervals: Mapping[str, Interval], others: Mapping[str, Scores]
+) -> bool:
+    """Whether `scores_svg` has anything to draw."""
+    return any(_numbers(name, scores, intervals, others) for name in scores)
 
 
-def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: bool = False) -> str:
-    """Scores as points with their intervals, baselines as other marks, as an SVG document.
+def scores_svg(
+    scores: Scores,
+    intervals: Mapping[str, Interval],
+    others: Mapping[str, Scores],
+    theme: Theme = LIGHT,
+    *,
+    is_narrow: bool = False,
+) -> str:
+    """Scores as points with their intervals, other systems as other marks, as an SVG document.
 
-    Metrics of one maximum share an axis. A row without any number is left out.
+    Metrics of one maximum share an axis. A metric without any number is left out.
 
     Args:
-        rows: from top to bottom.
+        scores: metric -> score, from top to bottom; None if it was not computed.
+        intervals: metric -> its 95 % confidence interval.
+        others: baseline or other system -> its scores.
         theme: its colours; the ground shows through.
-        is_narrow: for a telephone.
+        is_narrow: for a narrow screen.
 
     Raises:
-        ValueError: no row has a number.
+        ValueError: no metric has a number.
     """
-    shown = [row for row in rows if _numbers(row)]
+    shown = [name for name in scores if _numbers(name, scores, intervals, others)]
     if not shown:
         raise ValueError("scores without a number cannot be drawn")
-    maxima = sorted({metric_maximum(row.metric) for row in shown})
-    panels = [[row for row in shown if metric_maximum(row.metric) == top] for top in maxima]
-    names = list(dict.fromkeys(name for row in shown for name in row.baselines))
+    maxima = sorted({metric_maximum(name) for name in shown})
+    panels = [[name for name in shown if metric_maximum(name) == top] for top in maxima]
     with drawing(theme):
         num_columns = 2 if is_narrow else 4
-        num_legend_lines = math.ceil((1 + len(names)) / num_columns)
+        num_legend_lines = math.ceil((1 + len(others)) / num_columns)
         height = 0.3 * len(shown) + 0.62 * len(panels) + 0.25 * num_legend_lines
         figure = empty_figure((4.0 if is_narrow else 8.2), height)
         ratios = [len(panel) + 0.6 for panel in panels]
         grid = figure.add_gridspec(len(panels), 1, height_ratios=ratios)
-        for place, panel in enumerate(panels):
-            _draw_scores(figure.add_subplot(grid[place, 0]), panel, names, theme)
+        for index, panel in enumerate(panels):
+            axes = figure.add_subplot(grid[index, 0])
+            _draw_scores(axes, panel, scores, intervals, others, theme)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         order = [len(handles) - 1, *range(len(handles) - 1)]  # the score was drawn last, on top
         figure.legend(
@@ -214,42 +211,54 @@ def scores_svg(rows: Sequence[ScoreRow], theme: Theme = LIGHT, *, is_narrow: boo
         return svg_of(figure)
 
 
-def describe_scores(rows: Sequence[ScoreRow]) -> str:
-    """The chart of `scores_svg` in words, for who cannot see it."""
+def describe_scores(
+    scores: Scores, intervals: Mapping[str, Interval], others: Mapping[str, Scores]
+) -> str:
+    """The chart of `scores_svg` in words, for readers who cannot see it."""
     sentences = []
-    for row in rows:
-        if row.value is None or not math.isfinite(row.value):
+    for name, value in scores.items():
+        if value is None or not math.isfinite(value):
             continue
-        words = f"{metric_label(row.metric)} {row.value:.3f}"
-        if row.interval is not None:
-            words += f" (95 % interval {row.interval[0]:.3f} to {row.interval[1]:.3f})"
-        known = {name: value for name, value in row.baselines.items() if value is not None}
-        others = [f"{baseline_label(name)} {value:.3f}" for name, value in known.items()]
-        sentences.append("; ".join([words, *others]))
+        words = f"{metric_label(name)} {value:.3f}"
+        if name in intervals:
+            low, high = intervals[name]
+            words += f" (95 % interval {low:.3f} to {high:.3f})"
+        compared = [
+            f"{baseline_label(other)} {score:.3f}"
+            for other, found in others.items()
+            if (score := found.get(name)) is not None
+        ]
+        sentences.append("; ".join([words, *compared]))
     return ". ".join(sentences) + "."
 
 
-def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], theme: Theme) -> None:
-    places = range(len(rows))
+def _draw_scores(
+    axes: Axes,
+    names: Sequence[str],
+    scores: Scores,
+    intervals: Mapping[str, Interval],
+    others: Mapping[str, Scores],
+    theme: Theme,
+) -> None:
+    places = range(len(names))
     colours = (theme.second, theme.third, theme.pale_ink)
     looks = zip(cycle(_MARKERS), cycle(colours), strict=True)
-    for name, (marker, colour) in zip(names, looks, strict=False):
-        values = [value_or_gap(row.baselines.get(name)) for row in rows]
-        label = _short(baseline_label(name))
+    for (other, found), (marker, colour) in zip(others.items(), looks, strict=False):
+        values = [value_or_gap(found.get(name)) for name in names]
+        label = _short(baseline_label(other))
         hollow: dict[str, Any] = {} if marker == "x" else {"markerfacecolor": "none"}
         axes.plot(
             values, places, marker, color=colour, label=label, markersize=6, clip_on=False, **hollow
         )
-    values = [value_or_gap(row.value) for row in rows]
-    known = [(place, row) for place, row in enumerate(rows) if row.interval is not None]
-    for place, row in known:
-        low, high = row.interval or (math.nan, math.nan)
-        axes.plot([low, high], [place, place], color=theme.accent, linewidth=2.5, alpha=0.55)
+    values = [value_or_gap(scores[name]) for name in names]
+    known = [(place, intervals[name]) for place, name in enumerate(names) if name in intervals]
+    for place, interval in known:
+        axes.plot(interval, [place, place], color=theme.accent, linewidth=2.5, alpha=0.55)
     label = "score, 95 % interval" if known else "score"
     axes.plot(values, places, "o", color=theme.accent, label=label, markersize=6, clip_on=False)
-    axes.set_yticks(places, [_short(metric_label(row.metric)) for row in rows])
-    top = max(number for row in rows for number in _numbers(row))
-    axes.set(xlim=(0, 1.05 * max(top, 0.05)), ylim=(len(rows) - 0.5, -0.6))
+    axes.set_yticks(places, [_short(metric_label(name)) for name in names])
+    top = max(number for name in names for number in _numbers(name, scores, intervals, others))
+    axes.set(xlim=(0, 1.05 * max(top, 0.05)), ylim=(len(names) - 0.5, -0.6))
     axes.tick_params(axis="y", length=0, pad=9)  # room for a mark at 0
     axes.spines["left"].set_visible(False)
     axes.grid(axis="both")
@@ -257,11 +266,13 @@ def _draw_scores(axes: Axes, rows: Sequence[ScoreRow], names: Sequence[str], the
 
 
 def _short(label: str) -> str:
-    """A label that leaves room for what it names, even on a telephone."""
+    """A label that leaves room for the chart, even on a narrow screen."""
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
 
 
-def _numbers(row: ScoreRow) -> list[float]:
-    """All finite numbers that a row draws."""
-    values = (row.value, *(row.interval or ()), *row.baselines.values())
-    return [value for value in values if value is not None and math.isfinite(value)]
+def _numbers(
+    name: str, scores: Scores, intervals: Mapping[str, Interval], others: Mapping[str, Scores]
+) -> list[float]:
+    """All finite numbers that a metric draws."""
+    found = (scores[name], *intervals.get(name, ()), *(row.get(name) for row in others.values()))
+    return [value for value in found if value is not None and math.isfinite(value)]

@@ -1,10 +1,11 @@
-"""The page of an evaluation: scores, curves, and every caption beside its GIF."""
+"""The page of an evaluation: scores, training, and each caption beside its GIF."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,13 @@ from gifdesc.errors import UsageError
 from gifdesc.evaluation.bootstrap import Difference
 from gifdesc.evaluation.results import Evaluation, ScoredCaption
 from gifdesc.gif.reader import Indices
-from gifdesc.metrics.scoring import (
-    EXACT_MATCH,
-    MAIN_METRICS,
-    example_metric_names,
-    main_metric,
-    metric_label,
-)
+from gifdesc.metrics.scoring import example_metric_names, main_metric, metric_label
 from gifdesc.model.folder import read_history
 from gifdesc.pages.charts import (
-    ScoreRow,
     describe_history,
     describe_scores,
     drawable,
+    has_numbers,
     history_svg,
     scores_svg,
 )
@@ -39,24 +34,27 @@ from gifdesc.system.threads import mapped_ahead
 from gifdesc.system.wording import counted
 
 DEFAULT_GIFS_DIR = Path("gifs")
-"""Where GIFs are looked for where nothing is said."""
+"""The folder of GIFs if none is given."""
+
+MAX_EXAMPLES = 1000
+"""Examples that a page shows at most: the worst ones."""
 
 _ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")
 _CHANCE = 0.05  # a p-value below it is called clear
 
 FramesOf = Callable[[str], Indices]
-"""A GIF's name to the frames that its features describe, None where nobody knows."""
+"""A GIF's name -> the frames that its features describe; None if they are unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What was evaluated.
+    """The system that was evaluated.
 
     Attributes:
         name: of the model, or of the file of captions.
         split: the GIFs that were scored, for a model.
         model_dir: the model's folder, whose training is shown.
-        features_dir: what the model looked at.
+        features_dir: the features that the model captioned.
         against: name of the other system that it was compared with.
     """
 
@@ -67,19 +65,49 @@ class Subject:
     against: str | None = None
 
 
+@dataclass(frozen=True)
+class WrittenPage:
+    """The contents of a page in numbers.
+
+    Attributes:
+        num_examples: GIFs that it shows.
+        num_without_frames: those of them that have no filmstrip.
+    """
+
+    num_examples: int
+    num_without_frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCaption:
+    """A caption of the page.
+
+    Attributes:
+        scored: the caption with its references and scores.
+        filmstrip: the frames of its GIF.
+        missing: why there is no filmstrip; None if GIFs are not shown at all.
+        words: the caption word by word; empty if the frames of its weights are unknown.
+    """
+
+    scored: ScoredCaption
+    filmstrip: Filmstrip | None = None
+    missing: str | None = None
+    words: tuple[Word, ...] = ()
+
+
 class EvaluationReport:
-    """The page that an evaluation is to become; a wrong name is said before anything is done.
+    """The page of an evaluation; wrong names are reported before any work is done.
 
     Args:
-        path: where the page goes.
-        gifs_dir: where the GIFs lie; None for `DEFAULT_GIFS_DIR`, if there is such a folder.
+        path: of the page.
+        gifs_dir: the folder of the GIFs; None for `DEFAULT_GIFS_DIR`, if it exists.
 
     Raises:
         UsageError: the page's name is a folder's.
         GifdescError: there is no such folder of GIFs.
 
     Attributes:
-        shows_gifs: there is a folder to look for GIFs in.
+        shows_gifs: whether the page shows GIFs.
     """
 
     def __init__(self, path: Path, gifs_dir: Path | None = None) -> None:
@@ -96,61 +124,71 @@ class EvaluationReport:
         result: Evaluation,
         subject: Subject,
         on_example: Callable[[int, int], None] | None = None,
+        *,
+        max_examples: int = MAX_EXAMPLES,
     ) -> WrittenPage:
-        """Read the frames and write the page.
+        """Read the frames and write the page: one file that opens offline.
 
         Args:
-            result: what it shows.
-            subject: what that is of.
-            on_example: told the number of filmstrips made, and of all, after each.
+            result: the evaluation.
+            subject: the system that was evaluated.
+            on_example: called after each filmstrip, with the number of filmstrips that are done
+                and their total.
+            max_examples: how many captions are shown at most, the worst ones.
 
         Raises:
-            GifdescError: the page cannot be written.
+            GifdescError: the page cannot be written; reported before a GIF is read.
         """
+        check_page_path(self._path)
         frames_of = known_frames(subject.features_dir)
-        page = evaluation_page(result, subject, frames_of, shows_gifs=self.shows_gifs)
-        return write_evaluation_page(
-            page, self._path, gifs=self._gifs, indices_of=frames_of, on_example=on_example
+        metric = main_metric(result.num_examples)
+        shown = self._with_frames(
+            worst_first(result.captions, metric)[:max_examples], frames_of, on_example
         )
+        notes = [*notes_of(result, subject), *self._notes_on_frames(result, frames_of)]
+        content = {**page_content(result, subject, metric), "notes": notes, "shown": shown}
+        write_page(self._path, "evaluation.html.j2", content)
+        return WrittenPage(len(shown), sum(each.filmstrip is None for each in shown))
 
+    def _with_frames(
+        self,
+        captions: Sequence[ScoredCaption],
+        frames_of: FramesOf,
+        on_example: Callable[[int, int], None] | None,
+    ) -> list[ShownCaption]:
+        gifs = self._gifs
+        if gifs is None:
+            return [ShownCaption(scored=scored) for scored in captions]
 
-def evaluation_page(
-    result: Evaluation, subject: Subject, frames_of: FramesOf, *, shows_gifs: bool
-) -> EvaluationPage:
-    """What stands on the page of an evaluation.
+        def read(scored: ScoredCaption) -> ShownCaption:
+            indices = frames_of(scored.name)
+            filmstrip, missing = gifs.filmstrip(scored.name, indices)
+            words = () if indices is None else scored.words
+            return ShownCaption(scored=scored, filmstrip=filmstrip, missing=missing, words=words)
 
-    Words keep what they looked at only where it is known which frames these were.
-    """
-    examples = [_example(one, is_known=frames_of(one.name) is not None) for one in result.captions]
-    notes = _notes(result, subject)
-    if not shows_gifs:
-        notes.append("The GIFs are not shown: their folder was not named (--gifs).")
-    elif any(
-        one.words and not example.words
-        for one, example in zip(result.captions, examples, strict=True)
-    ):
-        notes.append(
-            "What each word attended to is not shown where the sampled frames of the features are "
-            "not recorded."
-        )
-    split = f"{subject.split} " if subject.split else ""
-    num_gifs = counted(result.num_examples, f"{split}GIF")
-    return EvaluationPage(
-        title=f"{subject.name}: {num_gifs}",
-        rows=score_rows(result, subject),
-        examples=examples,
-        facts=_facts(result),
-        notes=notes,
-        history=[] if subject.model_dir is None else drawable(read_history(subject.model_dir)),
-        sort_by=main_metric(result.num_examples),
-    )
+        shown = []
+        for each in mapped_ahead(read, captions, num_threads=NUM_THREADS):
+            shown.append(each)
+            if on_example is not None:
+                on_example(len(shown), len(captions))
+        return shown
+
+    def _notes_on_frames(self, result: Evaluation, frames_of: FramesOf) -> list[str]:
+        if not self.shows_gifs:
+            return ["The GIFs are not shown: their folder was not named (--gifs)."]
+        if any(scored.words and frames_of(scored.name) is None for scored in result.captions):
+            return [
+                "What each word attended to is not shown where the sampled frames of the features "
+                "are not recorded."
+            ]
+        return []
 
 
 def known_frames(features_dir: Path | None) -> FramesOf:
-    """Which frames features describe: what the manifest says, failing that the recipe.
+    """The frames that features describe: those of the manifest, or else of the recipe.
 
     Raises:
-        FeatureError: one of the two is damaged.
+        FeatureError: one of the two files is damaged.
     """
     if features_dir is None:
         return lambda _: None
@@ -164,35 +202,58 @@ def known_frames(features_dir: Path | None) -> FramesOf:
     return lambda name: sampled.get(gif_key(name), by_recipe)
 
 
-def _example(one: ScoredCaption, *, is_known: bool) -> PageExample:
-    scores = {name: one.scores.get(name) for name in example_metric_names()}
-    return PageExample(
-        name=one.name,
-        caption=one.caption,
-        references=one.references,
-        scores={name: value for name, value in scores.items() if value is not None},
-        words=one.words if is_known else (),
-    )
+def worst_first(captions: Sequence[ScoredCaption], metric: str) -> list[ScoredCaption]:
+    """Captions by their score, lowest first; captions without a score last, and ties by name."""
+
+    def key(scored: ScoredCaption) -> tuple[float, str]:
+        score = scored.scores.get(metric)
+        return math.inf if score is None or math.isnan(score) else score, scored.name
+
+    return sorted(captions, key=key)
 
 
-def score_rows(result: Evaluation, subject: Subject) -> list[ScoreRow]:
-    """The scores of an evaluation as rows of the page's chart and table."""
-    baselines = {name: scores for name, scores in result.baselines.items() if scores}
-    if result.against is not None:
-        baselines[_other_name(subject)] = {n: one.score for n, one in result.against.items()}
-    return [
-        ScoreRow(
-            metric=name,
-            value=value,
-            interval=(result.intervals or {}).get(name),
-            baselines={other: scores.get(name) for other, scores in baselines.items()},
-            note=result.notes.get(name) if value is None else None,
-        )
-        for name, value in {**result.metrics, EXACT_MATCH: result.exact_match}.items()
+def page_content(result: Evaluation, subject: Subject, sort_by: str) -> dict[str, Any]:
+    """The values of the page's template, but for the captions and the notes.
+
+    Args:
+        result: the evaluation.
+        subject: the system that was evaluated.
+        sort_by: the metric that captions are ordered by.
+    """
+    history = [] if subject.model_dir is None else drawable(read_history(subject.model_dir))
+    others = result.others(_other_name(subject))
+    chart = (result.scores, result.intervals or {}, others)
+    metrics = [
+        name
+        for name in example_metric_names()
+        if any(scored.scores.get(name) is not None for scored in result.captions)
     ]
+    return {
+        "title": title_of(result, subject),
+        "skip_to": "captions",
+        "result": result,
+        "facts": facts_of(result),
+        "others": others,
+        "scores_chart": _pictures(partial(scores_svg, *chart)) if has_numbers(*chart) else None,
+        "scores_words": describe_scores(*chart),
+        "sort_by": sort_by if sort_by in metrics else None,
+        "metrics": metrics,
+        "history": history,
+        "has_cider": any(row.get("val_cider") is not None for row in history),
+        "has_reward": any(row.get("train_reward") is not None for row in history),
+        "history_chart": _pictures(partial(history_svg, history)) if history else None,
+        "history_words": describe_history(history),
+    }
 
 
-def _facts(result: Evaluation) -> dict[str, str]:
+def title_of(result: Evaluation, subject: Subject) -> str:
+    """The page's heading."""
+    split = f"{subject.split} " if subject.split else ""
+    return f"{subject.name}: {counted(result.num_examples, f'{split}GIF')}"
+
+
+def facts_of(result: Evaluation) -> dict[str, str]:
+    """Names and values beneath the heading: what no metric measures."""
     varied = result.diversity
     facts = {
         "distinct captions": f"{varied.distinct_captions} of {result.num_examples}",
@@ -207,24 +268,25 @@ def _facts(result: Evaluation) -> dict[str, str]:
     return facts
 
 
-def _notes(result: Evaluation, subject: Subject) -> list[str]:
+def notes_of(result: Evaluation, subject: Subject) -> list[str]:
+    """The warnings and notes of an evaluation, a sentence each, and the comparison."""
     rows = set(result.metrics)
-    told = {**result.warnings, **{k: v for k, v in result.notes.items() if k not in rows}}
+    notes = {**result.warnings, **{k: v for k, v in result.notes.items() if k not in rows}}
     if result.loss is None:
-        told = {name: note for name, note in told.items() if name not in _ONLY_OF_MODELS}
-    notes = [f"{_label(name)}: {note}." for name, note in told.items()]
+        notes = {name: note for name, note in notes.items() if name not in _ONLY_OF_MODELS}
+    sentences = [f"{_label(name)}: {note}." for name, note in notes.items()]
     if result.against is not None:
-        notes.append(_comparison(result.against, _other_name(subject)))
-    return notes
+        sentences.append(_comparison(result.against, _other_name(subject)))
+    return sentences
 
 
 def _comparison(differences: Mapping[str, Difference], other: str) -> str:
     parts = []
     for is_clear, label in ((True, f"hardly by chance (p < {_CHANCE})"), (False, "may be chance")):
         listed = [
-            f"{metric_label(name)} {one.difference:+.3f}"
-            for name, one in differences.items()
-            if (one.p_value < _CHANCE) == is_clear
+            f"{metric_label(name)} {found.difference:+.3f}"
+            for name, found in differences.items()
+            if (found.p_value < _CHANCE) == is_clear
         ]
         if listed:
             parts.append(f"{', '.join(listed)}: {label}")
@@ -240,169 +302,11 @@ def _label(name: str) -> str:
     return baseline_label(name) if label == name else label
 
 
-MAX_EXAMPLES = 1000
-"""Examples that a page shows at most: the worst ones."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageExample:
-    """One GIF of the page.
-
-    Attributes:
-        name: the GIF's name, as in its features or its predictions.
-        caption: what the model said; it may be empty.
-        references: what people said.
-        scores: of this caption alone, by metric.
-        words: the caption word by word, where the model attends.
-        filmstrip: its frames.
-        missing: why there is no filmstrip.
-    """
-
-    name: str
-    caption: str
-    references: Sequence[str] = ()
-    scores: Mapping[str, float | None] = field(default_factory=dict)
-    words: Sequence[Word] = ()
-    filmstrip: Filmstrip | None = None
-    missing: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationPage:
-    """What the page shows.
-
-    Attributes:
-        title: its heading.
-        rows: the scores, from top to bottom.
-        examples: in any order.
-        facts: names and values that stand beneath the heading.
-        notes: what a reader must know, a sentence each.
-        history: the rows of `history.jsonl`, see `pages.charts.plot_history`.
-        sort_by: the metric of `PageExample.scores` that tells what is worst; None for CIDEr,
-            or whichever there is.
-    """
-
-    title: str
-    rows: Sequence[ScoreRow]
-    examples: Sequence[PageExample]
-    facts: Mapping[str, str] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-    history: Sequence[Mapping[str, Any]] = ()
-    sort_by: str | None = None
-
-
-@dataclass(frozen=True)
-class WrittenPage:
-    """What is on a page.
-
-    Attributes:
-        num_examples: GIFs that it shows.
-        num_without_frames: of these, how many have no filmstrip.
-    """
-
-    num_examples: int
-    num_without_frames: int
-
-
-def write_evaluation_page(
-    page: EvaluationPage,
-    path: Path,
-    *,
-    gifs: GifFolder | None = None,
-    indices_of: Callable[[str], Indices] = lambda _: None,
-    max_examples: int = MAX_EXAMPLES,
-    on_example: Callable[[int, int], None] | None = None,
-) -> WrittenPage:
-    """Write the page: one file that opens offline.
-
-    Args:
-        page: what it shows.
-        path: where it goes.
-        gifs: where the GIFs lie, for the examples that have no filmstrip yet; a GIF that is
-            missing or broken is said in its place. None leaves the pictures out.
-        indices_of: the frames of a GIF, by its name, that the model looked at, as for
-            `read_gif`: those that `PageExample.words` weigh. None: some spread over all.
-        max_examples: how many are shown at most.
-        on_example: told the number of filmstrips made, and of all, after each.
-
-    Returns:
-        What is on it.
-
-    Raises:
-        GifdescError: the file cannot be written; said before a GIF is read.
-    """
-    check_page_path(path)
-    sort_by = page.sort_by or _default_order(page.examples)
-    examples = worst_first(page.examples, sort_by)[:max_examples]
-    if gifs is not None:
-        examples = _with_filmstrips(examples, gifs, indices_of, on_example)
-    has_numbers = any(row.value is not None and math.isfinite(row.value) for row in page.rows)
-    write_page(
-        path,
-        "evaluation.html.j2",
-        {
-            "title": page.title,
-            "skip_to": "captions",
-            "page": page,
-            "examples": examples,
-            "num_left_out": len(page.examples) - len(examples),
-            "sort_by": sort_by,
-            "metrics": list(dict.fromkeys(name for one in page.examples for name in one.scores)),
-            "any_words": any(one.words for one in examples),
-            "has_intervals": any(row.interval is not None for row in page.rows),
-            "baselines": list(dict.fromkeys(name for row in page.rows for name in row.baselines)),
-            "scores_chart": _pictures(scores_svg, page.rows) if has_numbers else None,
-            "scores_words": describe_scores(page.rows),
-            "has_cider": any(row.get("val_cider") is not None for row in page.history),
-            "has_reward": any(row.get("train_reward") is not None for row in page.history),
-            "history_chart": _pictures(history_svg, page.history) if page.history else None,
-            "history_words": describe_history(page.history),
-        },
-    )
-    return WrittenPage(len(examples), sum(one.filmstrip is None for one in examples))
-
-
-def _with_filmstrips(
-    examples: Sequence[PageExample],
-    gifs: GifFolder,
-    indices_of: Callable[[str], Indices],
-    on_example: Callable[[int, int], None] | None,
-) -> list[PageExample]:
-    def read(example: PageExample) -> PageExample:
-        if example.filmstrip is not None or example.missing is not None:
-            return example
-        film, missing = gifs.filmstrip(example.name, indices_of(example.name))
-        return replace(example, filmstrip=film, missing=missing)
-
-    found = []
-    for example in mapped_ahead(read, examples, num_threads=NUM_THREADS):
-        found.append(example)
-        if on_example is not None:
-            on_example(len(found), len(examples))
-    return found
-
-
-def worst_first(examples: Sequence[PageExample], metric: str | None) -> list[PageExample]:
-    """Examples by their score, lowest first; those without one come last, and ties by name."""
-
-    def key(example: PageExample) -> tuple[float, str]:
-        score = None if metric is None else example.scores.get(metric)
-        return math.inf if score is None or math.isnan(score) else score, example.name
-
-    return sorted(examples, key=key)
-
-
-def _default_order(examples: Sequence[PageExample]) -> str | None:
-    preferred = [name for metric in MAIN_METRICS for name in metric.names]
-    known = dict.fromkeys(name for example in examples for name in example.scores)
-    return next((name for name in (*preferred, *known) if name in known), None)
-
-
-def _pictures(draw: Callable[..., str], data: Any) -> dict[str, str]:
-    """A chart by day and by night, for a desk and for a telephone."""
+def _pictures(draw: Callable[..., str]) -> dict[str, str]:
+    """A chart in both themes, for a wide and for a narrow screen."""
 
     def picture(theme: Theme, is_narrow: bool) -> str:
-        return data_uri(draw(data, theme, is_narrow=is_narrow), "image/svg+xml")
+        return data_uri(draw(theme=theme, is_narrow=is_narrow), "image/svg+xml")
 
     return {
         "wide_light": picture(LIGHT, False),

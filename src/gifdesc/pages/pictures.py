@@ -182,11 +182,11 @@ def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
         None: ("", LIGHT.ink),
     }
     verdict, colour = verdicts[row.is_right]
-    indent = round(max(font().getlength(label) for label in ("said:", "truth:"))) + 10
+    indent = round(max(font().getlength(label) for label in ("caption:", "reference:"))) + 10
     aside = round(font().getlength(verdict)) + 10 if verdict else 0
-    texts = {"said:": wrapped(row.caption, width - indent - aside) or ["(nothing)"]}
+    texts = {"caption:": wrapped(row.caption, width - indent - aside) or ["(nothing)"]}
     if row.references:
-        texts["truth:"] = wrapped(" / ".join(row.references), width - indent - aside)
+        texts["reference:"] = wrapped(" / ".join(row.references), width - indent - aside)
     num_lines = sum(map(len, texts.values()))
     cell = Image.new("RGB", (width, strip.height + 8 + num_lines * _LINE_HEIGHT), LIGHT.paper)
     cell.paste(strip, (0, 0))

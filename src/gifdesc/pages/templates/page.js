@@ -1,6 +1,6 @@
 "use strict";
 
-/* Words: which frames each one looked at. */
+/* Words: the frames that each word attended to. */
 (() => {
   const weightsOf = (button) =>
     button.dataset.weights.match(/../g).map((digits) => parseInt(digits, 16) / 255);
