@@ -167,5 +167,5 @@ def test_a_folder_of_other_gifs_is_refused_and_left_alone(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("in the way", encoding="utf-8")
-    with pytest.raises(GifdescError, match="cannot be written there"):
+    with pytest.raises(GifdescError, match="cannot be written: "):
         draw_world(file / "world", num_gifs=1, seed=0)

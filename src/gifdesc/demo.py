@@ -21,7 +21,7 @@ from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import GifdescError
 from gifdesc.gif.reader import read_gif
 from gifdesc.pages.pictures import SheetRow, contact_sheet, save_picture
-from gifdesc.system.files import reason, replacing, write_text
+from gifdesc.system.files import replacing, write_text, writing
 from gifdesc.system.waits import wait_for
 
 CANVAS_SIZE = 112
@@ -230,7 +230,7 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     gifs_dir, descriptions_dir = output_dir / "gifs", output_dir / "descriptions"
     names = list(map(gif_name, range(num_gifs)))
     scenes = [scene_of(index, seed=seed) for index in range(num_gifs)]
-    try:
+    with writing(output_dir):
         _refuse_strangers(gifs_dir, names)
         with wait_for("drawing", unit="GIFs") as advance:
             for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
@@ -238,9 +238,6 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
                 _write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
                 write_text(descriptions_dir / f"{name}.txt", f"{scene.description}\n")
                 advance(index + 1, num_gifs)
-    except OSError as error:
-        message = f"{output_dir}: the demo's GIFs cannot be written there ({reason(error)})"
-        raise GifdescError(message) from error
     return scenes
 
 

@@ -263,7 +263,7 @@ def test_scores_that_cannot_be_written_are_printed_all_the_same(people, tmp_path
     done = score(mine, people, "--json", "--per-example", people / "scores.jsonl")
     assert done.code == 1
     assert json.loads(done.out)["num_examples"] == len(CAPTIONS)
-    assert "scores.jsonl: the scores cannot be written there (" in done.error
+    assert "scores.jsonl: cannot be written: " in done.error
 
 
 def test_one_example_is_scored_and_what_it_lacks_is_said(tmp_path):

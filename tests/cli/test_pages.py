@@ -128,7 +128,7 @@ def test_a_page_that_cannot_be_written_costs_no_score(tmp_path, json_too):
     (tmp_path / "file").touch()
     done = score(tmp_path, "--html", tmp_path / "file" / "report.html", *json_too)
     assert done.code == 1
-    assert "report.html: the page cannot be written (" in done.error
+    assert "report.html: cannot be written: " in done.error
     assert "rouge_l" in done.out
     if json_too:
         assert json.loads(done.out)["num_examples"] == len(CAPTIONS)
@@ -197,7 +197,7 @@ def test_a_model_without_attention_is_said(tmp_path, monkeypatch):
     ("name", "code", "problem"),
     [
         ("page.pdf", 2, "an explanation is a .html page or a .png picture"),
-        ("file/page.html", 1, "cannot be written ("),
+        ("file/page.html", 1, "cannot be written: "),
     ],
 )
 def test_an_explanation_with_a_wrong_name_is_refused_before_the_model(

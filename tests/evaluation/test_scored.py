@@ -79,5 +79,5 @@ def test_every_caption_has_a_line(tmp_path):
 
 def test_scores_that_cannot_be_written_are_one_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(GifdescError, match="the scores cannot be written there"):
+    with pytest.raises(GifdescError, match="cannot be written: "):
         write_per_example(tmp_path / "file" / "scores.jsonl", [CAPTION])

@@ -189,6 +189,6 @@ def test_a_page_that_cannot_be_written_is_said_before_gifs_are_read(tmp_path):
     (tmp_path / "file").touch()
     report = EvaluationReport(tmp_path / "file" / "report.html", tmp_path / "gifs")
     seen = []
-    with pytest.raises(GifdescError, match=r"report.html: the page cannot be written \("):
+    with pytest.raises(GifdescError, match=r"report.html: cannot be written: "):
         report.write(evaluated(), FILE, lambda *numbers: seen.append(numbers))
     assert seen == []

@@ -89,5 +89,5 @@ def test_wrong_names_are_said_at_once(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.html").mkdir()
     for name in ("file/page.html", "folder.html"):
-        with pytest.raises(GifdescError, match=r"--explain .*cannot be written \("):
+        with pytest.raises(GifdescError, match=r"--explain .*cannot be written: "):
             Explained(tmp_path / name)

@@ -7,10 +7,12 @@ import stat
 
 import pytest
 
+from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.system.files import (
     find_files,
     json_line,
     read_json_lines,
+    reading,
     reason,
     remove_leftovers,
     replacing,
@@ -18,6 +20,7 @@ from gifdesc.system.files import (
     write_json,
     write_json_lines,
     write_text,
+    writing,
 )
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.gif")
@@ -184,3 +187,20 @@ def test_files_are_found_by_their_endings_in_the_order_of_paths(tmp_path):
     wanted = ["a/deep/x.txt", "a/z.TXT", "a-b/c.txt", "a.txt", "b.txt", "c.tsv", "link.txt"]
     assert found == wanted
     assert [tmp_path / name for name in found] == sorted(tmp_path / name for name in found)
+
+
+def test_a_failure_to_read_or_write_is_one_sentence(tmp_path):
+    path = tmp_path / "gone" / "a.txt"
+    with pytest.raises(GifdescError) as caught, reading(path):
+        path.read_text()
+    assert str(caught.value) == f"{path}: cannot be read: no such file or directory"
+    with pytest.raises(FeatureError) as caught, writing("--output x", FeatureError, remedy="wait"):
+        path.write_text("")
+    assert str(caught.value) == "--output x: cannot be written: no such file or directory; wait"
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+
+
+def test_other_errors_pass_through(tmp_path):
+    for block in (reading(tmp_path), writing(tmp_path)):
+        with pytest.raises(ValueError, match="damaged"), block:
+            raise ValueError("damaged")

@@ -166,5 +166,5 @@ def test_a_picture_that_cannot_be_drawn_ends_no_run(tmp_path, monkeypatch, caplo
     assert not (model_dir / "training.png").exists()
     problems = [record.getMessage() for record in caplog.records if "png" in record.getMessage()]
     assert len(problems) == 2
-    assert "training.png: the picture cannot be written" in problems[0]
+    assert "training.png: cannot be written: " in problems[0]
     assert "training.png: not drawn: " in problems[1]

@@ -20,7 +20,7 @@ from gifdesc.data.gifs import GIF_SUFFIX, GifInput
 from gifdesc.data.names import gif_key
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import DescriptionError
-from gifdesc.system.files import json_line, reason, write_json, write_text
+from gifdesc.system.files import json_line, reason, write_json, write_text, writing
 from gifdesc.version import __version__
 
 GIFS_NAME = ".gifs.origins"
@@ -88,13 +88,9 @@ def describe(
         DescriptionError: the folder was written by another model, or cannot be written.
     """
     config = config or captioner.default_decoding
-    try:
+    with writing(output_dir, DescriptionError, remedy="what is done is kept"):
         _claim(output_dir, origin, config, force=force)
         yield from _Run(output_dir, captioner, config, force=force).over(inputs)
-    except OSError as error:
-        raise DescriptionError(
-            f"{output_dir}: cannot be written: {reason(error)}; what is done is kept"
-        ) from error
 
 
 class _Run:

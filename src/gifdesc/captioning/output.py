@@ -21,7 +21,7 @@ from gifdesc.captions import Caption
 from gifdesc.config import CaptionFormat
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.system.files import reason
+from gifdesc.system.files import reading, reason, writing
 from gifdesc.system.process import write_standard_output
 
 
@@ -103,13 +103,9 @@ class CaptionFile:
         self.num_done = 0
 
     def __enter__(self) -> Self:
-        try:
+        with writing(f"--output {self._path}"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
-        except OSError as error:
-            raise GifdescError(
-                f"--output {self._path}: cannot be written: {reason(error)}"
-            ) from error
         try:
             # Under the lock: what is read here is what will be gone on with.
             self._look()
@@ -133,13 +129,9 @@ class CaptionFile:
 
     def begin(self) -> None:
         """Cut away what will not be gone on with; raises as `write`."""
-        try:
+        with writing(f"--output {self._path}"):
             if self._path.is_file():
                 self._file.truncate(self._whole_bytes)
-        except OSError as error:
-            raise GifdescError(
-                f"--output {self._path}: cannot be written: {reason(error)}"
-            ) from error
         self._is_new = False
         if not self._whole_bytes and (names := header(self._format_name)):
             self.write(names)
@@ -209,12 +201,10 @@ class CaptionFile:
 
     def _look(self) -> None:
         """See what is there, and whether it may be gone on with or overwritten."""
-        try:
+        with reading(f"--output {self._path}"):
             has_content = self._path.is_file() and self._path.stat().st_size > 0
             if has_content and self._skip_done:
                 self._whole_bytes = self._read_done()
-        except OSError as error:
-            raise GifdescError(f"--output {self._path}: cannot be read: {reason(error)}") from error
         if has_content and not (self._skip_done or self._overwrite):
             raise UsageError(
                 f"--output {self._path}: there already; continue it with --skip-done, or "

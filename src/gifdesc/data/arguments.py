@@ -16,6 +16,7 @@ from typing import BinaryIO
 from gifdesc.errors import UsageError
 from gifdesc.gif.limits import MAX_FILE_BYTES
 from gifdesc.gif.sniff import describe_beginning, is_media
+from gifdesc.system.files import reason
 
 STDIN = "-"
 """The argument that stands for what comes on stdin."""
@@ -191,7 +192,7 @@ def _read_pipe(name: str) -> Argument:
         with open(opened, "rb", buffering=0, closefd=False) as file:
             return _read_all(name, b"", file.read)
     except OSError as error:
-        return Argument(name, error=f"cannot be read ({error.strerror or error})")
+        return Argument(name, error=f"cannot be read: {reason(error)}")
 
 
 def _read_all(name: str, beginning: bytes, read: Callable[[int], bytes | None]) -> Argument:

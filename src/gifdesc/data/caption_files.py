@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gifdesc.data.names import NameIndex, gif_key, name_problem
 from gifdesc.errors import DescriptionError
-from gifdesc.system.files import reason
+from gifdesc.system.files import reading
 
 Form = Literal["table", "json_lines"]
 
@@ -107,10 +107,8 @@ def read_text(path: Path) -> str:
     Raises:
         DescriptionError: the file cannot be read or is not UTF-8.
     """
-    try:
+    with reading(path, DescriptionError):
         data = path.read_bytes()
-    except OSError as error:
-        raise DescriptionError(f"{path}: cannot be read: {reason(error)}") from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4096]:
         raise DescriptionError(f"{path}: not UTF-8 text (UTF-16, or no text); save it as UTF-8")
     try:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.captions import Word
-from gifdesc.errors import GifdescError
 from gifdesc.evaluation.bootstrap import Difference, Interval
 from gifdesc.metrics import Scores, tokenize
 from gifdesc.metrics.scoring import EXACT_MATCH
-from gifdesc.system.files import reason, write_json_lines
+from gifdesc.system.files import write_json_lines, writing
 
 
 def plain(scores: Scores) -> dict[str, float | None]:
@@ -183,12 +182,8 @@ def write_per_example(path: Path, captions: Sequence[ScoredCaption]) -> None:
     Raises:
         GifdescError: the file cannot be written.
     """
-    try:
+    with writing(path):
         write_json_lines(path, (one.to_json() for one in captions))
-    except OSError as error:
-        raise GifdescError(
-            f"{path}: the scores cannot be written there ({reason(error)})"
-        ) from error
 
 
 def _lists(intervals: dict[str, Interval] | None) -> dict[str, list[float]] | None:

@@ -28,7 +28,7 @@ from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
 from gifdesc.features.loader import Loaded, Task, default_num_workers, load_gifs
 from gifdesc.features.results import ExtractionEvent
 from gifdesc.sampling import start_times_ms
-from gifdesc.system.files import reason, remove_leftovers
+from gifdesc.system.files import reason, remove_leftovers, writing
 from gifdesc.system.locking import locked
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
@@ -78,7 +78,7 @@ def extract(
     """
     if num_workers is None:
         num_workers = default_num_workers(extractor.device_type)
-    try:
+    with writing(features_dir, FeatureError, remedy="what is done is in the manifest"):
         refusal = FeatureError(
             f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
             "another folder with --output"
@@ -91,10 +91,6 @@ def extract(
             tasks = (run.task(one, force=force, retry_failed=retry_failed) for one in inputs)
             yield from run.over(tasks, num_workers)
             run.manifest.compact()
-    except OSError as error:
-        raise FeatureError(
-            f"{features_dir}: cannot be written: {reason(error)}; what is done is in the manifest"
-        ) from error
 
 
 def look_ahead(
@@ -147,15 +143,12 @@ def remove_orphans(features_dir: Path, names: Sequence[str]) -> None:
         FeatureError: another run is writing to the folder, or it cannot be written.
     """
     refusal = FeatureError(f"{features_dir}: another gifdesc extract is writing here; wait for it")
-    try:
-        with locked(features_dir, refusal):
-            manifest = Manifest(features_dir)
-            for name in names:
-                if (entry := manifest.entries.get(name)) is not None and entry.features is not None:
-                    (features_dir / entry.features).unlink(missing_ok=True)
-            manifest.remove(names)
-    except OSError as error:
-        raise FeatureError(f"{features_dir}: cannot be written: {reason(error)}") from error
+    with writing(features_dir, FeatureError), locked(features_dir, refusal):
+        manifest = Manifest(features_dir)
+        for name in names:
+            if (entry := manifest.entries.get(name)) is not None and entry.features is not None:
+                (features_dir / entry.features).unlink(missing_ok=True)
+        manifest.remove(names)
 
 
 def _origins_in(entries: Mapping[str, ManifestEntry]) -> Origins:

@@ -309,9 +309,9 @@ def load_bytes(path: Path | str) -> bytes:
     except PermissionError as error:
         raise GifError(f"{path}: permission denied") from error
     except OSError as error:
-        raise GifError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise GifError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a name that no file can have
-        raise GifError(f"{path!r}: cannot be read ({error})") from error
+        raise GifError(f"{path!r}: cannot be read: {error}") from error
     if not data:
         raise GifError(f"{path}: an empty file")
     if len(data) > MAX_FILE_BYTES:

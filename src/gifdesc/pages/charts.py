@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gifdesc.errors import GifdescError
 from gifdesc.pages.style import LIGHT, Theme, drawing, empty_figure, svg_of, value_or_gap
-from gifdesc.system.files import reason, replacing
+from gifdesc.system.files import replacing, writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,12 +64,8 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         figure = _history_figure(history, LIGHT, is_narrow=False)
         # Without the library's version in the file, equal curves give equal bytes.
         options: dict[str, Any] = {"metadata": {"Software": None}, "facecolor": LIGHT.paper}
-        try:
-            with replacing(path) as aside:
-                figure.savefig(aside, format="png", **options)
-        except OSError as error:
-            problem = f"{path}: the picture cannot be written ({reason(error)})"
-            raise GifdescError(problem) from error
+        with writing(path), replacing(path) as aside:
+            figure.savefig(aside, format="png", **options)
 
 
 def history_svg(

@@ -18,7 +18,7 @@ from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, read_filmstrip, rea
 from gifdesc.pages.html import write_page
 from gifdesc.pages.pictures import save_picture
 from gifdesc.sampling import start_times_ms
-from gifdesc.system.files import check_replaceable, reason
+from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.threads import mapped_ahead
 
 MAX_ON_PAGE = 500
@@ -189,10 +189,8 @@ class Explained:
 
     def __init__(self, path: Path) -> None:
         check_explanation_path(path)
-        try:
+        with writing(f"--explain {path}"):
             check_replaceable(path)
-        except OSError as error:
-            raise GifdescError(f"--explain {path}: cannot be written ({reason(error)})") from error
         self._path = path
         self._max_shown = MAX_ON_PAGE if is_page(path) else MAX_IN_PICTURE
         self._captions: list[Caption] = []

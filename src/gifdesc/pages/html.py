@@ -13,11 +13,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gifdesc.errors import GifdescError
 from gifdesc.metrics.scoring import metric_label
 from gifdesc.pages.attention import attends, describe_look, moment, probability, seconds
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
-from gifdesc.system.files import check_replaceable, reason, replacing
+from gifdesc.system.files import check_replaceable, replacing, writing
 from gifdesc.version import __version__
 
 # Characters that HTML forbids, and halves of surrogate pairs, which UTF-8 cannot hold.
@@ -50,11 +49,8 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     }
     stream = _environment().get_template(template).stream({**common, **content})
     stream.enable_buffering(64)
-    try:
-        with replacing(path) as aside:
-            stream.dump(str(aside), encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    with writing(path), replacing(path) as aside:
+        stream.dump(str(aside), encoding="utf-8")
 
 
 def check_page_path(path: Path) -> None:
@@ -63,14 +59,8 @@ def check_page_path(path: Path) -> None:
     Raises:
         GifdescError: it cannot.
     """
-    try:
+    with writing(path):
         check_replaceable(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> GifdescError:
-    return GifdescError(f"{path}: the page cannot be written ({reason(error)})")
 
 
 def data_uri(content: bytes | str, kind: str) -> Markup:

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gifdesc.errors import GifdescError
 from gifdesc.pages.style import LIGHT
 from gifdesc.sampling import uniform_indices
-from gifdesc.system.files import reason, replacing
+from gifdesc.system.files import replacing, writing
 
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -154,11 +153,8 @@ def save_picture(image: Image.Image, path: Path) -> None:
     name = Image.registered_extensions().get(path.suffix.lower())
     if name is None:
         raise ValueError(f"{path}: no picture format has this ending")
-    try:
-        with replacing(path) as aside:
-            image.save(aside, format=name)
-    except OSError as error:
-        raise GifdescError(f"{path}: the picture cannot be written ({reason(error)})") from error
+    with writing(path), replacing(path) as aside:
+        image.save(aside, format=name)
 
 
 def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Image:

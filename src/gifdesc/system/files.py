@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gifdesc.errors import GifdescError
+
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
 """How a pointer begins, which Git LFS leaves in place of a file (its specification)."""
 
@@ -176,5 +178,43 @@ def sha256_of(path: Path) -> str:
 
 
 def reason(error: OSError) -> str:
-    """What the operating system says of a failure, without the path and number around it."""
+    """The operating system's reason for a failure, without its path and number."""
     return error.strerror.lower() if error.strerror else str(error)
+
+
+@contextmanager
+def reading(path: Path | str, error_class: type[GifdescError] = GifdescError) -> Iterator[None]:
+    """Report a failure to read within the block as `PATH: cannot be read: REASON`.
+
+    Args:
+        path: the name in the message.
+        error_class: the class of the error that takes the place of an `OSError`.
+    """
+    with _reporting(path, "read", error_class, ""):
+        yield
+
+
+@contextmanager
+def writing(
+    path: Path | str, error_class: type[GifdescError] = GifdescError, *, remedy: str = ""
+) -> Iterator[None]:
+    """Report a failure to write within the block as `PATH: cannot be written: REASON`.
+
+    Args:
+        path: the name in the message.
+        error_class: the class of the error that takes the place of an `OSError`.
+        remedy: what is left on disk, or what to do, as the end of the sentence.
+    """
+    with _reporting(path, "written", error_class, remedy):
+        yield
+
+
+@contextmanager
+def _reporting(
+    path: Path | str, verb: str, error_class: type[GifdescError], remedy: str
+) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        end = f"; {remedy}" if remedy else ""
+        raise error_class(f"{path}: cannot be {verb}: {reason(error)}{end}") from error

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from gifdesc.model.checkpoint import WEIGHTS_NAME, save_checkpoint, save_confide
 from gifdesc.model.folder import HISTORY_NAME
 from gifdesc.model.network import CaptionModel
 from gifdesc.pages.charts import plot_history
-from gifdesc.system.files import reason, write_json_lines
+from gifdesc.system.files import write_json_lines, writing
 from gifdesc.system.tensor_files import read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.results import EpochResult, EpochSums, PhaseName
@@ -90,7 +89,7 @@ class TrainingFiles:
         Raises:
             TrainingError: the folder cannot be written.
         """
-        with self._writing():
+        with writing(self._model_dir, TrainingError):
             self._save_model(self._model_dir / LAST_NAME, model)
             if len(history) == 1:
                 # The tokenizer of this run must never stand beside the weights of another.
@@ -107,7 +106,7 @@ class TrainingFiles:
         Raises:
             TrainingError: the folder cannot be written.
         """
-        with self._writing():
+        with writing(self._model_dir, TrainingError):
             save_confidence_threshold(self._model_dir, threshold)
 
     def save_state(
@@ -118,7 +117,7 @@ class TrainingFiles:
         Raises:
             TrainingError: the folder cannot be written.
         """
-        with self._writing():
+        with writing(self._model_dir, TrainingError):
             save_state(self._model_dir / LAST_NAME / STATE_NAME, progress, model, optimizer)
 
     def draw(self, history: Sequence[EpochResult]) -> None:
@@ -146,13 +145,6 @@ class TrainingFiles:
         save_checkpoint(
             folder, model, self._tokenizer, self._recipe, self._config, threshold, self._captions
         )
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise TrainingError(f"{self._model_dir}: cannot be written: {reason(error)}") from error
 
 
 STATE_NAME = "state.safetensors"

@@ -29,7 +29,7 @@ from gifdesc.model.checkpoint import WEIGHTS_NAME, load_weights
 from gifdesc.model.confidence import confidence_threshold
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.device import resolve_device
-from gifdesc.system.files import reason
+from gifdesc.system.files import writing
 from gifdesc.system.locking import locked
 from gifdesc.system.process import Interrupted, StopRequest, holding_signals
 from gifdesc.system.waits import wait_for
@@ -391,10 +391,8 @@ def _alone_in(model_dir: Path, world: World) -> Iterator[None]:
         "folder with --model"
     )
     with ExitStack() as stack:
-        try:
+        with writing(model_dir, TrainingError):
             stack.enter_context(locked(model_dir / LAST_NAME, refusal))
-        except OSError as error:
-            raise TrainingError(f"{model_dir}: cannot be written: {reason(error)}") from error
         yield
 
 
