@@ -12,12 +12,11 @@ class Word:
     """One word of a caption.
 
     Attributes:
-        word: as it stands in the vocabulary, pieces joined.
+        word: as in the vocabulary, with its pieces joined.
         log_prob: natural log-probability, summed over its tokens.
         frame_weights: T weights over the sampled frames, averaged over its tokens, which sum to
             1; None where the model does not attend.
-        time_ms: the word's moment in the GIF, where that is known: when the frame that it looked
-            at most comes on screen.
+        time_ms: the time of the frame with the largest weight; None without frame weights.
     """
 
     word: str
@@ -28,14 +27,14 @@ class Word:
 
 @dataclass(frozen=True)
 class GeneratedCaption:
-    """One caption.
+    """A caption that a model generated.
 
     Attributes:
         caption: clean text.
         score: mean log-probability per token, the end token counted.
         words: the caption word by word.
         is_cut: it ran into the length limit.
-        tokens: those of the caption, without start and end token; none where that is unknown.
+        tokens: of the caption, without start and end token; empty if unknown.
     """
 
     caption: str
@@ -47,23 +46,23 @@ class GeneratedCaption:
 
 @dataclass(frozen=True)
 class Caption:
-    """The caption of one GIF, or why there is none.
+    """The caption of a GIF, or the reason why there is none.
 
     Attributes:
         path: the GIF.
-        caption: clean text; None where `error` says why.
+        caption: clean text; None if there is an `error`.
         score: mean log-probability per token.
-        low_confidence: there are doubts; None where there are none and the model has no threshold
-            for the score (model/confidence.py).
-        doubts: why it is doubtful, a clause each.
+        low_confidence: whether the caption is doubtful; None without doubts if the model has no
+            threshold for the score (model/confidence.py).
+        doubts: the reasons for doubt, a clause each.
         alternatives: the n-best captions, the best first.
         num_frames: frames of the file.
-        duration_ms: of one pass through the GIF.
-        sampled_frames: indices of the frames that were looked at.
-        sampled_times_ms: when each of them comes on screen.
+        duration_ms: of a single pass through the GIF.
+        sampled_frames: indices of the sampled frames.
+        sampled_times_ms: the time at which each of them appears.
         words: the caption word by word.
         error: why there is no caption.
-        note: what is worth knowing of the file, such as that it is cut off.
+        note: anything unusual about the file, such as that it is cut off.
     """
 
     path: str
@@ -90,7 +89,8 @@ class Caption:
             "score": _rounded(self.score),
             "low_confidence": self.low_confidence,
             "alternatives": [
-                {"caption": one.caption, "score": _rounded(one.score)} for one in self.alternatives
+                {"caption": alternative.caption, "score": _rounded(alternative.score)}
+                for alternative in self.alternatives
             ],
             "num_frames": self.num_frames,
             "duration_ms": self.duration_ms,
@@ -112,14 +112,14 @@ class Caption:
 
 
 def _rounded(number: float | None) -> float | None:
-    """To 6 decimals: what is beyond them depends on which GIFs share a batch."""
+    """Rounded to 6 decimals: later decimals depend on which GIFs share a batch."""
     return None if number is None else round(number, 6)
 
 
 def moment_ms(word: Word, times_ms: Sequence[int]) -> int | None:
-    """When the frame that a word looked at most comes on screen; of equals, the first.
+    """The time of the frame with a word's largest weight (of equals, the first).
 
-    Not the mean time by weight: between two moments that a word looks at, there may be nothing.
+    Not the mean time by weight: the frames between two moments with weight may show something else.
     """
     if not word.frame_weights:
         return None

@@ -33,7 +33,7 @@ Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 BestBy = Literal["auto", "cider", "loss", "last"]
 CaptionFormat = Literal["text", "json", "tsv", "csv"]
-"""How captions are written; what each looks like is in `caption_formats`."""
+"""How captions are written; `captioning/output.py` defines each format."""
 
 CAPTION_FORMAT_BY_SUFFIX: dict[str, CaptionFormat] = {
     ".json": "json",
@@ -47,24 +47,24 @@ FEATURE_SIZE = 2048
 """Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""
 
 MAX_TOKENS = 128
-"""Tokens a caption is cut to, its start and end tokens included (the original report's limit)."""
+"""Maximum tokens of a caption, start and end tokens included (the original report's limit)."""
 
 DEFAULT_LIMIT = 40
-"""Tokens after which a caption is cut where the model folder states no limit of its own."""
+"""Maximum tokens of a generated caption if the model folder states no limit of its own."""
 
 FOLLOWING_DATA = ("epochs", "batch_size", "passes")
-"""Fields of a training run that are 0 where they are to follow the data (training/size.py)."""
+"""Fields of a training run in which 0 means: follow the data (training/size.py)."""
 
 CORPUS_TOKENIZER = "corpus"
-"""The tokenizer name that stands for a WordPiece vocabulary of the training captions."""
+"""The tokenizer name for a WordPiece vocabulary made from the training captions."""
 
 
 ABSENT = "absent"
-"""Key of a field's metadata: the value that a file written before the field existed means."""
+"""Key of a field's metadata: the value to assume for files written before the field existed."""
 
 
 def _check_choices(config: object) -> None:
-    """Raise ValueError where a field with closed choices holds another value."""
+    """Raise ValueError if a field with closed choices has another value."""
     for name, wanted in get_type_hints(type(config)).items():
         if get_origin(wanted) is Literal and getattr(config, name) not in get_args(wanted):
             choices = ", ".join(get_args(wanted))
@@ -81,16 +81,16 @@ class FeatureRecipe:
     num_frames: int = 16
     sampling: Sampling = "uniform"
     framing: Framing = field(default="whole", metadata={ABSENT: "crop"})
-    """How a frame fills the square: `whole` resizes it and gives up its aspect ratio, as the
-    original report does; `pad` letterboxes; `crop` cuts the square out of its centre."""
+    """How a frame fills the square: `whole` resizes it without its aspect ratio, as the original
+    report does; `pad` letterboxes; `crop` cuts the square out of its centre."""
     image_size: int = 224
-    """Pixels of the square's side."""
+    """Side of the square in pixels."""
     resize_size: int = 224
-    """Pixels of the shorter side before the crop; `image_size` for the other framings."""
+    """Shorter side in pixels before the crop; `image_size` for the other framings."""
     encoding: Encoding = "sinusoidal"
     dtype: str = "float32"
     precision: Precision = "float32"
-    """Of the network's arithmetic; the files hold float32 whatever it was."""
+    """Precision of the network's arithmetic; the files always hold float32."""
     gifdesc_version: str
     format_version: int = 1
 
@@ -100,17 +100,16 @@ class FeatureRecipe:
             raise ValueError("num_frames, image_size and resize_size must be 1 or more")
 
     def difference(self, other: FeatureRecipe) -> str | None:
-        """The first field in which features made by the two would differ, None if they agree.
+        """The first field that makes the features of the two recipes differ, None if they agree.
 
-        Which gifdesc made them does not count, nor what the weights were called
-        as long as their hashes agree.
+        The gifdesc version does not count, nor the name of the weights if their hashes agree.
         """
-        for name in (one.name for one in fields(self)):
+        for name in (known.name for known in fields(self)):
             if name in ("gifdesc_version", "weights") or (
                 getattr(self, name) == getattr(other, name)
             ):
                 continue
-            # Weights are the same by their hash; where they are not, a name says more.
+            # Weights are compared by hash; in a message their names are more useful.
             return (
                 "weights" if name.startswith("weights") and self.weights != other.weights else name
             )
@@ -124,32 +123,32 @@ class ModelConfig:
     feature_size: int = FEATURE_SIZE
     vocab_size: int = 30522
     projection_size: int = 384
-    """Units that features are reduced to before the encoder; 0 feeds them in as they are."""
+    """Units that features are reduced to before the encoder; 0 skips the reduction."""
     encoder: Recurrence = "gru"
-    """The RNN over the frames; `none` leaves each frame alone and sums the GIF up by their mean."""
+    """The RNN over the frames; `none`: no RNN, and the GIF is the mean of its frames."""
     bidirectional: bool = True
     hidden_size: int = 384
     embedding_size: int = 384
     decoder: Recurrence = "gru"
-    """The RNN over the words; `none` knows only the last word."""
+    """The RNN over the words; `none`: only the last word is used."""
     fusion: FusionKind = "attention"
     dropout: float = 0.3
     """Share of units dropped in training: of the features, the words and the joined vector."""
     standardise: bool = True
     """Whether features are shifted and scaled by the training set's statistics."""
     frame_norm: bool = True
-    """Whether frames are layer-normalised before the RNN and attention see them (Ba et al. 2016,
-    arXiv:1607.06450, section 3), so that none counts for more because its features are larger."""
+    """Whether frames are layer-normalised before the RNN and attention (Ba et al. 2016,
+    arXiv:1607.06450, section 3), so that no frame dominates because its features are larger."""
     frame_skip: bool = True
-    """Whether attention sees each frame as it came in beside what the encoder made of it, so that
-    what a single frame shows need not pass through the RNN."""
+    """Whether attention sees each frame's own vector beside the encoder's state, so that a frame's
+    content need not pass through the RNN."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
         if self.bidirectional and self.hidden_size % 2:
             raise ValueError("a bidirectional encoder needs an even hidden_size")
         if self.encoder == "none" and self.bidirectional:
-            raise ValueError("without an encoder there is nothing bidirectional")
+            raise ValueError("without an encoder, bidirectional must be false")
         if self.encoder == "none" and self.projection_size != self.hidden_size:
             raise ValueError("without an encoder, projection_size must equal hidden_size")
         if self.decoder == "none" and self.embedding_size != self.hidden_size:
@@ -166,69 +165,70 @@ class TrainingConfig:
     """One training run."""
 
     epochs: int = 0
-    """0: as many as the data need, 20 or more (training/size.py)."""
+    """0: 20, or more if the data need more (training/size.py)."""
     passes: int = field(default=0, metadata={ABSENT: 1})
-    """Over the training split in an epoch. 0: 1, but more of few captions for which a number of
-    epochs was given that is too small (training/size.py)."""
+    """Passes over the training split in an epoch. 0: 1, or more if there are few captions and too
+    few epochs were asked for (training/size.py)."""
     scst_epochs: int = 0
-    """Epochs of self-critical training (Rennie et al. 2017, arXiv:1612.00563) that follow."""
+    """Epochs of self-critical training afterwards (Rennie et al. 2017, arXiv:1612.00563)."""
     scst_learning_rate: float = 5e-5
-    """Of every step of these epochs; measured by benchmarks/self_critical.py, whose gain it is."""
+    """Learning rate of these epochs; benchmarks/self_critical.py measures their gain with it."""
     scst_samples: int = 5
-    """Captions sampled per GIF; each one's baseline is the mean of the others (Luo 2020,
-    arXiv:2003.09971, which takes 5)."""
+    """Captions sampled per GIF; the baseline of each is the mean of the others (Luo 2020,
+    arXiv:2003.09971, which uses 5)."""
     learning_rate: float = 2e-3
-    """At its highest, after the warm-up. No paper's: what the tables of docs/benchmarks.md are
-    measured with (benchmarks/models.py)."""
+    """The highest learning rate, after the warm-up. Not from a paper: the tables of
+    docs/benchmarks.md are measured with it (benchmarks/models.py)."""
     batch_size: int = 0
-    """(GIF, caption) pairs per optimizer step, over all processes. 0: 8, 16 or 32, as there are few
-    or many; fewer where the epochs are given and too few (training/size.py)."""
+    """(GIF, caption) pairs per optimizer step, over all processes. 0: 8, 16 or 32, depending on the
+    number of pairs; less if too few epochs were asked for (training/size.py)."""
     seed: int = 0
     objective: Objective = "next_token"
-    """`next_token`: predict each token from those before, padding not counted.
-    `reconstruction`: the report's; the token to predict is shown, all 128 positions count."""
+    """`next_token`: predict each token from the tokens before it; padding does not count.
+    `reconstruction`: the report's; the model is shown the token that it predicts, and all 128
+    positions count."""
     optimizer: Optimizer = "adamw"
     weight_decay: float = 0.01
-    """AdamW's (Loshchilov & Hutter 2019, arXiv:1711.05101); Adam has none."""
+    """Weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101); Adam has none."""
     schedule: Schedule = "cosine"
-    """How the learning rate goes after the warm-up: stays, or falls to 0 by half a cosine
-    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
+    """The learning rate after the warm-up: constant, or falling to 0 by half a cosine (Loshchilov &
+    Hutter 2017, arXiv:1608.03983, without restarts)."""
     warmup_fraction: float = 0.05
-    """Share of the steps in which the learning rate rises from 0 in a straight line."""
+    """Share of the steps in which the learning rate rises linearly from 0."""
     label_smoothing: float = 0.1
     """Share of each target spread evenly over the vocabulary (Szegedy et al. 2016,
-    arXiv:1512.00567, section 7). The losses that are told of are without it."""
+    arXiv:1512.00567, section 7). Reported losses exclude it."""
     scheduled_sampling: float = 0.0
-    """Share of the words shown that are the model's own, reached at the end of the run
-    (Bengio et al. 2015, arXiv:1506.03099)."""
+    """Share of the model's own words among its inputs at the end of the run (Bengio et al. 2015,
+    arXiv:1506.03099)."""
     max_grad_norm: float = 5.0
     """Gradients are scaled down to this norm (Pascanu et al. 2013, arXiv:1211.5063, section 3.2);
-    0 leaves them. 5 is usual for RNNs and was not compared with others."""
+    0: not scaled. 5 is usual for RNNs and was not compared with other values."""
     best_by: BestBy = "auto"
-    """The validation score that chooses the epoch that is kept. `last` keeps the last one; `auto`:
-    `cider` where there are validation GIFs enough, else `last` (training/size.py)."""
+    """The validation score that chooses the epoch to keep. `last`: the last epoch; `auto`: `cider`
+    if there are enough validation GIFs, else `last` (training/size.py)."""
     patience: int = 0
-    """Epochs without a better one after which the run stops; 0 never stops it."""
+    """Stop after so many epochs without improvement; 0: never."""
     precision: TrainingPrecision = "auto"
-    """Of the arithmetic; auto takes what a GPU is fast at and float32 elsewhere."""
+    """Precision of the arithmetic; `auto`: a 16-bit type that the GPU is fast at, else float32."""
     max_tokens: int = MAX_TOKENS
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     split_seed: int = 0
-    """Of the splits alone, so that runs with other seeds hold out the same GIFs."""
+    """Seed of the splits only, so that runs with other seeds hold out the same GIFs."""
     split_by: SplitBy = field(default="content", metadata={ABSENT: "name"})
-    """What a GIF's split is drawn from. By `name`, with `seed`, is how versions before the field
-    existed drew it; their models keep to it."""
+    """What the hash that splits GIFs is computed from. `name` (with `seed`) is the rule of models
+    from before this field existed."""
     tokenizer: str = CORPUS_TOKENIZER
     case: CaseChoice = field(default="auto", metadata={ABSENT: "lower"})
-    """Of a vocabulary of the training captions: capitals where the captions agree on them
-    (text/spelling.py), every capital, or none."""
+    """For a vocabulary made from the training captions: keep capitals where the captions agree on
+    them (text/spelling.py), keep all, or none."""
     spelling: SpellingChoice = field(default="exact", metadata={ABSENT: "plain"})
-    """Of a vocabulary of the training captions: `exact` gives captions back as they were written;
-    `plain` is that of runs from before the field existed."""
+    """For a vocabulary made from the training captions: `exact` reproduces their spelling; `plain`
+    is the rule of runs from before this field existed."""
     preset: str = "attention"
     splits_sha256: str = ""
-    """Of the split lists, where lists and not hashes made the splits."""
+    """SHA-256 of the split lists, empty if hashes made the splits."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -256,45 +256,44 @@ class TrainingConfig:
             self.best_by == "cider" or self.scst_epochs or self.scheduled_sampling
         ):
             raise ValueError(
-                "a model trained to repeat what it is shown cannot caption: objective "
-                "reconstruction goes with best_by loss, without self-critical training and "
-                "scheduled sampling"
+                "a model trained to repeat its input cannot caption: objective reconstruction "
+                "needs best_by loss, no self-critical training and no scheduled sampling"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
-    """How captions are searched for, or drawn at random."""
+    """How captions are searched for, or sampled."""
 
     num_beams: int = 5
-    """Beams kept at every token; 1 is greedy decoding."""
+    """Number of captions kept at every token; 1 is greedy decoding."""
     num_captions: int = 1
     """Captions returned per GIF, best first; at most num_beams, unless they are sampled."""
     length_penalty: float = 1.0
-    """Finished captions rank by log-probability / length ** length_penalty
-    (Wu et al. 2016, arXiv:1609.08144, section 7, in its plain form): above 1 favours long ones."""
+    """Finished captions rank by log-probability / length ** length_penalty (Wu et al. 2016,
+    arXiv:1609.08144, section 7, in its plain form): values above 1 favour long captions."""
     max_tokens: int | None = None
-    """Tokens after which a caption is cut, its end token included; None for the model's own limit,
-    which follows its training captions (data/caption_statistics.py)."""
+    """Maximum tokens of a caption, its end token included; None for the model's own limit, which
+    follows its training captions (data/caption_statistics.py)."""
     exact_search: bool = False
-    """Search until no open caption can enter the best ones, however long it grows, as with
-    transformers' `early_stopping="never"`. By default the search for a GIF ends when `num_beams`
-    captions are found and the best open one, at its present length, ranks below all of them
+    """Search until no open caption can enter the best, however long it grows, as with transformers'
+    `early_stopping="never"`. By default the search for a GIF ends when `num_beams` captions are
+    found and the best open caption, at its present length, ranks below all of them
     (transformers' `early_stopping=False`)."""
     no_repeat_ngram: int = 0
-    """No run of this many tokens stands twice in a caption; 0 allows any."""
+    """Never repeat so many tokens in a row; 0: off."""
     allow_dangling_end: bool = False
     """Whether a caption may end in `a`, `the`, `of`, `and` and the like (text/english.py)."""
     sample: bool = False
-    """Draw every token at random by its probability, instead of searching for the best."""
+    """Draw every token by its probability, instead of searching for the best caption."""
     temperature: float = 1.0
-    """Of sampling: logits are divided by it; below 1 is surer, above 1 more varied."""
+    """For sampling: logits are divided by it; below 1 is safer, above 1 more varied."""
     top_p: float = 1.0
-    """Of sampling: only the likeliest tokens that together have this probability are drawn
+    """For sampling: only the most probable tokens that together have this probability are drawn
     (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751, section 3.1)."""
     seed: int = 0
-    """Of sampling. Each GIF draws from a generator of its own with this seed, so its caption
-    does not depend on the GIFs beside it."""
+    """For sampling. Each GIF draws from a generator of its own with this seed, so its caption does
+    not depend on the other GIFs."""
 
     def __post_init__(self) -> None:
         if self.num_beams < 1 or self.limit < 1:
@@ -310,13 +309,13 @@ class DecodingConfig:
 
     @property
     def limit(self) -> int:
-        """`max_tokens`, or `DEFAULT_LIMIT` where it follows the model and no model is known."""
+        """`max_tokens`, or `DEFAULT_LIMIT` if it follows the model and the model is unknown."""
         return DEFAULT_LIMIT if self.max_tokens is None else self.max_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A named model with the training that suits it."""
+    """A model configuration with its training configuration."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -369,9 +368,9 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 """`attention`: next-token prediction with temporal attention, the default.
-`mean`: mean-pooled features into an LSTM decoder (Venugopalan et al. 2015, arXiv:1412.4729),
-which sees the mean in its first state and beside each of its outputs instead of its inputs.
-`report`: the original report's recipe, whole (docs/original-report.md)."""
+`mean`: mean-pooled features into an LSTM decoder (Venugopalan et al. 2015, arXiv:1412.4729), which
+gets the mean in its first state and beside each of its outputs instead of its inputs.
+`report`: the original report's complete recipe (docs/original-report.md)."""
 
 
 def to_json(config: DataclassInstance) -> dict[str, Any]:
@@ -380,28 +379,27 @@ def to_json(config: DataclassInstance) -> dict[str, Any]:
 
 
 def from_json(kind: type[Config], data: object) -> Config:
-    """The dataclass that a JSON object holds, such as a configuration.
+    """A dataclass, such as a configuration, from its JSON object.
 
-    A field that is not in the object has its default, or the value that its metadata names under
-    `config.ABSENT`.
+    A field that the object lacks gets its default, or the value of its metadata's key `ABSENT`.
 
     Raises:
         ValueError: a field is unknown, missing, of another type, or out of its range.
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"{kind.__name__} must be a JSON object")
-    known = {one.name: one for one in fields(kind)}
+    known = {each.name: each for each in fields(kind)}
     if unknown := sorted(set(data) - set(known)):
         raise ValueError(f"unknown field {unknown[0]!r}")
     absent = {
-        name: one.metadata[ABSENT]
-        for name, one in known.items()
-        if ABSENT in one.metadata and name not in data
+        name: known_field.metadata[ABSENT]
+        for name, known_field in known.items()
+        if ABSENT in known_field.metadata and name not in data
     }
     types = get_type_hints(kind)
-    for name, one in known.items():
+    for name, known_field in known.items():
         if name not in data:
-            if one.default is MISSING:
+            if known_field.default is MISSING:
                 raise ValueError(f"field {name!r} is missing")
         elif not _fits(data[name], types[name]):
             raise ValueError(f"field {name!r} cannot be {data[name]!r}")
@@ -412,9 +410,9 @@ def from_json(kind: type[Config], data: object) -> Config:
 def _fits(value: object, wanted: Any) -> bool:
     if get_origin(wanted) is tuple:
         kind = get_args(wanted)[0]
-        return isinstance(value, (list, tuple)) and all(_fits(one, kind) for one in value)
+        return isinstance(value, (list, tuple)) and all(_fits(item, kind) for item in value)
     if isinstance(wanted, UnionType):
-        return any(_fits(value, one) for one in get_args(wanted))
+        return any(_fits(value, kind) for kind in get_args(wanted))
     if get_origin(wanted) is Literal:
         return value in get_args(wanted)
     if wanted is float:

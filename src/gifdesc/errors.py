@@ -1,4 +1,4 @@
-"""What can go wrong because of a file, a folder or an option: one sentence each.
+"""The errors that a file, a folder or an option can cause: a sentence each.
 
 GifdescError
 ├── GifError          a GIF that gives no frames
@@ -6,10 +6,10 @@ GifdescError
 ├── DescriptionError  a description file that cannot be used
 ├── WeightsError      backbone weights that are missing or do not fit
 ├── CheckpointError   a model folder that is incomplete, damaged or too new
-├── HubError         the Hugging Face hub does not give or take a model
-├── TrainingError     a training run that cannot start or go on
+├── HubError          the Hugging Face hub does not give or take a model
+├── TrainingError     a training run that cannot start or continue
 ├── MeteorError       METEOR cannot be computed here; the other scores can
-└── UsageError        a request that cannot be met whatever the files hold (exit code 2)
+└── UsageError        a request that no file can satisfy (exit code 2)
 
 A message names the path, what is wrong and what to do. The command line turns any of these
 into ``error: ...`` and an exit code; a caller's own mistakes stay `ValueError`/`TypeError`.
@@ -17,7 +17,7 @@ into ``error: ...`` and an exit code; a caller's own mistakes stay `ValueError`/
 
 
 class GifdescError(Exception):
-    """Anything that a user, a file or a folder caused."""
+    """An error that a user, a file or a folder caused."""
 
 
 class GifError(GifdescError):
@@ -25,15 +25,15 @@ class GifError(GifdescError):
 
 
 class FeatureError(GifdescError):
-    """A feature file or folder is damaged, of another recipe, or not there."""
+    """A feature file or folder is damaged, of another recipe, or missing."""
 
 
 class DescriptionError(GifdescError):
-    """A description file cannot be read or holds nothing to learn from."""
+    """A description file cannot be read or contains no usable description."""
 
 
 class WeightsError(GifdescError):
-    """Backbone weights cannot be had, or do not fit ResNet50."""
+    """Backbone weights are not available, or do not fit ResNet50."""
 
 
 class CheckpointError(GifdescError):
@@ -45,7 +45,7 @@ class HubError(GifdescError):
 
 
 class TrainingError(GifdescError):
-    """A training run cannot start or cannot go on."""
+    """A training run cannot start or continue."""
 
 
 class MeteorError(GifdescError):
@@ -53,4 +53,4 @@ class MeteorError(GifdescError):
 
 
 class UsageError(GifdescError):
-    """An option asks for what cannot be had here, such as an absent device."""
+    """An option asks for something that is not available, such as a missing device."""

@@ -1,4 +1,4 @@
-"""Which frames of a GIF are looked at: pure index arithmetic.
+"""Which frames of a GIF are sampled: pure index arithmetic.
 
 Three ways to pick at most `num_samples` of `num_frames` frames. Indices are 0-based and ascending.
 """
@@ -16,11 +16,11 @@ from gifdesc.config import Sampling
 def uniform_indices(num_frames: int, num_samples: int) -> list[int]:
     """Frames that cover the whole GIF: the centre of each of `num_samples` equal segments.
 
-    A GIF of `num_samples` frames or fewer gives all of them, none twice.
+    For a GIF of `num_samples` frames or fewer, all its frames, each once.
 
     Args:
         num_frames: frames in the GIF, 0 or more.
-        num_samples: the most frames wanted, 1 or more.
+        num_samples: the maximum number of frames, 1 or more.
 
     Returns:
         min(num_frames, num_samples) ascending indices below `num_frames`.
@@ -37,12 +37,12 @@ def uniform_indices(num_frames: int, num_samples: int) -> list[int]:
 def step_indices(num_frames: int, num_samples: int) -> list[int]:
     """Every step-th frame from the first on, as the original report sampled.
 
-    The step is `max(1, num_frames // num_samples)`, so a GIF of one frame less than twice
+    The step is `max(1, num_frames // num_samples)`, so a GIF with one frame less than twice
     `num_samples` loses its second half. Kept to reproduce the report; see `uniform_indices`.
 
     Args:
         num_frames: frames in the GIF, 0 or more.
-        num_samples: the most frames wanted, 1 or more.
+        num_samples: the maximum number of frames, 1 or more.
 
     Returns:
         min(num_frames, num_samples) ascending indices below `num_frames`.
@@ -58,8 +58,8 @@ def step_indices(num_frames: int, num_samples: int) -> list[int]:
 def time_indices(durations_ms: Sequence[int], num_samples: int) -> list[int]:
     """The frames on screen at the centre of each of `num_samples` equal spans of display time.
 
-    A frame that stays on screen may be picked more than once. Where no frame has a duration,
-    the frames count as equally long.
+    A frame with a long duration may be picked several times. If no frame has a duration, all frames
+    count as equally long.
 
     Args:
         durations_ms: display time of each frame in milliseconds, each 0 or more.
@@ -85,7 +85,7 @@ def time_indices(durations_ms: Sequence[int], num_samples: int) -> list[int]:
 
 
 def start_times_ms(durations_ms: Sequence[int], indices: Sequence[int]) -> tuple[int, ...]:
-    """When each of some frames comes on screen, in milliseconds from the beginning.
+    """The times at which the given frames appear, in milliseconds from the beginning.
 
     Args:
         durations_ms: display time of each frame of the GIF in milliseconds.

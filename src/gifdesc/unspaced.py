@@ -1,4 +1,4 @@
-"""Writing without spaces between words: its characters, found and taken apart."""
+"""Scripts without spaces between words: finding and splitting their characters."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ def is_mark(character: str) -> bool:
 
 
 def has_unspaced(text: str) -> bool:
-    """Whether a text holds any such character."""
+    """Whether a text contains a character of such a script."""
     return any(is_unspaced(found[0]) for found in _IN_RANGES.finditer(text))
 
 
 def is_unspaced_text(text: str) -> bool:
-    """Whether a text is written without spaces in the main.
+    """Whether a text is mainly written without spaces.
 
-    So it is where it has one such letter, or more, for every two letters of other scripts: `看TV`
-    is Chinese, `a sign with 日本` is English.
+    It is if it has at least one letter of such a script for every two letters of other scripts:
+    `看TV` is Chinese, `a sign with 日本` is English.
     """
     if not has_unspaced(text):
         return False
-    letters = [one for one in text if unicodedata.category(one)[0] == "L"]
+    letters = [letter for letter in text if unicodedata.category(letter)[0] == "L"]
     num_unspaced = sum(map(is_unspaced, letters))
     return 2 * num_unspaced >= len(letters) - num_unspaced
 
 
 def split_unspaced(word: str) -> list[str]:
-    """Take a word apart: each letter of such a script by itself, with its marks, the rest in runs.
+    """Split a word: each letter of such a script alone, with its marks; other letters in runs.
 
-    `看3D电影` gives `看`, `3D`, `电`, `影`; a Thai letter keeps its vowel sign and its tone.
+    `看3D电影` becomes `看`, `3D`, `电`, `影`; a Thai letter keeps its vowel sign and tone mark.
     """
     if not has_unspaced(word):
         return [word] if word else []
     return [
         part
-        for is_one, clusters in groupby(_clusters(word), key=lambda one: is_unspaced(one[0]))
-        for part in (clusters if is_one else ["".join(clusters)])
+        for is_alone, clusters in groupby(_clusters(word), key=lambda part: is_unspaced(part[0]))
+        for part in (clusters if is_alone else ["".join(clusters)])
     ]
 
 

@@ -263,7 +263,7 @@ def test_selected_states_go_on_as_the_originals_do(decoder):
 @pytest.mark.parametrize(
     ("senseless", "named"),
     [
-        ({"encoder": "none", "bidirectional": True}, "nothing bidirectional"),
+        ({"encoder": "none", "bidirectional": True}, "bidirectional must be false"),
         (
             {"encoder": "none", "bidirectional": False, "projection_size": 7},
             "projection_size must equal hidden_size",

@@ -59,12 +59,12 @@ def model_card(
 ) -> str:
     """A model card in Markdown, with its metadata block.
 
-    What is not known is said to be so; nothing is guessed. The licence is left to the user.
+    The card marks unknown facts as unknown and guesses nothing. The user chooses the licence.
 
     Args:
         checkpoint: the model.
-        name: what a reader gives to `from_pretrained`.
-        data: what it was trained on, in the user's words.
+        name: the argument of `from_pretrained`.
+        data: the training data, in the user's words.
         scores: the object of `gifdesc evaluate --json`.
         history: the lines of history.jsonl.
     """
@@ -90,14 +90,14 @@ def folder_card(
     data: str | None = None,
     scores: Mapping[str, Any] | None = None,
 ) -> str:
-    """The card of a model that came from a folder: the folder's own, brought up to date.
+    """The updated card of a model that was loaded from a folder.
 
-    A card that is there is kept, with whatever its owner changed (the licence, say); only what
-    stands between gifdesc's own marks is written anew, where there is something new to say.
+    An existing card keeps all changes of its owner (such as the licence); only the blocks between
+    gifdesc's own marks are replaced, if there is something new.
 
     Args:
         checkpoint: the model.
-        folder: where it came from; its history.jsonl and evaluation.json are quoted.
+        folder: its folder; the card quotes the history.jsonl and evaluation.json there.
         name: as in `model_card`.
         data: likewise.
         scores: likewise; those of evaluation.json by default.
@@ -119,12 +119,12 @@ def folder_card(
 
 
 def _block(key: str, text: str) -> str:
-    """A part of a card that gifdesc may write anew, between marks that readers do not see."""
+    """A block that gifdesc may replace later, between marks that readers do not see."""
     return f"<!-- gifdesc:{key} -->\n{text.strip()}\n<!-- /gifdesc:{key} -->"
 
 
 def _refilled(card: str, key: str, text: str) -> str:
-    """A card with the text of one block replaced; without the block, the card as it is."""
+    """A card with the text of a block replaced; the same card if it has no such block."""
     block = rf"<!-- gifdesc:{key} -->\n.*?\n<!-- /gifdesc:{key} -->"
     return re.sub(block, lambda _: _block(key, text), card, count=1, flags=re.DOTALL)
 
@@ -132,11 +132,11 @@ def _refilled(card: str, key: str, text: str) -> str:
 def _features(checkpoint: Checkpoint) -> str:
     recipe = checkpoint.recipe
     if recipe is None:
-        return "How the features were made is not known."
+        return "It is not known how the features were made."
     if recipe.weights == UNTRAINED:
         backbone = (
-            "**The ResNet50 is untrained (random weights).** Its features know nothing of the "
-            "world: the model can describe only GIFs very much like those it was trained on."
+            "**The ResNet50 is untrained (random weights).** Its features carry no learned visual "
+            "information: the model can describe only GIFs very similar to its training GIFs."
         )
     else:
         backbone = (
@@ -152,7 +152,7 @@ def _features(checkpoint: Checkpoint) -> str:
 
 def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
     training, config = checkpoint.training, checkpoint.model.config
-    num_parameters = sum(one.numel() for one in checkpoint.model.parameters())
+    num_parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     lines = [
         f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
         f"- encoder `{config.encoder}`, decoder `{config.decoder}`, fusion `{config.fusion}`, "
@@ -160,7 +160,7 @@ def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
         f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
         f"{training.batch_size}",
         f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "
-        "for the test",
+        "for testing",
     ]
     if best := [row for row in history if row.get("is_best")]:
         loss = best[-1].get("val_loss")
@@ -170,12 +170,12 @@ def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
         loss = "" if loss is None else f", {of} loss {loss:.4f} nats per token"
         lines.append(f"- best epoch {best[-1].get('epoch')}{loss}")
     if training.objective == "reconstruction":
-        lines.append("- trained to repeat what it is shown: **its captions mean nothing**")
+        lines.append("- trained to repeat its input: **its captions mean nothing**")
     return "\n".join(lines)
 
 
 def _weights_mark(checkpoint: Checkpoint) -> str:
-    """Says, unseen by readers, of which weights the scores are: new ones make them void."""
+    """A mark, hidden from readers, of the weights that the scores belong to."""
     digest = hashlib.sha256()
     for name, tensor in sorted(checkpoint.model.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -198,7 +198,7 @@ def _scores(checkpoint: Checkpoint, scores: Mapping[str, Any] | None) -> str:
             )
     return (
         f"On {scores.get('num_examples')} held-out GIFs. The blind control captions each GIF from "
-        "another one's features; the difference is what looking at the GIF contributes.\n\n"
+        "another GIF's features; the difference is what the GIF contributes.\n\n"
         + "\n".join([*rows, "", _weights_mark(checkpoint)])
     )
 
@@ -223,7 +223,7 @@ def _read_scores(path: Path) -> dict[str, Any] | None:
 
 
 HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
-"""What is fetched of a gifdesc model on the hub."""
+"""The files of a gifdesc model that are fetched from the hub."""
 
 
 def save_model(
@@ -240,8 +240,8 @@ def save_model(
     Args:
         checkpoint: the model.
         folder: where to write.
-        origin: the folder it was loaded from, whose history, scores and record go along.
-        name: what the card calls the model; the folder's name by default.
+        origin: the folder of the loaded model; its history, scores and record are copied.
+        name: of the model in the card; the folder's name by default.
         data: see `model.card.model_card`.
         scores: likewise.
 
@@ -250,7 +250,7 @@ def save_model(
     """
     name = name or folder.resolve().name
     card = folder_card(checkpoint, origin, name=name, data=data, scores=scores)
-    # Read before anything is written: the two folders may be one.
+    # Read before anything is written: both may be the same folder.
     beside = {
         file_name: _read(origin / file_name)
         for file_name in (HISTORY_NAME, SCORES_NAME, RECORD_NAME)
@@ -293,7 +293,3 @@ def push_model(
         save_model(checkpoint, Path(folder), origin=origin, name=name, data=data, scores=scores)
         message = f"Upload a GIF captioner made with gifdesc {__version__}"
         return upload(Path(folder), name, private=private, message=message)
-
-
-def _read_required(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -40,12 +40,12 @@ class Checkpoint:
     Attributes:
         model: in evaluation mode, on the CPU.
         tokenizer: of the model's vocabulary.
-        recipe: of the features it was trained on, None where nobody knows.
+        recipe: of the features that it was trained on, None if unknown.
         training: how it was trained.
-        confidence_threshold: the score below which a caption is doubtful (model/confidence.py),
-            None where the validation split was too small to tell.
-        captions: what the training captions are like; None in folders of before.
-        folder: where it was read from.
+        confidence_threshold: the score below which a caption is doubtful (model/confidence.py);
+            None if the validation split was too small.
+        captions: statistics of the training captions; None in folders of earlier versions.
+        folder: the folder that it was read from.
     """
 
     model: CaptionModel
@@ -57,7 +57,7 @@ class Checkpoint:
     folder: Path | None = None
 
     def decoding(self, config: DecodingConfig | None = None) -> DecodingConfig:
-        """How captions are searched for, with the model's limit where `config` has none."""
+        """The decoding configuration, with the model's own length limit if `config` has none."""
         config = config or DecodingConfig()
         if config.max_tokens is not None:
             return config
@@ -74,9 +74,9 @@ def save_checkpoint(
     confidence_threshold: float | None = None,
     captions: CaptionStatistics | None = None,
 ) -> None:
-    """Write a model folder; the weights come last, so that a folder with weights is whole.
+    """Write a model folder; the weights last, so that a folder with weights is complete.
 
-    What was measured of the weights before (evaluation.json) goes with them.
+    Scores of earlier weights (evaluation.json) are removed.
 
     Raises:
         OSError: the folder cannot be written.
@@ -98,7 +98,7 @@ def save_checkpoint(
 
 
 def save_confidence_threshold(folder: Path, threshold: float | None) -> None:
-    """State another confidence threshold in a model folder, whose weights stay.
+    """Change the confidence threshold in a model folder.
 
     Raises:
         CheckpointError: its configuration is missing or damaged.
@@ -140,8 +140,8 @@ def load_checkpoint(folder: Path | str, config: dict[str, Any] | None = None) ->
     tokenizer = _load_tokenizer(folder)
     if tokenizer.vocab_size != model_config.vocab_size:
         raise CheckpointError(
-            f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, its model "
-            f"{model_config.vocab_size}; they are not of one training run"
+            f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, but its model "
+            f"{model_config.vocab_size}; the files are from different training runs"
         )
     try:
         model = CaptionModel(model_config)
@@ -168,21 +168,21 @@ def _check_format(config: dict[str, Any], folder: Path) -> None:
         raise CheckpointError(f"{path}: damaged: it states no format_version")
     if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: of format {version}, this gifdesc {__version__} reads up to "
+            f"{path}: of format {version}, but gifdesc {__version__} reads formats up to "
             f"{FORMAT_VERSION}; upgrade gifdesc"
         )
     if version < FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: of format {version}, whose models were built otherwise; train again with "
-            f"gifdesc {__version__}"
+            f"{path}: of format {version}, whose network differs from that of gifdesc "
+            f"{__version__}; train again"
         )
 
 
 def _threshold_of(config: dict[str, Any]) -> float | None:
-    """The threshold that a configuration states; older ones state none.
+    """The threshold in a configuration; None in those of earlier versions.
 
     Raises:
-        ValueError: it is no finite number.
+        ValueError: it is not a finite number.
     """
     threshold = config.get("confidence_threshold")
     if threshold is None:
@@ -218,6 +218,6 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     except RuntimeError as error:
         raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error
-    # One pass over each tensor: what is not finite leaves no finite sum.
+    # A single pass over each tensor: the sum is finite only if all numbers are.
     if not all(math.isfinite(tensor.sum(dtype=torch.float64)) for tensor in state.values()):
         raise CheckpointError(f"{path}: holds numbers that are not finite; train again")
