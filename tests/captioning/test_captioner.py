@@ -25,6 +25,7 @@ from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.gif.reader import read_gif
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.training.run import train
 from helpers import draw_broken_gif, draw_gif, truncate
 
@@ -166,7 +167,7 @@ def test_a_caption_is_cut_at_the_limit_of_the_models_captions_and_says_so(tmp_pa
 
 def test_a_caption_that_repeats_itself_says_so(tmp_path, gif_paths, monkeypatch):
     said = [GeneratedCaption("cat cat cat", -0.1, (), tokens=(5, 5, 5))]
-    monkeypatch.setattr("gifdesc.captioning.captioner.generate", lambda *_: [said])
+    monkeypatch.setattr(CaptionGenerator, "__call__", lambda *_: [said])
     captioner = with_captions(write_model(tmp_path / "model", recipe=tiny_recipe()), repeats=2)
     found = captioner.caption(gif_paths[3])
     assert found.low_confidence

@@ -362,7 +362,7 @@ def test_memory_that_runs_short_is_said_once_and_changes_nothing(
     assert done.code == 0, done.err
     assert most == [6]
     said = [record.getMessage() for record in caplog.records]  # pytest takes the log for itself
-    assert said == ["out of memory: each batch is now computed in 2 parts, with the same result"]
+    assert said == ["out of memory: continuing with batches of 3 examples"]
     assert json.loads(done.out)["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-5)
 
 

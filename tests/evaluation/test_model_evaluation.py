@@ -24,7 +24,7 @@ from gifdesc.evaluation.baselines import most_common_caption, nearest_captions
 from gifdesc.evaluation.held_out import evaluate_model, held_out_examples
 from gifdesc.metrics import score
 from gifdesc.model.checkpoint import load_checkpoint
-from gifdesc.model.generation import generate
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.losses import score_tokens
 from gifdesc.training.run import train
 
@@ -134,7 +134,7 @@ def test_captions_are_the_searchs(learnt):
     config = DecodingConfig(num_beams=3, max_tokens=4)
     result = evaluate_model(checkpoint, examples, CPU, config)
     features = [read_features(one.features_path) for one in examples]
-    wanted = generate(checkpoint.model, checkpoint.tokenizer, features, config, CPU)
+    wanted = CaptionGenerator(checkpoint.model, checkpoint.tokenizer, CPU)(features, config)
     assert [one.caption for one in result.captions] == [best.caption for best, *_ in wanted]
 
 

@@ -154,16 +154,16 @@ def test_where_the_device_is_out_of_memory_batches_shrink(says_late, caplog):
     batches = FrameBatches(encoder)
     with caplog.at_level(logging.WARNING):
         assert_right(batches.submit(frames_of(*range(100)))(), range(100))
-    assert batches.batch_frames == 16
+    assert batches.limit.size == 16
     assert sum(encoder.batches) == 100
     assert max(encoder.batches) <= 16
     assert [record.message for record in caplog.records] == [
-        "the device is out of memory: continuing with smaller batches"
+        f"out of memory: continuing with batches of {number} frames" for number in (32, 16)
     ]
 
 
 def test_without_room_for_one_frame_it_says_so():
-    with pytest.raises(GifdescError, match="not even one frame"):
+    with pytest.raises(GifdescError, match="not enough memory for one frame; choose another"):
         FrameBatches(Computing(room=0)).submit(frames_of(1))
 
 

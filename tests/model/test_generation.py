@@ -10,7 +10,7 @@ from gifdesc.config import DecodingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.errors import GifdescError
 from gifdesc.model import generation
-from gifdesc.model.generation import dangling_endings, generate
+from gifdesc.model.generation import CaptionGenerator, dangling_endings
 from gifdesc.model.ranking import Hypothesis
 from gifdesc.text.english import DANGLING_WORDS
 from gifdesc.text.tokenizer import SPECIAL_TOKENS, CaptionTokenizer
@@ -28,7 +28,7 @@ def model_for(tokenizer, **changes):
 
 
 def say(model, tokenizer, features=FEATURES, **options):
-    return generate(model, tokenizer, features, DecodingConfig(**options), CPU)
+    return CaptionGenerator(model, tokenizer, CPU)(features, DecodingConfig(**options))
 
 
 @pytest.mark.parametrize("num_beams", [1, 4])
@@ -294,24 +294,28 @@ class _Short:
         monkeypatch.setattr(generation, "beam_search", search)
 
 
-def test_out_of_memory_halves_the_batch_and_is_said_once(tokenizer, monkeypatch, caplog):
-    model = model_for(tokenizer)
+def test_out_of_memory_halves_the_batch_and_is_reported(tokenizer, monkeypatch, caplog):
+    generate, config = (
+        CaptionGenerator(model_for(tokenizer), tokenizer, CPU),
+        DecodingConfig(max_tokens=8),
+    )
     many = [random_features(3, seed=seed) for seed in range(7)]
-    wanted = [found.caption for [found] in say(model, tokenizer, many, max_tokens=8)]
+    wanted = [found.caption for [found] in generate(many, config)]
     short = _Short(2, monkeypatch)
-    found = say(model, tokenizer, many, max_tokens=8)
-    assert [one.caption for [one] in found] == wanted
-    assert short.asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
-    say(model, tokenizer, many, max_tokens=8)
-    assert short.asked[9:] == [1] * 7, "what does not fit is not tried again"
+    assert [one.caption for [one] in generate(many, config)] == wanted
+    assert short.asked == [7, 4, 2, 2, 2, 1]
+    generate(many, config)
+    assert short.asked[6:] == [2, 2, 2, 1], "what does not fit is not tried again"
     assert [record.message for record in caplog.records] == [
-        "out of memory: continuing with fewer GIFs captioned at once"
+        f"out of memory: continuing with batches of {number} GIFs" for number in (4, 2)
     ]
 
 
 def test_memory_for_not_even_one_gif_is_one_sentence(tokenizer, monkeypatch):
     _Short(0, monkeypatch)
-    with pytest.raises(GifdescError, match="not enough memory to caption one GIF"):
+    with pytest.raises(
+        GifdescError, match="not enough memory for one GIF; choose a smaller --beam"
+    ):
         say(model_for(tokenizer), tokenizer)
 
 

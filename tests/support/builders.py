@@ -28,7 +28,7 @@ from gifdesc.data.feature_files import read_features
 from gifdesc.features.backbone import Backbone
 from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
-from gifdesc.model.generation import generate
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import write_json
 from gifdesc.text.tokenizer import CaptionTokenizer
@@ -173,7 +173,7 @@ def said(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
     checkpoint = load_checkpoint(model_dir)
     features = [read_features(one.features_path) for one in examples]
     config = DecodingConfig(num_beams=1, max_tokens=40)
-    found = generate(checkpoint.model, checkpoint.tokenizer, features, config, CPU)
+    found = CaptionGenerator(checkpoint.model, checkpoint.tokenizer, CPU)(features, config)
     return {one.name: best.caption for one, [best] in zip(examples, found, strict=True)}
 
 

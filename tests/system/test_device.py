@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gifdesc.errors import UsageError
-from gifdesc.system.device import cpu_streams, exact_float32, resolve_device
+from gifdesc.errors import TrainingError, UsageError
+from gifdesc.system.device import BatchLimit, cpu_streams, exact_float32, resolve_device
 
 
 @pytest.fixture
@@ -145,3 +145,46 @@ def test_nothing_is_set_for_other_precisions_and_devices(options):
     before = tf32_settings()
     with exact_float32(torch.device("cuda" if options else "cpu"), **options):
         assert tf32_settings() == before
+
+
+def computing(room, asked):
+    """A computation that doubles numbers and has memory for so many at once."""
+
+    def compute(numbers):
+        asked.append(len(numbers))
+        if len(numbers) > room:
+            raise MemoryError
+        return [2 * number for number in numbers]
+
+    return compute
+
+
+def test_batches_are_halved_until_they_fit_and_stay_small(caplog):
+    limit, asked = BatchLimit("GIF", "end other programs"), []
+    for _ in range(2):
+        assert limit.map(computing(3, asked), range(10)) == [2 * number for number in range(10)]
+    assert asked == [10, 5, 3, 3, 3, 1, 3, 3, 3, 1]
+    assert [record.message for record in caplog.records] == [
+        f"out of memory: continuing with batches of {number} GIFs" for number in (5, 3)
+    ]
+
+
+def test_a_batch_below_the_limit_that_fails_late_leaves_the_limit():
+    limit = BatchLimit("frame", "", size=8)
+    assert limit.attempt(lambda: computing(8, [])(range(9)), 9) is None
+    assert limit.size == 8
+    assert limit.attempt(lambda: computing(2, [])(range(3)), 3) is None
+    assert limit.size == 2
+
+
+def test_one_item_that_does_not_fit_is_an_error():
+    limit = BatchLimit("example", "choose another --device", error_class=TrainingError)
+    with pytest.raises(TrainingError, match="not enough memory for one example; choose another"):
+        limit.map(computing(0, []), [1, 2])
+
+
+def test_other_errors_leave_the_limit():
+    limit = BatchLimit("GIF", "")
+    with pytest.raises(RuntimeError, match="a defect"):
+        limit.attempt(lambda: (_ for _ in ()).throw(RuntimeError("a defect")), 4)
+    assert limit.size > 10**6

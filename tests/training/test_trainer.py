@@ -80,14 +80,13 @@ def test_a_batch_parted_for_memory_gives_the_same_step(dataset, most, sizes, enc
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_each_halving_is_said_once_and_lasts(dataset, caplog):
+def test_each_halving_is_reported_once_and_lasts(dataset, caplog):
     setting = Setting(dataset)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             setting.step(loss_of=exhausting(setting, 2))
     assert [record.getMessage() for record in caplog.records] == [
-        f"out of memory: each batch is now computed in {parts} parts, with the same result"
-        for parts in (2, 4)
+        f"out of memory: continuing with batches of {number} examples" for number in (3, 2)
     ]
     assert setting.sizes == [2] * 9
 

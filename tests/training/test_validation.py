@@ -10,7 +10,7 @@ from gifdesc.data.dataset import iterate_batches, plan_scoring
 from gifdesc.data.feature_files import read_features
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.metrics import score
-from gifdesc.model.generation import generate
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.losses import score_tokens
 from gifdesc.training.distributed import World
 from gifdesc.training.validation import Validator
@@ -59,7 +59,7 @@ def test_cider_is_that_of_greedy_captions(dataset):
     model = model_of()
     found = validator_of(dataset.examples)(model)
     features = [read_features(one.features_path) for one in dataset.examples]
-    said = generate(model, TOKENIZER, features, DecodingConfig(num_beams=1), CPU)
+    said = CaptionGenerator(model, TOKENIZER, CPU)(features, DecodingConfig(num_beams=1))
     captions = [best.caption for best, *_ in said]
     references = [list(one.captions) for one in dataset.examples]
     assert found.cider == pytest.approx(score(captions, references)["cider"], abs=1e-9)
@@ -113,11 +113,12 @@ def test_a_large_split_is_captioned_in_part_and_scored_whole(dataset, monkeypatc
     monkeypatch.setattr("gifdesc.training.validation.MAX_CAPTIONED", 3)
     asked = []
 
-    def counting(model, tokenizer, features, *rest):
-        asked.append(len(features))
-        return generate(model, tokenizer, features, *rest)
+    class Counting(CaptionGenerator):
+        def __call__(self, features, config):
+            asked.append(len(features))
+            return super().__call__(features, config)
 
-    monkeypatch.setattr("gifdesc.training.validation.generate", counting)
+    monkeypatch.setattr("gifdesc.training.validation.CaptionGenerator", Counting)
     model = model_of()
     found = validator_of(dataset.examples)(model)
     assert sum(asked) == 3

@@ -22,7 +22,7 @@ from gifdesc.model.card import HUB_FILES, push_model, save_model
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts, is_low
 from gifdesc.model.folder import CONFIG_NAME, OpenModel, open_model
-from gifdesc.model.generation import generate
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.device import resolve_device
 from gifdesc.system.hub import commit_of
@@ -64,6 +64,9 @@ class Captioner:
         self._extractor = extractor
         self._device = resolve_device(device)
         checkpoint.model.to(self._device)
+        self._generate = CaptionGenerator(
+            checkpoint.model, checkpoint.tokenizer, self._device, checkpoint.captions
+        )
 
     @classmethod
     def from_pretrained(
@@ -193,10 +196,7 @@ class Captioner:
         config: DecodingConfig | None = None,
     ) -> list[list[GeneratedCaption]]:
         """Captions of feature vectors, float32 (T, D) per GIF, best first."""
-        one = self._checkpoint
-        return generate(
-            one.model, one.tokenizer, features, one.decoding(config), self._device, one.captions
-        )
+        return self._generate(features, self._checkpoint.decoding(config))
 
     def save_pretrained(
         self,

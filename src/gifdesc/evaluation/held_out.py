@@ -25,7 +25,7 @@ from gifdesc.evaluation.predictions import read_predictions
 from gifdesc.evaluation.results import MOST_COMMON, NEAREST, Captioned, Evaluation
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts
-from gifdesc.model.generation import generate
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.losses import TokenScores, score_tokens
 from gifdesc.system.device import resolve_device
 from gifdesc.system.waits import wait_for
@@ -281,16 +281,14 @@ def _generate(
     device: torch.device,
     config: DecodingConfig,
 ) -> list[GeneratedCaption]:
-    model, size = checkpoint.model, checkpoint.model.config.feature_size
+    size = checkpoint.model.config.feature_size
+    generate = CaptionGenerator(checkpoint.model, checkpoint.tokenizer, device, checkpoint.captions)
     captions: list[GeneratedCaption] = []
     with wait_for("captioning", unit="GIFs") as advance:
         for first in range(0, len(examples), _BATCH_GIFS):
             batch = examples[first : first + _BATCH_GIFS]
-            features = [read_features(one.features_path, size) for one in batch]
-            found = generate(
-                model, checkpoint.tokenizer, features, config, device, checkpoint.captions
-            )
-            captions += [best for best, *_ in found]
+            features = [read_features(example.features_path, size) for example in batch]
+            captions += [best for best, *_ in generate(features, config)]
             advance(len(captions), len(examples))
     return captions
 

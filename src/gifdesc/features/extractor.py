@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,13 +13,13 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, Precision, Sampling
-from gifdesc.errors import CheckpointError, GifdescError, WeightsError
+from gifdesc.errors import CheckpointError, WeightsError
 from gifdesc.features.backbone import WEIGHT_NAMES, Backbone, load_backbone
 from gifdesc.features.encoder import FrameEncoder, RuntimeName, make_encoder
 from gifdesc.features.frames import SampledGif, sample_source
 from gifdesc.gif.sources import GifSource
 from gifdesc.positional import sinusoidal_encoding
-from gifdesc.system.device import is_out_of_memory, resolve_device
+from gifdesc.system.device import BatchLimit, resolve_device
 from gifdesc.version import __version__
 
 NOT_FINITE = (
@@ -54,11 +53,11 @@ class FeatureExtractor:
     @property
     def batch_frames(self) -> int:
         """Frames that go through the network at once."""
-        return self._batches.batch_frames
+        return self._batches.limit.size
 
     @batch_frames.setter
     def batch_frames(self, number: int) -> None:
-        self._batches.batch_frames = number
+        self._batches.limit.size = number
 
     @classmethod
     def create(
@@ -229,8 +228,6 @@ def extract_features(
     return extractor.encode([extractor.sample(source)])[0]
 
 
-log = logging.getLogger(__name__)
-
 _Frame = npt.NDArray[np.uint8]
 _Vectors = npt.NDArray[np.float32]
 
@@ -242,13 +239,12 @@ class FrameBatches:
     """An encoder that is given frames as they come.
 
     Attributes:
-        batch_frames: frames that go through the network at once.
+        limit: frames that go through the network at once.
     """
 
     def __init__(self, encoder: FrameEncoder) -> None:
-        self.batch_frames = encoder.batch_frames
+        self.limit = BatchLimit("frame", "choose another --device", size=encoder.batch_frames)
         self._encoder = encoder
-        self._said_out_of_memory = False
         # By a frame's digest: the vectors that it was computed with, and its row there.
         self._recent: dict[bytes, tuple[_Once, int]] = {}
 
@@ -287,43 +283,31 @@ class FrameBatches:
         waits = []
         first = 0
         while first < len(frames):
-            batch = frames[first : first + self.batch_frames]
+            batch = frames[first : first + self.limit.size]
             first += len(batch)
             waits.append(self._submit_batch(batch))
         return waits
 
     def _submit_batch(self, batch: Sequence[_Frame]) -> Callable[[], _Vectors]:
-        """Start one batch; where memory runs out, now or while it computes, smaller ones."""
-        try:
+        """Start one batch; if memory runs out, now or while it computes, smaller ones."""
+
+        def submit() -> Callable[[], _Vectors]:
             # Stacked as they lie in memory, channels last, which the network reads as they are.
             stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
-            wait = self._encoder.submit(stacked.transpose(0, 3, 1, 2))
-        except (RuntimeError, MemoryError) as error:
-            self._shrink(len(batch), error)
+            return self._encoder.submit(stacked.transpose(0, 3, 1, 2))
+
+        wait = self.limit.attempt(submit, len(batch))
+        if wait is None:
             waits = self._submit_batches(batch)
-            return lambda: np.concatenate([one() for one in waits])
+            return lambda: np.concatenate([wait() for wait in waits])
 
         def finish() -> _Vectors:
-            try:
-                return wait()
-            except (RuntimeError, MemoryError) as error:
-                self._shrink(len(batch), error)
-            return np.concatenate([one() for one in self._submit_batches(batch)])
+            vectors = self.limit.attempt(wait, len(batch))
+            if vectors is None:
+                return np.concatenate([wait() for wait in self._submit_batches(batch)])
+            return vectors
 
         return finish
-
-    def _shrink(self, num_frames: int, error: Exception) -> None:
-        """Go on with batches of fewer frames than those for which there was no memory."""
-        if not is_out_of_memory(error):
-            raise error
-        if num_frames == 1:
-            raise GifdescError("not even one frame fits into the memory") from error
-        if not self._said_out_of_memory:
-            log.warning("the device is out of memory: continuing with smaller batches")
-            self._said_out_of_memory = True
-        while self.batch_frames >= num_frames:
-            self.batch_frames //= 2
-        torch.cuda.empty_cache()
 
 
 class _Once:

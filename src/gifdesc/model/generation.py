@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from functools import lru_cache
-from weakref import WeakKeyDictionary
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +13,10 @@ from gifdesc.captions import GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.dataset import pad_features
-from gifdesc.errors import GifdescError
 from gifdesc.model.decoding import beam_search, sample_captions
 from gifdesc.model.network import CaptionModel
 from gifdesc.model.ranking import Endings, Hypothesis
-from gifdesc.system.device import exact_float32, is_out_of_memory, on_one_thread
+from gifdesc.system.device import BatchLimit, exact_float32, on_one_thread
 from gifdesc.text.english import DANGLING_WORDS, ENGLISH_WORDS
 from gifdesc.text.tokenizer import CaptionTokenizer
 
@@ -28,111 +25,94 @@ _SMALL_ROWS = 64
 of a vocabulary of 4,000 take half a millisecond on one, and tens of them where two must wait for
 each other."""
 
-log = logging.getLogger(__name__)
 
-_max_gifs: WeakKeyDictionary[CaptionModel, int] = WeakKeyDictionary()
-"""GIFs that a model captions at once, where memory has run short for more."""
-
-
-@torch.inference_mode()
-def generate(
-    model: CaptionModel,
-    tokenizer: CaptionTokenizer,
-    features: Sequence[npt.NDArray[np.float32]],
-    config: DecodingConfig,
-    device: torch.device,
-    training: CaptionStatistics | None = None,
-) -> list[list[GeneratedCaption]]:
-    """The best captions of each GIF, best first.
+class CaptionGenerator:
+    """A model with its tokenizer and its device: feature vectors to captions.
 
     Args:
-        model: in evaluation mode, on `device`.
+        model: the caption model; its mode and its place may change between calls.
         tokenizer: the model's.
-        features: float32 (T, D) per GIF.
-        config: how to search.
-        device: where the model lies.
-        training: what the training captions are like, where that is known.
-
-    Returns:
-        Per GIF 1 to `config.num_captions` captions. Where memory runs short fewer GIFs are
-        captioned at once, now and from then on by this model, which is said once.
-
-    Raises:
-        GifdescError: memory does not even suffice for one GIF.
+        device: where the model is.
+        training: statistics of the training captions; None if they are unknown.
     """
-    captions: list[list[GeneratedCaption]] = []
-    while left := features[len(captions) :]:
-        batch = left[: _max_gifs.get(model, len(left))]
-        try:
-            endings = () if config.allow_dangling_end else dangling_endings(tokenizer, training)
-            with exact_float32(device):
-                captions += _generate(model, tokenizer, batch, config, device, endings)
-            continue
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Outside the handler, whose traceback holds on to the tensors.
-        _shrink(model, len(batch), device)
-    return captions
+
+    def __init__(
+        self,
+        model: CaptionModel,
+        tokenizer: CaptionTokenizer,
+        device: torch.device,
+        training: CaptionStatistics | None = None,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._device = device
+        self._training = training
+        self._limit = BatchLimit("GIF", "choose a smaller --beam or another --device")
+
+    @torch.inference_mode()
+    def __call__(
+        self, features: Sequence[npt.NDArray[np.float32]], config: DecodingConfig
+    ) -> list[list[GeneratedCaption]]:
+        """The best captions of each GIF, best first.
+
+        If memory runs short, fewer GIFs are captioned at once, from then on too.
+
+        Args:
+            features: float32 (T, D) per GIF.
+            config: the search.
+
+        Returns:
+            Per GIF 1 to `config.num_captions` captions.
+
+        Raises:
+            GifdescError: memory does not suffice for one GIF.
+        """
+        return self._limit.map(lambda batch: self._search(batch, config), features)
+
+    def _search(
+        self, features: Sequence[npt.NDArray[np.float32]], config: DecodingConfig
+    ) -> list[list[GeneratedCaption]]:
+        model, tokenizer, device = self._model, self._tokenizer, self._device
+        padded, lengths = pad_features([torch.from_numpy(vectors) for vectors in features])
+        decode = sample_captions if config.sample else beam_search
+        num_rows = len(features) * (config.num_captions if config.sample else config.num_beams)
+        is_small = device.type == "cpu" and num_rows <= _SMALL_ROWS
+        with exact_float32(device), on_one_thread(if_true=is_small):
+            memory = model.encode(padded.to(device), lengths)
+            found = decode(
+                model,
+                model.start(memory),
+                num_examples=len(features),
+                start_id=tokenizer.start_id,
+                end_id=tokenizer.end_id,
+                banned_ids=tokenizer.banned_ids,
+                endings=() if config.allow_dangling_end else self._dangling_endings,
+                config=config,
+                device=device,
+            )
+        return [
+            [_to_caption(hypothesis, tokenizer, len(vectors)) for hypothesis in hypotheses]
+            for hypotheses, vectors in zip(found, features, strict=True)
+        ]
+
+    @cached_property
+    def _dangling_endings(self) -> Endings:
+        return dangling_endings(self._tokenizer, self._training)
 
 
-def _shrink(model: CaptionModel, num_gifs: int, device: torch.device) -> None:
-    """Caption half as many GIFs at once as those for which there was no memory."""
-    if num_gifs == 1:
-        raise GifdescError(
-            "not enough memory to caption one GIF; choose a smaller --beam or another --device"
-        )
-    if model not in _max_gifs:
-        log.warning("out of memory: continuing with fewer GIFs captioned at once")
-    _max_gifs[model] = num_gifs // 2
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-
-
-def _generate(
-    model: CaptionModel,
-    tokenizer: CaptionTokenizer,
-    features: Sequence[npt.NDArray[np.float32]],
-    config: DecodingConfig,
-    device: torch.device,
-    endings: Endings,
-) -> list[list[GeneratedCaption]]:
-    padded, lengths = pad_features([torch.from_numpy(one) for one in features])
-    decode = sample_captions if config.sample else beam_search
-    num_rows = len(features) * (config.num_captions if config.sample else config.num_beams)
-    with on_one_thread(if_true=device.type == "cpu" and num_rows <= _SMALL_ROWS):
-        memory = model.encode(padded.to(device), lengths)
-        found = decode(
-            model,
-            model.start(memory),
-            num_examples=len(features),
-            start_id=tokenizer.start_id,
-            end_id=tokenizer.end_id,
-            banned_ids=tokenizer.banned_ids,
-            endings=endings,
-            config=config,
-            device=device,
-        )
-    return [
-        [_to_caption(hypothesis, tokenizer, len(one)) for hypothesis in hypotheses]
-        for hypotheses, one in zip(found, features, strict=True)
-    ]
-
-
-@lru_cache(maxsize=8)
 def dangling_endings(
     tokenizer: CaptionTokenizer, training: CaptionStatistics | None = None
 ) -> Endings:
     """The tokens of each word that no caption should end in, however the vocabulary spells it.
 
-    Words that end training captions may end others. Where it is not known how the training captions
-    end, as in model folders of before, the list is used for vocabularies that look English.
+    Words that end training captions may end others. If it is unknown how the training captions
+    end, as in older model folders, the list is used for vocabularies that look English.
     """
     if training is None and not any(
         len(tokens) == 1 for word in ENGLISH_WORDS for tokens in tokenizer.spellings(word)
     ):
         return ()
-    marks = tuple((one,) for one in tokenizer.mark_ids)
+    marks = tuple((mark_id,) for mark_id in tokenizer.mark_ids)
     may_end = () if training is None else training.ends
     words = (word for word in DANGLING_WORDS if word not in may_end)
     return (*marks, *(tokens for word in words for tokens in tokenizer.spellings(word)))

@@ -1,17 +1,26 @@
-"""Which device computes."""
+"""The device that computes, its streams, and batches that fit into its memory."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
-from gifdesc.errors import UsageError
+from gifdesc.errors import GifdescError, UsageError
 from gifdesc.system.cores import available_cores
 from gifdesc.system.device_name import check_device_name
+from gifdesc.system.wording import counted
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 CPU_STREAM_FRAMES = 16
 """Frames of a batch on one CPU stream: measured to be as fast as any other from 8 to 32."""
@@ -66,6 +75,75 @@ def is_out_of_memory(error: BaseException) -> bool:
         # The CPU's allocator has no error class of its own.
         isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
+
+
+class BatchLimit:
+    """How many items are computed at once: half as many after each time that memory runs short.
+
+    Args:
+        item: the name of an item in messages.
+        remedy: what to do if memory does not suffice for one item.
+        size: the first limit.
+        error_class: of the error in that case.
+
+    Attributes:
+        size: items that are computed at once at most.
+    """
+
+    def __init__(
+        self,
+        item: str,
+        remedy: str,
+        size: int = sys.maxsize,
+        error_class: type[GifdescError] = GifdescError,
+    ) -> None:
+        self.size = size
+        self._item = item
+        self._remedy = remedy
+        self._error_class = error_class
+
+    def attempt(self, compute: Callable[[], Result], num_items: int) -> Result | None:
+        """The result of a computation; None if memory ran short and the limit was halved.
+
+        Args:
+            compute: the computation.
+            num_items: that it computes at once.
+
+        Raises:
+            GifdescError: memory does not suffice for one item.
+        """
+        try:
+            return compute()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler, whose traceback holds on to the tensors.
+        if num_items == 1:
+            raise self._error_class(f"not enough memory for one {self._item}; {self._remedy}")
+        if self.size >= num_items:
+            self.size = math.ceil(num_items / 2)
+            batches = counted(self.size, self._item)
+            log.warning("out of memory: continuing with batches of %s", batches)
+        torch.cuda.empty_cache()  # without CUDA it does nothing
+        return None
+
+    def map(
+        self, compute: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+    ) -> list[Result]:
+        """The results of a computation for all items, in batches that fit.
+
+        Args:
+            compute: some of the items -> a result for each.
+            items: of any number.
+
+        Raises:
+            GifdescError: memory does not suffice for one item.
+        """
+        results: list[Result] = []
+        while left := items[len(results) :]:
+            batch = left[: self.size]
+            results += self.attempt(partial(compute, batch), len(batch)) or []
+        return results
 
 
 def cpu_streams() -> tuple[int, int]:

@@ -5,10 +5,10 @@ Knows neither epochs nor files, and of the model only that a loss comes of it.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from gifdesc.config import TrainingConfig, TrainingPrecision
 from gifdesc.data.dataset import Batch
 from gifdesc.errors import TrainingError
-from gifdesc.system.device import exact_float32, is_out_of_memory
+from gifdesc.system.device import BatchLimit, exact_float32
 from gifdesc.training.distributed import World
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,11 @@ class Trainer:
         self._config = config
         self._device = device
         self._world = world
-        self._num_parts = 1
+        self._parts = BatchLimit(
+            "example",
+            "choose a smaller --hidden-size or another --device",
+            error_class=TrainingError,
+        )
         self._dtype = autocast_dtype(config.precision, device)
         self._scaler = make_scaler(self._dtype, device)
         if scaler and self._scaler.is_enabled():
@@ -90,16 +92,11 @@ class Trainer:
         Raises:
             TrainingError: memory does not even suffice for one example.
         """
+        backward, num_examples = partial(self._backward, batch, loss_of), len(batch.tokens)
         while True:
-            try:
-                with exact_float32(self._device, if_true=self._dtype is torch.float32):
-                    sums = self._backward(batch, loss_of)
+            sums = self._parts.attempt(backward, min(self._parts.size, num_examples))
+            if sums is not None:
                 break
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # Outside the handler, whose traceback holds on to the tensors.
-            self._part_further(len(batch.tokens))
         self._world.sum_([sums])
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self._world.sum_(gradients)
@@ -123,31 +120,17 @@ class Trainer:
         # Apple's GPUs have no float64.
         exact = torch.float32 if self._device.type == "mps" else torch.float64
         sums = torch.zeros(2, dtype=exact, device=self._device)
-        size = math.ceil(len(batch.tokens) / self._num_parts)
+        is_float32 = self._dtype is torch.float32
+        size = min(self._parts.size, len(batch.tokens))
         for first in range(0, len(batch.tokens), size):
             part = batch.part(first, first + size).to(self._device)
-            with torch.autocast(
-                self._device.type, self._dtype, enabled=self._dtype is not torch.float32
-            ):
-                loss = loss_of(part)
-            self._scaler.scale(loss.objective).backward()  # type: ignore[no-untyped-call]
+            with exact_float32(self._device, if_true=is_float32):
+                with torch.autocast(self._device.type, self._dtype, enabled=not is_float32):
+                    loss = loss_of(part)
+                self._scaler.scale(loss.objective).backward()  # type: ignore[no-untyped-call]
             numbers = (loss.total, loss.count)
             sums += torch.stack([number.detach().to(exact) for number in numbers])
         return sums
-
-    def _part_further(self, num_examples: int) -> None:
-        if self._num_parts >= num_examples:
-            raise TrainingError(
-                "not enough memory for one example; choose a smaller --hidden-size or another "
-                "--device"
-            )
-        self._num_parts *= 2
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        log.warning(
-            "out of memory: each batch is now computed in %d parts, with the same result",
-            self._num_parts,
-        )
 
 
 def make_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:

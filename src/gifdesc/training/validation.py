@@ -16,7 +16,7 @@ from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring, shar
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
-from gifdesc.model.generation import generate
+from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.losses import score_tokens
 from gifdesc.model.network import CaptionModel
 from gifdesc.text.tokenizer import CaptionTokenizer
@@ -80,6 +80,7 @@ class Validator:
         self._device = device
         self._world = world
         self._training = captions
+        self._generator: tuple[CaptionModel, CaptionGenerator] | None = None
         self._limit = DEFAULT_LIMIT if captions is None else captions.limit
         self._store = store
         captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
@@ -140,10 +141,16 @@ class Validator:
         model.eval()
         for first in range(0, len(features), _BATCH_GIFS):
             batch = features[first : first + _BATCH_GIFS]
-            found = generate(model, self._tokenizer, batch, config, self._device, self._training)
-            captions += [best for best, *_ in found]
+            captions += [best for best, *_ in self._generator_of(model)(batch, config)]
         model.train(was_training)
         return captions
+
+    def _generator_of(self, model: CaptionModel) -> CaptionGenerator:
+        """The generator of a run's model, kept so that its limit of memory lasts."""
+        if self._generator is None or self._generator[0] is not model:
+            made = CaptionGenerator(model, self._tokenizer, self._device, self._training)
+            self._generator = (model, made)
+        return self._generator[1]
 
     def _rewards(self, model: CaptionModel) -> list[float]:
         """CIDEr-D of each GIF's caption; a file that cannot be used has none."""
