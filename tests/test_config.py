@@ -22,6 +22,11 @@ def test_sizes_of_the_report():
     assert (RECIPE.num_frames, RECIPE.image_size, RECIPE.backbone) == (16, 224, "resnet50")
 
 
+def test_a_recipe_of_random_weights_is_untrained():
+    assert dataclasses.replace(RECIPE, weights="random").is_untrained
+    assert not RECIPE.is_untrained
+
+
 def test_configurations_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainingConfig().epochs = 3

@@ -99,6 +99,11 @@ class FeatureRecipe:
         if min(self.num_frames, self.image_size, self.resize_size) < 1:
             raise ValueError("num_frames, image_size and resize_size must be 1 or more")
 
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the weights are random: the features describe no content by themselves."""
+        return self.weights == UNTRAINED
+
     def difference(self, other: FeatureRecipe) -> str | None:
         """The first field that makes the features of the two recipes differ, None if they agree.
 

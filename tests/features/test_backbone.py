@@ -82,7 +82,6 @@ def test_random_weights_are_the_same_each_time_and_touch_no_other_randomness(ran
 
 def test_random_weights_are_called_untrained(random_backbone):
     assert random_backbone.weights == "random"
-    assert random_backbone.is_untrained
     assert len(random_backbone.weights_sha256) == 64
     assert random_backbone.transform.resize_size == 256
 
@@ -107,7 +106,6 @@ def test_a_pth_and_a_safetensors_file_give_the_same_network(tmp_path):
     for path, backbone in zip(("weights.pth", "weights.safetensors"), loaded, strict=True):
         assert_holds(backbone, state)
         assert backbone.weights == str(tmp_path / path)
-        assert not backbone.is_untrained
         assert not backbone.network.training
         digest = hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
         assert backbone.weights_sha256 == digest
@@ -440,7 +438,6 @@ def test_torchvisions_weights_are_fetched_once_with_their_digest_and_transform(
         backbone = load_backbone(name)
         assert_holds(backbone, small_state)
         assert backbone.weights == name
-        assert not backbone.is_untrained
         assert [backbone.transform.resize_size] == weights.transforms().resize_size
         assert [backbone.transform.image_size] == weights.transforms().crop_size
         assert backbone.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.captions import Caption, GeneratedCaption, moment_ms
-from gifdesc.config import UNTRAINED, DecodingConfig
+from gifdesc.config import DecodingConfig
 from gifdesc.errors import CheckpointError, FeatureError, GifdescError, UsageError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import SampledGif
@@ -123,7 +123,7 @@ class Captioner:
     @property
     def is_untrained_backbone(self) -> bool:
         """The features come from a ResNet50 with random weights."""
-        return self._extractor.recipe.weights == UNTRAINED
+        return self._extractor.recipe.is_untrained
 
     @property
     def objective(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gifdesc.cli.console import info, print_error, stderr, warn
 from gifdesc.cli.progress import TrainingProgress
-from gifdesc.config import CORPUS_TOKENIZER, UNTRAINED, ModelConfig, TrainingConfig, to_json
+from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.system.device import resolve_device
 from gifdesc.system.wording import counted, list_some
@@ -41,7 +41,7 @@ def run_training(
     device = resolve_device(device_name)
     data = prepare_data(features_dir, descriptions_path, config, splits_dir)
     _report_data(data, features_dir)
-    if data.recipe is not None and data.recipe.weights == UNTRAINED:
+    if data.recipe is not None and data.recipe.is_untrained:
         warn("the features come from an untrained ResNet50 (random weights)")
     if config.preset == "report" and data.recipe is not None and data.recipe.framing != "whole":
         warn(

@@ -200,7 +200,9 @@ class GIFDataset(Dataset[Item]):
 
 
 def collate(items: Sequence[Item], *, pad_id: int, pad_to: int | None = None) -> Batch:
-    """Pad items to a batch.
+    """Pad items to a batch: the `collate_fn` of a `torch.utils.data.DataLoader`.
+
+    gifdesc itself reads batches with `GIFDataset.batch`, which leaves out damaged files.
 
     Args:
         items: one or more.

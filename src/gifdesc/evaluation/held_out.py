@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from gifdesc.captions import GeneratedCaption
-from gifdesc.config import UNTRAINED, DecodingConfig, Split
+from gifdesc.config import DecodingConfig, Split
 from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import check_same_recipe, read_features, read_recipe
@@ -318,7 +318,7 @@ def _baselines(
 
 def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
     notes = {}
-    if checkpoint.recipe is not None and checkpoint.recipe.weights == UNTRAINED:
+    if checkpoint.recipe is not None and checkpoint.recipe.is_untrained:
         notes["weights"] = "the features are of an untrained ResNet50 (random weights)"
     if checkpoint.training.objective == "reconstruction":
         notes["loss"] = (

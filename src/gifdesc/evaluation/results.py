@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gifdesc.captions import Word
+from gifdesc.config import to_json
 from gifdesc.evaluation.bootstrap import Difference, Interval
 from gifdesc.metrics import Scores, tokenize
 from gifdesc.metrics.scoring import EXACT_MATCH
@@ -165,12 +166,12 @@ class Evaluation:
             "token_accuracy": self.token_accuracy,
             "exact_match": self.exact_match,
             "distinct_captions": self.distinct_captions,
-            "diversity": self.diversity.to_json(),
+            "diversity": to_json(self.diversity),
         }
         if self.against is not None:
             row["against"] = {
-                name: {**asdict(one), "interval": list(one.interval)}
-                for name, one in self.against.items()
+                name: {**to_json(difference), "interval": list(difference.interval)}
+                for name, difference in self.against.items()
             }
         warnings = [f"{name}: {why}" for name, why in self.warnings.items()]
         return {**row, "notes": {**self.notes, **self.warnings}, "warnings": warnings}
@@ -210,10 +211,6 @@ class Diversity:
     vocabulary_size: int
     in_training: float | None
     mean_length: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The object `diversity` of `gifdesc evaluate --json`."""
-        return asdict(self)
 
 
 def diversity(captions: Sequence[str], training_captions: Collection[str] = ()) -> Diversity:

@@ -56,11 +56,6 @@ class Backbone:
     weights: str
     weights_sha256: str
 
-    @property
-    def is_untrained(self) -> bool:
-        """The weights are random: the features describe no content by themselves."""
-        return self.weights == UNTRAINED
-
 
 def load_backbone(weights: str) -> Backbone:
     """ResNet50 without its final layer.

@@ -210,7 +210,6 @@ REMOVED_UNSPACED_TOKENS = frozenset(
 """Punctuation of writing without spaces, which is not scored either."""
 
 _PLAIN_WORDS = re.compile(rf"(?:(?!(?i:{'|'.join(SPOKEN_FORMS)})\b)[A-Za-z]+(?:[ ]+|$))+")
-_TOKEN_START = re.compile(rf"[{LETTER}\d]")
 
 
 def tokenize(caption: str, following: str = "") -> str:

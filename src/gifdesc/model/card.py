@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gifdesc.config import UNTRAINED
 from gifdesc.data.training_record import RECORD_NAME
 from gifdesc.metrics.scoring import EXACT_MATCH, metric_label, metric_names
 from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
@@ -133,7 +132,7 @@ def _features(checkpoint: Checkpoint) -> str:
     recipe = checkpoint.recipe
     if recipe is None:
         return "It is not known how the features were made."
-    if recipe.weights == UNTRAINED:
+    if recipe.is_untrained:
         backbone = (
             "**The ResNet50 is untrained (random weights).** Its features carry no learned visual "
             "information: the model can describe only GIFs very similar to its training GIFs."

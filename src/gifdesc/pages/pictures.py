@@ -1,4 +1,4 @@
-"""Pictures of what was seen and said: filmstrips and contact sheets."""
+"""Contact sheets: the frames of GIFs, each row with its caption and references."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class SheetRow:
 
     Attributes:
         frames: uint8 (T, height, width, 3), T at least 1.
-        caption: What the model said.
-        references: What people said.
-        is_right: Whether the caption counts as right; None leaves the mark out.
+        caption: the model's.
+        references: captions by people.
+        is_right: whether the caption counts as right; None leaves the mark out.
     """
 
     frames: Frames
@@ -79,51 +79,25 @@ def fit_frame(width: int, height: int, frame_height: int) -> Fit:
     return Fit(box, size, ((box[0] - size[0]) // 2, (box[1] - size[1]) // 2))
 
 
-def filmstrip(
-    frames: Frames, caption: str, *, max_frames: int = 8, frame_height: int = 112
+def contact_sheet(
+    rows: Sequence[SheetRow], *, max_frames: int = 8, frame_height: int = 80
 ) -> Image.Image:
-    """Frames side by side in their order, the caption beneath.
+    """GIFs one below the other, each with its caption and its references.
+
+    Right and wrong differ by a word and a sign as well as by colour.
 
     Args:
-        frames: uint8 (T, height, width, 3), T at least 1, of any height and width.
-        caption: Text of any length; it is wrapped to the strip's width.
-        max_frames: How many frames are shown at most, spread over all T.
-        frame_height: Height of a shown frame, in pixels. One that is more than twice as wide
+        rows: at least one GIF.
+        max_frames: how many frames of a GIF are shown at most, spread over all.
+        frame_height: height of a shown frame, in pixels. A frame that is more than twice as wide
             as high, or more than twice as high as wide, is fitted into a box of that form.
 
     Returns:
         An RGB image on a white ground.
 
     Raises:
-        ValueError: `frames` has another shape or dtype, or a size is below 1.
-    """
-    strip = _frame_row(frames, max_frames, frame_height)
-    width = max(strip.width, _NARROWEST_TEXT)
-    lines = wrapped(caption, width)
-    height = strip.height + (10 + len(lines) * _LINE_HEIGHT if lines else 0)
-    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), LIGHT.paper)
-    image.paste(strip, (_MARGIN, _MARGIN))
-    write_lines(ImageDraw.Draw(image), lines, _MARGIN, _MARGIN + strip.height + 10, LIGHT.ink)
-    return image
-
-
-def contact_sheet(
-    rows: Sequence[SheetRow], *, max_frames: int = 8, frame_height: int = 80
-) -> Image.Image:
-    """GIFs under one another, each with what was said of it and what is true.
-
-    Right and wrong are told by a word and a sign as well as by colour.
-
-    Args:
-        rows: At least one GIF.
-        max_frames: How many frames of a GIF are shown at most.
-        frame_height: Height of a shown frame, in pixels.
-
-    Returns:
-        An RGB image on a white ground.
-
-    Raises:
-        ValueError: there is no row, or a row's frames are not as `filmstrip` wants them.
+        ValueError: there is no row, the frames of a row have another shape or dtype, or a size is
+            below 1.
     """
     if not rows:
         raise ValueError("a contact sheet needs at least one row")
