@@ -268,10 +268,10 @@ def test_what_a_run_is_begun_with_need_not_be_said_again(world, model_dir):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("--lr", 0.5), "the run was begun with learning_rate"),
-        (("--fusion", "gate"), "the run was begun with fusion attention, not gate"),
-        (("--preset", "mean"), "the run was begun with "),
-        (("--hidden-size", 10), "the run was begun with projection_size 8, not 10"),
+        (("--lr", 0.5), "the run was started with learning_rate"),
+        (("--fusion", "gate"), "the run was started with fusion attention, not gate"),
+        (("--preset", "mean"), "the run was started with "),
+        (("--hidden-size", 10), "the run was started with projection_size 8, not 10"),
         (("--epochs", 1), "2 epochs of cross-entropy are done"),
     ],
 )

@@ -69,7 +69,9 @@ def test_matplotlib_is_loaded_by_drawing_only_and_pyplot_never(tmp_path):
         f"curves.plot_history([row], Path({str(tmp_path)!r}, 'training.png'))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "training.png").is_file()
 
 
 def test_curves_are_the_same_each_time_and_leave_nothing_behind(tmp_path):

@@ -202,7 +202,7 @@ def stop(world, model_dir, number, *options):
 FOR_LONG = ("--epochs", 400, "--schedule", "constant", "--warmup", 0)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(world, tmp_path):
+def test_ctrl_c_saves_and_names_resume(world, tmp_path):
     err = stop(world, tmp_path, signal.SIGINT, *FOR_LONG)
     assert err.count("continue with --resume") == 1, err
     progress = read_progress(tmp_path / "last" / "state.safetensors")
@@ -210,7 +210,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(world, tmp_path):
     assert len(progress.history) < 400
 
 
-def test_after_sigterm_the_processes_go_on_together(world, tmp_path):
+def test_after_sigterm_the_processes_are_resumed_together(world, tmp_path):
     model_dir = tmp_path / "model"
     err = stop(world, model_dir, signal.SIGTERM, *FOR_LONG)
     assert err.count("continue with --resume") == 1, err
@@ -222,7 +222,7 @@ def test_after_sigterm_the_processes_go_on_together(world, tmp_path):
     assert_same_history(history_of(model_dir), history_of(tmp_path / "whole"))
 
 
-def test_an_error_is_told_by_one_process(world, tmp_path):
+def test_an_error_is_reported_by_one_process(world, tmp_path):
     state_path = tmp_path / "last" / "state.safetensors"
     state_path.parent.mkdir()
     state_path.write_bytes(b"damaged")
@@ -232,7 +232,7 @@ def test_an_error_is_told_by_one_process(world, tmp_path):
     assert list(json.loads(done.stdout)) == ["error"]
 
 
-def test_without_torchrun_a_process_is_alone(monkeypatch):
+def test_without_torchrun_the_world_has_one_process(monkeypatch):
     for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     device = torch.device("cpu")
@@ -242,20 +242,20 @@ def test_without_torchrun_a_process_is_alone(monkeypatch):
         assert found.is_main
 
 
-def test_one_process_under_torchrun_is_alone_too(monkeypatch):
+def test_one_process_under_torchrun_is_a_world_of_one(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "0")
     with joined_world(torch.device("cpu")) as (found, _):
         assert found == World()
 
 
-def test_only_the_first_process_talks(monkeypatch):
+def test_only_the_first_process_is_the_main_process(monkeypatch):
     monkeypatch.setenv("RANK", "1")
     assert not is_main_process()
     assert not World(rank=1, size=2).is_main
 
 
-def test_alone_there_is_nothing_to_sum():
+def test_a_single_process_sums_nothing():
     tensors = [torch.ones(2), torch.ones(3)]
     World().sum_(tensors)
     assert all((tensor == 1).all() for tensor in tensors)
@@ -315,7 +315,7 @@ with joined_world(torch.device("cpu")) as (world, device):
 """
 
 
-def test_where_another_process_has_died_one_sentence_says_so(tmp_path):
+def test_a_dead_process_is_reported_in_one_sentence(tmp_path):
     done = run_script(tmp_path, DEAD)
     sentence = "another process of this run has ended; read its error, and continue with --resume"
     assert done.stdout.splitlines() == [sentence] * 2, done.stderr

@@ -80,7 +80,7 @@ def test_the_best_epochs_model_stays_and_last_is_the_latest(files, tmp_path):
     ]
 
 
-def test_the_model_that_is_kept_may_be_told_more_by_the_end(files, tmp_path):
+def test_the_threshold_of_the_kept_model_is_replaced_at_the_end(files, tmp_path):
     files.save_epoch(model_of(1), history(True), -1.5)
     files.save_epoch(model_of(2), history(True, False), None)
     files.save_threshold(-0.25)
@@ -97,20 +97,20 @@ def test_the_weights_of_the_run_before_go_with_the_first_epoch_only(files, tmp_p
     assert seed_in(tmp_path) == 2
 
 
-def test_a_state_stands_beside_the_latest_model(files, tmp_path):
+def test_the_state_is_saved_beside_the_latest_model(files, tmp_path):
     model = model_of(1)
     files.save_state(PROGRESS, model, make_optimizer(model, CONFIG))
     assert read_progress(tmp_path / "last" / "state.safetensors") == PROGRESS
 
 
-def test_both_models_state_what_the_training_captions_are_like(files, tmp_path):
+def test_both_models_have_the_statistics_of_the_training_captions(files, tmp_path):
     files.save_epoch(model_of(0), history(True), None)
     for folder in (tmp_path, tmp_path / "last"):
         assert load_checkpoint(folder).captions == CAPTIONS
 
 
 @pytest.mark.parametrize("resumed", [False, True])
-def test_both_models_keep_which_gifs_the_run_learns_from(tmp_path, resumed):
+def test_both_models_record_the_gifs_of_the_run(tmp_path, resumed):
     for record, is_later in ((RECORD, False), (LATER_RECORD, resumed)):
         files = TrainingFiles(tmp_path, TOKENIZER, None, CONFIG, CAPTIONS, record, resumed=is_later)
         files.save_epoch(model_of(1), history(True), None)

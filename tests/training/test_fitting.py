@@ -67,7 +67,7 @@ def test_an_epoch_takes_its_steps_and_sums_them_up():
 
 
 @pytest.mark.parametrize("num_done", range(5))
-def test_an_epoch_goes_on_from_any_batch(num_done):
+def test_an_epoch_is_resumed_from_any_batch(num_done):
     whole, _, _ = go(Fed())
     stopped = Fed()
     loop = EpochLoop(stopped, 1, 1, EpochSums())
@@ -124,7 +124,7 @@ def test_the_error_names_the_likely_causes():
         assert cause in message
 
 
-def test_on_a_gpu_losses_are_looked_at_together(monkeypatch):
+def test_on_a_gpu_losses_are_collected_together(monkeypatch):
     """A device that computes ahead is not waited for after every step."""
     monkeypatch.setattr("torch.cuda.manual_seed", lambda _: None)
     monkeypatch.setattr(Fed, "seed_of_step", lambda _self, step: step, raising=False)

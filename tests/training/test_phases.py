@@ -51,7 +51,7 @@ def test_an_epoch_takes_every_pair_once_in_an_order_of_its_own(dataset):
         assert sorted(index for batch in plan for index in batch) == list(range(7))
 
 
-def test_batches_know_their_items_whoever_shares_them(dataset):
+def test_the_processes_share_the_items_of_every_batch(dataset):
     plan = phase_of(dataset).plan(1)
     assert [list(batch.indices) for batch in phase_of(dataset).batches(plan)] == plan
     shares = [
@@ -62,13 +62,13 @@ def test_batches_know_their_items_whoever_shares_them(dataset):
         assert sorted(indices) == sorted(planned)
 
 
-def test_the_rates_are_those_of_the_whole_phase(dataset):
+def test_the_learning_rates_follow_the_schedule_of_the_phase(dataset):
     phase = phase_of(dataset)
     rates = [phase.learning_rate(step) for step in range(12)]
     assert rates == [learning_rate_at(step, 12, CONFIG) for step in range(12)]
 
 
-def test_a_gpus_random_numbers_are_another_in_each_step_phase_and_process(dataset):
+def test_gpu_seeds_differ_by_step_phase_and_process(dataset):
     phases = [
         phase_of(dataset),
         phase_of(dataset, world=World(rank=1, size=2)),
@@ -107,7 +107,7 @@ def test_a_pairs_loss_does_not_depend_on_its_batch(dataset, kind):
     assert (other_epoch == pytest.approx(whole, rel=1e-5)) == (kind == "plain")
 
 
-def test_the_loss_without_dropout_is_the_objectives(dataset):
+def test_the_loss_without_dropout_equals_token_loss(dataset):
     phase, model = phase_of(dataset), model_of()
     [batch] = phase.batches([[0, 3, 5]])
     wanted = token_loss(model, batch, "next_token", label_smoothing=0.1)
@@ -134,12 +134,12 @@ def test_scheduled_sampling_grows_from_nothing_to_its_share(dataset, monkeypatch
     assert shares == pytest.approx([0.55 * step / 11 for step in range(12)])
 
 
-def test_without_scheduled_sampling_nothing_is_drawn(dataset, monkeypatch):
+def test_without_scheduled_sampling_no_words_are_replaced(dataset, monkeypatch):
     def draw(*_):
         raise AssertionError("words were replaced")
 
     monkeypatch.setattr("gifdesc.training.phases.draw_replaced", draw)
-    losses(phase_of(dataset), model_of(), [[0, 1]], step=11)
+    assert losses(phase_of(dataset), model_of(), [[0, 1]], step=11) > 0
 
 
 def test_in_self_critical_training_a_gif_is_one_item(dataset):

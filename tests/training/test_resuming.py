@@ -85,7 +85,7 @@ def weights_after_another_epoch(world, model_dir, copy_dir):
     return (copy_dir / "model.safetensors").read_bytes()
 
 
-def test_features_made_alike_by_another_version_will_do(world, model_dir, tmp_path):
+def test_features_of_another_gifdesc_version_are_accepted(world, model_dir, tmp_path):
     wanted = weights_after_another_epoch(world, model_dir, tmp_path / "before")
     recipe = tiny_recipe(gifdesc_version="9.9.9", weights="by-another-name")
     write_json(world.features_dir / "recipe.json", to_json(recipe))
@@ -130,7 +130,7 @@ def test_other_gifs_are_refused(world, model_dir):
 def test_another_setting_of_the_run_is_refused_by_name(world, model_dir, changes):
     [(name, value)] = changes.items()
     message = refused(world, model_dir, replace(CONFIG, **changes))
-    assert f"the run was begun with {name} {getattr(CONFIG, name)}, not {value}" in message
+    assert f"the run was started with {name} {getattr(CONFIG, name)}, not {value}" in message
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,20 @@ def test_another_setting_of_the_run_is_refused_by_name(world, model_dir, changes
 def test_another_model_is_refused_by_name(world, model_dir, changes):
     [(name, value)] = changes.items()
     message = refused(world, model_dir, model_config=replace(TINY, **changes))
-    assert f"the run was begun with {name} {getattr(TINY, name)}, not {value}" in message
+    assert f"the run was started with {name} {getattr(TINY, name)}, not {value}" in message
 
 
 def test_other_split_lists_are_refused_in_words(world, model_dir, tmp_path):
     (tmp_path / "train.txt").write_text("\n".join(CAPTIONS))
     data = prepare_data(world.features_dir, world.descriptions_dir, CONFIG, tmp_path)
-    with pytest.raises(TrainingError, match="--resume: the run was begun with other split lists"):
+    with pytest.raises(TrainingError, match="--resume: the run was started with other split lists"):
         train(data, model_dir, TINY, CONFIG, CPU, resume=True)
 
 
 @pytest.mark.parametrize(
     "changes", [{"epochs": 3}, {"patience": 5}, {"precision": "float32"}, {"scst_epochs": 1}]
 )
-def test_how_long_and_how_fast_may_change(world, model_dir, changes):
+def test_epochs_patience_and_precision_may_change(world, model_dir, changes):
     summary = run(world, model_dir, replace(CONFIG, **changes), resume=True)
     longer = changes.get("epochs", 2) + changes.get("scst_epochs", 0)
     assert len(summary.history) == longer
@@ -163,7 +163,7 @@ def test_a_run_is_not_cut_to_fewer_epochs_than_it_has_done(world, model_dir):
     assert "2 epochs of cross-entropy are done or under way, more than --epochs 1" in message
 
 
-def test_after_self_critical_training_there_is_no_way_back(world, tmp_path):
+def test_epochs_cannot_change_after_self_critical_training_began(world, tmp_path):
     config = replace(CONFIG, scst_epochs=1, scst_samples=2)
     run(world, tmp_path / "model", config)
     message = refused(world, tmp_path / "model", replace(config, epochs=3))
@@ -173,13 +173,13 @@ def test_after_self_critical_training_there_is_no_way_back(world, tmp_path):
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_without_a_run_one_begins(tmp_path, resume):
+def test_without_a_run_a_new_run_begins(tmp_path, resume):
     assert check_folder(tmp_path / "nowhere", force=False, resume=resume) is None
     (tmp_path / "empty").mkdir()
     assert check_folder(tmp_path / "empty", force=False, resume=resume) is None
 
 
-def test_a_folder_with_a_run_is_refused_unless_said_what_to_do_with_it(model_dir):
+def test_a_folder_with_a_run_needs_force_or_resume(model_dir):
     with pytest.raises(TrainingError, match="holds a model already; continue with --resume, "):
         check_folder(model_dir, force=False, resume=False)
     assert check_folder(model_dir, force=True, resume=False) is None
@@ -253,7 +253,7 @@ def test_a_senseless_combination_is_refused():
         choose(preset="report", scst_epochs=3)
 
 
-def test_what_an_option_makes_senseless_follows_it_unless_said_otherwise():
+def test_dependent_settings_follow_an_option_unless_given():
     assert choose(objective="reconstruction")[1].best_by == "loss"
     assert choose(optimizer="adam")[1].weight_decay == 0
     for senseless in (
@@ -264,7 +264,7 @@ def test_what_an_option_makes_senseless_follows_it_unless_said_otherwise():
             choose(**senseless)
 
 
-def test_a_run_that_goes_on_brings_its_settings_along(world, model_dir):
+def test_a_resumed_run_keeps_its_settings(world, model_dir):
     model, training = choose(model_dir)
     assert replace(model, feature_size=48, vocab_size=1) == replace(
         TINY, feature_size=48, vocab_size=1
@@ -274,11 +274,11 @@ def test_a_run_that_goes_on_brings_its_settings_along(world, model_dir):
     run(world, model_dir, *reversed(choose(model_dir)), resume=True)
 
 
-def test_another_preset_than_the_runs_is_that_preset(model_dir):
+def test_another_preset_replaces_the_settings_of_the_run(model_dir):
     assert choose(model_dir, "mean")[1].preset == "mean"
 
 
-def test_what_does_not_exist_brings_nothing_along(tmp_path):
+def test_a_missing_run_changes_no_settings(tmp_path):
     assert stored_configs(tmp_path) is None
     assert choose(tmp_path / "nowhere") == choose()
 
@@ -317,7 +317,9 @@ def with_renames(monkeypatch, act):
 
 
 @pytest.mark.parametrize("kind", ["killed", "full"])
-def test_a_first_epoch_killed_at_any_file_goes_on_or_begins(world, tmp_path, monkeypatch, kind):
+def test_a_first_epoch_killed_at_any_file_is_resumed_or_restarted(
+    world, tmp_path, monkeypatch, kind
+):
     config = replace(CONFIG, epochs=1)
     numbers = []
     with monkeypatch.context() as patched:
@@ -351,7 +353,7 @@ def weights_of(folder):
     return load_checkpoint(folder).model.state_dict()
 
 
-def test_a_run_that_replaces_another_is_not_taken_for_it(world, tmp_path, model_dir, monkeypatch):
+def test_a_replacing_run_is_not_taken_for_the_old_run(world, tmp_path, model_dir, monkeypatch):
     """Killed at its second file, it is itself what goes on, not the run that it was to replace."""
     config = replace(CONFIG, seed=5)
     run(world, tmp_path / "whole", config)
@@ -372,7 +374,7 @@ def test_a_run_that_replaces_another_is_not_taken_for_it(world, tmp_path, model_
 # What follows the data
 
 
-def test_a_run_that_chose_its_batches_and_passes_goes_on_with_them(world, tmp_path):
+def test_a_resumed_run_keeps_the_sizes_it_chose(world, tmp_path):
     config = TrainingConfig(epochs=3, val_fraction=0.0, test_fraction=0.0)
     run(world, tmp_path / "whole", config)
     chosen = load_checkpoint(tmp_path / "whole").training
@@ -394,7 +396,7 @@ def test_a_run_that_chose_its_batches_and_passes_goes_on_with_them(world, tmp_pa
     assert (longer.batch_size, longer.passes, longer.epochs) == (1, 8, 4)
 
 
-def test_a_run_from_before_passes_goes_on(world, model_dir):
+def test_a_run_without_passes_in_its_settings_is_resumed(world, model_dir):
     """Its state does not state them: an epoch was one pass."""
     path = model_dir / "last" / "state.safetensors"
     progress = read_progress(path)

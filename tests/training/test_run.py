@@ -130,7 +130,7 @@ def test_a_run_may_be_stopped_at_every_single_step(world, tmp_path, unbroken):
     assert what_counts(tmp_path) == (weights, rows)
 
 
-def test_a_stop_between_epochs_is_one_after_the_epoch(world, tmp_path, unbroken):
+def test_a_stop_between_epochs_keeps_the_finished_epoch(world, tmp_path, unbroken):
     asked = []
 
     def on_epoch(result):
@@ -155,7 +155,7 @@ def test_a_finished_run_has_nothing_left_to_resume(world, tmp_path):
     assert [result.epoch for result in summary.history] == [1, 2, 3]
 
 
-def test_a_run_may_go_on_for_longer_than_it_was_begun_for(world, tmp_path):
+def test_a_resumed_run_may_have_more_epochs(world, tmp_path):
     config = replace(SHORT, schedule="constant", warmup_fraction=0.0)
     run(world, tmp_path / "once", replace(config, epochs=4))
     run(world, tmp_path / "twice", replace(config, epochs=2))
@@ -189,9 +189,7 @@ train(data, Path({model!r}), DROPPING, config, torch.device("cpu"), resume=True,
 
 
 @pytest.mark.parametrize(("name", "steps"), [("cross-entropy", [3, 5]), ("rewarded", [11, 4])])
-def test_a_run_that_is_killed_goes_on_from_where_it_last_saved(
-    world, tmp_path, unbroken, name, steps
-):
+def test_a_killed_run_resumes_from_its_last_save(world, tmp_path, unbroken, name, steps):
     for step in steps:
         script = KILLED.format(
             tests=os.path.dirname(builders.__file__),  # noqa: PTH120
@@ -249,7 +247,7 @@ config ="""
     return folder
 
 
-def test_a_kill_after_the_first_rewarded_epochs_model_costs_nothing(
+def test_a_kill_after_the_first_self_critical_epoch_is_resumed(
     world, unbroken, killed_at_the_first_reward
 ):
     weights, rows, _ = unbroken("rewarded-unscored")
@@ -258,7 +256,7 @@ def test_a_kill_after_the_first_rewarded_epochs_model_costs_nothing(
     assert what_counts(killed_at_the_first_reward) == (weights, rows)
 
 
-def test_once_the_best_epochs_weights_are_taken_there_is_no_way_back(world, tmp_path):
+def test_a_started_self_critical_phase_cannot_be_undone(world, tmp_path):
     """Nothing is rewarded yet, but the weights of the last epoch are gone."""
     config = replace(REWARDED, epochs=2)
 
@@ -273,7 +271,7 @@ def test_once_the_best_epochs_weights_are_taken_there_is_no_way_back(world, tmp_
         run(world, tmp_path, replace(config, epochs=3), resume=True)
 
 
-def test_every_model_that_is_kept_says_which_scores_to_believe(world, tmp_path):
+def test_every_saved_model_has_a_confidence_threshold(world, tmp_path):
     config = replace(SHORT, val_fraction=0.85)
     found = []
 
@@ -307,7 +305,7 @@ def test_a_finished_run_that_is_resumed_changes_nothing(world, tmp_path):
     assert after == before
 
 
-def test_the_curves_are_drawn_from_python_too_and_now_and_then(world, tmp_path, monkeypatch):
+def test_the_curves_are_drawn_from_python_and_during_the_run(world, tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.training.folder._DRAW_SECONDS", 0.0)
     path = tmp_path / "training.png"
     seen = []
@@ -337,7 +335,7 @@ def test_two_runs_never_share_a_folder(world, tmp_path):
     run(world, tmp_path, replace(SHORT, epochs=1), resume=True)
 
 
-def test_what_another_run_finished_in_the_meantime_is_not_replaced(world, tmp_path, monkeypatch):
+def test_a_model_finished_by_another_run_meanwhile_is_not_replaced(world, tmp_path, monkeypatch):
     """The folder was empty when this run began to look at it."""
     make = gifdesc.training.run.make_tokenizer
 
@@ -352,7 +350,7 @@ def test_what_another_run_finished_in_the_meantime_is_not_replaced(world, tmp_pa
         run(world, tmp_path)
 
 
-def test_a_second_signal_does_not_wait_and_costs_no_file(world, tmp_path, unbroken):
+def test_a_second_signal_stops_at_once_and_damages_no_file(world, tmp_path, unbroken):
     with pytest.raises(Interrupted):
         run(world, tmp_path, on_step=stop_at(2))
 
@@ -443,7 +441,7 @@ def test_self_critical_training_raises_the_reward(tmp_path):
     assert sum(rewards[-5:]) / 5 > 1.2 * sum(rewards[:5]) / 5 > 0
 
 
-def test_after_an_early_end_the_epochs_done_are_counted(world, tmp_path, monkeypatch):
+def test_after_early_stopping_the_finished_epochs_are_counted(world, tmp_path, monkeypatch):
     validating(monkeypatch, (2.0, 3.0), (1.0, 3.0), (3.0, 3.0))
     config = replace(REWARDED, epochs=9, scst_epochs=1, patience=1)
     summary = run(world, tmp_path, config)
@@ -474,7 +472,7 @@ def test_only_the_first_process_writes(world, tmp_path):
     assert not (tmp_path / "second").exists()
 
 
-def test_a_process_that_is_late_removes_nothing(world, tmp_path):
+def test_a_late_process_removes_no_file(world, tmp_path):
     data = prepare(world, SHORT)
     train(data, tmp_path, DROPPING, SHORT, CPU, world=Alone(rank=0, size=2))
     before = what_counts(tmp_path)
@@ -494,7 +492,7 @@ UNCLAMPED = replace(TINY, standardise=False)
 """No float holds the sums of features of 3e38; standardised ones are clamped."""
 
 
-def test_a_loss_that_is_not_finite_keeps_what_was_good_and_so_does_resuming(tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.data.feature_store.CACHE_BYTES", 0)
     world = write_world(tmp_path / "world")
     config = replace(SHORT, batch_size=3, **ALL_FOR_TRAINING)
@@ -518,7 +516,7 @@ def test_a_loss_that_is_not_finite_keeps_what_was_good_and_so_does_resuming(tmp_
     assert len(run(world, model_dir, config, UNCLAMPED, resume=True).history) == config.epochs
 
 
-def test_a_validation_loss_that_is_not_finite_keeps_what_was_good(tmp_path, monkeypatch):
+def test_a_validation_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.data.feature_store.CACHE_BYTES", 0)
     world = write_world(tmp_path / "world")
     data = prepare(world, SHORT)
@@ -560,9 +558,7 @@ def test_weights_that_are_not_finite_are_not_kept(world, tmp_path, monkeypatch):
         load_checkpoint(folder)
 
 
-def test_the_weights_of_a_replaced_model_never_stand_beside_the_new_tokenizer(
-    world, tmp_path, monkeypatch
-):
+def test_old_weights_are_removed_before_a_new_tokenizer_is_written(world, tmp_path, monkeypatch):
     other = write_world(tmp_path / "other", CAPTIONS)
     config = replace(SHORT, batch_size=2, **ALL_FOR_TRAINING)
     model_dir = tmp_path / "model"

@@ -60,14 +60,14 @@ def test_the_reward_is_cider_with_the_end_token_as_a_word(reward):
             assert reward(index, tokens_of(caption)) == pytest.approx(wanted)
 
 
-def test_a_caption_that_breaks_off_is_worth_less_than_a_whole_one(reward):
+def test_a_truncated_caption_has_a_lower_reward(reward):
     whole = reward(1, tokens_of("a red ball shrinks"))
     broken = reward(1, tokens_of("a red ball shrinks", ended=False))
     assert whole == pytest.approx(10)
     assert 0 < broken < 0.9 * whole
 
 
-def test_a_caption_without_words_is_worth_nothing(reward):
+def test_an_empty_caption_has_no_reward(reward):
     assert reward(2, []) == 0
     assert reward(2, tokens_of("")) == pytest.approx(0)
 
@@ -78,7 +78,7 @@ def test_references_are_cut_as_in_training():
     assert cut(1, tokens_of("a red")) == pytest.approx(10 * 3 / 4)
 
 
-def test_one_single_example_rewards_nothing():
+def test_with_one_example_every_reward_is_zero():
     # Every n-gram is in every document: none tells GIFs apart.
     reward = CiderReward(EXAMPLES[:1], TOKENIZER, 128)
     assert reward(0, tokens_of("a red ball grows")) == 0
@@ -143,7 +143,7 @@ def test_samples_follow_the_models_distribution():
     assert said.sum(dim=1).float().mean().item() == pytest.approx(2, abs=0.1)
 
 
-def test_what_is_said_goes_up_to_the_end_token():
+def test_samples_end_with_the_end_token():
     tokens, said = draw(50, 3)
     assert tokens.shape == (150, said.shape[1] + 1)
     for row, mask in zip(tokens[:, 1:].tolist(), said.tolist(), strict=True):
@@ -211,7 +211,7 @@ def test_each_samples_baseline_is_the_mean_of_the_others():
     assert int(loss.count) == 6
 
 
-def test_equal_rewards_teach_nothing():
+def test_equal_rewards_give_no_gradient():
     model = Told(CHANCES)
     loss = self_critical_loss(
         model, one_frame_batch(2), lambda *_: 4.0, Words(), seeds=[5, 6], num_samples=3
@@ -264,7 +264,7 @@ def test_training_raises_the_reward(tmp_path):
     assert sum(means[-10:]) / 10 > 3 * sum(means[:10]) / 10 > 0
 
 
-def test_the_references_vectors_are_made_when_they_are_wanted():
+def test_reference_vectors_are_made_on_demand():
     """Of the same captions, so that the document frequencies stay as few."""
     few, many = (
         [example(str(index), "a red ball grows", "nothing moves") for index in range(count)]

@@ -81,7 +81,7 @@ def test_progress_survives_to_the_bit(path):
 
 
 @pytest.mark.parametrize("optimizer_name", ["adam", "adamw"])
-def test_what_is_loaded_goes_on_as_what_was_saved(tmp_path, optimizer_name):
+def test_a_loaded_state_continues_like_the_saved_state(tmp_path, optimizer_name):
     path = tmp_path / "state.safetensors"
     model, optimizer = trained(3, optimizer_name)
     save_state(path, PROGRESS, model, optimizer)
@@ -93,7 +93,7 @@ def test_what_is_loaded_goes_on_as_what_was_saved(tmp_path, optimizer_name):
     assert same_bits(model, other)
 
 
-def test_a_state_before_the_first_step_is_one_too(tmp_path):
+def test_a_state_before_the_first_step_can_be_loaded(tmp_path):
     path = tmp_path / "state.safetensors"
     save_state(path, PROGRESS, *trained(0))
     other, optimizer = trained(0, seed=5)
@@ -147,7 +147,7 @@ def test_a_damaged_state_is_named(path, damage):
         f'{{"format_version": {STATE_VERSION}, "model": {{}}, "training": {{}}, "layers": 3}}',
     ],
 )
-def test_progress_that_is_none_is_named(path, progress):
+def test_metadata_that_is_no_progress_is_reported(path, progress):
     save_file({"model.x": torch.zeros(1)}, path, {"progress": progress})
     with pytest.raises(CheckpointError, match="damaged; start again with --force"):
         read_progress(path)

@@ -91,7 +91,7 @@ def test_each_halving_is_reported_once_and_lasts(dataset, caplog):
     assert setting.sizes == [2] * 9
 
 
-def test_where_one_example_is_too_much_the_run_ends(dataset):
+def test_an_example_that_does_not_fit_ends_the_run(dataset):
     setting = Setting(dataset)
     before = setting.weights()
     with pytest.raises(TrainingError, match=r"not enough memory for one example; .*--hidden-size"):
@@ -102,7 +102,7 @@ def test_where_one_example_is_too_much_the_run_ends(dataset):
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")]
 )
-def test_the_cpus_memory_may_run_short_as_well(dataset, error):
+def test_a_batch_is_split_when_cpu_memory_runs_short(dataset, error):
     setting = Setting(dataset)
     errors = [error]
 

@@ -55,7 +55,7 @@ def run(world, model_dir, config=SHORT, model_config=TINY, **options):
     ],
     ids=["attention-gru", "concat-lstm", "add-rnn", "gate-gru", "attention-lstm-unprojected"],
 )
-def test_a_few_captions_are_learnt_by_heart(world, tmp_path, variant):
+def test_a_few_captions_are_overfitted(world, tmp_path, variant):
     config = replace(SHORT, epochs=60, learning_rate=2e-2, schedule="constant")
     summary = run(world, tmp_path, config, replace(TINY, **variant))
     assert said(tmp_path, summary.data.splits["train"]) == CAPTIONS
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_model_to_the_bit(world, tmp_path):
     assert bits(tmp_path / "one")[0] != bits(tmp_path / "other")[0]
 
 
-def test_the_callers_random_numbers_are_left_alone(world, tmp_path):
+def test_the_callers_random_state_is_unchanged(world, tmp_path):
     torch.manual_seed(7)
     before = (torch.get_rng_state(), random.getstate(), np.random.get_state())
     run(world, tmp_path)
@@ -86,13 +86,14 @@ def test_the_callers_random_numbers_are_left_alone(world, tmp_path):
     assert str(before[2]) == str(after[2])
 
 
-def test_a_gpu_that_does_not_compute_is_not_touched(world, tmp_path, monkeypatch):
+def test_the_state_of_an_unused_gpu_is_not_read(world, tmp_path, monkeypatch):
     def touched(*_):
         raise AssertionError("a GPU was asked for its random numbers")
 
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     monkeypatch.setattr("torch.cuda.get_rng_state", touched)
-    run(world, tmp_path, replace(SHORT, epochs=1))
+    summary = run(world, tmp_path, replace(SHORT, epochs=1))
+    assert len(summary.history) == 1
 
 
 def test_the_models_sizes_and_statistics_come_from_the_training_split(world, tmp_path):
@@ -110,14 +111,14 @@ def test_the_models_sizes_and_statistics_come_from_the_training_split(world, tmp
     assert summary.num_parameters == sum(p.numel() for p in checkpoint.model.parameters())
 
 
-def test_features_are_left_as_they_are_where_the_model_says_so(world, tmp_path):
+def test_features_are_not_standardised_if_the_model_is_configured_so(world, tmp_path):
     run(world, tmp_path, model_config=replace(TINY, standardise=False))
     model = load_checkpoint(tmp_path).model
     assert model.feature_mean.abs().sum() == 0
     assert (model.feature_std == 1).all()
 
 
-def test_the_vocabulary_is_made_of_the_training_captions_alone(world, tmp_path):
+def test_the_vocabulary_has_only_words_of_training_captions(world, tmp_path):
     (tmp_path / "train.txt").write_text("a\nb\n")
     (tmp_path / "test.txt").write_text("e\nf\n")
     data = prepare_data(world.features_dir, world.descriptions_dir, SHORT, tmp_path)
@@ -215,7 +216,7 @@ def test_without_validation_the_latest_epoch_is_the_best(world, tmp_path):
     assert (tmp_path / "model.safetensors").read_bytes() == latest
 
 
-def test_the_folder_is_whole_whenever_an_epoch_is_told_of(world, tmp_path):
+def test_the_folder_is_complete_when_on_epoch_is_called(world, tmp_path):
     seen = []
 
     def look(result):
@@ -227,7 +228,7 @@ def test_the_folder_is_whole_whenever_an_epoch_is_told_of(world, tmp_path):
     assert seen == [(1, 1), (2, 2)]
 
 
-def test_every_step_is_told_of(world, tmp_path):
+def test_on_step_is_called_for_every_step(world, tmp_path):
     steps = []
     run(world, tmp_path, on_step=steps.append)
     assert [(one.epoch, one.num_examples) for one in steps] == [(1, 4), (1, 6), (2, 4), (2, 6)]
@@ -302,7 +303,7 @@ def test_a_model_folder_that_cannot_be_written_is_named(world, tmp_path):
         run(world, tmp_path / "model")
 
 
-def test_one_single_example_is_enough(tmp_path):
+def test_one_example_is_enough_to_train(tmp_path):
     world = write_world(tmp_path / "world", {"only": "a red ball grows"})
     config = replace(SHORT, epochs=60, learning_rate=2e-2, schedule="constant")
     summary = run(world, tmp_path / "model", config)
@@ -367,14 +368,14 @@ def test_the_reports_loss_falls_because_padding_is_easy(tmp_path):
     assert said(tmp_path / "model", summary.data.splits["train"]) != CAPTIONS
 
 
-def test_a_tokenizer_may_be_brought_along(world, tmp_path):
+def test_a_given_tokenizer_is_used(world, tmp_path):
     tiny_tokenizer().save(tmp_path / "tokenizer")
     config = replace(SHORT, epochs=1, tokenizer=str(tmp_path / "tokenizer"))
     run(world, tmp_path / "model", config)
     assert load_checkpoint(tmp_path / "model").tokenizer.vocab_size == tiny_tokenizer().vocab_size
 
 
-def test_runs_of_before_frames_were_shown_whole_go_on(tmp_path):
+def test_runs_without_framing_in_their_recipe_are_resumed(tmp_path):
     """A run's digest of its data is that of the versions whose recipes had no framing."""
     world = write_world(tmp_path / "world", recipe=tiny_recipe(framing="crop"))
     path = world.features_dir / "recipe.json"

@@ -66,13 +66,13 @@ def test_cider_is_that_of_greedy_captions(dataset):
 
 
 @pytest.mark.parametrize(("num_examples", "config"), [(1, CONFIG), (7, REPORTS)])
-def test_where_cider_would_mean_nothing_there_is_none(dataset, num_examples, config):
+def test_cider_is_not_computed_where_it_means_nothing(dataset, num_examples, config):
     found = validator_of(dataset.examples[:num_examples], config)(model_of())
     assert found.cider is None
     assert found.loss > 0
 
 
-def test_dropout_is_off_meanwhile_and_on_again_after(dataset):
+def test_dropout_is_off_during_validation_only(dataset):
     model = model_of(dropout=0.8).train()
     validator = validator_of(dataset.examples)
     assert validator(model) == validator(model)

@@ -1,7 +1,7 @@
 """One process, or several that train one model together.
 
-`torchrun` starts the processes and tells each its number by environment variables. They share
-nothing but sums: of gradients, losses and counts.
+`torchrun` starts the processes and numbers them by environment variables. They share nothing but
+sums: of gradients, losses and counts.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _sum(tensor: Tensor) -> None:
         dist.all_reduce(tensor)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:  # all that the back ends say of a connection that is gone
+    except RuntimeError as error:  # the back ends raise it when a connection is lost
         raise TrainingError(
             "another process of this run has ended; read its error, and continue with --resume"
         ) from error
@@ -97,7 +97,9 @@ def _sum(tensor: Tensor) -> None:
 
 @contextmanager
 def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
-    """The run's processes and this one's device, as `torchrun` set them up; alone without it.
+    """The processes of the run and the device of this process, as `torchrun` set them up.
+
+    Without `torchrun`, a single process.
 
     Args:
         device: the device asked for; `cuda` becomes this process's own GPU.

@@ -28,8 +28,6 @@ from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.results import EpochResult, EpochSums, PhaseName
 
 LAST_NAME = "last"
-
-
 CURVES_NAME = "training.png"
 
 _DRAW_SECONDS = 30.0
@@ -44,11 +42,11 @@ class TrainingFiles:
     Args:
         model_dir: the model folder.
         tokenizer: the model's.
-        recipe: of the features, None where nobody knows.
+        recipe: of the features; None if it is unknown.
         config: the run.
-        captions: what the training captions are like.
-        record: which GIFs the run learns from.
-        resumed: whether the run goes on, so that the folder's own record stays in it.
+        captions: statistics of the training captions.
+        record: the GIFs that the run is trained on.
+        resumed: whether the run is resumed, so that the folder's own record is kept.
     """
 
     def __init__(
@@ -92,7 +90,7 @@ class TrainingFiles:
         with writing(self._model_dir, TrainingError):
             self._save_model(self._model_dir / LAST_NAME, model)
             if len(history) == 1:
-                # The tokenizer of this run must never stand beside the weights of another.
+                # The tokenizer of this run must never be beside the weights of another.
                 (self._model_dir / WEIGHTS_NAME).unlink(missing_ok=True)
             if history[-1].is_best:
                 self._save_model(self._model_dir, model, threshold)
@@ -101,7 +99,7 @@ class TrainingFiles:
             self.draw(history)
 
     def save_threshold(self, threshold: float | None) -> None:
-        """State the best epoch's confidence threshold as it is known by the end.
+        """Write the confidence threshold of the best epoch at the end of the run.
 
         Raises:
             TrainingError: the folder cannot be written.
@@ -112,7 +110,7 @@ class TrainingFiles:
     def save_state(
         self, progress: Progress, model: CaptionModel, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Write what a resume needs.
+        """Write the state that a resumed run needs.
 
         Raises:
             TrainingError: the folder cannot be written.
@@ -121,7 +119,7 @@ class TrainingFiles:
             save_state(self._model_dir / LAST_NAME / STATE_NAME, progress, model, optimizer)
 
     def draw(self, history: Sequence[EpochResult]) -> None:
-        """Draw the curves unless they are drawn; a picture that fails is only warned of."""
+        """Draw the curves, unless they are up to date; a failure is only a warning."""
         if not history or len(history) == self._num_drawn:
             return
         path = self._model_dir / CURVES_NAME
@@ -129,7 +127,7 @@ class TrainingFiles:
             plot_history([to_json(result) for result in history], path)
         except GifdescError as error:
             log.warning("%s", error)
-        # A computer that trains may have no library for pictures; matplotlib has many errors.
+        # A computer for training may have no library for pictures; matplotlib raises many errors.
         except (ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
             log.warning("%s: not drawn: %s", path, error)
         self._drawn_seconds = time.monotonic()
@@ -156,15 +154,15 @@ _OLDEST_STATE_VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        epoch: the epoch that is under way, counted from 1.
+        epoch: the current epoch, counted from 1.
         sums: the totals of its batches that are done.
         history: the finished epochs.
         model: the model's configuration as JSON.
         training: the run's configuration as JSON.
-        data_sha256: of what the run learns from.
+        data_sha256: of the data that the run is trained on.
         phase: the phase that the epoch belongs to.
         scaler: of float16's gradients (`torch.amp.GradScaler.state_dict`); empty in other types.
     """
@@ -200,7 +198,7 @@ def save_state(
 
 
 def read_progress(path: Path) -> Progress:
-    """How far the run of a state file has come, without its tensors.
+    """The progress in a state file, without its tensors.
 
     Raises:
         CheckpointError: it is missing, damaged, or of a newer format.
@@ -234,7 +232,7 @@ def _sums_of(row: Mapping[str, Any], phase: object, version: int) -> EpochSums:
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Give a model and its optimizer the state that a file holds.
+    """Load a state file into a model and its optimizer.
 
     Raises:
         CheckpointError: the file is damaged, or of another model.

@@ -98,7 +98,7 @@ class StepResult:
         epoch: counted from 1.
         num_examples: examples trained on in this epoch so far.
         loss: of this batch, per token in nats; None in self-critical training.
-        reward: mean CIDEr-D of the captions sampled for this batch; None but in that phase.
+        reward: mean CIDEr-D of the captions sampled for this batch; None outside that phase.
         examples_per_second: in this epoch so far.
     """
 
@@ -111,15 +111,15 @@ class StepResult:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
         model_dir: the model folder.
         history: one result per epoch.
-        data: what was learnt from.
+        data: the training data.
         num_parameters: trained numbers of the model.
         num_cut: captions that were longer than the limit and were cut.
-        config: the run, with what followed the data.
+        config: the run, with the sizes that followed the data.
     """
 
     model_dir: Path
@@ -139,7 +139,7 @@ class TrainingSummary:
 
     @property
     def _losses(self) -> list[float]:
-        """The training losses of the epochs that have one: those of the cross-entropy phase."""
+        """The training losses of the epochs of the cross-entropy phase."""
         return [result.train_loss for result in self.history if result.train_loss is not None]
 
     def to_json(self) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class CurveLog:
     """Writes every epoch's numbers as TensorBoard's event files.
 
     Args:
-        folder: where they go; made if it is not there.
+        folder: of the event files; made if it does not exist.
 
     Raises:
         UsageError: tensorboard is not installed.
@@ -232,7 +232,7 @@ class CurveLog:
         self._writer.close()
 
     def epoch(self, result: EpochResult) -> None:
-        """Write an epoch's numbers, those that it has."""
+        """Write the numbers of an epoch that are not None."""
         for name, value in to_json(result).items():
             if name not in _NOT_CURVES and value is not None:
                 self._writer.add_scalar(name, value, result.epoch)

@@ -1,4 +1,4 @@
-"""Whether a model folder may be written, and whether the run in it is the one to go on with."""
+"""Whether a model folder may be written, and whether its run can be resumed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FREE = {"epochs", "scst_epochs", "patience", "precision"}
 
 
 def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | None:
-    """The run in a model folder that is to go on; None where one is to begin.
+    """The run in a model folder that is resumed; None if a new run begins.
 
     Raises:
-        TrainingError: the folder holds a model or a run, and nobody said what to do with it.
+        TrainingError: the folder holds a model or a run, and neither `force` nor `resume` is given.
         CheckpointError: the run's state is damaged.
     """
     state_path = model_dir / LAST_NAME / STATE_NAME
@@ -31,7 +31,7 @@ def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | No
     if resume and has_run:
         return read_progress(state_path)
     if not has_model and not read_progress(state_path).has_begun:
-        return None  # a run that was stopped before its first epoch was done
+        return None  # a run that was stopped before its first step was saved
     if resume:
         raise TrainingError(
             f"{model_dir}: holds a model but no run to resume; replace it with --force"
@@ -47,7 +47,7 @@ def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | No
 
 
 def stored_configs(model_dir: Path) -> tuple[ModelConfig, TrainingConfig] | None:
-    """What the run in a folder was begun with; None without a run.
+    """The configurations of the run in a folder; None without a run.
 
     Raises:
         CheckpointError: the run's state is damaged.
@@ -72,10 +72,10 @@ def choose_configs(
     model_options: Mapping[str, Any],
     training_options: Mapping[str, Any],
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """What a run is to be: a preset, or the run that goes on, with the options given.
+    """The configurations of a run: a preset or the resumed run, changed by options.
 
     Args:
-        resumed_dir: the model folder whose run goes on, if it holds one.
+        resumed_dir: the model folder whose run is resumed, if it holds a run.
         preset: a key of `PRESETS`; None for the default, or the run's own.
         model_options: fields of the model's configuration.
         training_options: fields of the run's.
@@ -109,10 +109,10 @@ def choose_configs(
 
 
 def check_same_run(stored: Progress, wanted: Progress) -> None:
-    """Refuse to go on with a run that is another one, before anything is written.
+    """Refuse to resume a run with other settings or data, before any file is written.
 
     Raises:
-        TrainingError: a setting or the data differ; it names the first that does.
+        TrainingError: a setting or the data differ; it names the first difference.
     """
     before, now = stored.model, wanted.model
     if before.get("feature_size") != now["feature_size"]:
@@ -129,23 +129,23 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
         if name := _difference(was, is_now):
             if name == "splits_sha256":
                 raise TrainingError(
-                    "--resume: the run was begun with other split lists, or with none; give its "
-                    "own with --splits, or start again with --force"
+                    "--resume: the run was started with other split lists, or without lists; give "
+                    "the same lists with --splits, or start again with --force"
                 )
             raise TrainingError(
-                f"--resume: the run was begun with {name} {was.get(name)}, not {is_now[name]}; "
+                f"--resume: the run was started with {name} {was.get(name)}, not {is_now[name]}; "
                 "leave that option out, or start again with --force"
             )
     if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
-            "--resume: the features, GIFs or descriptions are not those that the run was begun "
-            "with; start again with --force"
+            "--resume: the features, GIFs or descriptions differ from those that the run was "
+            "started with; start again with --force"
         )
     _check_epochs(stored, now=wanted.training["epochs"])
 
 
 def _completed(training: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A run's configuration with the fields that came after it was begun."""
+    """A run's configuration, completed by fields that are newer than the run."""
     try:
         return to_json(from_json(TrainingConfig, training))
     except ValueError:
@@ -153,7 +153,7 @@ def _completed(training: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_epochs(stored: Progress, *, now: int) -> None:
-    """Cross-entropy may go on for longer, until self-critical training has begun."""
+    """Check the number of epochs: it may grow until self-critical training has begun."""
     before = stored.training["epochs"]
     if now == before:
         return
@@ -161,8 +161,8 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
     num_begun = stored.epoch if is_under_way else stored.epoch - 1
     if num_begun > before:
         raise TrainingError(
-            f"--resume: self-critical training has begun after epoch {before}, so there is no way "
-            f"to --epochs {now}; leave that option out, or start again with --force"
+            f"--resume: self-critical training has begun after epoch {before}, so --epochs {now} "
+            "is not possible; leave that option out, or start again with --force"
         )
     if now < num_begun:
         raise TrainingError(

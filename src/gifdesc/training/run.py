@@ -51,24 +51,24 @@ from gifdesc.training.step import Trainer, make_optimizer
 from gifdesc.training.validation import INTERIM_GIFS, Validator
 
 _SAVE_SECONDS = 600.0
-"""An epoch that takes long is saved this often: what a crash can cost."""
+"""A long epoch is saved this often, so that a crash costs no more."""
 
 _VOTE_STEPS = 20
-"""Several processes ask each other this often whether one was told to stop."""
+"""Several processes ask each other this often whether a stop was requested."""
 
 
 class TrainingRun:
-    """What the epochs of a run share.
+    """The phases and epochs of a run.
 
     Args:
-        data: what is learnt from.
+        data: the training data.
         model_dir: the model folder.
-        model: in training mode, on `device`; its weights are set where the run goes on.
+        model: in training mode, on `device`; its weights are set if the run is resumed.
         tokenizer: the model's.
         config: the run.
         device: where to compute.
         world: the processes that train together.
-        start: where the run begins or goes on.
+        start: the progress that the run starts from.
 
     Attributes:
         history: the finished epochs.
@@ -141,12 +141,15 @@ class TrainingRun:
     ) -> None:
         """Run all epochs that are left."""
         if not self._start.has_begun:
-            # Before any other file: a run that is killed at one of them can be resumed, and what is
-            # left of a run that is replaced is not taken for this one's.
+            # Before any other file: a run that is killed later can be resumed, and files of a run
+            # that is replaced are not taken for files of this run.
             self._save_state(self._start.epoch, EpochSums())
         try:
             self._run_phases(stop, on_step, on_epoch)
-        except (Interrupted, GifdescError):  # not whoever interrupts at once
+        except (
+            Interrupted,
+            GifdescError,
+        ):  # not a second Ctrl-C
             self._draw()
             raise
         if self._world.is_main and self._validator is not None:
@@ -215,22 +218,22 @@ class TrainingRun:
         return result
 
     def _threshold(self, result: EpochResult) -> float | None:
-        """From which score on the best epoch's captions are to be believed."""
+        """The confidence threshold of the best epoch; None for other epochs."""
         if self._validator is None or not result.is_best:
             return None
         return confidence_threshold(self._validator.caption_scores(self._model, INTERIM_GIFS))
 
     def _share_problems(self) -> None:
-        """Let every process know of the files that any of them could not use."""
+        """Give every process the problems that any of them has found."""
         if self._world.size == 1:
             return
         for problem in self._world.gather(self._unshared, self._device):
             self._data.problems.add(problem)
-        self._unshared.clear()  # the other processes' problems too: they know them
+        self._unshared.clear()  # the problems of the other processes too: those have them
 
     def _check_weights(self, epoch: int) -> None:
         """Keep the last good checkpoint where a finite loss had a gradient that was not."""
-        if not all(bool(one.isfinite().all()) for one in self._model.parameters()):
+        if not all(bool(weights.isfinite().all()) for weights in self._model.parameters()):
             raise not_finite(f"the weights in epoch {epoch} are")
 
     def _save_state(self, epoch: int, sums: EpochSums) -> None:
@@ -247,7 +250,7 @@ class TrainingRun:
             self._files.save_state(progress, self._model, self._optimizer)
 
     def _stop_if_asked(self, stop: StopRequest, loop: EpochLoop, epoch: int) -> None:
-        """Save and stop where the run was told to; save now and then in any case."""
+        """Save and stop if a stop was requested; save now and then in any case."""
         is_asked = bool(stop)
         if self._world.size > 1:
             is_time = loop.sums.num_batches % _VOTE_STEPS == 0
@@ -294,19 +297,19 @@ def train(
         config: the run, None for the default; `training.size.fit_to_data` chooses what it leaves
             to the data.
         device: where to compute; see `device.resolve_device`.
-        world: the processes that train together; None for this one alone.
+        world: the processes that train together; None for a single process.
         force: replace a model that the folder holds.
-        resume: go on with the run that the folder holds, to the same numbers as if it had never
-            stopped; without one, begin.
+        resume: continue the run that the folder holds, with the same results as if it had never
+            stopped; without a run in the folder, begin.
         on_tokenizer: called once, with the tokenizer, before the first step.
         on_step: called after every optimizer step.
         on_epoch: called after every epoch, when its files are written.
 
     Raises:
-        TrainingError: the folder holds a model already, or a run that is not this one, or another
+        TrainingError: the folder holds a model already, or a run with other settings, or another
             run is writing to it, or it cannot be written, or the loss is not finite.
-        UsageError: the tokenizer cannot be had.
-        Interrupted: the run was told to stop; what it had is saved.
+        UsageError: the tokenizer cannot be loaded.
+        Interrupted: a stop was requested; the progress is saved.
     """
     model_dir, device = Path(model_dir), resolve_device(device)
     model_config, config = model_config or ModelConfig(), config or TrainingConfig()
@@ -327,8 +330,8 @@ def train(
         model=to_json(model_config), training=to_json(config), data_sha256=_sha256_of(data)
     )
     world = world or World()
-    with _alone_in(model_dir, world), _seeded(config.seed, device):
-        # Looked at again: another run may have written here before this one had the folder.
+    with _locked_for_training(model_dir, world), _seeded(config.seed, device):
+        # Checked again: another run may have written here before this run locked the folder.
         progress = check_folder(model_dir, force=force, resume=resume)
         if progress is not None:
             check_same_run(progress, start)
@@ -361,18 +364,18 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
 
 
 def _sha256_of(data: TrainingData) -> str:
-    """What tells data apart: the features' recipe, the names and captions of both splits."""
+    """The SHA-256 of the features' recipe and of the names and captions of both splits."""
     recipe = {} if data.recipe is None else to_json(data.recipe)
-    # A field with the value that its absence means: runs of before it existed have no such field.
-    untold = {
-        one.name
-        for one in fields(FeatureRecipe)
-        if ABSENT in one.metadata and recipe.get(one.name) == one.metadata[ABSENT]
+    # A field with the value that its absence means: older runs have no such field.
+    skipped = {
+        known.name
+        for known in fields(FeatureRecipe)
+        if ABSENT in known.metadata and recipe.get(known.name) == known.metadata[ABSENT]
     }
     # As when recipes are compared, weights count by their hash and the version not at all.
-    untold |= {"weights", "gifdesc_version"}
-    told = {key: recipe[key] for key in recipe if key not in untold}
-    digest = hashlib.sha256(json.dumps(told).encode())
+    skipped |= {"weights", "gifdesc_version"}
+    counted = {key: recipe[key] for key in recipe if key not in skipped}
+    digest = hashlib.sha256(json.dumps(counted).encode())
     for split in ("train", "val"):
         for example in data.splits[split]:
             row = json.dumps([split, example.name, example.captions])
@@ -381,8 +384,8 @@ def _sha256_of(data: TrainingData) -> str:
 
 
 @contextmanager
-def _alone_in(model_dir: Path, world: World) -> Iterator[None]:
-    """Keep other runs out of a model folder: one run at a time writes it."""
+def _locked_for_training(model_dir: Path, world: World) -> Iterator[None]:
+    """Lock a model folder: one run at a time writes to it."""
     if not world.is_main:
         yield
         return
@@ -398,8 +401,8 @@ def _alone_in(model_dir: Path, world: World) -> Iterator[None]:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers of this seed within, the caller's own generators untouched after."""
-    # Only the device that computes: asking the other GPUs takes memory on each.
+    """Seed the random numbers of the block; the caller's generators stay as they are."""
+    # Only the device that computes: the state of another GPU would take memory there.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -43,8 +43,8 @@ class CiderReward:
         captions = [caption for example in examples for caption in example.captions]
         encoded = tokenizer.encode_all(captions, max_tokens)
         # Without the start token, with the end token: 50 bytes a caption. A vector has 12,000.
-        self._tokens = np.fromiter(chain.from_iterable(one[1:] for one in encoded), np.int32)
-        self._ends = np.cumsum([0, *(len(one) - 1 for one in encoded)])
+        self._tokens = np.fromiter(chain.from_iterable(tokens[1:] for tokens in encoded), np.int32)
+        self._ends = np.cumsum([0, *(len(tokens) - 1 for tokens in encoded)])
         self._first = np.cumsum([0, *(len(example.captions) for example in examples)])
         documents = (self._captions_of(index) for index in range(len(examples)))
         self._cider = CiderD(DocumentFrequencies.of(documents))
@@ -63,9 +63,10 @@ class CiderReward:
         ]
 
     def _references(self, example_index: int) -> list[TfIdfVector]:
-        """The vectors of a GIF's references, kept until another GIF's are wanted."""
+        """The vectors of a GIF's references, kept until those of another GIF are asked for."""
         if self._latest[0] != example_index:
-            vectors = [self._cider.vector(one) for one in self._captions_of(example_index)]
+            captions = self._captions_of(example_index)
+            vectors = [self._cider.vector(caption) for caption in captions]
             self._latest = (example_index, vectors)
         return self._latest[1]
 
@@ -97,24 +98,24 @@ def self_critical_loss(
     """
     model.dropout.eval()
     memory = model.encode(batch.features, batch.lengths)
-    tokens, said = sample(
+    tokens, is_sampled = sample(
         model, memory, tokenizer, seeds, num_samples, max_tokens
     )  # (N, L + 1), (N, L)
     memory = memory.select(_repeated(num_samples, len(seeds)).to(tokens.device))  # (N, ...)
-    spoken = [
+    captions = [
         row[:length].tolist()
-        for row, length in zip(tokens[:, 1:].cpu(), said.sum(dim=1).tolist(), strict=True)
+        for row, length in zip(tokens[:, 1:].cpu(), is_sampled.sum(dim=1).tolist(), strict=True)
     ]
     rewards = torch.tensor(
-        [reward(batch.indices[i // num_samples], one) for i, one in enumerate(spoken)]
+        [reward(batch.indices[i // num_samples], caption) for i, caption in enumerate(captions)]
     ).view(-1, num_samples)
     others = (rewards.sum(dim=1, keepdim=True) - rewards) / (num_samples - 1)
     advantages = (rewards - others).flatten().to(tokens.device)  # (N,)
-    joined = model.decode(tokens[:, :-1], memory)[said]  # (M, H)
+    joined = model.decode(tokens[:, :-1], memory)[is_sampled]  # (M, H)
     log_probs = _log_probs(model.output(joined), tokenizer)
-    log_probs = log_probs.gather(1, tokens[:, 1:][said][:, None])[:, 0]  # (M,)
-    weight = advantages[:, None].expand(said.shape)[said]
-    count = torch.tensor(0 if batch.is_stand_in else len(spoken), device=tokens.device)
+    log_probs = log_probs.gather(1, tokens[:, 1:][is_sampled][:, None])[:, 0]  # (M,)
+    weight = advantages[:, None].expand(is_sampled.shape)[is_sampled]
+    count = torch.tensor(0 if batch.is_stand_in else len(captions), device=tokens.device)
     sign = float(not batch.is_stand_in)
     model.dropout.train(model.training)
     return StepLoss(
@@ -135,8 +136,8 @@ def sample(
 ) -> tuple[Tensor, Tensor]:
     """Captions drawn word by word from the model's distribution.
 
-    Unlike in decoding, a sample may be empty: it is what the model would say, and its reward of
-    nearly 0 is what teaches the model otherwise.
+    Unlike in decoding, a sample may be empty: its reward of nearly 0 makes empty captions less
+    probable.
 
     Args:
         model: without dropout.
@@ -148,7 +149,7 @@ def sample(
 
     Returns:
         Tokens (N, L + 1) from the start token on, N = B * K grouped by example, and which of the
-        L that follow it are said, bool (N, L): those up to the end token.
+        other L belong to the caption, bool (N, L): those up to the end token.
     """
     device = memory.frames.device
     draws = torch.cat([_uniform(seed, num_samples, max_tokens) for seed in seeds])
@@ -157,18 +158,18 @@ def sample(
     state = model.start(memory).select(rows)
     tokens = torch.full((len(draws), 1), tokenizer.start_id, device=device)
     is_open = torch.ones(len(draws), dtype=torch.bool, device=device)
-    said = []
+    is_sampled = []
     for draw in draws.unbind(dim=1):
         logits, state, _ = model.step(tokens[:, -1], state)
         chances = _log_probs(logits, tokenizer).exp().cumsum(dim=-1)  # (N, V)
         chosen = torch.searchsorted(chances, draw[:, None] * chances[:, -1:], right=True)
         chosen = chosen.clamp(max=chances.shape[1] - 1)
         tokens = torch.cat([tokens, chosen], dim=1)
-        said.append(is_open)
+        is_sampled.append(is_open)
         is_open = is_open & (chosen[:, 0] != tokenizer.end_id)
         if not is_open.any():
             break
-    return tokens, torch.stack(said, dim=1)
+    return tokens, torch.stack(is_sampled, dim=1)
 
 
 def _log_probs(logits: Tensor, tokenizer: CaptionTokenizer) -> Tensor:

@@ -1,6 +1,6 @@
-"""How large a run is: batches, epochs and passes that follow the data unless they are given.
+"""The size of a run: batches, epochs and passes that follow the data unless they are given.
 
-A captioner needs some hundred optimizer steps before it says whole sentences, whatever the number
+A captioner needs some hundred optimizer steps before it writes whole sentences, whatever the number
 of its captions; and of few captions it needs to see each some tens of times. Measured on sets of 20
 drawn and 20 real GIFs with a description each (default recipe, features of random weights): in
 steps of 8, 60 gave 0.80 of the captions back, 120 0.95, 200 1.00; in steps of 1 or 2, 10 passes
@@ -28,11 +28,11 @@ FEW_PAIRS = 64
 MIN_PASSES = 40
 
 MAX_PASSES = 8
-"""Passes of one epoch at most: who asks for one epoch does not want to wait for forty."""
+"""Passes of an epoch at most: a user who asks for one epoch does not want to wait for forty."""
 
 MIN_VAL_GIFS = 20
-"""Validation GIFs from which on their CIDEr chooses the epoch that is kept. Of fewer it is chance:
-the epoch that happens to hit a word of two captions, often an early one that knows few."""
+"""Validation GIFs from which on their CIDEr chooses the epoch that is kept. On fewer it is chance:
+the epoch that happens to match a word of two captions, often an early epoch."""
 
 _BATCH_SIZES = ((FEW_PAIRS, 8), (2000, 16))
 _LARGEST_BATCH_SIZE = 32
@@ -45,7 +45,7 @@ def fit_to_data(
     num_val_gifs: int,
     known: Mapping[str, Any] | None = None,
 ) -> TrainingConfig:
-    """The run with everything chosen that was left to the data.
+    """The run with all fields chosen that it leaves to the data.
 
     - `batch_size`: 8 for up to 64 pairs, 16 for up to 2,000, 32 beyond. Where the epochs are given
       and make fewer than `MIN_STEPS` steps of these, smaller ones that make as many, down to 1.
@@ -56,10 +56,10 @@ def fit_to_data(
       model that is trained to repeat what it is shown.
 
     Args:
-        config: the run as it was asked for; what it states stays.
+        config: the run; only the fields that it leaves to the data are chosen.
         num_pairs: (GIF, caption) pairs of the training split.
         num_val_gifs: GIFs of the validation split.
-        known: fields of a run that goes on, which take the place of what is left to the data.
+        known: fields of the resumed run, which take the place of those left to the data.
     """
     if known:
         names = (*FOLLOWING_DATA, "best_by")

@@ -1,6 +1,6 @@
 """One optimizer step: losses, gradients, memory that runs short, processes that share a batch.
 
-Knows neither epochs nor files, and of the model only that a loss comes of it.
+This module depends neither on epochs nor on files, and of the model it needs only a loss.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LossFunction = Callable[[Batch], StepLoss]
 
 
 class Trainer:
-    """Moves a model's weights, one batch at a time.
+    """Updates a model's weights, one batch at a time.
 
     Args:
         model: in training mode, on `device`.
@@ -47,7 +47,7 @@ class Trainer:
         config: clipping and precision.
         device: where to compute.
         world: the processes that share every batch.
-        scaler: the state of the gradient scale, of a run that goes on in float16.
+        scaler: the state of the gradient scale of a resumed run in float16.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Trainer:
             on the device.
 
         Raises:
-            TrainingError: memory does not even suffice for one example.
+            TrainingError: memory does not suffice for one example.
         """
         backward, num_examples = partial(self._backward, batch, loss_of), len(batch.tokens)
         while True:
@@ -111,7 +111,7 @@ class Trainer:
 
     @property
     def scaler(self) -> Mapping[str, float]:
-        """The state of float16's gradient scale, which a resumed run goes on with; else empty."""
+        """The state of float16's gradient scale, which a resumed run needs; empty otherwise."""
         return self._scaler.state_dict()
 
     def _backward(self, batch: Batch, loss_of: LossFunction) -> Tensor:
@@ -134,7 +134,7 @@ class Trainer:
 
 
 def make_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:
-    """What scales the losses of float16, in whose range small gradients vanish.
+    """The scaler of float16 losses, without which small gradients vanish.
 
     Source: Micikevicius et al. 2018, arXiv:1710.03740, section 3.2.
     """
@@ -143,9 +143,9 @@ def make_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScale
 
 
 def autocast_dtype(precision: TrainingPrecision, device: torch.device) -> torch.dtype:
-    """The type that arithmetic is done in.
+    """The type of the arithmetic.
 
-    `auto` is bfloat16 on a GPU that has it, float16 on an older one, float32 elsewhere.
+    `auto` is bfloat16 on a GPU that supports it, float16 on an older GPU, float32 elsewhere.
     """
     if precision != "auto":
         return {

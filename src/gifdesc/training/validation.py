@@ -1,4 +1,4 @@
-"""How good a model is after an epoch: its loss and its captions on the validation split."""
+"""The scores of a model after an epoch: its loss and its captions on the validation split."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ MAX_CAPTIONED = 1000
 few enough that an epoch on 100,000 GIFs is not spent on it."""
 
 INTERIM_GIFS = 99
-"""GIFs that the confidence threshold of an epoch comes from, in case that the run ends there; at
-its end all that are captioned count. Beam search takes more than twice as long for each as the
-rest of validation."""
+"""GIFs that the confidence threshold of an epoch comes from, in case the run is stopped there; at
+the end of the run, all captioned GIFs count. Beam search takes more than twice as long for each
+GIF as the rest of validation."""
 
 _BATCH_GIFS = 64
 
@@ -41,7 +41,7 @@ class Validation:
     Attributes:
         loss: cross-entropy per token in nats.
         token_accuracy: share of tokens predicted right given those before, in [0, 1].
-        cider: of greedy captions, 0 to 10; None where it would mean nothing.
+        cider: of greedy captions, 0 to 10; None where it is not computed.
     """
 
     loss: float
@@ -50,16 +50,16 @@ class Validation:
 
 
 class Validator:
-    """Scores a model on a validation split again and again.
+    """Scores a model on a validation split after every epoch.
 
     Args:
         examples: of the split, one or more.
         tokenizer: the model's.
         config: of the run.
         store: reads the feature files.
-        device: where the model lies.
+        device: where the model is.
         world: the processes that share the work.
-        captions: what the training captions are like, where that is known.
+        captions: statistics of the training captions; None if they are unknown.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Validator:
         self._captioned = captioned
         self._examples = captioned[world.rank :: world.size]
         references = [_tokenized(example.captions) for example in captioned]
-        # One document gives every n-gram the weight 0; a model that repeats has nothing to say.
+        # A single document gives every n-gram weight 0; a model that repeats writes no captions.
         self._is_scored = len(captioned) > 1 and config.objective == "next_token"
         self._cider = CiderD(DocumentFrequencies.of(references))
         self._references = references[world.rank :: world.size]
 
     def __call__(self, model: CaptionModel) -> Validation | None:
-        """Score the model as it is now; None where no file of the split can be used."""
+        """Score the model as it is now; None if no file of the split can be used."""
         config = self._config
         pad_to = config.max_tokens if config.objective == "reconstruction" else None
         batches = iterate_batches(
@@ -122,12 +122,14 @@ class Validator:
 
         Args:
             model: the model as it is now.
-            num_gifs: of the split, spread over it, at most.
+            num_gifs: at most, spread over the split.
         """
-        some = self._captioned[:: max(1, -(-len(self._captioned) // num_gifs))]
-        read = [self._store.read_or_none(one.features_path) for one in some]
+        sample = self._captioned[:: max(1, -(-len(self._captioned) // num_gifs))]
+        read = [self._store.read_or_none(example.features_path) for example in sample]
         config = DecodingConfig(max_tokens=self._limit)
-        found = self._captions(model, [one for one in read if one is not None], config)
+        found = self._captions(
+            model, [features for features in read if features is not None], config
+        )
         return [caption.score for caption in found]
 
     def _captions(
@@ -153,8 +155,8 @@ class Validator:
         return self._generator[1]
 
     def _rewards(self, model: CaptionModel) -> list[float]:
-        """CIDEr-D of each GIF's caption; a file that cannot be used has none."""
-        read = [self._store.read_or_none(one.features_path) for one in self._examples]
+        """CIDEr-D of each GIF's caption; files that cannot be used are left out."""
+        read = [self._store.read_or_none(example.features_path) for example in self._examples]
         usable = [
             (features, references)
             for features, references in zip(read, self._references, strict=True)
@@ -162,7 +164,7 @@ class Validator:
         ]
         greedy = DecodingConfig(num_beams=1, max_tokens=self._limit)
         found = self._captions(model, [features for features, _ in usable], greedy)
-        hypotheses = _tokenized([one.caption for one in found])
+        hypotheses = _tokenized([generated.caption for generated in found])
         return [
             self._cider.score(hypothesis, references)
             for hypothesis, (_, references) in zip(hypotheses, usable, strict=True)
