@@ -75,7 +75,7 @@ def test_other_features_are_refused(world, model_dir):
 def test_features_of_another_recipe_are_refused(world, model_dir):
     recipe = tiny_recipe(num_frames=8)
     write_json(world.features_dir / "recipe.json", to_json(recipe))
-    assert "the features, GIFs or descriptions are not those" in refused(world, model_dir)
+    assert "the features, GIFs or descriptions differ from those" in refused(world, model_dir)
 
 
 def weights_after_another_epoch(world, model_dir, copy_dir):
@@ -103,13 +103,13 @@ def test_other_captions_of_the_same_words_are_refused(world, model_dir):
     first, second = (path.read_text() for path in texts)
     texts[0].write_text(second)
     texts[1].write_text(first)
-    assert "the features, GIFs or descriptions are not those" in refused(world, model_dir)
+    assert "the features, GIFs or descriptions differ from those" in refused(world, model_dir)
 
 
 def test_other_gifs_are_refused(world, model_dir):
     (world.features_dir / "a.npy").rename(world.features_dir / "z.npy")
     (world.descriptions_dir / "a.txt").rename(world.descriptions_dir / "z.txt")
-    assert "the features, GIFs or descriptions are not those" in refused(world, model_dir)
+    assert "the features, GIFs or descriptions differ from those" in refused(world, model_dir)
 
 
 @pytest.mark.parametrize(
@@ -317,9 +317,7 @@ def with_renames(monkeypatch, act):
 
 
 @pytest.mark.parametrize("kind", ["killed", "full"])
-def test_a_first_epoch_killed_at_any_file_is_resumed_or_restarted(
-    world, tmp_path, monkeypatch, kind
-):
+def test_a_first_epoch_killed_at_any_file_is_resumed_or_begun(world, tmp_path, monkeypatch, kind):
     config = replace(CONFIG, epochs=1)
     numbers = []
     with monkeypatch.context() as patched:
