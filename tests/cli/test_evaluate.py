@@ -181,7 +181,7 @@ def test_any_systems_captions_are_scored(people, tmp_path):
     few, narrow, one_each = done.warnings
     assert "cider: means little on fewer than 30 GIFs" in few
     assert "intervals: too narrow on fewer than 30 GIFs" in narrow
-    assert "references: one a GIF" in one_each
+    assert "references: one per GIF" in one_each
     result = json.loads(done.out)
     assert (result["num_examples"], result["exact_match"]) == (len(CAPTIONS), 1.0)
     assert (result["visual_gain"]["exact_match"], result["loss"]) == (1.0, None)
@@ -282,7 +282,9 @@ def test_references_without_any_word_are_refused(tmp_path):
     people = write_lines(tmp_path / "people.jsonl", [{"id": "a", "captions": ["...", ""]}])
     done = score(mine, people)
     assert (done.code, done.out) == (1, "")
-    assert done.error == ("error: no reference holds a word: there is nothing to score against")
+    assert done.error == (
+        "error: no reference contains a word, so there is nothing to score against"
+    )
 
 
 def test_a_java_that_hangs_leaves_the_other_scores(people, tmp_path, monkeypatch):

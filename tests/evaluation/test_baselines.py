@@ -32,7 +32,7 @@ def test_blind_gives_every_gif_the_caption_of_another(num_captions):
 
 
 @pytest.mark.parametrize("own", [[], ["alone"]])
-def test_one_gif_has_no_other(own):
+def test_a_single_gif_has_no_nearest_gif(own):
     assert blind_captions(own) is None
 
 
@@ -81,7 +81,7 @@ def test_a_gif_is_not_its_own_neighbour(tmp_path):
     assert nearest_captions(training, [], 2) is None
 
 
-def test_features_of_nothing_have_a_neighbour_as_well(tmp_path):
+def test_features_of_zeros_have_a_nearest_gif(tmp_path):
     training = examples_of(tmp_path, {"a": [0, 0], "b": [1, 0]}, "train-")
     assert nearest_captions(examples_of(tmp_path, {"z": [0, 0]}), training, 2) == ["caption of a"]
 

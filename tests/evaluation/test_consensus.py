@@ -37,7 +37,7 @@ def test_the_caption_that_fits_most_is_chosen():
     assert max(said, key=said.get) == best
 
 
-def test_of_captions_that_score_alike_the_one_said_most_often_is_chosen():
+def test_equal_scores_are_decided_by_frequency():
     # All words stand in all documents, so every score is 0.
     assert most_common_caption([["a dog", "a cat", "a cat"]]) == "a cat"
     assert most_common_caption([["a dog", "a cat"]]) == "a dog"

@@ -56,7 +56,7 @@ def test_a_system_without_a_model_has_no_loss_and_no_baseline_of_training():
     assert json.loads(json.dumps(row, allow_nan=False)) == row
 
 
-def test_blind_is_what_the_captions_score_when_they_are_dealt_out_anew():
+def test_the_blind_control_scores_exchanged_captions():
     predictions, references = named(5)
     result = evaluate_predictions(predictions, references)
     dealt = [one.baselines["blind"] for one in result.captions]
@@ -68,7 +68,7 @@ def test_blind_is_what_the_captions_score_when_they_are_dealt_out_anew():
     assert result.visual_gain["cider"] == result.metrics["cider"] - wanted["cider"]
 
 
-def test_a_system_that_says_one_thing_gains_nothing_from_the_gif():
+def test_a_constant_caption_has_no_visual_gain():
     _, references = named(8)
     result = evaluate_predictions(dict.fromkeys(references, "word0"), references)
     gain = {name: value for name, value in result.visual_gain.items() if name != "meteor"}
@@ -109,23 +109,23 @@ def test_examples_have_their_scores():
         assert row["exact_match"] is (one.name == "a")
 
 
-def test_where_a_score_means_little_is_said():
+def test_scores_that_mean_little_have_warnings():
     few = evaluate_predictions(*named(29))
     assert "fewer than 30 GIFs" in few.warnings["cider"]
-    assert few.warnings["references"].startswith("one a GIF")
+    assert few.warnings["references"].startswith("one per GIF")
     predictions, references = named(30)
     references["g0"] = ["word0", "another"]
     assert evaluate_predictions(predictions, references).warnings == {}
     assert few.to_json()["notes"]["cider"] == few.warnings["cider"]
 
 
-def test_references_without_any_word_are_said():
+def test_references_without_words_have_a_warning():
     predictions, references = named(4)
     references["g1"], references["g3"] = ["...", ""], ["!!", "word"]
     result = evaluate_predictions({**predictions, "g1": ""}, references)
-    assert result.warnings["wordless_references"] == "no reference of g1 holds a word"
+    assert result.warnings["wordless_references"] == "no reference of g1 contains a word"
     assert not result.captions[1].is_exact
-    with pytest.raises(DescriptionError, match="no reference holds a word"):
+    with pytest.raises(DescriptionError, match="no reference contains a word"):
         evaluate_predictions(predictions, {name: ["...", ""] for name in predictions})
 
 

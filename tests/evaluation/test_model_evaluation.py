@@ -234,7 +234,7 @@ def test_held_out_examples_are_those_that_training_left_out(world, tmp_path):
         assert list(found.problems) == []
 
 
-def test_lists_may_say_what_is_held_out(world, tmp_path):
+def test_split_lists_decide_what_is_held_out(world, tmp_path):
     (tmp_path / "train.txt").write_text("a\nb\n")
     (tmp_path / "test.txt").write_text("d\n")
     checkpoint = load_checkpoint(write_model(tmp_path / "model", recipe=tiny_recipe()))
@@ -263,7 +263,7 @@ def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path, 
 
 def test_features_of_another_size_are_refused(tmp_path, world):
     checkpoint = load_checkpoint(write_model(tmp_path, recipe=tiny_recipe(), feature_size=12))
-    with pytest.raises(GifdescError, match="has 48 features a frame, the model wants 12"):
+    with pytest.raises(GifdescError, match="has 48 features a frame, the model needs 12"):
         held_out(checkpoint, world, split="train")
 
 
@@ -359,9 +359,7 @@ def test_the_test_split_is_the_same_under_other_names(trained, tmp_path):
 
 @pytest.mark.parametrize("with_manifest", [True, False])
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_what_a_model_was_trained_on_is_left_out_whatever_decides_the_split(
-    trained, tmp_path, with_manifest, split
-):
+def test_gifs_of_the_training_are_left_out_in_any_split(trained, tmp_path, with_manifest, split):
     world, model_dir, data = trained
     folders = renamed(world, tmp_path, with_manifest=with_manifest)
     checkpoint = load_checkpoint(model_dir)
@@ -379,7 +377,7 @@ def test_what_a_model_was_trained_on_is_left_out_whatever_decides_the_split(
     assert everything.notes == []
 
 
-def test_where_all_were_trained_on_that_is_the_error(learnt, world):
+def test_a_split_of_training_gifs_alone_is_an_error(learnt, world):
     checkpoint, _ = learnt
     config = replace(checkpoint.training, val_fraction=0.3, test_fraction=0.4)
     with pytest.raises(GifdescError, match="trained on all GIFs of the test split"):

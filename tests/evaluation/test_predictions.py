@@ -39,8 +39,8 @@ def test_empty_lines_do_not_count(tmp_path):
         ('["a", "x"]\n', ": a JSON list, which is not read; " + FORMS_READ),
         ('{"caption": "x"}\n', ":1: needs `id` and `caption` or `captions`"),
         ('{"id": "a"}\n', ":1: needs `id` and `caption` or `captions`"),
-        ('{"id": "a", "caption": null}\n', ": holds no caption"),
-        ('{"id": "a", "caption": NaN}\n', ": holds no caption"),
+        ('{"id": "a", "caption": null}\n', ": contains no caption"),
+        ('{"id": "a", "caption": NaN}\n', ": contains no caption"),
         ('{"id": "a", "caption": ["x"]}\n', ":1: the caption is a list; a text is wanted"),
         (
             '{"id": "a", "caption": 5}\n',
@@ -55,8 +55,8 @@ def test_empty_lines_do_not_count(tmp_path):
             ": COCO annotations (JSON), which is not read; " + FORMS_READ,
         ),
         ('{"id": 1, "caption": "x"}\n{"id": "1", "caption": "y"}\n', ":2: id 1 occurs twice"),
-        ("", ": holds no line"),
-        ("\n \n", ": holds no line"),
+        ("", ": contains no line"),
+        ("\n \n", ": contains no line"),
     ],
 )
 def test_a_line_of_another_form_is_named(tmp_path, text, wanted):
@@ -213,10 +213,10 @@ def test_unknown_names_are_all_counted(tmp_path):
         read_predictions(write(file, *rows), IDS)
 
 
-def test_what_failed_and_has_no_references_does_not_matter(tmp_path):
+def test_a_failed_line_without_references_is_ignored(tmp_path):
     rows = [{"path": "one.gif", "caption": "x"}, {"path": "stranger.gif", "error": "broken"}]
     assert read_predictions(write(tmp_path / "p.jsonl", *rows), IDS) == {"one": "x"}
-    with pytest.raises(DescriptionError, match="holds no caption"):
+    with pytest.raises(DescriptionError, match="contains no caption"):
         read_predictions(write(tmp_path / "q.jsonl", rows[1]), IDS)
 
 

@@ -88,7 +88,7 @@ def test_an_interval_is_as_wide_as_theory_says():
     assert high == pytest.approx(values.mean() + half_width, abs=0.05)
 
 
-def test_a_score_lies_in_its_interval():
+def test_a_score_is_within_its_interval():
     hypotheses, references = corpus(60)
     [draws] = resampled_scores([ScoreTable.of(tokenize_examples(hypotheses, references))])
     scores = score(hypotheses, references)

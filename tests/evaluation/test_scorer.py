@@ -24,9 +24,9 @@ def test_an_exact_match_ignores_case_and_punctuation(caption, is_exact):
     assert first[EXACT_MATCH] == float(is_exact)
 
 
-def test_nothing_equals_a_reference_without_words():
+def test_an_empty_caption_is_no_exact_match():
     scorer = Scorer([["...", ""], ["...", "a cat"]])
-    assert scorer.wordless == [0]
+    assert scorer.empty_references == [0]
     assert [row[EXACT_MATCH] for row in scorer.table(["", "!"]).examples()] == [0, 0]
 
 
@@ -62,9 +62,9 @@ def test_meteor_is_left_out_from_the_first_time_on_that_it_fails():
     scorer = Scorer(REFERENCES, failing_at(2))
     captions = ["a dog runs", "it"]
     assert scorer.table(captions).corpus()["meteor"] == 2
-    assert scorer.absence_of_meteor == ""
+    assert scorer.meteor_unavailable == ""
     assert scorer.table(captions).corpus()["meteor"] is None
-    assert scorer.absence_of_meteor == "Java ended"
+    assert scorer.meteor_unavailable == "Java ended"
     assert scorer.table(captions).corpus()["meteor"] is None
 
 
@@ -74,23 +74,23 @@ def test_a_meteor_that_is_not_asked_for_or_not_there_has_its_reason(monkeypatch)
 
     monkeypatch.setattr("gifdesc.evaluation.evaluate.running_meteor", missing)
     with open_scorer(REFERENCES, meteor=False) as scorer:
-        assert scorer.absence_of_meteor == "not asked for"
+        assert scorer.meteor_unavailable == "not asked for"
     with open_scorer(REFERENCES, meteor=True) as scorer:
-        assert scorer.absence_of_meteor == "needs Java"
+        assert scorer.meteor_unavailable == "needs Java"
         assert scorer.table(["a dog", "a cat"]).corpus()["meteor"] is None
 
 
 def test_references_without_any_word_are_refused():
     with (
-        pytest.raises(DescriptionError, match="no reference holds a word"),
+        pytest.raises(DescriptionError, match="no reference contains a word"),
         open_scorer([["..."], [""]], meteor=False),
     ):
         pytest.fail("there is nothing to score against")
 
 
-def test_where_scores_mean_little_is_said():
+def test_warnings_name_scores_that_mean_little():
     names = [f"g{i}" for i in range(30)]
     several = [["a", "b"]] + [["a"]] * 29
     assert warnings_of(names, several) == {}
-    assert warnings_of(names, [["a"]] * 30)["references"].startswith("one a GIF")
+    assert warnings_of(names, [["a"]] * 30)["references"].startswith("one per GIF")
     assert "fewer than 30 GIFs" in warnings_of(names[:29], several[:29])["cider"]

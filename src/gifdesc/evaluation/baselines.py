@@ -1,4 +1,4 @@
-"""What a captioner must beat: the nearest training GIF, the blind control, the best one caption.
+"""The baselines of a captioner: the nearest training GIF, the blind control, one caption for all.
 
 CIDEr-D of a caption is a mean over references of a product of two sums of weights (see
 `metrics.cider`). Given to every GIF, a caption meets every reference, so what the references
@@ -29,10 +29,10 @@ from gifdesc.metrics.cider import SCALE, SIGMA
 from gifdesc.positional import sinusoidal_encoding
 
 MAX_CAPTIONS = 100_000
-"""Of more captions, a seeded sample of the GIFs stands for all: 12 seconds, 0.6 GB."""
+"""If there are more captions, a seeded sample of the GIFs is used: 12 seconds, 0.6 GB."""
 
 MAX_LENGTHS = 40
-"""Captions of the commonest 40 lengths are tried: the work grows with them."""
+"""Captions of the 40 most common lengths are tried: the work grows with their number."""
 
 _SEED = 0
 
@@ -65,7 +65,7 @@ class _Entries:
 def most_common_caption(references: Sequence[Sequence[str]]) -> str:
     """The caption that has the best mean CIDEr-D when it describes every GIF.
 
-    Of captions that score alike, the one that is said most often, then the one that comes first.
+    Of equal scores, the most frequent caption wins, then the first.
 
     Args:
         references: for each GIF one or more captions; the candidates are all of them. Of more
@@ -78,7 +78,7 @@ def most_common_caption(references: Sequence[Sequence[str]]) -> str:
     captions = [caption for group in references for caption in group]
     scores = consensus_scores(references)
     times = Counter(captions)
-    # Rounded: equal sums that were added up in another order are equal.
+    # Rounded, so that sums added in another order are equal.
     ranked = zip(np.round(scores, 9).tolist(), captions, strict=True)
     _, _, best = max(
         (score, times[caption], -index) for index, (score, caption) in enumerate(ranked)
@@ -145,7 +145,7 @@ def _products(
             candidates.caption, sums[candidates.ngram] * weights, minlength=num_captions
         )
         least += 1
-        # Few n-grams stand twice in a caption: number them anew.
+        # Few n-grams occur twice in a caption: number them again.
         is_held, is_left = held.count >= least, candidates.count >= least
         held, candidates = held.at(is_held), candidates.at(is_left)
         shares, weights = shares[is_held], weights[is_left]
@@ -183,10 +183,10 @@ Features = npt.NDArray[np.float32]
 
 
 def blind_captions(captions: Sequence[str]) -> list[str] | None:
-    """For every GIF the caption that another GIF's features give; None for fewer than two GIFs.
+    """The caption that another GIF's features give, for every GIF; None for fewer than two GIFs.
 
-    Another GIF's features give that GIF's caption, so the captions are dealt out anew: along one
-    cycle through all GIFs in a seeded random order, which leaves none in its place.
+    Another GIF's features give that GIF's caption, so the captions are exchanged along one cycle
+    through all GIFs in a seeded random order: no caption stays with its GIF.
     """
     if len(captions) < 2:
         return None
@@ -204,7 +204,7 @@ def nearest_captions(
     *,
     encoding: Encoding = "none",
 ) -> list[str] | None:
-    """For every GIF the first caption of the training GIF that looks most like it.
+    """The first caption of the most similar training GIF, for every GIF.
 
     Likeness is the cosine of the features' means over the frames (the nearest-neighbour baseline
     of Li et al. 2016, "TGIF", section 5), without the positional encoding, whose mean tells the
@@ -215,34 +215,36 @@ def nearest_captions(
         training: the GIFs whose captions are known; of equally near ones the first counts. Those
             whose feature files cannot be used are left out.
         feature_size: D of every feature file.
-        store: reads the files, and keeps what is wrong with them; None for one of its own.
+        store: reads the files and records their problems; None for a new store.
         encoding: the positional encoding that the feature files hold, by their recipe.
 
     Returns:
-        None where no other GIF is known.
+        None if there is no other GIF.
 
     Raises:
         FeatureError: the feature file of a GIF to caption cannot be used.
     """
     store = store or FeatureStore(feature_size, cache_bytes=0)
     # Of each file only the mean is kept, D numbers in place of T * D.
-    wanted = _directions([_mean(store.read(one.features_path), encoding) for one in examples])
+    wanted = _directions(
+        [_mean(store.read(example.features_path), encoding) for example in examples]
+    )
     best = np.full(len(examples), -np.inf, np.float32)
     captions: list[str | None] = [None] * len(examples)
     for first in range(0, len(training), _BLOCK_GIFS):
         read = [
-            (one, _mean(features, encoding))
-            for one in training[first : first + _BLOCK_GIFS]
-            if (features := store.read_or_none(one.features_path)) is not None
+            (candidate, _mean(features, encoding))
+            for candidate in training[first : first + _BLOCK_GIFS]
+            if (features := store.read_or_none(candidate.features_path)) is not None
         ]
         if not read:
             continue
-        block = [one for one, _ in read]
+        block = [candidate for candidate, _ in read]
         cosines = wanted @ _directions([mean for _, mean in read]).T  # (N, block)
-        place_of = {one.name: place for place, one in enumerate(block)}
-        for index, one in enumerate(examples):
-            if one.name in place_of:
-                cosines[index, place_of[one.name]] = -np.inf
+        place_of = {candidate.name: place for place, candidate in enumerate(block)}
+        for index, example in enumerate(examples):
+            if example.name in place_of:
+                cosines[index, place_of[example.name]] = -np.inf
         places = cosines.argmax(axis=1)
         found = cosines[np.arange(len(examples)), places]
         for index in np.flatnonzero(found > best).tolist():

@@ -1,4 +1,4 @@
-"""How far scores would move with other examples: bootstrap intervals and paired comparisons.
+"""Bootstrap intervals of scores, and paired comparisons of two systems.
 
 Examples are drawn anew with replacement (Efron & Tibshirani 1993, chapter 13: the percentile
 interval; Koehn 2004, "Statistical significance tests for machine translation evaluation": the same
@@ -19,13 +19,13 @@ from gifdesc.metrics import ScoreTable
 from gifdesc.metrics.scoring import metric_names
 
 NUM_RESAMPLES = 1000
-"""As many as Koehn 2004 draws."""
+"""The number of Koehn 2004."""
 
 SEED = 0
 """The same examples always give the same intervals."""
 
 CONFIDENCE = 0.95
-"""Share of the resamples within an interval: the conventional level, as Koehn 2004 has it."""
+"""Share of the resamples within an interval: the conventional level, as in Koehn 2004."""
 
 _CHUNK_NUMBERS = 1 << 22
 """Numbers of the matrix of draws held at a time, 8 bytes each."""
@@ -72,13 +72,15 @@ def resampled_scores(
     columns = [
         [np.array(rows, dtype=np.float64) for _, rows in table.columns] for table in tables
     ]  # each (N, statistics)
-    sums: list[list[list[npt.NDArray[np.float64]]]] = [[[] for _ in one] for one in columns]
+    sums: list[list[list[npt.NDArray[np.float64]]]] = [
+        [[] for _ in matrices] for matrices in columns
+    ]
     random = np.random.default_rng(seed)
     rows_a_chunk = max(1, _CHUNK_NUMBERS // num_examples)
     for first in range(0, num_resamples, rows_a_chunk):
         counts = _draw(random, min(rows_a_chunk, num_resamples - first), num_examples)
-        for one, parts in zip(columns, sums, strict=True):
-            for matrix, chunks in zip(one, parts, strict=True):
+        for matrices, parts in zip(columns, sums, strict=True):
+            for matrix, chunks in zip(matrices, parts, strict=True):
                 chunks.append(counts @ matrix)
     return [_summarized(table, parts) for table, parts in zip(tables, sums, strict=True)]
 
@@ -91,7 +93,7 @@ def intervals(draws: Draws) -> dict[str, Interval]:
 def differences(
     table: ScoreTable, other: ScoreTable, draws: Draws, other_draws: Draws
 ) -> dict[str, Difference]:
-    """How a system differs from another, for every metric that both have.
+    """The differences between two systems, for every metric that both have.
 
     Args:
         table: the system's.

@@ -47,15 +47,15 @@ _NEEDS_TWO = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSide:
-    """What a model has beside its captions.
+    """The data of a model beside its captions.
 
     Attributes:
         loss: cross-entropy per token in nats.
         token_accuracy: share of tokens predicted right given the words before.
         baselines: the captions of `nearest` and `most-common`, in the order of the GIFs.
-        training_captions: what it learnt from.
-        notes: why something is None, and what else a reader must know.
-        split: which GIFs of the model's were captioned.
+        training_captions: captions of the training split.
+        notes: why a value is None, and other notes for the reader.
+        split: the split that was captioned.
     """
 
     loss: float
@@ -76,13 +76,13 @@ def evaluate_predictions(
     """Score any system's captions.
 
     Args:
-        predictions: id -> caption; one that is missing counts as empty.
+        predictions: id -> caption; a missing caption counts as empty.
         references: id -> one or more captions by people.
-        against: another system's, to compare with.
-        meteor: compute METEOR as well, where its program and Java are.
+        against: captions of another system, to compare with.
+        meteor: compute METEOR too, if its program and Java are installed.
 
     Raises:
-        DescriptionError: a prediction's id has no references, or no reference holds a word.
+        DescriptionError: a prediction's id has no references, or no reference contains a word.
     """
     captioned = [
         Captioned(name=name, caption=predictions.get(name, ""), references=tuple(captions))
@@ -106,7 +106,7 @@ def evaluate_prediction_files(
         predictions_path: as in `read_predictions`.
         references_path: as in `read_references`.
         against_path: captions of another system to compare with, as in `read_predictions`.
-        meteor: compute METEOR as well, where its program and Java are.
+        meteor: compute METEOR too, if its program and Java are installed.
 
     Raises:
         DescriptionError: a file cannot be used, or as `evaluate_predictions`.
@@ -128,43 +128,44 @@ def evaluate_captions(
     meteor: bool = False,
     warnings: Mapping[str, str] | None = None,
 ) -> Evaluation:
-    """Score captions, with all that tells how far to trust the scores.
+    """Score captions, with intervals, baselines and warnings.
 
     Args:
-        captioned: one or more, of different names.
-        model: what made them, where that is known.
-        against: another system's captions by name; one that is missing counts as empty.
-        meteor: compute METEOR as well, where its program and Java are.
-        warnings: what is known already to make the scores mean less.
+        captioned: captions of different names, at least one.
+        model: the model that wrote them; None if it is unknown.
+        against: another system's captions by name; a missing caption counts as empty.
+        meteor: compute METEOR too, if its program and Java are installed.
+        warnings: reasons that are known already why the scores mean less.
 
     Raises:
-        DescriptionError: `against` names other GIFs, or no reference holds a word.
+        DescriptionError: `against` names other GIFs, or no reference contains a word.
     """
-    names, references = [one.name for one in captioned], [one.references for one in captioned]
-    own = [one.caption for one in captioned]
+    names = [example.name for example in captioned]
+    references = [example.references for example in captioned]
+    own = [example.caption for example in captioned]
     notes = dict(_NEEDS_MODEL if model is None else model.notes)
     warnings = {**(warnings or {}), **warnings_of(names, references)}
     if model is not None and model.split == "train":
         warnings["split"] = (
-            "the model was trained on these GIFs: the scores show what it learnt by heart, not how "
-            "it captions new GIFs"
+            "the model was trained on these GIFs: the scores show what it memorised, not how it "
+            "captions new GIFs"
         )
     if against is not None and (missing := _missing(against, names)):
         warnings["against"] = missing
-    said = {BLIND: blind_captions(own), **(model.baselines if model else {})}
-    said_by = {name: captions for name, captions in said.items() if captions is not None}
+    found = {BLIND: blind_captions(own), **(model.baselines if model else {})}
+    captions_of = {name: captions for name, captions in found.items() if captions is not None}
     with wait_for("scoring"), open_scorer(references, meteor=meteor) as scorer:
         table = scorer.table(own)
-        tables = {name: scorer.table(captions) for name, captions in said_by.items()}
-        other = None if against is None else scorer.table([against.get(one, "") for one in names])
-    if scorer.wordless:
-        wordless = list_some([names[index] for index in scorer.wordless], 3)
-        warnings["wordless_references"] = f"no reference of {wordless} holds a word"
+        tables = {name: scorer.table(captions) for name, captions in captions_of.items()}
+        other = None if against is None else scorer.table([against.get(name, "") for name in names])
+    if scorer.empty_references:
+        gifs = list_some([names[index] for index in scorer.empty_references], 3)
+        warnings["wordless_references"] = f"no reference of {gifs} contains a word"
     scores = table.corpus()
     baselines = {name: tables[name].corpus() if name in tables else None for name in BASELINES}
     warnings |= _shortcomings(scores, baselines, len(names), is_model=model is not None)
-    if scorer.absence_of_meteor:
-        notes["meteor"] = scorer.absence_of_meteor
+    if scorer.meteor_unavailable:
+        notes["meteor"] = scorer.meteor_unavailable
     if len(names) < 2:
         notes |= _NEEDS_TWO
     with wait_for("computing intervals"):
@@ -182,7 +183,7 @@ def evaluate_captions(
         split=model.split if model else None,
         notes=notes,
         warnings=warnings,
-        captions=_scored(captioned, table, said_by),
+        captions=_scored(captioned, table, captions_of),
     )
 
 
@@ -209,24 +210,24 @@ def _shortcomings(
 
 
 def _scored(
-    captioned: Sequence[Captioned], table: ScoreTable, said_by: Mapping[str, list[str]]
+    captioned: Sequence[Captioned], table: ScoreTable, captions_of: Mapping[str, list[str]]
 ) -> list[ScoredCaption]:
     return [
         ScoredCaption(
-            name=one.name,
-            caption=one.caption,
-            references=one.references,
-            words=one.words,
-            doubts=one.doubts,
+            name=example.name,
+            caption=example.caption,
+            references=example.references,
+            words=example.words,
+            doubts=example.doubts,
             scores=scores,
-            baselines={name: captions[index] for name, captions in said_by.items()},
+            baselines={name: captions[index] for name, captions in captions_of.items()},
         )
-        for index, (one, scores) in enumerate(zip(captioned, table.examples(), strict=True))
+        for index, (example, scores) in enumerate(zip(captioned, table.examples(), strict=True))
     ]
 
 
 def _missing(predictions: Mapping[str, str], names: Sequence[str]) -> str:
-    """What to say of the GIFs without a prediction, empty where there are none.
+    """The warning about GIFs without a prediction; empty if there are none.
 
     Raises:
         DescriptionError: a prediction is of another GIF.
@@ -250,38 +251,41 @@ _EXACT = Metric(
 
 
 class Scorer:
-    """Gives the score table of any captions of the same GIFs.
+    """Makes the score tables of any captions of the same GIFs.
 
     Args:
         references: for each GIF one or more captions, as written.
-        meteor: METEOR, where it can be computed.
-        absence: why it cannot.
+        meteor: METEOR, if it can be computed.
+        unavailable: why METEOR cannot be computed.
 
     Attributes:
-        absence_of_meteor: why METEOR is missing from tables, empty where it is not.
+        meteor_unavailable: why METEOR is missing from tables; empty if it is not.
     """
 
     def __init__(
-        self, references: Sequence[Sequence[str]], meteor: Metric | None = None, absence: str = ""
+        self,
+        references: Sequence[Sequence[str]],
+        meteor: Metric | None = None,
+        unavailable: str = "",
     ) -> None:
         texts = iter(tokenize_all([caption for group in references for caption in group]))
         self._references = [
             tuple(TokenizedCaption(next(texts)) for _ in group) for group in references
         ]
-        # By themselves: what is tokenized among others may depend on the next caption.
+        # One by one: tokenized together, a caption may depend on the next.
         self._exact = [frozenset(map(tokenize, group)) for group in references]
         self._meteor = meteor
-        self.absence_of_meteor = absence
+        self.meteor_unavailable = unavailable
 
     @property
-    def wordless(self) -> list[int]:
-        """The places of the GIFs of whose references none holds a word."""
+    def empty_references(self) -> list[int]:
+        """The indices of the GIFs whose references contain no word."""
         return [index for index, group in enumerate(self._exact) if group == {""}]
 
     def table(self, captions: Sequence[str]) -> ScoreTable:
         """The scores of one caption per GIF: every metric, and `exact_match`.
 
-        METEOR is left out from the first time on that it fails.
+        After METEOR has failed once, it is left out.
         """
         examples = [
             Example(TokenizedCaption(text), group)
@@ -293,7 +297,7 @@ class Scorer:
             try:
                 columns += ScoreTable.of(examples, [self._meteor]).columns
             except MeteorError as error:
-                self._meteor, self.absence_of_meteor = None, str(error)
+                self._meteor, self.meteor_unavailable = None, str(error)
         pairs = zip(map(tokenize, captions), self._exact, strict=True)
         columns.append((_EXACT, [(float(text != "" and text in group),) for text, group in pairs]))
         return ScoreTable(table.num_examples, tuple(columns))
@@ -301,26 +305,28 @@ class Scorer:
 
 @contextmanager
 def open_scorer(references: Sequence[Sequence[str]], *, meteor: bool) -> Iterator[Scorer]:
-    """A scorer, with METEOR where that is asked for and can be had.
+    """A scorer, with METEOR if it is asked for and available.
 
     Raises:
         DescriptionError: no reference holds a word.
     """
     with ExitStack() as stack:
-        metric, absence = None, "" if meteor else "not asked for"
+        metric, unavailable = None, "" if meteor else "not asked for"
         if meteor:
             try:
                 metric = stack.enter_context(running_meteor())
             except MeteorError as error:
-                absence = str(error)
-        scorer = Scorer(references, metric, absence)
-        if len(scorer.wordless) == len(references):
-            raise DescriptionError("no reference holds a word: there is nothing to score against")
+                unavailable = str(error)
+        scorer = Scorer(references, metric, unavailable)
+        if len(scorer.empty_references) == len(references):
+            raise DescriptionError(
+                "no reference contains a word, so there is nothing to score against"
+            )
         yield scorer
 
 
 def warnings_of(names: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Where scores mean less than they seem to: one sentence each."""
+    """The reasons why scores mean less than they seem to, a sentence each."""
     warnings = warnings_of_metrics(len(names))
     if 2 <= len(names) < MIN_INTERVAL_EXAMPLES:
         warnings["intervals"] = (
@@ -329,7 +335,7 @@ def warnings_of(names: Sequence[str], references: Sequence[Sequence[str]]) -> di
         )
     if all(len(group) == 1 for group in references):
         warnings["references"] = (
-            "one a GIF: right captions in other words count as wrong, "
+            "one per GIF: right captions in other words count as wrong, "
             "and scores cannot be compared with those on several references"
         )
     return warnings

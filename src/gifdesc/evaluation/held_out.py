@@ -1,4 +1,4 @@
-"""A model and its held-out GIFs to scores."""
+"""Score a model on held-out GIFs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BATCH_GIFS = 32
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a model is scored on.
+    """The examples that a model is scored on.
 
     Attributes:
         examples: of the split that is scored.
@@ -46,7 +46,7 @@ class HeldOut:
         problems: one sentence for each file that cannot be used; `store` adds those whose numbers
             are not finite when it reads them.
         store: reads the feature files.
-        notes: one sentence for each thing a user should know that is no problem.
+        notes: other sentences for the user.
     """
 
     examples: list[Example]
@@ -95,7 +95,7 @@ def evaluate_model_folder(
         device: see `device.resolve_device`.
         config: how captions are searched for.
         against_path: captions of another system to compare with, as in `read_predictions`.
-        meteor: compute METEOR as well, where its program and Java are.
+        meteor: compute METEOR too, if its program and Java are installed.
         on_problem: gets a sentence for each file that cannot be used, when it is found.
 
     Raises:
@@ -134,7 +134,7 @@ def held_out_examples(
     split: Split = "test",
     splits_dir: Path | str | None = None,
 ) -> HeldOut:
-    """The examples that a model was not trained on, and those that it was.
+    """The examples of a split, and those that the model was trained on.
 
     Raises:
         FeatureError: the features are of another recipe than the model's.
@@ -153,11 +153,17 @@ def held_out_examples(
                 f"{features_dir}: the model was trained with split lists, so a hash "
                 "would hold out GIFs that it has seen; give the lists with --splits"
             )
-        log.warning("other lists than in training: the model may have seen some of these GIFs")
+        log.warning(
+            "other split lists than in training: the model may have been trained on these GIFs"
+        )
     notes = [*data.notes]
-    candidates = _never_met(checkpoint, data.splits[split], split, notes)
-    # Read whole, which training does only as it goes: one bad file must not end an evaluation.
-    examples = [one for one in candidates if data.store.read_or_none(one.features_path) is not None]
+    candidates = _not_trained_on(checkpoint, data.splits[split], split, notes)
+    # Read whole now, unlike in training: a damaged file must not end an evaluation.
+    examples = [
+        example
+        for example in candidates
+        if data.store.read_or_none(example.features_path) is not None
+    ]
     if not examples and len(candidates) < len(data.splits[split]):
         raise GifdescError(
             f"{features_dir}: the model was trained on all GIFs of the {split} split; add GIFs, or "
@@ -171,15 +177,15 @@ def held_out_examples(
     if data.feature_size != checkpoint.model.config.feature_size:
         raise GifdescError(
             f"{features_dir}: has {data.feature_size} features a frame, "
-            f"the model wants {checkpoint.model.config.feature_size}"
+            f"the model needs {checkpoint.model.config.feature_size}"
         )
     return HeldOut(examples, data.splits["train"], data.problems, data.store, notes)
 
 
-def _never_met(
+def _not_trained_on(
     checkpoint: Checkpoint, examples: list[Example], split: Split, notes: list[str]
 ) -> list[Example]:
-    """The examples of a split without those that the model was made with, which are noted."""
+    """The examples of a split without those that the model was trained on, which are noted."""
     record = None if checkpoint.folder is None else read_record(checkpoint.folder)
     if record is None:
         if split != "train" and checkpoint.training.split_by == "name":
@@ -190,11 +196,11 @@ def _never_met(
         return examples
     kept = record.held_out(examples, split)
     if len(kept) < len(examples):
-        names = {one.name for one in kept}
-        met = [one.name for one in examples if one.name not in names]
+        names = {example.name for example in kept}
+        known = [example.name for example in examples if example.name not in names]
         notes.append(
-            f"the model was trained on {len(met)} of the {len(examples)} GIFs of the {split} "
-            f"split, which are left out: {list_some(met)}"
+            f"the model was trained on {len(known)} of the {len(examples)} GIFs of the {split} "
+            f"split, which are left out: {list_some(known)}"
         )
     return kept
 
@@ -211,23 +217,23 @@ def evaluate_model(
     meteor: bool = False,
     split: Split | None = None,
 ) -> Evaluation:
-    """Caption held-out GIFs and score the captions, next to what they must be better than.
+    """Caption held-out GIFs and score the captions beside baselines.
 
     Args:
         checkpoint: the model; it is moved to `device`.
         examples: from `held_out_examples`.
         device: where to compute; see `device.resolve_device`.
         config: how captions are searched for.
-        training: from `held_out_examples`; without it there are no baselines but the blind one.
+        training: from `held_out_examples`; without it the blind control is the only baseline.
             GIFs whose feature files cannot be used are left out.
-        store: from `held_out_examples`, whose `problems` then name these; None for one of its own.
+        store: from `held_out_examples`, whose `problems` then name these; None for a new store.
         against: another system's captions by name, to compare with.
-        meteor: compute METEOR as well, where its program and Java are.
+        meteor: compute METEOR too, if its program and Java are installed.
         split: which of the model's splits the examples are, so that scores of `train` are marked.
 
     Raises:
         FeatureError: a feature file cannot be used.
-        DescriptionError: `against` names other GIFs, or no reference holds a word.
+        DescriptionError: `against` names other GIFs, or no reference contains a word.
     """
     device = resolve_device(device)
     checkpoint.model.to(device)
@@ -248,14 +254,14 @@ def evaluate_model(
     if num_cut:
         notes["cut_captions"] = (
             f"{num_cut} of the references are longer than {checkpoint.training.max_tokens} tokens; "
-            "the loss and the token accuracy are of what is before"
+            "the loss and the token accuracy ignore the rest"
         )
     size = checkpoint.model.config.feature_size
     store = store or FeatureStore(size, cache_bytes=0)
     encoding = checkpoint.recipe.encoding if checkpoint.recipe else "none"
     with wait_for("finding nearest GIFs"):
         nearest = nearest_captions(examples, training, size, store, encoding=encoding)
-    training = [one for one in training if not store.is_damaged(one.features_path)]
+    training = [example for example in training if not store.is_damaged(example.features_path)]
     baselines = _baselines(nearest, training, len(examples))
     for name in (NEAREST, MOST_COMMON):
         if name not in baselines:
@@ -268,7 +274,7 @@ def evaluate_model(
         loss=tokens.mean_loss,
         token_accuracy=tokens.accuracy,
         baselines=baselines,
-        training_captions=[caption for one in training for caption in one.captions],
+        training_captions=[caption for example in training for caption in example.captions],
         notes=notes,
         split=split,
     )
@@ -296,7 +302,7 @@ def _generate(
 def _score_tokens(
     checkpoint: Checkpoint, examples: Sequence[Example], device: torch.device
 ) -> tuple[TokenScores, int]:
-    """The scores, and how many captions were cut to the training's limit for them."""
+    """The scores, and how many captions were cut to the limit of the training."""
     training, tokenizer = checkpoint.training, checkpoint.tokenizer
     dataset = GIFDataset(examples, tokenizer, max_tokens=training.max_tokens)
     pad_to = training.max_tokens if training.objective == "reconstruction" else None
@@ -311,7 +317,7 @@ def _baselines(
 ) -> dict[str, list[str]]:
     baselines = {} if nearest is None else {NEAREST: nearest}
     if training:
-        common = most_common_caption([one.captions for one in training])
+        common = most_common_caption([example.captions for example in training])
         baselines[MOST_COMMON] = [common] * num_gifs
     return baselines
 

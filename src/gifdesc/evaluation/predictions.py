@@ -1,4 +1,4 @@
-"""Any system's captions, and the references to score them against."""
+"""Files of captions by any system, and of the references to score them against."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_predictions(path: Path, ids: Collection[str] | None = None) -> dict[str
     Args:
         path: JSON lines, or a table by its suffix `.tsv` or its first line.
         ids: what GIFs are called in the references; `names` says which of them a line's name
-            means. None leaves the names as they are.
+            means. None keeps the names as they are.
 
     Raises:
         DescriptionError: a line is of another form, two lines are of the same GIF, there is no
@@ -53,14 +53,14 @@ def read_predictions(path: Path, ids: Collection[str] | None = None) -> dict[str
     if unknown:
         raise unknown_ids(unknown, len(found), f"{path}: ", ids or ())
     if not found:
-        raise DescriptionError(f"{path}: holds no caption")
+        raise DescriptionError(f"{path}: contains no caption")
     return found
 
 
 def unknown_ids(
     unknown: Sequence[str], num_known: int, start: str = "", ids: Collection[str] = ()
 ) -> DescriptionError:
-    """What to raise where captions have no references; names of both are in it."""
+    """The error for captions without references; its message names examples of both."""
     if num_known:
         return DescriptionError(f"{start}no references for {list_some(unknown, 3)}")
     example = f"; the references are of GIFs such as {next(iter(ids))}" if ids else ""
@@ -104,10 +104,10 @@ def read_references(path: Path) -> dict[str, list[str]]:
 
 
 def _read_lines(path: Path) -> list[CaptionLine]:
-    """The lines of a file, but for those whose name is a malformed URL, which are warned of."""
+    """The lines of a file; a line whose name is a malformed URL is skipped with a warning."""
     lines = read_caption_lines(path, form_of(path))
     if not lines:
-        raise DescriptionError(f"{path}: holds no line")
+        raise DescriptionError(f"{path}: contains no line")
     kept = []
     for line in lines:
         if line.is_misnamed:
@@ -118,12 +118,12 @@ def _read_lines(path: Path) -> list[CaptionLine]:
 
 
 def _caption_of(path: Path, line: CaptionLine) -> str | None:
-    """The caption of a line of predictions, None where it has none."""
+    """The caption of a line of predictions; None if the line has no caption."""
     problem = line.problem
     if line.is_list:
         problem = "the caption is a list; a text is wanted"
     elif line.is_empty:
-        # An empty text is a caption; null, NaN and an error are none.
+        # An empty text is a caption; null, NaN and an error are not.
         return line.captions[0] if line.has_text else None
     if problem is not None:
         raise DescriptionError(f"{path}:{line.number}: {problem}")

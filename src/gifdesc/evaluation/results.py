@@ -1,4 +1,4 @@
-"""Captions with their references and scores: what an evaluation gives."""
+"""The results of an evaluation: captions with their references and scores."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ BASELINES = (BLIND, NEAREST, MOST_COMMON)
 
 @dataclass(frozen=True, kw_only=True)
 class Captioned:
-    """One GIF's caption beside what people said.
+    """The caption of a GIF, with its references.
 
     Attributes:
-        name: the GIF's.
-        caption: the system's, empty where it has none.
-        references: one or more by people.
+        name: the name of the GIF.
+        caption: of the system; empty if it has none.
+        references: captions by people, at least one.
         words: the caption word by word, with the weights over the frames where the model attends.
         doubts: why the caption is doubtful, a clause each; see `model.confidence`.
     """
@@ -46,10 +46,10 @@ class Captioned:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredCaption(Captioned):
-    """One GIF's caption with its scores.
+    """The caption of a GIF with its scores.
 
     Attributes:
-        scores: the metrics, and `exact_match` (0 or 1), of this example by itself.
+        scores: the metrics, and `exact_match` (0 or 1), of this example alone.
         baselines: baseline -> its caption for this GIF.
     """
 
@@ -58,7 +58,7 @@ class ScoredCaption(Captioned):
 
     @property
     def is_exact(self) -> bool:
-        """The caption equals a reference, case and punctuation apart."""
+        """Whether the caption equals a reference, except for case and punctuation."""
         return self.scores[EXACT_MATCH] == 1
 
     def to_json(self) -> dict[str, Any]:
@@ -88,12 +88,12 @@ class Evaluation:
         diversity: how varied the captions are.
         loss: cross-entropy per token in nats; None for captions without a model.
         token_accuracy: share of tokens predicted right given the words before.
-        against: metric -> how another system's captions differ; None where there is none.
-        notes: why something is None, and what else a reader must know.
+        against: metric -> the difference to another system; None without one.
+        notes: why a value is None, and other notes for the reader.
         split: which of a model's splits was scored; None for captions without a model.
-        warnings: where a score means less than it seems to, or the captions are no better than
-            what costs nothing.
-        captions: per example its name, caption, references and scores.
+        warnings: why a score means less than it seems to, or which baseline the captions do not
+            beat.
+        captions: the scored examples.
     """
 
     num_examples: int
@@ -138,7 +138,7 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float | None:
-        """Exponential of the loss, None where that is beyond any float."""
+        """Exponential of the loss; None if it is too large for a float."""
         try:
             return None if self.loss is None else math.exp(self.loss)
         except OverflowError:
@@ -146,7 +146,7 @@ class Evaluation:
 
     @property
     def visual_gain(self) -> Scores | None:
-        """What looking at the GIF contributes: each score minus the blind one."""
+        """The contribution of the GIF: each score minus that of the blind control."""
         if self.blind is None:
             return None
         return {name: _minus(self.scores[name], blind) for name, blind in self.blind.items()}
@@ -184,11 +184,15 @@ def write_per_example(path: Path, captions: Sequence[ScoredCaption]) -> None:
         GifdescError: the file cannot be written.
     """
     with writing(path):
-        write_json_lines(path, (one.to_json() for one in captions))
+        write_json_lines(path, (scored.to_json() for scored in captions))
 
 
 def _lists(intervals: dict[str, Interval] | None) -> dict[str, list[float]] | None:
-    return None if intervals is None else {name: list(one) for name, one in intervals.items()}
+    return (
+        None
+        if intervals is None
+        else {name: list(interval) for name, interval in intervals.items()}
+    )
 
 
 def _minus(score: float | None, other: float | None) -> float | None:
@@ -197,13 +201,13 @@ def _minus(score: float | None, other: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Diversity:
-    """What a set of captions has beside accuracy.
+    """The variety of a set of captions.
 
     Attributes:
         distinct_captions: different captions among all.
         vocabulary_size: different words in them, case and punctuation apart.
-        in_training: share of captions that stand word for word in the training set, case and
-            punctuation apart, in [0, 1]; None where no training set is known.
+        in_training: share of captions that equal a training caption, except for case and
+            punctuation, in [0, 1]; None without a training set.
         mean_length: words per caption.
     """
 
@@ -214,11 +218,11 @@ class Diversity:
 
 
 def diversity(captions: Sequence[str], training_captions: Collection[str] = ()) -> Diversity:
-    """How varied some captions are.
+    """The variety of some captions.
 
     Args:
-        captions: one or more, as written.
-        training_captions: what the system learnt from; empty where that is not known.
+        captions: as written, at least one.
+        training_captions: captions of the training set; empty if they are unknown.
     """
     texts = [tokenize(caption) for caption in captions]
     words = [word for text in texts for word in text.split()]
