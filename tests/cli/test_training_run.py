@@ -174,7 +174,7 @@ def test_the_splits_are_counted_and_a_lack_of_validation_is_said(world, model_di
     assert lack in everything
 
 
-def test_a_bad_file_is_said_once_whenever_it_is_found(world, model_dir, monkeypatch):
+def test_a_bad_file_is_reported_once_whenever_it_is_found(world, model_dir, monkeypatch):
     monkeypatch.setattr("gifdesc.data.training_data.READ_FIRST_FILES", 0)
     np.save(world.features_dir / "a.npy", np.ones(FEATURE_SIZE, np.float32))  # seen at once
     np.save(world.features_dir / "c.npy", np.full((3, FEATURE_SIZE), np.nan, np.float32))

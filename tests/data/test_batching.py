@@ -100,7 +100,7 @@ def test_batches_are_those_of_the_plan(dataset):
     pad_id = tiny_tokenizer().pad_id
     plan = [[5, 0], [], [3]]
     batches = list(iterate_batches(dataset, plan, pad_id=pad_id))
-    assert [batch.is_stand_in for batch in batches] == [False, True, False]
+    assert [batch.is_empty for batch in batches] == [False, True, False]
     for batch, indices in ((batches[0], [5, 0]), (batches[2], [3])):
         for row, index in enumerate(indices):
             item = dataset[index]
@@ -109,7 +109,7 @@ def test_batches_are_those_of_the_plan(dataset):
 
 
 @pytest.mark.parametrize("pad_to", [None, 20])
-def test_a_stand_in_is_computed_and_counts_nothing(dataset, pad_to):
+def test_an_empty_batch_is_computed_and_counts_nothing(dataset, pad_to):
     tokenizer = tiny_tokenizer()
     [batch] = iterate_batches(dataset, [[]], pad_id=tokenizer.pad_id, pad_to=pad_to)
     model = tiny_model(vocab_size=tokenizer.vocab_size)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from builders import dataset_of
-from gifdesc.data.dataset import GIFDataset, Item, collate, pad_features, stand_in
+from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch, pad_features
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.feature_store import FeatureStore
@@ -142,7 +142,7 @@ def test_a_batch_of_the_dataset_is_its_items_collated(tmp_path, tokenizer, pad_t
             one, other = getattr(batch, name), getattr(wanted, name)
             assert one.dtype == other.dtype
             assert torch.equal(one, other)
-        assert not batch.is_stand_in
+        assert not batch.is_empty
 
 
 def test_token_lengths_are_those_of_the_items(tmp_path, tokenizer):
@@ -165,7 +165,7 @@ def damaged_among(folder: Path, tokenizer: CaptionTokenizer, num_good: int, num_
     return GIFDataset(examples, tokenizer, store=store), store
 
 
-def test_a_damaged_file_is_left_out_of_its_batches_and_said_once(tmp_path, tokenizer):
+def test_a_damaged_file_is_left_out_of_its_batches_and_reported_once(tmp_path, tokenizer):
     dataset, store = damaged_among(tmp_path, tokenizer, num_good=2, num_bad=1)
     for _ in range(2):
         batch = dataset.batch([4, 0, 5, 3], pad_id=0)
@@ -177,25 +177,25 @@ def test_a_damaged_file_is_left_out_of_its_batches_and_said_once(tmp_path, token
     ]
 
 
-def test_a_batch_of_damaged_files_alone_is_a_stand_in(tmp_path, tokenizer):
+def test_a_batch_of_damaged_files_alone_is_empty(tmp_path, tokenizer):
     dataset, _ = damaged_among(tmp_path, tokenizer, num_good=2, num_bad=1)
     batch = dataset.batch([4, 5], pad_id=3, pad_to=9)
-    wanted = stand_in(5, pad_id=3, pad_to=9)
-    assert batch.is_stand_in
+    wanted = empty_batch(5, pad_id=3, pad_to=9)
+    assert batch.is_empty
     assert batch.features.shape == wanted.features.shape == (1, 1, 5)
     assert batch.tokens.tolist() == [[3] * 9]
     assert not batch.token_mask.any()
-    assert batch.to(torch.device("meta")).is_stand_in
+    assert batch.to(torch.device("meta")).is_empty
 
 
-def test_where_most_files_cannot_be_used_something_else_is_wrong(tmp_path, tokenizer):
+def test_too_many_unreadable_files_are_an_error(tmp_path, tokenizer):
     dataset, _ = damaged_among(tmp_path, tokenizer, num_good=10, num_bad=11)
     dataset.batch(list(range(40)), pad_id=0)
     with pytest.raises(FeatureError, match=r"11 of 21 feature files cannot be used.*10\.npy: "):
         dataset.batch([40, 41], pad_id=0)
 
 
-def test_the_reason_given_is_the_first_lost_files_own(tmp_path, tokenizer):
+def test_the_error_quotes_the_first_unreadable_file(tmp_path, tokenizer):
     """The store's problems may begin with those of descriptions."""
     dataset, store = damaged_among(tmp_path, tokenizer, num_good=0, num_bad=11)
     store.problems.add("notes.txt: not UTF-8")

@@ -13,7 +13,7 @@ from gifdesc.data.descriptions import Descriptions, read_descriptions
 from gifdesc.data.names import gif_key
 from gifdesc.errors import DescriptionError
 
-WANTED = "a text or a list of texts is wanted"
+WANTED = "a text or a list of texts is needed"
 DIFFER = "`caption` and `captions` differ; leave one out"
 TWO_NAMES = "`path` c/d.gif and `id` a name two GIFs; leave one out"
 
@@ -114,7 +114,7 @@ def test_a_number_is_a_name_and_one_string_is_one_caption(tmp_path):
         ('{"id": "a", "caption": null}', "no caption"),
         ('{"id": "a", "caption": NaN}', "no caption"),
         ('{"path": "a", "error": "not a GIF"}', "no caption (not a GIF)"),
-        ('{"id": "a", "captions": [1]}', f"`captions` holds a number; {WANTED}"),
+        ('{"id": "a", "captions": [1]}', f"`captions` contains a number; {WANTED}"),
         ('{"id": "a", "captions": 5}', f"`captions` is a number; {WANTED}"),
         ('{"id": "a", "captions": {"x": 1}}', f"`captions` is an object; {WANTED}"),
         ('{"id": "a", "caption": "x", "captions": ["y"]}', DIFFER),
@@ -125,7 +125,7 @@ def test_a_number_is_a_name_and_one_string_is_one_caption(tmp_path):
         ('{"id": null, "caption": "x"}', "needs `id` and `caption` or `captions`"),
     ],
 )
-def test_a_json_line_that_is_none_is_named_and_the_rest_is_used(tmp_path, line, problem):
+def test_an_invalid_json_line_is_reported_and_the_rest_is_used(tmp_path, line, problem):
     write(tmp_path, d_jsonl=f'{{"id": "b", "caption": "good"}}\n\n{line}\n')
     descriptions = read_descriptions(tmp_path)
     assert descriptions.captions == {"b": ["good"]}
@@ -262,13 +262,13 @@ def test_several_names_of_one_gif_agree(tmp_path, row, key):
     assert list(read_descriptions(tmp_path).captions) == [key]
 
 
-def test_urls_that_only_their_queries_tell_apart_are_refused_by_name(tmp_path):
+def test_urls_that_differ_only_in_their_query_are_refused(tmp_path):
     urls = [f"https://x.example/view.gif?id={number}" for number in (1, 2)]
     write(tmp_path, t_tsv="".join(f"{url}\tno\n" for url in urls) + "b.gif\tyes\n")
     descriptions = read_descriptions(tmp_path)
     assert descriptions.captions == {"b": ["yes"]}
     [problem] = descriptions.problems
-    assert f":2: {urls[1]} and {urls[0]} differ only in what follows" in problem
+    assert f":2: {urls[1]} and {urls[0]} differ only after" in problem
 
 
 def test_names_in_two_unicode_forms_are_one(tmp_path):
@@ -296,9 +296,11 @@ def test_a_file_of_another_form_is_called_what_it_is(tmp_path, name, text, kind)
     assert str(caught.value) == f"{path}: {kind}, which is not read; {FORMS_READ}"
 
 
-def test_a_folder_of_nothing_but_another_form_names_it(tmp_path):
+def test_a_folder_of_unread_formats_names_a_file(tmp_path):
     write(tmp_path, captions_csv="a.gif,x\n")
-    with pytest.raises(DescriptionError, match=r"it holds captions\.csv, which is not read in a f"):
+    with pytest.raises(
+        DescriptionError, match=r"it contains captions\.csv, which is not read in a f"
+    ):
         read_descriptions(tmp_path)
 
 

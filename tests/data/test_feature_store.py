@@ -48,7 +48,7 @@ def test_what_has_no_room_is_read_anew_and_the_rest_kept(tmp_path, reads):
     assert "".join(reads) == "abc" + "c" + "c"
 
 
-def test_without_room_all_is_read_anew(tmp_path, reads):
+def test_without_a_cache_every_read_reads_the_file(tmp_path, reads):
     path = write(tmp_path, "a")
     store = FeatureStore(5, cache_bytes=0)
     store.read(path)
@@ -56,7 +56,7 @@ def test_without_room_all_is_read_anew(tmp_path, reads):
     assert reads == ["a", "a"]
 
 
-def test_a_damaged_file_is_refused_each_time_and_said_once(tmp_path, reads):
+def test_a_damaged_file_is_refused_each_time_and_reported_once(tmp_path, reads):
     path = write(tmp_path, "a", np.nan)
     problems = Problems(["one from before"])
     store = FeatureStore(5, problems=problems)

@@ -44,7 +44,7 @@ def test_empty_lines_do_not_count(tmp_path):
         ('{"id": "a", "caption": ["x"]}\n', ":1: the caption is a list; a text is wanted"),
         (
             '{"id": "a", "caption": 5}\n',
-            ":1: `caption` is a number; a text or a list of texts is wanted",
+            ":1: `caption` is a number; a text or a list of texts is needed",
         ),
         (
             '[{"image_id": 1, "caption": "x"},\n {"image_id": 2, "caption": "y"}]',
@@ -73,7 +73,7 @@ def test_a_line_of_another_form_is_named(tmp_path, text, wanted):
         ([], "no caption"),
         (None, "no caption"),
         ([None, " "], "no caption"),
-        ([1], "`captions` holds a number; a text or a list of texts is wanted"),
+        ([1], "`captions` contains a number; a text or a list of texts is needed"),
     ],
 )
 def test_references_without_captions_are_named(tmp_path, captions, problem):

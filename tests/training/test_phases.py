@@ -58,7 +58,7 @@ def test_the_processes_share_the_items_of_every_batch(dataset):
         list(phase_of(dataset, world=World(rank=rank, size=2)).batches(plan)) for rank in (0, 1)
     ]
     for planned, *parts in zip(plan, *shares, strict=True):
-        indices = [index for part in parts if not part.is_stand_in for index in part.indices]
+        indices = [index for part in parts if not part.is_empty for index in part.indices]
         assert sorted(indices) == sorted(planned)
 
 

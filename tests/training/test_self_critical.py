@@ -10,7 +10,7 @@ from torch import nn
 
 from builders import CAPTIONS, dataset_of, tiny_model, tiny_tokenizer
 from gifdesc.config import TrainingConfig
-from gifdesc.data.dataset import Batch, stand_in
+from gifdesc.data.dataset import Batch, empty_batch
 from gifdesc.data.examples import Example
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption
 from gifdesc.model.dropout import example_seeds
@@ -220,9 +220,9 @@ def test_equal_rewards_give_no_gradient():
     assert model.logits.grad.abs().max() == 0
 
 
-def test_a_stand_in_counts_nothing():
+def test_an_empty_batch_counts_nothing():
     model = tiny_model(vocab_size=TOKENIZER.vocab_size, feature_size=4).train()
-    batch = stand_in(4, pad_id=TOKENIZER.pad_id)
+    batch = empty_batch(4, pad_id=TOKENIZER.pad_id)
     reward = CiderReward(EXAMPLES, TOKENIZER, 128)
     seeds = example_seeds(0, 1, batch.indices, "samples")
     loss = self_critical_loss(model, batch, reward, TOKENIZER, seeds=seeds, num_samples=2)

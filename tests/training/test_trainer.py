@@ -8,7 +8,7 @@ import torch
 
 from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, dataset_of, tiny_model, tiny_tokenizer
 from gifdesc.config import TrainingConfig
-from gifdesc.data.dataset import stand_in
+from gifdesc.data.dataset import empty_batch
 from gifdesc.errors import TrainingError
 from gifdesc.training.distributed import World
 from gifdesc.training.phases import CrossEntropyPhase
@@ -167,10 +167,10 @@ def test_gradients_of_the_step_before_are_gone(dataset):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_of_nothing_but_a_stand_in_moves_no_weight_by_its_gradient(dataset):
+def test_an_empty_batch_has_no_gradient(dataset):
     setting = Setting(dataset, replace(CONFIG, weight_decay=0.0))
     before = setting.weights()
-    batch = stand_in(48, pad_id=TOKENIZER.pad_id)
+    batch = empty_batch(48, pad_id=TOKENIZER.pad_id)
     sums = setting.trainer.step(batch, setting.loss_of, 0.01)
     assert sums.tolist() == [0, 0]
     assert torch.equal(setting.weights(), before)

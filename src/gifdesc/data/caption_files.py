@@ -1,4 +1,4 @@
-"""Files of captions, whoever wrote them, line by line: plain text, TSV, JSON lines."""
+"""Files of captions, line by line: plain text, TSV, JSON lines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CaptionLine:
         name: of the GIF, as the file has it.
         captions: as the file has them; an empty text for each that is null.
         has_text: whether the file has a text for the caption, be it empty.
-        is_list: whether these come from a list, be it of one.
+        is_list: whether these come from a list, even of a single caption.
         problem: why the line cannot be used, None where it can.
         is_empty: whether all that the line lacks is a caption.
         is_misnamed: whether its name can mean no GIF.
@@ -131,7 +131,7 @@ def _numbered(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _checked(line: CaptionLine) -> CaptionLine:
-    """The line, with what is wrong with its name."""
+    """The line, with the problem of its name."""
     if line.name and line.problem is None and (problem := name_problem(line.name)):
         return replace(line, problem=problem, is_misnamed=True)
     return line
@@ -186,7 +186,7 @@ def _cell(cell: str) -> str:
 
 
 def _other_json(text: str) -> str | None:
-    """What a JSON text is that does not hold one object a line; None where it does."""
+    """A description of a JSON text without an object on each line; None if it has that form."""
     first = next((line for _, line in _numbered(text)), "")
     if not first.lstrip().startswith(("{", "[")):
         return None
@@ -198,13 +198,13 @@ def _other_json(text: str) -> str | None:
     if isinstance(value, dict):
         return "COCO annotations (JSON)" if _COCO_KEYS & set(value) else None
     if isinstance(value, list):
-        is_coco = any(isinstance(one, dict) and "image_id" in one for one in value)
+        is_coco = any(isinstance(item, dict) and "image_id" in item for item in value)
         return "a COCO results list (JSON)" if is_coco else "a JSON list"
     return None
 
 
 def _parsed(text: str) -> object:
-    """A JSON value, None for what is none."""
+    """A JSON value; None for invalid JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -227,12 +227,12 @@ def _json_line(number: int, text: str) -> CaptionLine:
     value, problem = _captions_of(row)
     if problem is not None:
         return CaptionLine(number, name, problem=problem)
-    captions = tuple("" if _is_nothing(one) else one for one in value)
+    captions = tuple("" if _is_nothing(text) else text for text in value)
     line = CaptionLine(
         number,
         name,
         captions,
-        has_text=any(isinstance(one, str) for one in value),
+        has_text=any(isinstance(text, str) for text in value),
         is_list=isinstance(row.get("captions", row.get("caption")), list),
     )
     if any(caption.strip() for caption in captions):
@@ -254,8 +254,10 @@ def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             return "", f"`{key}` is {_kind(value)}; a name is wanted"
         names[key] = str(value)
-    # A path says more than a bare name, and which file it is more than a URL.
-    key = max(names, key=lambda one: (not gif_key(names[one]).startswith("//"), _depth(names[one])))
+    # A path identifies a file better than a bare name, and a local path better than a URL.
+    key = max(
+        names, key=lambda each: (not gif_key(names[each]).startswith("//"), _depth(names[each]))
+    )
     for other, name in names.items():
         if name != names[key] and NameIndex([names[key]]).find(name) is None:
             return "", f"`{key}` {names[key]} and `{other}` {name} name two GIFs; leave one out"
@@ -267,7 +269,7 @@ def _depth(name: str) -> int:
 
 
 def _captions_of(row: Mapping[str, Any]) -> tuple[list[Any], str | None]:
-    """The captions of an object, None or NaN among them, or why it has none."""
+    """The captions of an object, None or NaN among them, or the reason why it has none."""
     if "caption" not in row and "captions" not in row:
         return [], _NEEDS
     key = "caption" if _is_nothing(row.get("captions")) else "captions"
@@ -275,10 +277,10 @@ def _captions_of(row: Mapping[str, Any]) -> tuple[list[Any], str | None]:
     values = value if isinstance(value, list) else [value]
     if key == "captions" and not _is_nothing(row.get("caption")) and row["caption"] not in values:
         return [], "`caption` and `captions` differ; leave one out"
-    for one in values:
-        if not isinstance(one, str) and not _is_nothing(one):
-            holds = "holds" if isinstance(value, list) else "is"
-            return [], f"`{key}` {holds} {_kind(one)}; a text or a list of texts is wanted"
+    for text in values:
+        if not isinstance(text, str) and not _is_nothing(text):
+            contains = "contains" if isinstance(value, list) else "is"
+            return [], f"`{key}` {contains} {_kind(text)}; a text or a list of texts is needed"
     return values, None
 
 

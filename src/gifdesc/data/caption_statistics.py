@@ -57,7 +57,7 @@ class CaptionStatistics:
         return math.ceil(LIMIT_FACTOR * self.longest)
 
     def is_repetitive(self, tokens: Sequence[int]) -> bool:
-        """Whether a caption repeats itself beyond what the training captions do.
+        """Whether a caption repeats itself more than the training captions do.
 
         Args:
             tokens: without start and end token.
@@ -79,7 +79,7 @@ class CaptionStatistics:
         Args:
             captions: tokens of each, without start and end token; one caption or more.
             spellings: of each word that should not end a caption, the tokens that spell it.
-            least_repeats: what `repeats` is at least.
+            least_repeats: the minimum of `repeats`.
         """
         longest, repeats, pairs = 0, [], []
         words = [(tokens, word) for word, ways in (spellings or {}).items() for tokens in ways]
@@ -115,7 +115,7 @@ class CaptionStatistics:
 
 
 def repeats_in_a_row(tokens: Sequence[int]) -> int:
-    """The most times in a row that a token, or a phrase of up to 4 tokens, is said; at least 1.
+    """The most times in a row that a token, or a phrase of up to 4 tokens, occurs; at least 1.
 
     It is 3 for `a cat cat cat` and 2 for `a cat and a cat and a dog`.
     """

@@ -34,7 +34,7 @@ def group_by_digest(digests: Sequence[Collection[str]]) -> list[int]:
     """The group of each item: items that share a digest, directly or through others, share one.
 
     Args:
-        digests: of each item one or more.
+        digests: of each item, at least one.
 
     Returns:
         For each item the index of the first item of its group.
@@ -50,6 +50,6 @@ def group_by_digest(digests: Sequence[Collection[str]]) -> list[int]:
     first_with: dict[str, int] = {}
     for index, item in enumerate(digests):
         for digest in item:
-            one, other = root(index), root(first_with.setdefault(digest, index))
-            parents[max(one, other)] = min(one, other)
+            own, other = root(index), root(first_with.setdefault(digest, index))
+            parents[max(own, other)] = min(own, other)
     return [root(index) for index in range(len(digests))]

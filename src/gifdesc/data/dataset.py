@@ -24,7 +24,7 @@ from gifdesc.text.english import DANGLING_WORDS
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.unspaced import is_unspaced_text
 
-_MOST_LOST = 10
+_MAX_UNREADABLE = 10
 _ENCODED_AT_ONCE = 8192
 
 
@@ -46,7 +46,7 @@ class Batch:
         tokens: int64 (B, L).
         token_mask: bool (B, L), True for tokens and False for padding, on the CPU.
         indices: numbers of the B items in their dataset.
-        is_stand_in: nothing in it counts (see `stand_in`).
+        is_empty: nothing in it counts (see `empty_batch`).
     """
 
     features: Tensor
@@ -54,13 +54,13 @@ class Batch:
     tokens: Tensor
     token_mask: Tensor
     indices: tuple[int, ...] = ()
-    is_stand_in: bool = False
+    is_empty: bool = False
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device.
 
-        Lengths and mask stay on the CPU: from there the shapes of what follows are known without
-        waiting for the device.
+        Lengths and mask stay on the CPU, so that the shapes of what follows need no wait for the
+        device.
         """
         return replace(
             self,
@@ -88,7 +88,7 @@ class GIFDataset(Dataset[Item]):
         tokenizer: turns captions into tokens, once.
         max_tokens: captions are cut to this many tokens, start and end included.
         feature_size: D that every file must have, None for any.
-        store: reads the files; None for one of its own.
+        store: reads the files; None for a new store.
 
     Attributes:
         token_lengths: tokens of every item.
@@ -108,9 +108,9 @@ class GIFDataset(Dataset[Item]):
         self._tokenizer = tokenizer
         self._store = store or FeatureStore(feature_size)
         self._feature_size = feature_size or self._store.feature_size
-        num_captions = [len(one.captions) for one in self.examples]
+        num_captions = [len(example.captions) for example in self.examples]
         self._example_of = np.repeat(np.arange(len(self.examples)), num_captions)
-        captions = [caption for one in self.examples for caption in one.captions]
+        captions = [caption for example in self.examples for caption in example.captions]
         self.token_lengths: list[int] = []
         self.num_cut = 0
         # One array in place of a list a caption, and few of these at a time: less memory.
@@ -127,13 +127,13 @@ class GIFDataset(Dataset[Item]):
             parts.append(np.fromiter(chain.from_iterable(encoded), np.int32))
         self._tokens = np.concatenate(parts)
         self._token_ends = np.cumsum([0, *self.token_lengths])
-        self._lost: dict[int, FeatureError] = {}
+        self._unreadable: dict[int, FeatureError] = {}
 
     def caption_statistics(self) -> CaptionStatistics:
-        """What the captions are like, as they were cut."""
+        """The statistics of the captions, as they were cut."""
         spellings = {word: self._tokenizer.spellings(word) for word in DANGLING_WORDS}
         captions = (self._tokens_of(index)[1:-1].tolist() for index in range(len(self)))
-        texts = (caption for one in self.examples for caption in one.captions)
+        texts = (caption for example in self.examples for caption in example.captions)
         num_unspaced = sum(map(is_unspaced_text, texts))
         # Tokens are characters there, and words such as 慢慢 double one.
         least_repeats = 2 if 2 * num_unspaced > len(self) else 1
@@ -155,8 +155,8 @@ class GIFDataset(Dataset[Item]):
     def batch(self, indices: Sequence[int], *, pad_id: int, pad_to: int | None = None) -> Batch:
         """Items padded to a batch, without those whose feature file cannot be used.
 
-        What the store finds of these it adds to its `problems`. Where no item is left there is
-        a stand-in.
+        The store adds these files to its `problems`. If no item is left, the batch is an
+        `empty_batch`.
 
         Args:
             indices: item numbers.
@@ -165,7 +165,7 @@ class GIFDataset(Dataset[Item]):
 
         Raises:
             FeatureError: by now more than 10 feature files, and more than half of all, could
-                not be used: it is not single files that are damaged.
+                not be used, so that the cause is not single damaged files.
         """
         features: list[npt.NDArray[np.float32]] = []
         tokens: list[npt.NDArray[np.int32]] = []
@@ -174,12 +174,12 @@ class GIFDataset(Dataset[Item]):
             try:
                 features.append(self._store.read(self._example(index).features_path))
             except FeatureError as error:
-                self._lose(int(self._example_of[index]), error)
+                self._record_unreadable(int(self._example_of[index]), error)
             else:
                 tokens.append(self._tokens_of(index))
                 kept.append(index)
         if not features:
-            return stand_in(self._feature_size or 1, pad_id=pad_id, pad_to=pad_to)
+            return empty_batch(self._feature_size or 1, pad_id=pad_id, pad_to=pad_to)
         batch = _batch(features, tokens, pad_id=pad_id, pad_to=pad_to)
         return replace(batch, indices=tuple(kept))
 
@@ -189,12 +189,12 @@ class GIFDataset(Dataset[Item]):
     def _tokens_of(self, index: int) -> npt.NDArray[np.int32]:
         return self._tokens[self._token_ends[index] : self._token_ends[index + 1]]
 
-    def _lose(self, example_index: int, error: FeatureError) -> None:
-        self._lost.setdefault(example_index, error)
-        if len(self._lost) > max(_MOST_LOST, len(self.examples) // 2):
-            first = next(iter(self._lost.values()))
+    def _record_unreadable(self, example_index: int, error: FeatureError) -> None:
+        self._unreadable.setdefault(example_index, error)
+        if len(self._unreadable) > max(_MAX_UNREADABLE, len(self.examples) // 2):
+            first = next(iter(self._unreadable.values()))
             raise FeatureError(
-                f"{len(self._lost)} of {len(self.examples)} feature files cannot be used, "
+                f"{len(self._unreadable)} of {len(self.examples)} feature files cannot be used, "
                 f"the first because of {first}"
             ) from first
 
@@ -205,7 +205,7 @@ def collate(items: Sequence[Item], *, pad_id: int, pad_to: int | None = None) ->
     gifdesc itself reads batches with `GIFDataset.batch`, which leaves out damaged files.
 
     Args:
-        items: one or more.
+        items: at least one.
         pad_id: the token that fills up.
         pad_to: tokens to fill up to; None for the longest caption of the batch.
     """
@@ -214,21 +214,21 @@ def collate(items: Sequence[Item], *, pad_id: int, pad_to: int | None = None) ->
     return _batch(features, tokens, pad_id=pad_id, pad_to=pad_to)
 
 
-def stand_in(feature_size: int, *, pad_id: int, pad_to: int | None = None) -> Batch:
-    """A batch of one made-up item without tokens, for a process that has no share of a batch.
+def empty_batch(feature_size: int, *, pad_id: int, pad_to: int | None = None) -> Batch:
+    """A batch of one artificial item without tokens, for a process without a share of a batch.
 
     It has one frame of zeros and at least two positions, all padding: a model computes it like
-    any other batch, and neither loss nor gradient comes of it.
+    any other batch, and it contributes neither loss nor gradient.
     """
     tokens = torch.full((1, max(2, pad_to or 0)), pad_id)
     features = torch.zeros(1, 1, feature_size)
     mask = torch.zeros_like(tokens, dtype=torch.bool)
-    return Batch(features, torch.ones(1, dtype=torch.long), tokens, mask, (0,), is_stand_in=True)
+    return Batch(features, torch.ones(1, dtype=torch.long), tokens, mask, (0,), is_empty=True)
 
 
 def pad_features(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Features (T, D) of several GIFs as one (B, T, D), and their lengths (B,)."""
-    return _padded([one.numpy() for one in features])
+    return _padded([vectors.numpy() for vectors in features])
 
 
 def _batch(
@@ -239,21 +239,21 @@ def _batch(
     pad_to: int | None,
 ) -> Batch:
     padded_features, lengths = _padded(features)
-    num_tokens = np.array([len(one) for one in tokens])
+    num_tokens = np.array([len(ids) for ids in tokens])
     padded_tokens = np.full((len(tokens), max(num_tokens.max(), pad_to or 0)), pad_id)
-    for row, one in zip(padded_tokens, tokens, strict=True):
-        row[: len(one)] = one
+    for row, ids in zip(padded_tokens, tokens, strict=True):
+        row[: len(ids)] = ids
     mask = np.arange(padded_tokens.shape[1]) < num_tokens[:, None]
     return Batch(padded_features, lengths, torch.from_numpy(padded_tokens), torch.from_numpy(mask))
 
 
 def _padded(features: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
-    """Matrices (T, D) as one tensor (B, T, D) with zeros behind, and their lengths (B,)."""
-    lengths = [len(one) for one in features]
+    """Matrices (T, D) as one tensor (B, T, D) padded with zeros, and their lengths (B,)."""
+    lengths = [len(vectors) for vectors in features]
     padded = np.empty((len(features), max(lengths), features[0].shape[1]), np.float32)
-    for row, one in zip(padded, features, strict=True):
-        row[: len(one)] = one
-        row[len(one) :] = 0.0
+    for row, vectors in zip(padded, features, strict=True):
+        row[: len(vectors)] = vectors
+        row[len(vectors) :] = 0.0
     return torch.from_numpy(padded), torch.tensor(lengths)
 
 
@@ -317,7 +317,7 @@ def share_of_plan(plan: Plan, rank: int, world_size: int) -> Plan:
     """One process's share of every batch: together the processes compute the same batches.
 
     A batch with fewer items than processes leaves some of them an empty share, which
-    `iterate_batches` turns into a stand-in, so that all take the same number of steps.
+    `iterate_batches` turns into an empty batch, so that all take the same number of steps.
 
     Args:
         plan: of all processes.
@@ -361,7 +361,7 @@ def feature_statistics(
     Args:
         examples: the training split. Files that cannot be used are left out.
         feature_size: D.
-        store: reads the files; None for one of its own.
+        store: reads the files; None for a new store.
     """
     store = store or FeatureStore(feature_size, cache_bytes=0)
     if len(examples) > MAX_FILES:

@@ -21,7 +21,7 @@ from gifdesc.system.files import find_files
 TEXT_SUFFIX = ".txt"
 TABLE_SUFFIXES = (".tsv", ".jsonl", ".ndjson")
 _UNREAD_SUFFIXES = (".csv", ".json", ".xlsx", ".parquet")
-"""Endings of what people keep captions in and a folder is not searched for."""
+"""Endings of files that may contain captions, but are not read in a folder."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Descriptions:
     """The captions of many GIFs.
 
     Attributes:
-        captions: per key one or more captions, in file order.
+        captions: per key at least one caption, in file order.
         problems: one sentence for each file or line that could not be used.
         misnamed: those of `problems` that are of a line whose name can mean no GIF.
     """
@@ -57,7 +57,7 @@ class Descriptions:
             self._clashing.add(key)
             self.captions.pop(key, None)
             raise DescriptionError(
-                f"{name} and {other} differ only in what follows the question mark, so neither is "
+                f"{name} and {other} differ only after the question mark, so neither is "
                 "used; name the GIFs by their files"
             )
         cleaned = [" ".join(caption.split()) for caption in captions]
@@ -109,7 +109,7 @@ def read_description_file(path: Path, name: str, *, is_alone: bool = False) -> l
 def read_descriptions(path: Path) -> Descriptions:
     """Read a folder of `.txt`, `.tsv` and `.jsonl` files, or one such file.
 
-    A text file holds one description a line and is named like its GIF. A TSV line is
+    A text file contains one description per line and is named like its GIF. A TSV line is
     `url-or-name<TAB>sentence`. A JSON line has `id` (or `image_id`, `path`, `gif`, `name`, `url`)
     and `caption` or `captions`.
 
@@ -118,18 +118,18 @@ def read_descriptions(path: Path) -> Descriptions:
     """
     check_descriptions_path(path)
     descriptions = Descriptions()
-    for one, name in description_files(path):
+    for file_path, name in description_files(path):
         try:
-            lines = read_description_file(one, name, is_alone=path.is_file())
+            lines = read_description_file(file_path, name, is_alone=path.is_file())
         except DescriptionError as error:
             descriptions.problems.append(str(error))
             continue
         if not lines:
-            descriptions.problems.append(f"{one}: empty")
+            descriptions.problems.append(f"{file_path}: empty")
         for line in lines:
             problem = add_line(descriptions, line)
             if problem is not None:
-                descriptions.problems.append(f"{one}:{line.number}: {problem}")
+                descriptions.problems.append(f"{file_path}:{line.number}: {problem}")
             if problem is not None and line.is_misnamed:
                 descriptions.misnamed.append(descriptions.problems[-1])
     if not descriptions.captions:
@@ -146,7 +146,7 @@ def _is_table(lines: Sequence[str]) -> bool:
 
 
 def add_line(descriptions: Descriptions, line: CaptionLine) -> str | None:
-    """Add a line's captions to its GIF's; what is wrong where that cannot be."""
+    """Add a line's captions to those of its GIF; the problem of the line, or None."""
     if line.problem is not None:
         return line.problem
     try:
@@ -157,7 +157,7 @@ def add_line(descriptions: Descriptions, line: CaptionLine) -> str | None:
 
 
 def _nothing_read(path: Path, problems: Sequence[str]) -> str:
-    """What to do about a file or folder without any description."""
+    """The message about a file or folder without any description."""
     if path.is_file() and problems:
         return problems[0]
     if problems:
@@ -166,7 +166,7 @@ def _nothing_read(path: Path, problems: Sequence[str]) -> str:
     if other:
         more = f" and {len(other) - 1} more" if len(other) > 1 else ""
         return (
-            f"{path}: no descriptions here; it holds {other[0]}{more}, which is not read in a "
+            f"{path}: no descriptions here; it contains {other[0]}{more}, which is not read in a "
             f"folder; {FORMS_READ}"
         )
     return f"{path}: no descriptions here; {FORMS_READ}, or .txt files named like their GIFs"

@@ -30,8 +30,8 @@ class Example:
     Attributes:
         name: the GIF's key (data/names.py).
         features_path: where its features are.
-        captions: one or more.
-        digests: of its content (data/content_digests.py), as far as they are known.
+        captions: at least one.
+        digests: of its content (data/content_digests.py), if they are known.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What feature files and descriptions have in common, and what they have not.
+    """The pairs of feature files and descriptions, and those without a partner.
 
     Attributes:
         examples: sorted by name.
@@ -72,17 +72,17 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     }
     examples, without_description, used = [], [], set()
     features = find_files(features_dir, (FEATURES_SUFFIX,))
-    names = [gif_key(entries[one].source if one in entries else one) for one in features]
+    names = [gif_key(entries[path].source if path in entries else path) for path in features]
     matches = descriptions.match(names)
-    for one, name, key in zip(features, names, matches.found, strict=True):
+    for path, name, key in zip(features, names, matches.found, strict=True):
         if key is None:
             without_description.append(name)
         else:
             used.add(key)
-            sha256 = entries[one].sha256 if one in entries else None
+            sha256 = entries[path].sha256 if path in entries else None
             digests = () if sha256 is None else (gif_digest(sha256),)
             captions = tuple(descriptions.captions[key])
-            examples.append(Example(name, features_dir / one, captions, digests))
+            examples.append(Example(name, features_dir / path, captions, digests))
     if not features:
         raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
     without_features = sorted(set(descriptions.captions) - used)
@@ -95,7 +95,7 @@ class UsableExamples:
 
     Attributes:
         examples: those whose files can be used.
-        feature_size: D: what most files have; of sizes that equally many have, the greatest.
+        feature_size: D of most files; of equally frequent sizes, the greatest.
         problems: one sentence for each file that cannot be used.
         num_converted: files of other numbers than float32, by dtype: `float16`, `float64`.
     """

@@ -49,13 +49,13 @@ Status = Literal["ok", "truncated", "failed"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestEntry:
-    """What became of one GIF: a line of manifest.jsonl.
+    """The result of extracting a GIF: a line of manifest.jsonl.
 
     Attributes:
         source: its path under the given folder.
         status: `ok`; `truncated`, a good beginning was used; `failed`, no feature file.
         error: the reason where the status is not `ok`.
-        note: anything else worth knowing, such as another format under a .gif name.
+        note: a remark, such as another format under a .gif name.
         size_bytes: of the file.
         sha256: of the file's bytes, hexadecimal.
         num_frames: in the file.
@@ -100,12 +100,12 @@ class ManifestEntry:
         return cls(**kept)
 
 
-_ENTRY_KEYS = {one.name: None for one in fields(ManifestEntry)}
+_ENTRY_KEYS = {known.name: None for known in fields(ManifestEntry)}
 """A dict for its order and quick look-up: a manifest may have 100,000 entries."""
 
 
 def features_name(source: str) -> str:
-    """Where a GIF's features lie under the features folder: its own path and `.npy`.
+    """The path of a GIF's features under the features folder: its own path and `.npy`.
 
     A file name that would grow too long for the file system ends in a hash of itself instead.
     """
@@ -169,7 +169,7 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
 
     Raises:
         FeatureError: the folder has another recipe (the differing field is named), or it holds
-            feature files of which nobody knows how they were made.
+            feature files of unknown origin.
         OSError: the folder cannot be written.
     """
     present = read_recipe(features_dir)
@@ -199,7 +199,7 @@ def check_same_recipe(present: FeatureRecipe, wanted: FeatureRecipe, who: str) -
 
 
 def _option_for(name: str, value: object) -> str:
-    """How `extract` is told a field of the recipe; nothing for fields without an option."""
+    """The option of `extract` for a field of the recipe; empty for fields without an option."""
     option = _EXTRACT_OPTIONS.get(name)
     return f" (extract {option} {value})" if option else ""
 
@@ -208,7 +208,7 @@ class Manifest:
     """The manifest of a features folder: the last line about a GIF is the one that counts."""
 
     def __init__(self, features_dir: Path) -> None:
-        """Read what is there.
+        """Read the manifest of the folder.
 
         Raises:
             FeatureError: the manifest is damaged.
@@ -217,7 +217,7 @@ class Manifest:
         self.entries: dict[str, ManifestEntry] = {}
         try:
             rows = read_json_lines(self._path) if self._path.exists() else []
-            # The next line must not be joined to one that a killed run left without its end.
+            # The next line must not be joined to a line that a killed run left unfinished.
             self._is_cut = _is_cut(self._path)
             for row in rows:
                 entry = ManifestEntry.from_json(row)
@@ -246,7 +246,7 @@ class Manifest:
         self.compact()
 
     def compact(self) -> None:
-        """Rewrite the file with one line per GIF, sorted by source, unless that is what it is."""
+        """Rewrite the file with one line per GIF, sorted by source, unless it is so."""
         if self._is_compact and self._path.exists():
             return
         rows = (self.entries[source].to_json() for source in sorted(self.entries))
@@ -272,12 +272,12 @@ _MAX_FLOAT_BYTES = 8
 """Longer floating-point numbers differ from machine to machine."""
 
 _MAX_HEADER_BYTES = 10_000
-"""As in numpy, which parses no longer one."""
+"""As in numpy, which parses no longer header."""
 
 
 @dataclass(frozen=True)
 class MatrixHeader:
-    """What stands before a matrix's numbers.
+    """The header before the numbers of a matrix.
 
     Attributes:
         shape: rows and columns, each 1 or more.
@@ -383,7 +383,7 @@ def _header_end(path: Path, start: bytes) -> int:
 
 @lru_cache(maxsize=1024)
 def _parse(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """What a header says: it is the same in most files of a folder, and parsed once."""
+    """The fields of a header, parsed once: most files of a folder have the same header."""
     stream = BytesIO(header)
     version, _ = np.lib.format.read_magic(stream)
     # Version 3 differs from 2 in the encoding of field names alone, and a matrix has none.

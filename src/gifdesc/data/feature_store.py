@@ -13,14 +13,14 @@ from gifdesc.errors import FeatureError
 
 CACHE_BYTES = 2**30
 """Memory for feature files, 1 GiB: 8,000 files of 16 x 2048 numbers, and little beside what
-PyTorch takes itself. What has no room is read anew, which the system's own file cache serves."""
+PyTorch takes itself. Other files are read again, from the file cache of the operating system."""
 
 
 class FeatureStore:
     """Reads feature files and keeps them in memory up to a limit.
 
-    What was read first is kept: an epoch reads every file once, so that keeping the latest
-    instead would throw each out just before it is wanted again.
+    The files that were read first are kept: an epoch reads every file once, so that a cache of
+    the latest would drop each file just before it is needed again.
 
     Args:
         feature_size: D that every file must have, None for any.
@@ -46,7 +46,7 @@ class FeatureStore:
         """A feature file's vectors, float32 (T, D), not to be written to.
 
         Raises:
-            FeatureError: the file cannot be used; the same one each time it is asked for.
+            FeatureError: the file cannot be used; the same error each time.
         """
         kept = self._kept.get(path)
         if kept is not None:

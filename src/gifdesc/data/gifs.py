@@ -26,7 +26,7 @@ _OTHER_SUFFIXES = {
     *(".txt", ".tsv", ".csv", ".json", ".jsonl", ".md", ".html", ".xml", ".py", ".npy", ".log"),
     *(".zip", ".gz", ".tar", ".pdf", ".jpg", ".jpeg", ".bmp", ".svg", ".ini", ".db", ".part"),
 }
-"""Endings of files that nobody takes for a GIF: they are not opened to see what they are."""
+"""Endings of files that are never GIFs: they are not opened."""
 
 _STDIN_SOURCE = "stdin"
 """The name in a features folder of a GIF that came through a pipe."""
@@ -37,13 +37,13 @@ _MAC_FOLDER = "__MACOSX"
 
 @dataclass(frozen=True)
 class GifInput:
-    """One file to work on, or one argument that gave none.
+    """A file to process, or an argument without any.
 
     Attributes:
         path: the file.
         source: its path under the given folder, with forward slashes: its name in a manifest.
         error: why there is nothing to work on, None for a file.
-        name: what messages call it.
+        name: for messages.
     """
 
     path: Path
@@ -71,7 +71,7 @@ class PassedOver:
     links: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
-        """What a person must know of it, a sentence each."""
+        """Remarks for the user, a sentence each."""
         found = []
         if self.endings:
             found.append(f"skipped: {self.describe_endings()}; name such files to read them")
@@ -100,7 +100,7 @@ def find_gifs(
 
     Args:
         arguments: files and folders. A missing or empty one gives a `GifInput` with an error.
-        passed_over: gets what is left out.
+        passed_over: the files that are left out are added to it.
     """
     found = _find_all(arguments, passed_over)
     if len(arguments) < 2:
@@ -152,7 +152,7 @@ def _find_all(
 
 
 class BackgroundCount:
-    """Counts what `find_gifs` gives, in a thread, while work on the first GIFs goes on."""
+    """Counts the GIFs of `find_gifs` in a thread, while the first GIFs are processed."""
 
     def __init__(self, arguments: Sequence[Path | Argument]) -> None:
         """Nothing is counted before somebody asks."""
@@ -162,7 +162,7 @@ class BackgroundCount:
 
     @property
     def total(self) -> int | None:
-        """The number, None as long as it is not known; asked for once, the counting begins."""
+        """The number; None until it is known. The first call starts the counting."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._count, name="gifdesc-count", daemon=True)
             self._thread.start()
@@ -179,7 +179,7 @@ class _Walk:
     is taken apart.
 
     Attributes:
-        passed_over: what is left out, complete when the walk has ended.
+        passed_over: the files that are left out, complete when the walk has ended.
     """
 
     def __init__(self, root: Path, passed_over: PassedOver) -> None:
@@ -189,7 +189,7 @@ class _Walk:
         self._linked: set[str] = set()
 
     def __iter__(self) -> Iterator[tuple[Path, str, str | None]]:
-        """A path, the same under the folder where the walk began, and what is wrong with it."""
+        """A path, its path under the first folder, and its problem."""
         return self._walk(self._root, "")
 
     def _walk(self, folder: Path, below: str) -> Iterator[tuple[Path, str, str | None]]:

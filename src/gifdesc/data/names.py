@@ -83,7 +83,7 @@ def url_query(name: str) -> str:
 
 
 def _url_path(url: str) -> str:
-    """`//host/path` of a URL, whatever its form; of one without a host (`file:///`) the path."""
+    """`//host/path` of a URL in any form; the path of a URL without a host (`file:///`)."""
     rest = re.split(r"[?#]", url.partition("://")[2], maxsplit=1)[0]
     host, _, path = rest.partition("/")
     path = "/" + unquote(path).lstrip("/")
@@ -106,14 +106,14 @@ class NameIndex:
         self._ends: _Ends | None = None
 
     def find(self, name: str) -> str | None:
-        """The one name of the collection that means the same GIF, None where there is none."""
+        """The only name of the collection that means the same GIF; None if there is none."""
         found = self.candidates(name)
         return found[0] if len(found) == 1 else None
 
     def candidates(self, name: str) -> list[str]:
         """The names of the collection that could mean the same GIF equally well, at most three.
 
-        One that is written in the same way is the only one.
+        If a name is spelt the same, it is the only candidate.
         """
         key = comparable_key(name)
         same = self._names.get(key, [])
@@ -122,7 +122,7 @@ class NameIndex:
         if not same and self._ends is None:
             self._ends = _Ends(self._names)  # takes longer than all the rest; often not needed
         keys = [key] if same or self._ends is None else self._ends.nearest(key)
-        names = chain.from_iterable(self._names[one] for one in keys)
+        names = chain.from_iterable(self._names[each] for each in keys)
         return list(islice(names, _MOST_CANDIDATES))
 
 
@@ -190,7 +190,7 @@ class Matches:
     Attributes:
         found: for each GIF its name there, None where it has none.
         ambiguous: names there that mean no GIF because they could mean several, or because a GIF
-            could be meant by several names: each with what it could mean.
+            could be meant by several names: each with its candidates.
     """
 
     found: list[str | None]
@@ -203,7 +203,7 @@ def match_names(gifs: Sequence[str], names: Collection[str]) -> Matches:
     A name that is not a GIF's own key belongs to a GIF only where each is the other's best match.
 
     Args:
-        gifs: the keys of all the GIFs that there are.
+        gifs: the keys of all GIFs.
         names: of the table; no two have the same key.
     """
     by_name, by_gif = NameIndex(names), NameIndex(gifs)
@@ -215,12 +215,12 @@ def match_names(gifs: Sequence[str], names: Collection[str]) -> Matches:
         name = best[0] if len(best) == 1 else None
         if name is not None and comparable_key(name) != key_of[gif]:
             others = by_gif.candidates(name)
-            if {key_of[one] for one in others} != {key_of[gif]}:
-                if key_of[gif] in {key_of[one] for one in others}:
+            if {key_of[other] for other in others} != {key_of[gif]}:
+                if key_of[gif] in {key_of[other] for other in others}:
                     ambiguous[name] = others
                 name = None
-        for one in best if len(best) > 1 else ():
-            listed = ambiguous.setdefault(one, [])
+        for candidate in best if len(best) > 1 else ():
+            listed = ambiguous.setdefault(candidate, [])
             if gif not in listed and len(listed) < _MOST_CANDIDATES:
                 listed.append(gif)
         found.append(name)

@@ -1,4 +1,4 @@
-"""Which GIF a name in a folder of results belongs to: one name, one GIF."""
+"""The GIF that a name in a folder of results belongs to: one name, one GIF."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gifdesc.data.gifs import GifInput
 
 
 def origin_of(gif: GifInput) -> str | None:
-    """The absolute path of a GIF, links not followed; None for one that came through a pipe."""
+    """The absolute path of a GIF, links not followed; None for a GIF from a pipe."""
     if gif.is_spooled:
         return None
     return os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
@@ -27,7 +27,7 @@ class Origins:
         """Begin with the names that are in use.
 
         Args:
-            known: name -> absolute path of the GIF, None where it is not known.
+            known: name -> absolute path of the GIF, None if it is unknown.
         """
         self._origin_by_name = dict(known)
         self._name_by_origin = {origin: name for name, origin in known.items() if origin}
@@ -35,7 +35,7 @@ class Origins:
         self._has_root = self._root is not None and os.path.isdir(self._root)  # noqa: PTH112
 
     def name_of(self, gif: GifInput) -> str:
-        """The name of a GIF: its own from before, or a new one that no other GIF has.
+        """The name of a GIF: its earlier name, or a new name that no other GIF has.
 
         A name whose GIF is gone is given again: the file may have been moved. What tells is its
         content.
@@ -63,7 +63,7 @@ class Origins:
         return f"{name}~{number}"
 
     def origin_by_name(self, name: str) -> str | None:
-        """Where the GIF of a name was, None where that is not known."""
+        """The absolute path of the GIF of a name; None if it is unknown."""
         return self._origin_by_name.get(name)
 
     def add(self, name: str, gif: GifInput) -> None:
@@ -97,7 +97,7 @@ class Origins:
 def _first_root(known: Mapping[str, str | None]) -> str | None:
     """The folder that was given first: all others that names are relative to hold it.
 
-    Of folders that are gone, one counts only where no other is there.
+    A folder that no longer exists counts only if no other exists.
     """
     roots = {
         origin.removesuffix(name).rstrip("/\\")

@@ -23,22 +23,23 @@ _FEWEST_EXPECTED = 0.5
 def content_splits(
     examples: Sequence[Example], *, seed: int, val_fraction: float, test_fraction: float
 ) -> list[Split]:
-    """The split of each example by a hash of its content, whatever it is called.
+    """The split of each example by a hash of its content, whatever its name.
 
-    Examples that share a digest share a split. An example stays in its split when others come or
-    go, but for this: where a split is empty by chance and 0.5 examples or more are expected in it,
-    it gets the training examples whose hash is the nearest; and some are always for training.
+    Examples that share a digest share a split. An example stays in its split when others are added
+    or removed, with one exception: if a split is empty by chance and 0.5 examples or more are
+    expected in it, it gets the training examples whose hash is nearest; and some examples are
+    always for training.
 
     Args:
-        examples: to share out. One without digests is told by its name.
+        examples: to split. An example without digests is identified by its name.
         seed: another seed gives another split.
         val_fraction: expected share of `val`, in [0, 1).
         test_fraction: expected share of `test`, in [0, 1).
     """
-    digests = [one.digests or (f"name:{one.name}",) for one in examples]
+    digests = [example.digests or (f"name:{example.name}",) for example in examples]
     groups = group_by_digest(digests)
     # The bytes come before the features, which another recipe changes.
-    leading = {index: min(leading_digests(one)) for index, one in enumerate(digests)}
+    leading = {index: min(leading_digests(item)) for index, item in enumerate(digests)}
     keys: dict[int, str] = {}
     for index, group in enumerate(groups):
         keys[group] = min(keys.get(group, leading[index]), leading[index])
@@ -50,8 +51,8 @@ def content_splits(
 
 
 def leading_digests(digests: Sequence[str]) -> list[str]:
-    """Of an example's digests those of its GIF's bytes; all where there are none of these."""
-    return [one for one in digests if one.startswith("gif:")] or list(digests)
+    """The digests of an example's GIF file; all its digests if there are none of these."""
+    return [digest for digest in digests if digest.startswith("gif:")] or list(digests)
 
 
 def _fill_empty(
@@ -107,10 +108,10 @@ def split_examples(
 
 @dataclass(frozen=True)
 class ListedSplits:
-    """What split lists say of examples.
+    """The splits of examples according to split lists.
 
     Attributes:
-        splits: of each example, None where no list names it.
+        splits: of each example; None if no list names it.
         unknown_names: names in the lists that mean no example.
     """
 
@@ -125,7 +126,7 @@ def listed_splits(examples: Sequence[Example], lists: Mapping[str, Split]) -> Li
         examples: to share out.
         lists: from `read_split_lists`.
     """
-    found = match_names([one.name for one in examples], lists).found
+    found = match_names([example.name for example in examples], lists).found
     used = set(found)
     return ListedSplits(
         [None if name is None else lists[name] for name in found],
@@ -134,7 +135,7 @@ def listed_splits(examples: Sequence[Example], lists: Mapping[str, Split]) -> Li
 
 
 def read_split_lists(folder: Path) -> dict[str, Split]:
-    """The split of each GIF from `train.txt`, `val.txt` and `test.txt`, one name or URL a line.
+    """The split of each GIF from `train.txt`, `val.txt` and `test.txt`, one name or URL per line.
 
     Raises:
         DescriptionError: a list is missing (`val.txt` and `test.txt` may be), not UTF-8, or

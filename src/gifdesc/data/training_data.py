@@ -1,4 +1,4 @@
-"""What a training or evaluation run learns from: features paired with descriptions, split."""
+"""The data of a training or evaluation run: features paired with descriptions, split."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted, list_some
 
 READ_FIRST_FILES = 2048
-"""Up to so many files are read whole before anything begins, so that a damaged one is known at
-once; with more, only their headers, for reading would take minutes."""
+"""Up to so many files are read whole at the start, so that damaged files are reported at once; of
+more files only the headers, because reading would take minutes."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from.
+    """The data of a run.
 
     Attributes:
         splits: the usable examples of each split.
         feature_size: D.
-        recipe: of the features, None where nobody knows.
-        pairing: what was paired and what was not.
+        recipe: of the features; None if it is unknown.
+        pairing: the pairs, and the files without a partner.
         problems: one sentence for each file that cannot be used; `store` adds those whose numbers
             are not finite when it reads them.
         store: reads the feature files, for all who share it.
-        notes: one sentence for each thing a user should know that is no problem.
+        notes: other sentences for the user.
         splits_sha256: of the split lists, empty where hashes decided.
     """
 
@@ -64,7 +64,7 @@ class TrainingData:
     @property
     def num_pairs(self) -> int:
         """(GIF, caption) pairs of the training split."""
-        return sum(len(one.captions) for one in self.splits["train"])
+        return sum(len(example.captions) for example in self.splits["train"])
 
 
 def prepare_data(
@@ -75,7 +75,7 @@ def prepare_data(
     *,
     needs_training: bool = True,
 ) -> TrainingData:
-    """Pair features with descriptions, leave out what is damaged, and split the rest.
+    """Pair features with descriptions, leave out damaged files, and split the rest.
 
     Args:
         features_dir: the feature files.
@@ -136,7 +136,7 @@ def prepare_data(
 
 
 def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairing) -> str:
-    """What to say where no GIF has a description: an example of each side shows how they differ."""
+    """The message if no GIF has a description: an example of each side shows the difference."""
     if pairing.ambiguous:
         name, gifs = next(iter(pairing.ambiguous.items()))
         why = f"{name} could mean {' or '.join(gifs)}"
@@ -151,10 +151,10 @@ def _nothing_paired(features_dir: Path, descriptions_path: Path, pairing: Pairin
 
 
 def sha256_of_splits(lists: Mapping[str, Split]) -> str:
-    """What tells split lists apart: the SHA-256 of their names and splits.
+    """The SHA-256 of the names and splits of split lists.
 
-    Of a URL only the file's name counts, where that tells all names apart: models of before keep
-    the digest of such lists.
+    Of a URL only the file's name counts, if these names are all different: older models have the
+    digest of such lists.
     """
     short = [(bare_name(key) if key.startswith("//") else key, lists[key]) for key in lists]
     rows = short if len({name for name, _ in short}) == len(lists) else [*lists.items()]
@@ -168,24 +168,24 @@ def _drawn_splits(examples: Sequence[Example], config: TrainingConfig) -> list[S
         return content_splits(examples, seed=config.split_seed, **fractions)
     if len(examples) == 1:
         return ["train"]
-    return [hash_split(one.name, seed=config.seed, **fractions) for one in examples]
+    return [hash_split(example.name, seed=config.seed, **fractions) for example in examples]
 
 
 def _read_first(examples: Sequence[Example], store: FeatureStore) -> Iterator[Example]:
     """The examples with their digests; of few, those whose files can be read."""
     reads_all = len(examples) <= READ_FIRST_FILES
     with wait_for("reading features", unit="files") as advance:
-        for num_done, one in enumerate(examples, start=1):
+        for num_done, example in enumerate(examples, start=1):
             if reads_all:
-                if (features := store.read_or_none(one.features_path)) is not None:
-                    yield _with_digest(one, features)
+                if (features := store.read_or_none(example.features_path)) is not None:
+                    yield _with_digest(example, features)
             else:
-                yield one if one.digests else _with_digest(one, _read(one))
+                yield example if example.digests else _with_digest(example, _read(example))
             advance(num_done, len(examples))
 
 
 def _read(example: Example) -> npt.NDArray[np.float32] | None:
-    """An example's features, None where they cannot be read: training will find out why."""
+    """An example's features; None if they cannot be read, which training reports."""
     try:
         return read_matrix(example.features_path)
     except FeatureError:
@@ -205,7 +205,7 @@ def _notes_on_lists(
         unpaired = counted(len(names), "name")
         yield f"{splits_dir}: {unpaired} in the lists without a paired GIF: {list_some(names)}"
     pairs = zip(examples, listed.splits, strict=True)
-    if unlisted := [one.name for one, split in pairs if split is None]:
+    if unlisted := [example.name for example, split in pairs if split is None]:
         gifs = counted(len(unlisted), "paired GIF")
         yield f"{splits_dir}: {gifs} in no list, so left out: {list_some(unlisted)}"
 
@@ -213,8 +213,8 @@ def _notes_on_lists(
 def _notes_on_duplicates(
     examples: Sequence[Example], splits: Sequence[Split | None]
 ) -> Iterator[str]:
-    """What to say of GIFs with the content of others, and of such in several splits."""
-    groups = group_by_digest([one.digests or (f"name:{one.name}",) for one in examples])
+    """Notes on GIFs with the content of other GIFs, and on those in several splits."""
+    groups = group_by_digest([example.digests or (f"name:{example.name}",) for example in examples])
     shown, apart = [], []
     for index, group in enumerate(groups):
         if index == group or splits[index] is None or splits[group] is None:
@@ -229,5 +229,5 @@ def _notes_on_duplicates(
     if apart:
         yield (
             f"{len(apart)} of these in another split than the other: {list_some(apart)}; "
-            "`evaluate` leaves out what was trained on"
+            "`evaluate` leaves out the GIFs of the training"
         )

@@ -43,14 +43,14 @@ class TrainingRecord:
         return TrainingRecord(self.train | other.train, self.val | other.val)
 
     def held_out(self, examples: Iterable[Example], split: Split) -> list[Example]:
-        """The examples of a split that the model has not met in an earlier one.
+        """The examples of a split that were in none of the splits before it.
 
         Training GIFs are left out of `val` and `test`, validation GIFs out of `test`.
         """
         known: frozenset[str] = frozenset()
         if split != "train":
             known = self.train | self.val if split == "test" else self.train
-        return [one for one in examples if not known & set(one.digests)]
+        return [example for example in examples if not known & set(example.digests)]
 
 
 def write_record(folder: Path, record: TrainingRecord) -> None:
@@ -88,4 +88,4 @@ def read_record(folder: Path) -> TrainingRecord | None:
 
 
 def _digests(examples: Iterable[Example]) -> frozenset[str]:
-    return frozenset(digest for one in examples for digest in one.digests)
+    return frozenset(digest for example in examples for digest in example.digests)

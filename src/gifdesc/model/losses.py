@@ -94,7 +94,7 @@ def token_loss(
     else:
         shown, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]  # (B, L - 1)
         counted = batch.token_mask[:, 1:]
-    if batch.is_stand_in:
+    if batch.is_empty:
         counted = torch.zeros_like(counted)
     memory = model.encode(batch.features, batch.lengths)
     if replaced is not None:

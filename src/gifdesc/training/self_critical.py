@@ -115,8 +115,8 @@ def self_critical_loss(
     log_probs = _log_probs(model.output(joined), tokenizer)
     log_probs = log_probs.gather(1, tokens[:, 1:][is_sampled][:, None])[:, 0]  # (M,)
     weight = advantages[:, None].expand(is_sampled.shape)[is_sampled]
-    count = torch.tensor(0 if batch.is_stand_in else len(captions), device=tokens.device)
-    sign = float(not batch.is_stand_in)
+    count = torch.tensor(0 if batch.is_empty else len(captions), device=tokens.device)
+    sign = float(not batch.is_empty)
     model.dropout.train(model.training)
     return StepLoss(
         objective=-sign * (weight * log_probs).sum(),
