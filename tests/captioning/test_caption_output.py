@@ -75,7 +75,7 @@ def test_a_line_that_does_not_fit_leaves_the_whole_ones(tmp_path, monkeypatch):
                 return getattr(real, name)
 
         monkeypatch.setattr(file, "_file", Full())
-        with pytest.raises(GifdescError, match="no space left on device; what is there is whole"):
+        with pytest.raises(GifdescError, match="no space left on device; its lines are whole"):
             file.write("b.gif\ty\n")
         monkeypatch.undo()
     assert path.read_text() == "a.gif\tx\n"
@@ -146,7 +146,7 @@ def test_a_file_that_is_removed_meanwhile_ends_the_run(tmp_path, is_replaced):
         path.unlink()
         if is_replaced:
             path.write_text("somebody else's\n")
-        with pytest.raises(GifdescError, match="was removed or replaced while it was written"):
+        with pytest.raises(GifdescError, match="was removed or replaced during the run"):
             sink.write("b\ttwo\n")
     assert path.exists() == is_replaced
     if is_replaced:

@@ -71,7 +71,7 @@ def test_a_doubtful_caption_is_reported_where_lines_have_no_field(
             sink=sink, format_name=format_name, warn=said.append, report_error=pytest.fail
         )
         run.run(Doubtful(), iter([CaptionInput("a")]), DecodingConfig())
-    assert said == (["a: a doubtful caption: x and y"] if is_reported else [])
+    assert said == (["a: low confidence: x and y"] if is_reported else [])
 
 
 def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
@@ -99,7 +99,7 @@ def test_a_stream_has_no_sidecar_whatever_lies_behind_it(tmp_path, monkeypatch, 
         run, said = run_of(sink, sidecars=Sidecars(overwrite=True))
         go(run, CaptionInput(name), CaptionInput(name), CaptionInput("x.gif"))
     assert [str(path) for path in written] == ["x.txt"]
-    assert sum("no .txt beside it" in one for one in said) == 1
+    assert sum("no .txt file was written beside it" in one for one in said) == 1
     assert run.num_failed == 0
 
 

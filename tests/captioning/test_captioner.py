@@ -312,7 +312,7 @@ def test_features_can_be_captioned_without_gifs(captioner, gif_paths):
 
 def test_a_model_of_unknown_features_is_refused(tmp_path):
     folder = write_model(tmp_path, recipe=None)
-    with pytest.raises(CheckpointError, match=r"recipe is not known.*gifdesc extract"):
+    with pytest.raises(CheckpointError, match=r"an unknown recipe.*gifdesc extract"):
         Captioner.from_pretrained(folder)
 
 

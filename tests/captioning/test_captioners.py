@@ -74,7 +74,7 @@ def test_a_prompt_is_asked(vlm_dir, tmp_path):
 def test_options_that_do_not_go_with_a_model_are_refused(model_dir, vlm_dir):
     with pytest.raises(UsageError, match="--prompt: only a vision-language model"):
         load_captioner(model_dir, device="cpu", prompt="a")
-    with pytest.raises(UsageError, match="--weights: a vision-language model brings its own"):
+    with pytest.raises(UsageError, match="--weights: a vision-language model has its own weights"):
         load_captioner(vlm_dir, device="cpu", weights="x.pth")
     with pytest.raises(UsageError, match="--device abacus"):
         load_captioner("nowhere", device="abacus")

@@ -191,7 +191,7 @@ def test_a_full_disk_stops_with_what_is_done_kept(gifs, tmp_path, monkeypatch):
         write(path, text)
 
     monkeypatch.setattr(describing, "write_text", fail_at_c)
-    with pytest.raises(DescriptionError, match="no space left on device; what is done is kept"):
+    with pytest.raises(DescriptionError, match="no space left on device; finished files are kept"):
         run([gifs], tmp_path / "out")
     assert set(texts(tmp_path / "out")) == {"a.txt", "b.txt"}
 

@@ -22,7 +22,7 @@ def test_a_caption_stands_beside_its_gif(gif):
 def test_another_text_is_kept_and_said_the_same_one_is_not(gif):
     sidecar_path(gif).write_text("a person's words\n")
     careful = Sidecars(overwrite=False)
-    assert "there already and kept" in careful.write(str(gif), "a man")
+    assert "exists and was kept" in careful.write(str(gif), "a man")
     assert careful.write(str(gif), "a person's words") is None
     assert sidecar_path(gif).read_text() == "a person's words\n"
     assert Sidecars(overwrite=True).write(str(gif), "a man") is None
@@ -31,7 +31,7 @@ def test_another_text_is_kept_and_said_the_same_one_is_not(gif):
 
 
 def test_what_is_no_file_has_no_sidecar(tmp_path):
-    assert "nothing was written" in Sidecars(overwrite=True).write("/dev/stdin", "a man")
+    assert "no .txt file was written" in Sidecars(overwrite=True).write("/dev/stdin", "a man")
     assert list(tmp_path.iterdir()) == []
 
 

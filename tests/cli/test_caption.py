@@ -58,7 +58,7 @@ def test_one_gif_gives_its_caption_and_nothing_else(gifs, model_dir):
     assert "\t" not in line
     [untrained, doubtful] = done.warnings
     assert "untrained ResNet50" in untrained
-    assert doubtful.endswith("a.gif: a doubtful caption: it ran into the length limit")
+    assert doubtful.endswith("a.gif: low confidence: it ran into the length limit")
 
 
 @pytest.mark.parametrize("way", ["files", "folder", "stdin"])
@@ -233,7 +233,7 @@ def test_with_json_a_run_that_breaks_off_leaves_whole_lines_only(gifs, model_dir
 def test_a_model_of_unknown_features_is_one_sentence(gifs, tmp_path):
     done = caption(gifs, model_dir=write_model(tmp_path / "unknown"))
     assert (done.code, done.out) == (1, "")
-    assert "recipe is not known" in done.error
+    assert "an unknown recipe" in done.error
 
 
 def test_a_model_of_other_weights_is_one_sentence(gifs, tmp_path, tiny_backbone):  # noqa: ARG001
@@ -451,8 +451,8 @@ def test_sidecars_stand_beside_the_gifs_and_what_is_there_is_kept(gifs, model_di
     assert (gifs / "b.txt").read_text() == said[str(gifs / "b.gif")] + "\n"
     assert (gifs / "deep" / "c.txt").read_text() == said[str(gifs / "deep" / "c.gif")] + "\n"
     assert (gifs / "a.txt").read_text() == "what a person wrote\n"
-    kept = f"{gifs / 'a.txt'}: there already and kept; --force overwrites it"
-    assert [one for one in done.warnings if "there already" in one] == [kept]
+    kept = f"{gifs / 'a.txt'}: exists and was kept; overwrite it with --force"
+    assert [one for one in done.warnings if "exists and was kept" in one] == [kept]
     done = caption(gifs, "--write-sidecar", "--force", "--alt-text", model_dir=model_dir)
     assert (gifs / "a.txt").read_text() == to_alt_text(said[str(gifs / "a.gif")]) + "\n"
 

@@ -20,8 +20,8 @@ def gif(tmp_path):
 
 def test_all_that_there_is_room_for_is_written(tmp_path, gif):
     explained = Explained(tmp_path / "page.html")
-    explained.take(caption_of(gif))
-    explained.take(Caption("bad.gif", error="not a GIF"))
+    explained.add(caption_of(gif))
+    explained.add(Caption("bad.gif", error="not a GIF"))
     seen = []
     assert explained.write(lambda *numbers: seen.append(numbers)) == []
     assert (explained.num_shown, seen) == (2, [(1, 2), (2, 2)])
@@ -34,7 +34,7 @@ def test_all_that_there_is_room_for_is_written(tmp_path, gif):
 def test_of_more_the_first_are_kept_and_the_number_said(tmp_path, gif, name, limit):
     explained = Explained(tmp_path / name)
     for _ in range(limit + 3):
-        explained.take(caption_of(gif))
+        explained.add(caption_of(gif))
     assert (explained.num_shown, explained.num_captions) == (limit, limit + 3)
 
 
@@ -44,7 +44,7 @@ def test_what_is_left_out_is_said(tmp_path, gif, name, kind, monkeypatch):
     monkeypatch.setattr("gifdesc.pages.explanation.MAX_IN_PICTURE", 2)
     explained = Explained(tmp_path / name)
     for _ in range(5):
-        explained.take(caption_of(gif))
+        explained.add(caption_of(gif))
     [sentence] = explained.write()
     assert sentence == (
         f"{tmp_path / name}: holds the first 2 of 5 GIFs; a {kind} has room for no more"
@@ -57,8 +57,8 @@ def test_what_is_left_out_is_said(tmp_path, gif, name, kind, monkeypatch):
 def test_failures_take_no_room_in_a_picture(tmp_path, gif):
     explained = Explained(tmp_path / "strip.png")
     for _ in range(30):
-        explained.take(Caption("bad.gif", error="not a GIF"))
-    explained.take(caption_of(gif))
+        explained.add(Caption("bad.gif", error="not a GIF"))
+    explained.add(caption_of(gif))
     assert explained.write() == []
     with Image.open(tmp_path / "strip.png") as picture:
         assert picture.width > 100
@@ -67,16 +67,16 @@ def test_failures_take_no_room_in_a_picture(tmp_path, gif):
 def test_a_gif_that_came_through_a_pipe_is_read_from_its_bytes(tmp_path, gif):
     explained = Explained(tmp_path / "page.html")
     inputs = [CaptionInput("/dev/stdin", gif.read_bytes()), CaptionInput(str(gif))]
-    assert list(map(explained.see, inputs)) == inputs
-    explained.take(caption_of("/dev/stdin"))
+    assert list(map(explained.remember_input, inputs)) == inputs
+    explained.add(caption_of("/dev/stdin"))
     explained.write()
     assert "data:image/webp" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_model_that_weighs_no_frames_is_said(tmp_path, gif):
     explained = Explained(tmp_path / "page.html")
-    explained.take(caption_of(gif, None))
-    explained.take(Caption(str(gif), caption="wordless", sampled_frames=(0,)))
+    explained.add(caption_of(gif, None))
+    explained.add(Caption(str(gif), caption="wordless", sampled_frames=(0,)))
     [sentence] = explained.write()
     assert "does not weigh single frames" in sentence
     text = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""GIF to caption: the class that a Python user needs, and the choice between its kinds."""
+"""Caption GIFs: the `Captioner` class, and the choice between the kinds of models."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from gifdesc.system.threads import grouped_ahead
 from gifdesc.system.waits import wait_for
 
 _BATCH_GIFS = 8
-"""GIFs captioned at once: few, so that captions come out soon."""
+"""GIFs captioned at once: few, so that captions are written soon."""
 
 _FIRST_BATCHES = (1, 2, 4)
 """GIFs in the first batches: the first caption waits for one GIF alone."""
 
 _NUM_AHEAD = 8
-"""Decoded GIFs that may wait for the network; 16 frames are 2.4 MB."""
+"""Most decoded GIFs that wait for the network; 16 frames take 2.4 MB."""
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A GIF read ahead of the network, or why it cannot be read."""
+    """A GIF that was read ahead of the network, or why it cannot be read."""
 
     name: str
     gif: SampledGif | None = None
@@ -49,7 +49,7 @@ class _Loaded:
 
 
 class Captioner:
-    """A trained model with the preprocessing that its features were made with."""
+    """A trained model with the preprocessing of its features."""
 
     def __init__(
         self,
@@ -82,13 +82,13 @@ class Captioner:
         Args:
             name: a folder as `gifdesc train` writes it, or `user/model` on the hub.
             device: see `device.resolve_device`.
-            weights: the backbone's weights, where they came from a file.
-            revision: of a model on the hub: a branch, a tag or a commit.
+            weights: the file of the backbone's weights, if the features were made from a file.
+            revision: branch, tag or commit of a model on the hub.
 
         Raises:
             CheckpointError: the folder cannot be used, or its features' recipe is not known.
-            HubError: the hub does not give the model.
-            UsageError, WeightsError: the device or the weights cannot be had.
+            HubError: the model cannot be downloaded.
+            UsageError, WeightsError: the device or the weights are not available.
         """
         torch_device = resolve_device(device)  # a wrong device is an error before any loading
         return cls.from_opened(open_model(name, revision), torch_device, weights=weights)
@@ -102,7 +102,7 @@ class Captioner:
         Args:
             model: from `open_model`.
             device: where to compute.
-            weights: the backbone's weights, where they came from a file.
+            weights: the file of the backbone's weights, if the features were made from a file.
 
         Raises:
             CheckpointError, HubError, WeightsError: as `from_pretrained`.
@@ -112,8 +112,8 @@ class Captioner:
             checkpoint = load_checkpoint(folder, model.config)
             if checkpoint.recipe is None:
                 raise CheckpointError(
-                    f"{folder}: was trained on features whose recipe is not known, so a GIF cannot "
-                    "be turned into the same; train on features from `gifdesc extract`"
+                    f"{folder}: was trained on features with an unknown recipe, so gifdesc cannot "
+                    "make such features of a GIF; train on features from `gifdesc extract`"
                 )
             extractor = FeatureExtractor.for_recipe(
                 checkpoint.recipe, weights=weights, device=device
@@ -127,7 +127,7 @@ class Captioner:
 
     @property
     def objective(self) -> str:
-        """What the model was trained for; after `reconstruction` its captions mean nothing."""
+        """The training objective; the captions of a `reconstruction` model mean nothing."""
         return self._checkpoint.training.objective
 
     @property
@@ -137,27 +137,25 @@ class Captioner:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should know of the model before believing it, a sentence each."""
+        """Reasons to doubt all captions of the model, a sentence each."""
         found = []
         if self.is_untrained_backbone:
             found.append("the model's features come from an untrained ResNet50 (random weights)")
         if self.objective == "reconstruction":
-            found.append(
-                "the model was trained to repeat what it is shown: its captions mean nothing"
-            )
+            found.append("the model was trained to repeat its input: its captions mean nothing")
         return tuple(found)
 
     @property
     def default_decoding(self) -> DecodingConfig:
-        """How captions are searched for by default, up to the model's own length limit."""
+        """The default search settings, with the length limit of the model."""
         return self._checkpoint.decoding()
 
     def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
         """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
         Raises:
-            FeatureError: the network gives numbers that are not finite.
-            GifError: the file gives no frame.
+            FeatureError: the network's output is not finite.
+            GifError: the file has no frame that can be used.
         """
         named = (source_name(source), self._extractor.sample(source))
         [caption] = self._caption_sampled([named], config)
@@ -172,23 +170,27 @@ class Captioner:
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
 
-        The next GIFs are taken and decoded in a thread while the network looks at those before.
+        A thread decodes the next GIFs while the network processes the previous ones.
         """
         sizes = chain(_FIRST_BATCHES, repeat(_BATCH_GIFS))
         for group in grouped_ahead(sources, self._load, sizes, num_ahead=_NUM_AHEAD):
-            good = [(one.name, one.gif) for one in group if one.gif is not None]
+            good = [(loaded.name, loaded.gif) for loaded in group if loaded.gif is not None]
             done = iter(self._caption_sampled(good, config))
-            for one in group:
-                yield next(done) if one.gif is not None else Caption(one.name, error=one.error)
+            for loaded in group:
+                if loaded.gif is not None:
+                    yield next(done)
+                else:
+                    yield Caption(loaded.name, error=loaded.error)
 
     def _load(self, source: GifSource | CaptionInput) -> _Loaded:
-        one = as_input(source)
-        if one.error is not None:
-            return _Loaded(one.name, error=one.error)
+        caption_input = as_input(source)
+        if caption_input.error is not None:
+            return _Loaded(caption_input.name, error=caption_input.error)
         try:
-            return _Loaded(one.name, self._extractor.sample(one.source))
+            sampled = self._extractor.sample(caption_input.source)
         except GifdescError as error:
-            return _Loaded(one.name, error=one.reason(error))
+            return _Loaded(caption_input.name, error=caption_input.reason(error))
+        return _Loaded(caption_input.name, sampled)
 
     def caption_features(
         self,
@@ -209,17 +211,23 @@ class Captioner:
         """Write a model folder that `from_pretrained` reads, with a model card (README.md).
 
         Args:
-            folder: where to write.
-            name: what the card calls the model; the folder's name by default.
-            data: what the model was trained on, for the card.
-            scores: the object of `gifdesc evaluate --json`, for the card; what the model's own
-                folder holds as evaluation.json by default.
+            folder: the folder to write.
+            name: the name of the model in its card; by default that of the folder.
+            data: the training data, for the card.
+            scores: the object of `gifdesc evaluate --json`, for the card; by default the
+                evaluation.json in the model's folder.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        one, origin = self._checkpoint, self._folder
-        save_model(one, Path(folder), origin=origin, name=name, data=data, scores=scores)
+        save_model(
+            self._checkpoint,
+            Path(folder),
+            origin=self._folder,
+            name=name,
+            data=data,
+            scores=scores,
+        )
 
     def push_to_hub(
         self,
@@ -229,11 +237,11 @@ class Captioner:
         data: str | None = None,
         scores: Mapping[str, Any] | None = None,
     ) -> str:
-        """Put the model on the Hugging Face hub, as whoever is logged in there.
+        """Upload the model to the Hugging Face hub, with the account that is logged in.
 
         Args:
-            name: `user/model`; it is made if it is not there.
-            private: whether only its owner sees a new model; None for the account's default.
+            name: `user/model`; it is created if it does not exist.
+            private: whether only the owner sees a new model; None for the account's default.
             data: as in `save_pretrained`.
             scores: as in `save_pretrained`.
 
@@ -241,7 +249,7 @@ class Captioner:
             The model's address.
 
         Raises:
-            HubError: the hub cannot be reached or refuses.
+            HubError: the hub cannot be reached, or refuses the upload.
         """
         return push_model(
             self._checkpoint,
@@ -256,13 +264,13 @@ class Captioner:
         self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig | None
     ) -> list[Caption]:
         features = self._extractor.encode([gif for _, gif in gifs])
-        finite = [each for each in features if np.isfinite(each).all()]
+        finite = [vectors for vectors in features if np.isfinite(vectors).all()]
         found = iter(self.caption_features(finite, config))
         return [
             _to_caption(path, gif, next(found), self._checkpoint)
-            if np.isfinite(each).all()
+            if np.isfinite(vectors).all()
             else Caption(path, error=NOT_FINITE)
-            for (path, gif), each in zip(gifs, features, strict=True)
+            for (path, gif), vectors in zip(gifs, features, strict=True)
         ]
 
 
@@ -271,14 +279,14 @@ def _to_caption(
 ) -> Caption:
     best = captions[0]
     threshold = checkpoint.confidence_threshold
-    why = doubts(best, threshold, checkpoint.captions)
+    reasons = doubts(best, threshold, checkpoint.captions)
     times_ms = start_times_ms(gif.durations_ms, gif.sampled_frames)
     return Caption(
         path=path,
         caption=best.caption,
         score=best.score,
-        low_confidence=True if why else is_low(best.score, threshold),
-        doubts=why,
+        low_confidence=True if reasons else is_low(best.score, threshold),
+        doubts=reasons,
         alternatives=tuple(captions),
         num_frames=len(gif.durations_ms),
         duration_ms=sum(gif.durations_ms),
@@ -290,11 +298,11 @@ def _to_caption(
 
 
 class GifCaptioner(Protocol):
-    """What `Captioner` and `VisionLanguageCaptioner` have in common."""
+    """The interface of `Captioner` and `VisionLanguageCaptioner`."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should know of the model before believing it, a sentence each."""
+        """Reasons to doubt all captions of the model, a sentence each."""
         ...
 
     @property
@@ -304,11 +312,15 @@ class GifCaptioner(Protocol):
 
     @property
     def default_decoding(self) -> DecodingConfig:
-        """How captions are searched for where nothing is said."""
+        """The default search settings."""
         ...
 
     def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
-        """Caption one GIF; raises GifdescError where there is no caption for it."""
+        """Caption one GIF.
+
+        Raises:
+            GifdescError: there is no caption for the GIF.
+        """
         ...
 
     def caption_many(
@@ -330,16 +342,16 @@ def load_captioner(
 
     Args:
         name: a folder that `gifdesc train` wrote, a hub name (`user/model`) of such a model, or
-            the folder or hub name of a vision-language model in transformers. Its config.json
-            says which.
+            the folder or hub name of a vision-language model in transformers. The config.json
+            of the model decides.
         device: see `device.resolve_device`.
         weights: the backbone's weights, for a gifdesc model whose features were made from a file.
-        prompt: what to ask a vision-language model.
-        revision: of a model on the hub: a branch, a tag or a commit.
+        prompt: the question for a vision-language model.
+        revision: branch, tag or commit of a model on the hub.
 
     Raises:
-        CheckpointError, HubError: the model cannot be had or cannot caption.
-        UsageError: an option does not go with the model, or there is no such device.
+        CheckpointError, HubError: the model cannot be loaded or cannot caption.
+        UsageError: the model does not support an option, or there is no such device.
     """
     torch_device = resolve_device(device)  # a wrong device is an error before any loading
     model = open_model(name, revision)
@@ -350,10 +362,10 @@ def load_captioner(
         )
     if model.kind == "gifdesc":
         if prompt is not None:
-            raise UsageError("--prompt: only a vision-language model can be asked something")
+            raise UsageError("--prompt: only a vision-language model takes a prompt")
         return Captioner.from_opened(model, torch_device, weights=weights)
     if weights is not None:
-        raise UsageError("--weights: a vision-language model brings its own")
+        raise UsageError("--weights: a vision-language model has its own weights")
     # transformers takes seconds to import, and a gifdesc model does not need it.
     from gifdesc.vision_language.captioner import VisionLanguageCaptioner
 

@@ -1,4 +1,4 @@
-"""GIFs to description files: a captioner's words, from which a smaller one can learn."""
+"""Write description files with a captioner, to train a smaller captioner on."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from gifdesc.system.files import json_line, reason, write_json, write_text, writ
 from gifdesc.version import __version__
 
 GIFS_NAME = ".gifs.origins"
-"""Where each GIF was when it was described, a JSON object a line, so that a GIF of another folder
-with the same name is not taken for it."""
+"""The path of each described GIF, a JSON object per line: it tells apart GIFs of the same name in
+different folders."""
 
 ORIGIN_NAME = "origin.json"
-"""What made the descriptions of a folder."""
+"""The file that records the model of the descriptions in a folder."""
 
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Who wrote the descriptions of a folder.
+    """The model that wrote the descriptions of a folder.
 
     Attributes:
         model: as the user named it.
-        prompt: what it was asked, None for the usual.
+        prompt: the question, None for the default.
         commit: of the model's repository on the hub; None for a folder.
     """
 
@@ -51,11 +51,11 @@ class Origin:
 def description_name(source: str) -> str:
     """The description file of a GIF, by its path under the given folder.
 
-    `cats/jump.gif` gets `cats/jump.txt`, under which `descriptions.read_descriptions` finds it.
+    `cats/jump.gif` gets `cats/jump.txt`, where `descriptions.read_descriptions` finds it.
     """
     is_gif = source.lower().endswith(GIF_SUFFIX)
     stem = source[: -len(GIF_SUFFIX)] if is_gif else source
-    # A stem that ends in .gif would be read as another GIF's.
+    # A stem that ends in .gif would be read as the name of another GIF.
     return (stem if gif_key(stem) == gif_key(source) else source) + TEXT_SUFFIX
 
 
@@ -70,22 +70,22 @@ def describe(
 ) -> Iterator[DescribingEvent]:
     """Write a description file for every GIF that has none.
 
-    Each file is there as soon as its event is; killed at any moment, a rerun does the rest.
+    A file is complete when its event is yielded; after a kill at any moment, a rerun does the rest.
 
     Args:
-        inputs: the GIFs; one bad file never stops the others.
-        output_dir: where the description files go. Files that are there are kept, whoever wrote
-            them.
-        captioner: what describes.
-        origin: written down beside the descriptions.
-        config: how captions are searched for; `num_captions` lines are written for each GIF.
-        force: describe again what is described.
+        inputs: the GIFs; a bad file does not stop the run.
+        output_dir: the folder of description files. Files that exist are kept, also files that
+            gifdesc did not write.
+        captioner: writes the descriptions.
+        origin: recorded beside the descriptions.
+        config: the search settings; each GIF gets `num_captions` lines.
+        force: describe finished GIFs again.
 
     Yields:
         One event per input, in order.
 
     Raises:
-        DescriptionError: the folder was written by another model, or cannot be written.
+        DescriptionError: the folder has descriptions of another model, or cannot be written.
     """
     config = config or captioner.default_decoding
     with writing(output_dir, DescriptionError, remedy="what is done is kept"):
@@ -108,61 +108,61 @@ class _Run:
         self._recorded: set[str] = set()
         self._waiting: deque[tuple[GifInput, str, DescribingEvent | None]] = deque()
 
-    def over(self, inputs: Iterable[GifInput]) -> Iterator[DescribingEvent]:
-        """Describe the inputs; those that need no model keep their place among the others."""
+    def describe_all(self, inputs: Iterable[GifInput]) -> Iterator[DescribingEvent]:
+        """Describe the inputs; events keep the order of the inputs."""
         for caption in self._captioner.caption_many(self._undone(inputs), self._config):
             yield from self._settled()
-            one, name, _ = self._waiting.popleft()
-            yield self._write(one, name, caption)
+            gif, name, _ = self._waiting.popleft()
+            yield self._write(gif, name, caption)
         yield from self._settled()
 
     def _undone(self, inputs: Iterable[GifInput]) -> Iterator[Path]:
-        """The GIFs to describe; every input is noted in passing."""
-        for gif in inputs:
-            one = gif
-            if gif.error is None:
-                one = replace(gif, source=self._origins.name_of(gif))
-                self._origins.add(one.source, gif)
-            name = description_name(one.source)
-            event = self._known(one, name)
-            self._waiting.append((one, name, event))
+        """The GIFs to describe; every input joins the queue of waiting inputs."""
+        for given in inputs:
+            gif = given
+            if given.error is None:
+                gif = replace(given, source=self._origins.name_of(given))
+                self._origins.add(gif.source, given)
+            name = description_name(gif.source)
+            event = self._event_without_model(gif, name)
+            self._waiting.append((gif, name, event))
             if event is None:
-                yield one.path
+                yield gif.path
 
-    def _known(self, one: GifInput, name: str) -> DescribingEvent | None:
-        """What is known of an input without describing it."""
-        if one.error is not None:
-            return DescribingEvent(one.path, one.source, one.name, error=one.error)
+    def _event_without_model(self, gif: GifInput, name: str) -> DescribingEvent | None:
+        """The event of an input that needs no description, None for the others."""
+        if gif.error is not None:
+            return DescribingEvent(gif.path, gif.source, gif.name, error=gif.error)
         is_repeated = name in self._source_of
-        first = self._source_of.setdefault(name, one.source)
-        if first != one.source:
+        first = self._source_of.setdefault(name, gif.source)
+        if first != gif.source:
             message = f"would share its description file {name} with {first}; rename one of them"
-            return DescribingEvent(one.path, one.source, one.name, error=message)
+            return DescribingEvent(gif.path, gif.source, gif.name, error=message)
         try:
             is_done = is_repeated or (not self._force and (self._output_dir / name).is_file())
-        except OSError:  # a name that is too long
+        except OSError:  # the name is too long
             is_done = False
-        return DescribingEvent(one.path, one.source, one.name) if is_done else None
+        return DescribingEvent(gif.path, gif.source, gif.name) if is_done else None
 
     def _settled(self) -> Iterator[DescribingEvent]:
         while self._waiting and (event := self._waiting[0][2]) is not None:
             self._waiting.popleft()
             yield event
 
-    def _write(self, one: GifInput, name: str, caption: Caption) -> DescribingEvent:
+    def _write(self, gif: GifInput, name: str, caption: Caption) -> DescribingEvent:
         if caption.error is not None:
-            return DescribingEvent(one.path, one.source, one.name, error=caption.error)
-        said = [found.caption for found in caption.alternatives] or [caption.caption or ""]
-        lines = dict.fromkeys(" ".join(text.split()) for text in said)
+            return DescribingEvent(gif.path, gif.source, gif.name, error=caption.error)
+        texts = [found.caption for found in caption.alternatives] or [caption.caption or ""]
+        lines = dict.fromkeys(" ".join(text.split()) for text in texts)
         try:
             write_text(self._output_dir / name, "".join(f"{line}\n" for line in lines))
-            self._record_origin(one)
+            self._record_origin(gif)
         except OSError as error:
             if error.errno not in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ):
                 raise
             message = f"its description file cannot be written: {reason(error)}"
-            return DescribingEvent(one.path, one.source, one.name, error=message)
-        return DescribingEvent(one.path, one.source, one.name, caption)
+            return DescribingEvent(gif.path, gif.source, gif.name, error=message)
+        return DescribingEvent(gif.path, gif.source, gif.name, caption)
 
     def _record_origin(self, gif: GifInput) -> None:
         origin = origin_of(gif)
@@ -170,13 +170,13 @@ class _Run:
             return
         with (self._output_dir / GIFS_NAME).open("ab") as file:
             if not self._recorded and file.tell():
-                file.write(b"\n")  # ends a line that a killed run cut; an empty one does no harm
+                file.write(b"\n")  # ends half a line of a killed run; an empty line does no harm
             file.write(json_line({"source": gif.source, "origin": origin}).encode())
         self._recorded.add(gif.source)
 
 
 def _read_origins(output_dir: Path) -> Origins:
-    """The GIFs that were described into a folder; a line that a killed run cut does not count."""
+    """The GIFs that were described into a folder; half a line of a killed run is skipped."""
     try:
         lines = (output_dir / GIFS_NAME).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -189,8 +189,8 @@ def _read_origins(output_dir: Path) -> Origins:
     return Origins(known)
 
 
-def _claim(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: bool) -> None:
-    """Write down who describes, unless somebody else has begun here."""
+def _check_origin(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: bool) -> None:
+    """Record the model, unless the folder has descriptions of another model."""
     path = output_dir / ORIGIN_NAME
     wanted = {"model": origin.model, "prompt": origin.prompt, "commit": origin.commit}
     try:
@@ -202,11 +202,11 @@ def _claim(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: b
     if isinstance(known, dict) and not force:
         for name, value in wanted.items():
             if name == "commit" and None in (known.get(name), value):
-                continue  # of a folder, or of descriptions from before commits were kept
+                continue  # a model from a folder, or descriptions of a version without commits
             if known.get(name) != value:
                 raise DescriptionError(
                     f"{output_dir}: its descriptions have another {name} ({known.get(name)!r}, not "
-                    f"{value!r}); choose another folder with --output, or --force to redo all"
+                    f"{value!r}); choose another folder with --output, or redo all with --force"
                     + (", or continue with --revision" if name == "commit" else "")
                 )
     row: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The GIFs that `gifdesc caption` is asked for, each under the name it was given by."""
+"""The inputs of `gifdesc caption`, in the order of the arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gifdesc.gif.sources import CaptionInput
 
 
 def may_be_many(arguments: Sequence[str]) -> bool:
-    """Whether arguments may stand for several GIFs, so that a caption needs its path."""
+    """Whether the arguments may name several GIFs, so that captions need their paths."""
     [argument, *others] = arguments
     path = Path(argument)
     return bool(others) or argument == STDIN or not path.exists() or path.is_dir()
@@ -25,19 +25,19 @@ def caption_inputs(
     is_null_separated: bool = False,
     passed_over: PassedOver | None = None,
 ) -> Iterator[CaptionInput]:
-    """What the arguments stand for, in their order, found as it is consumed.
+    """The inputs that the arguments name, in order, found as they are consumed.
 
-    As `arguments.expand_arguments`; a folder stands for every `*.gif` under it.
+    Arguments are expanded by `arguments.expand_arguments`; a folder gives every GIF under it.
 
     Args:
-        arguments: as a person gives them. A missing file, an empty folder and a pattern without
+        arguments: as on the command line. A missing file, an empty folder and a pattern without
             a match give an input with an error.
-        stdin: where a list is read from, as its lines come.
-        is_null_separated: the paths of the list end with NUL, not with a line end.
-        passed_over: gets what a search of folders leaves out.
+        stdin: the list for `-`, read while its lines arrive.
+        is_null_separated: paths in the list end with NUL, not with a line end.
+        passed_over: collects the files that a search of folders skips.
 
     Raises:
-        UsageError: an argument is empty, or stdin holds neither a list of paths nor a GIF.
+        UsageError: an argument is empty, or stdin has neither a list of paths nor a GIF.
     """
     for argument in expand_arguments(arguments, stdin, is_null_separated=is_null_separated):
         if argument.error is not None or argument.data is not None:

@@ -1,4 +1,4 @@
-"""Captions as lines of text, JSON, TSV or CSV, on stdout or in a file that a run can continue."""
+"""Captions as text, JSON, TSV or CSV lines, on stdout or in a file that a run can continue."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StdoutSink:
         return inputs
 
     def begin(self) -> None:
-        """Write what stands before the first line; raises as `write`."""
+        """Write the header, if the format has one; raises as `write`."""
         if names := header(self._format_name):
             self.write(names)
 
@@ -59,30 +59,30 @@ class StdoutSink:
         """Write a line and flush.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
-            GifdescError: it is closed, or cannot be written, as on a full disk.
+            BrokenPipeError: the reader has closed the pipe.
+            GifdescError: stdout is closed, or cannot be written, as on a full disk.
         """
         write_standard_output(line)
 
 
 class CaptionFile:
-    """A file of captions that is appended to and holds whole lines only; a context manager.
+    """A file of captions to which whole lines are appended; a context manager.
 
     Attributes:
         num_done: inputs that were skipped, for the file has their lines.
 
     Args:
-        path: the file, opened and locked when it is entered (its folder is made then); what is
-            in it stays until `begin`. A new file into which nothing came is removed again.
-        format_name: of its lines.
-        skip_done: go on with a file that is there. Without it, a file that holds something is
-            refused, unless `overwrite` allows to write it anew.
-        overwrite: start anew.
+        path: the file. Entering the context creates its folder, opens and locks it; its content
+            stays until `begin`. A new file that got no line is removed at the end.
+        format_name: of the lines.
+        skip_done: continue a file that exists. Otherwise a file with content is an error, unless
+            `overwrite` is set.
+        overwrite: replace a file that exists.
 
     Raises, when it is entered:
-        UsageError: the file holds something, and nothing was said of it.
-        GifdescError: it cannot be read or written, holds lines of another format, or another run
-            is writing it.
+        UsageError: the file has content, and neither `skip_done` nor `overwrite` is set.
+        GifdescError: the file cannot be read or written, has lines of another format, or another
+            run is writing it.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class CaptionFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
         try:
-            # Under the lock: what is read here is what will be gone on with.
-            self._look()
+            # Under the lock, so that no other run changes the content that is continued.
+            self._read_existing()
         except BaseException:
             self._file.close()
             raise
@@ -120,10 +120,10 @@ class CaptionFile:
                 self._remove()
 
     def _remove(self) -> None:
-        """Remove the file while it is locked, so that no other run has begun it."""
+        """Remove the file while it is locked, so that no other run has started to write it."""
         try:
             self._path.unlink()
-        except PermissionError:  # Windows removes no file that is open
+        except PermissionError:  # Windows does not remove open files
             self._file.close()
             self._path.unlink()
 
@@ -146,27 +146,25 @@ class CaptionFile:
                 yield caption_input
 
     def write(self, line: str) -> None:
-        """Append a line, or nothing of it.
+        """Append a whole line, or nothing.
 
         Raises:
-            GifdescError: it cannot be written, as on a full disk.
+            GifdescError: the line cannot be written, as on a full disk.
         """
         data = line.encode("utf-8", "surrogateescape")
         start = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
         written = 0
-        if not self._is_there(self._file):
-            raise GifdescError(
-                f"--output {self._path}: was removed or replaced while it was written"
-            )
+        if not self._is_current(self._file):
+            raise GifdescError(f"--output {self._path}: was removed or replaced during the run")
         try:
             while written < len(data):
                 written += self._file.write(data[written:])
         except OSError as error:
-            with suppress(OSError):  # a device cannot be cut
+            with suppress(OSError):  # a device cannot be truncated
                 self._file.truncate(start)
             raise GifdescError(
-                f"--output {self._path}: cannot be written: {reason(error)}; what is there is "
-                "whole, and --skip-done continues it"
+                f"--output {self._path}: cannot be written: {reason(error)}; its lines are "
+                "whole, continue it with --skip-done"
             ) from error
 
     def _open(self) -> FileIO:
@@ -174,23 +172,23 @@ class CaptionFile:
 
         Raises:
             GifdescError: another run is writing it.
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         while True:
             self._is_new = not self._path.exists()
             file = self._path.open("ab", buffering=0)
             try:
                 self._lock(file)
-                # The run that held the lock before may have removed the file.
-                if self._is_there(file):
+                # Another run may have removed the file before this run got the lock.
+                if self._is_current(file):
                     return file
             except BaseException:
                 file.close()
                 raise
             file.close()
 
-    def _is_there(self, file: FileIO) -> bool:
-        """Whether an open file is what lies under its path, or no file at all but a device."""
+    def _is_current(self, file: FileIO) -> bool:
+        """Whether the path still names the open file, or the file is a device."""
         opened = fstat(file.fileno())
         if not stat.S_ISREG(opened.st_mode):
             return True
@@ -207,12 +205,12 @@ class CaptionFile:
                 self._whole_bytes = self._read_done()
         if has_content and not (self._skip_done or self._overwrite):
             raise UsageError(
-                f"--output {self._path}: there already; continue it with --skip-done, or "
+                f"--output {self._path}: exists; continue it with --skip-done, or "
                 "overwrite it with --force"
             )
 
     def _read_done(self) -> int:
-        """Count the lines that are there; the length of the whole ones in bytes."""
+        """Count the inputs that have lines, and return the length of the whole lines in bytes."""
         data = self._path.read_bytes()
         whole = whole_length(data, self._format_name)
         try:
@@ -220,13 +218,12 @@ class CaptionFile:
             self._done.update(done_paths(text, self._format_name))
         except ValueError as error:
             raise GifdescError(
-                f"--output {self._path}: {error}; give the --format that it was written in, or "
-                "another file"
+                f"--output {self._path}: {error}; give the --format of the file, or another file"
             ) from error
         return whole
 
     def _lock(self, file: FileIO) -> None:
-        """Keep a second run out, where the system can (it has `fcntl`: all but Windows).
+        """Keep a second run out, except on Windows, which has no `fcntl`.
 
         Raises:
             GifdescError: another run is writing the file.
@@ -238,11 +235,11 @@ class CaptionFile:
             except BlockingIOError:
                 raise GifdescError(f"--output {self._path}: another run is writing it") from None
             except OSError:
-                return  # a file system without locks
+                return  # the file system has no locks
 
 
 CaptionSink = StdoutSink | CaptionFile
-"""Takes lines: a context manager, to be begun once when the first line is about to come."""
+"""A destination for lines: a context manager; `begin` is called once, before the first line."""
 
 
 def open_sink(
@@ -272,7 +269,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def header(format_name: FormatName) -> str:
-    """What stands before the first caption: the names of the columns of a CSV."""
+    """The lines before the first caption: the column names of a CSV, otherwise nothing."""
     return _csv_record(CSV_COLUMNS) if format_name == "csv" else ""
 
 
@@ -283,15 +280,15 @@ def to_line(
     shorten: Shorten | None = None,
     with_path: bool = True,
 ) -> str:
-    r"""One result with its line end; for `text` nothing where there is no caption.
+    r"""A result as a line with its line end; empty for a failure in format `text`.
 
     Args:
         caption: the result.
-        format_name: `text`: path, tab, caption. `tsv`: the same, the caption empty where it
-            failed; in both a backslash, tab or line end within a path is written `\\`, `\t`,
+        format_name: `text`: path, tab, caption. `tsv`: the same, with an empty caption for a
+            failure; in both a backslash, tab or line end within a path is written `\\`, `\t`,
             `\n` or `\r`. `csv`: `CSV_COLUMNS`, quoted as RFC 4180 says. `json`: one object.
-        shorten: makes the alternative text, which takes the caption's place; JSON has both.
-        with_path: as `text`, whether the path is there; a single caption may stand alone.
+        shorten: makes the alternative text, which replaces the caption; JSON has both.
+        with_path: whether a line of format `text` has the path; a single caption needs none.
     """
     alt_text = None
     if shorten is not None and caption.caption is not None:
@@ -300,22 +297,22 @@ def to_line(
         row = caption.to_json()
         if alt_text is not None:
             row["alt_text"] = alt_text
-        # In ASCII, which takes any path.
+        # ASCII, so that any path fits.
         return json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n"
-    said = caption.caption if alt_text is None else alt_text
+    text = caption.caption if alt_text is None else alt_text
     if format_name == "csv":
-        row = {**caption.to_json(), "caption": said}
+        row = {**caption.to_json(), "caption": text}
         return _csv_record(["" if row.get(name) is None else row[name] for name in CSV_COLUMNS])
-    if format_name == "text" and (said is None or not with_path):
-        return "" if said is None else said + "\n"
-    return f"{caption.path.translate(_ESCAPES)}\t{(said or '').translate(_ESCAPES)}\n"
+    if format_name == "text" and (text is None or not with_path):
+        return "" if text is None else text + "\n"
+    return f"{caption.path.translate(_ESCAPES)}\t{(text or '').translate(_ESCAPES)}\n"
 
 
 def done_paths(text: str, format_name: FormatName) -> Iterator[str]:
-    """The paths of whole lines that `to_line` wrote.
+    """The paths in whole lines that `to_line` wrote.
 
     Raises:
-        ValueError: a line is of another format; it says which line.
+        ValueError: a line has another format; the message has its number.
     """
     if format_name == "csv":
         yield from _csv_paths(text)
@@ -337,10 +334,10 @@ def done_paths(text: str, format_name: FormatName) -> Iterator[str]:
 
 
 def whole_length(data: bytes, format_name: FormatName) -> int:
-    """Bytes of the records that are whole; behind them lies what a killed run left half written."""
+    """Length of the whole records in bytes; a killed run may leave half a record after them."""
     end = data.rfind(b"\n") + 1
     if format_name == "csv":
-        # A line end within quotes ends no record; quotes come in pairs in a whole one.
+        # A line end within quotes ends no record; a whole record has an even number of quotes.
         while end and data[:end].count(b'"') % 2:
             end = data.rfind(b"\n", 0, end - 1) + 1
     return end
@@ -348,7 +345,7 @@ def whole_length(data: bytes, format_name: FormatName) -> int:
 
 def _csv_record(values: Iterable[object]) -> str:
     out = io.StringIO()
-    # The dialect's own line end, so that any within a field is quoted; then that of other tools.
+    # With this line end, csv quotes line ends within fields; then use the one of other tools.
     csv.writer(out, lineterminator="\r\n").writerow(values)
     return out.getvalue().removesuffix("\r\n") + "\n"
 
@@ -367,5 +364,6 @@ def _unescape(field: str) -> str:
     parts = iter(field)
     plain = {"t": "\t", "n": "\n", "r": "\r"}
     return "".join(
-        plain.get(escaped := next(parts, ""), escaped) if one == "\\" else one for one in parts
+        plain.get(escaped := next(parts, ""), escaped) if character == "\\" else character
+        for character in parts
     )

@@ -1,4 +1,4 @@
-"""A run over many GIFs: each caption is written as soon as it is ready, also beside its GIF."""
+"""Caption many GIFs: write each caption as soon as it is ready, and sidecar files if asked."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:  # a run is prepared before PyTorch is loaded
 
 @dataclass(kw_only=True)
 class CaptionRun:
-    """Where the captions of a run go, and how many went there.
+    """The outputs of a run, and how many captions they got.
 
     Attributes:
-        sink: takes a line of each; entered, and begun by the run.
+        sink: gets a line for each input; it is entered before the run, which begins it.
         format_name: of the lines.
-        with_path: as text, whether a line begins with its path.
-        shorten: makes alternative text of a caption; None leaves captions as they are.
-        sidecars: writes each caption beside its GIF, too.
-        explained: keeps them for a page or a picture.
-        advance: gets every caption when it is written, to show progress.
-        warn: gets what is odd about a GIF, a sentence each.
-        report_error: gets what failed, a sentence each.
-        num_captioned: inputs that have a caption.
-        num_failed: those that failed, and sidecars that could not be written.
+        with_path: whether a line of format `text` begins with the path.
+        shorten: turns a caption into alternative text; None keeps captions as they are.
+        sidecars: writes a text file beside each GIF; None writes none.
+        explained: collects the captions for a page or a picture; None draws none.
+        advance: is called with every caption after it is written, to show progress.
+        warn: is called with a sentence about each odd GIF.
+        report_error: is called with a sentence about each failure.
+        num_captioned: inputs with a caption.
+        num_failed: inputs that failed, and sidecar files that could not be written.
     """
 
     sink: CaptionSink
@@ -52,48 +52,51 @@ class CaptionRun:
     def run(
         self, captioner: GifCaptioner, inputs: Iterable[CaptionInput], config: DecodingConfig
     ) -> None:
-        """Caption the inputs, in their order; one that fails costs no other.
+        """Caption the inputs in order; an input that fails does not stop the run.
 
         Raises:
             BrokenPipeError: the reader of stdout (such as `head`) has closed it.
-            GifdescError: the disk has no room for a line or a sidecar.
+            GifdescError: the disk has no room for a line or a sidecar file.
         """
         if self.explained is not None:
-            inputs = map(self.explained.see, inputs)
+            inputs = map(self.explained.remember_input, inputs)
         results = captioner.caption_many(inputs, config)
         try:
             self.sink.begin()
             for result in results:
-                self._take(result)
+                self._write(result)
         finally:
             if isinstance(results, Generator):
-                results.close()  # its threads end now, not while Python shuts down
+                results.close()  # ends its threads now, not while Python shuts down
         if self.sidecars is not None:
             self.num_failed += self.sidecars.num_failed
 
-    def _take(self, result: Caption) -> None:
+    def _write(self, result: Caption) -> None:
         self.num_captioned += result.error is None
         self.num_failed += result.error is not None
         if result.error is not None:
             self.report_error(f"{result.path}: {result.error}")
         elif result.note is not None:
             self.warn(f"{result.path}: {result.note}")
-        if result.doubts and self.format_name in ("text", "tsv"):  # which have no field for it
-            self.warn(f"{result.path}: a doubtful caption: {' and '.join(result.doubts)}")
+        if result.doubts and self.format_name in (
+            "text",
+            "tsv",
+        ):  # these formats have no field for it
+            self.warn(f"{result.path}: low confidence: {' and '.join(result.doubts)}")
         line = to_line(result, self.format_name, shorten=self.shorten, with_path=self.with_path)
         if line:
             self.sink.write(line)
         if self.sidecars is not None and result.caption is not None:
             self._write_sidecar(self.sidecars, result.path, result.caption)
         if self.explained is not None:
-            self.explained.take(result)
+            self.explained.add(result)
         self.advance(result)
 
     def _write_sidecar(self, sidecars: Sidecars, path: str, caption: str) -> None:
         if is_stream(path):
-            if path not in self._streams:  # given again, it is the same GIF
+            if path not in self._streams:  # a repeated stream is the same GIF
                 self._streams.add(path)
-                self.warn(f"{path}: came through a stream, so there is no .txt beside it")
+                self.warn(f"{path}: read from a stream, so no .txt file was written beside it")
             return
         text = self.shorten(caption) if self.shorten else caption
         num_failed = sidecars.num_failed

@@ -14,7 +14,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def sidecar_path(gif_path: Path) -> Path:
-    """`jump.txt` beside `jump.gif`."""
+    """The sidecar file of a GIF: `jump.txt` for `jump.gif`."""
     return gif_path.with_suffix(SIDECAR_SUFFIX)
 
 
@@ -22,7 +22,7 @@ class Sidecars:
     """Writes captions beside their GIFs.
 
     Attributes:
-        num_failed: files that could not be written.
+        num_failed: sidecar files that could not be written.
 
     Args:
         overwrite: replace existing files; otherwise they are kept.
@@ -40,18 +40,18 @@ class Sidecars:
             be written; else None.
 
         Raises:
-            GifdescError: there is no room left on the disk.
+            GifdescError: the disk is full.
         """
         gif_path = Path(gif_name)
         path = sidecar_path(gif_path)
         if not gif_path.is_file():
-            return f"{gif_name}: no file, so nothing was written beside it"
+            return f"{gif_name}: not a file, so no .txt file was written beside it"
         content = text + "\n"
         try:
             if path.exists() and not self._overwrite:
                 if path.is_file() and path.read_bytes() == content.encode():
                     return None
-                return f"{path}: there already and kept; --force overwrites it"
+                return f"{path}: exists and was kept; overwrite it with --force"
             write_text(path, content)
         except OSError as error:
             message = f"{path}: cannot be written: {reason(error)}"

@@ -202,13 +202,13 @@ class Explained:
         """Captions that there was room for."""
         return len(self._captions)
 
-    def see(self, one: CaptionInput) -> CaptionInput:
+    def remember_input(self, caption_input: CaptionInput) -> CaptionInput:
         """Keep the bytes of a GIF that came through a pipe: they cannot be read again."""
-        if isinstance(one.data, bytes):
-            self._pipes[one.name] = one.data
-        return one
+        if isinstance(caption_input.data, bytes):
+            self._pipes[caption_input.name] = caption_input.data
+        return caption_input
 
-    def take(self, caption: Caption) -> None:
+    def add(self, caption: Caption) -> None:
         """Keep a caption while there is room; a picture has none for what failed."""
         if caption.error is not None and not is_page(self._path):
             return
