@@ -247,14 +247,13 @@ def test_a_reply_that_is_cut_in_its_thoughts_is_no_caption(llava, monkeypatch, t
     captions = reply_of(llava, monkeypatch, text, is_cut=True)
     assert captions == []
     assert captions.error == (
-        "the model's reply was cut inside its thoughts, before the caption; give it more tokens "
-        "with --max-length"
+        "the model reached the token limit in its thoughts, before the caption; raise --max-length"
     )
 
 
 def test_a_reply_of_thoughts_alone_is_no_caption(llava, monkeypatch):
     captions = reply_of(llava, monkeypatch, "<think>a dog", is_cut=False)
-    assert (captions, captions.error) == ([], "the model wrote its thoughts and no caption")
+    assert (captions, captions.error) == ([], "the model wrote thoughts but no caption")
 
 
 def test_thoughts_that_the_prompt_begins_are_known(llava, monkeypatch):

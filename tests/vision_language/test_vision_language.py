@@ -147,10 +147,12 @@ def test_a_gif_that_the_model_fails_at_costs_no_other(captioners, monkeypatch):
     found = list(together.caption_many(sources, SHORT))
     assert [one.error for one in found] == [
         None,
-        "the model cannot take it: shapes do not fit",
+        "the model cannot process the GIF: shapes do not fit",
         None,
     ]
-    with pytest.raises(GifdescError, match="these frames: the model cannot take it: shapes"):
+    with pytest.raises(
+        GifdescError, match="these frames: the model cannot process the GIF: shapes"
+    ):
         together.caption(sources[1], SHORT)
 
 

@@ -1,4 +1,4 @@
-"""GIF to caption by a public vision-language model: `Captioner`'s twin."""
+"""Caption GIFs with a public vision-language model, with the calls of `Captioner`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from gifdesc.vision_language.loading import (
 )
 
 DEFAULT_DECODING = DecodingConfig(num_beams=1, max_tokens=64)
-"""Greedy, for a beam of 5 takes five times the work of a model that is large already."""
+"""Greedy search: these models are large, and 5 beams take five times the work."""
 
 _BATCH_GIFS_ON_GPU = 8
 _WINDOW = 4
-"""Batches from which GIFs of equally many frames are put together."""
+"""Batches whose GIFs are read together, to group GIFs with equal numbers of frames."""
 
 
 class VisionLanguageCaptioner:
-    """A vision-language model of transformers, with `Captioner`'s calls.
+    """A vision-language model of transformers, with the calls of `Captioner`.
 
-    Nothing in it is trained or changed. Models that take videos see up to 16 frames with their
-    times; models that take pictures see up to 9 frames as a grid, and are told so.
+    The model is used as published. A model that takes videos gets up to 16 frames with their times;
+    a model that takes pictures gets a grid of up to 9 frames, and a prompt that mentions the grid.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class VisionLanguageCaptioner:
         Args:
             name: the folder, or `user/model`.
             device: see `device.resolve_device`.
-            prompt: what to ask instead of the usual question; for BLIP and GIT, which do not
-                answer but go on writing, the caption's beginning.
-            revision: of a model on the hub: a branch, a tag or a commit.
+            prompt: the question, instead of the default; BLIP and GIT continue a text instead of
+                answering: for them, the first words of the caption.
+            revision: branch, tag or commit of a model on the hub.
 
         Raises:
             CheckpointError: the model cannot caption, or is damaged.
-            HubError, UsageError: the model or the device cannot be had.
+            HubError, UsageError: the model or the device is not available.
         """
         torch_device = resolve_device(device)
         return cls.from_opened(open_model(name, revision), torch_device, prompt=prompt)
@@ -95,14 +95,14 @@ class VisionLanguageCaptioner:
         try:
             with quiet_transformers():
                 return cls(loaded, prompt=prompt)
-        except Exception as error:  # a chat template is a program, and may raise anything
+        except Exception as error:  # a chat template is a program and may raise anything
             raise CheckpointError(
                 f"{model.name}: its chat template cannot be used: {first_line(error)}"
             ) from error
 
     @property
     def default_decoding(self) -> DecodingConfig:
-        """How captions are searched for where nothing is said."""
+        """The default search settings."""
         return DEFAULT_DECODING
 
     @property
@@ -112,20 +112,20 @@ class VisionLanguageCaptioner:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should know of the model: nothing."""
+        """Reasons to doubt all captions of the model: none."""
         return ()
 
     def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
         """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
         Raises:
-            GifError: the file gives no frame.
-            GifdescError: the model has no caption for it.
+            GifError: the file has no frame that can be used.
+            GifdescError: the model wrote no caption.
         """
-        one = self._read(source)
-        [caption] = self._caption_batch([one], config or DEFAULT_DECODING)
+        gif = self._read(source)
+        [caption] = self._caption_batch([gif], config or DEFAULT_DECODING)
         if caption.error is not None:
-            raise GifdescError(f"{one.name}: {caption.error}")
+            raise GifdescError(f"{gif.name}: {caption.error}")
         return caption
 
     def caption_many(
@@ -137,22 +137,22 @@ class VisionLanguageCaptioner:
         config = config or DEFAULT_DECODING
         rest = iter(sources)
         window = 1 if self._batch_gifs == 1 else _WINDOW * self._batch_gifs
-        # Drawn captions depend on the seed alone, not on the GIFs beside them.
+        # Sampled captions depend on the seed alone, not on the other GIFs of a batch.
         batch_gifs = 1 if config.sample else self._batch_gifs
         while group := list(islice(rest, window)):
             results: dict[int, Caption] = {}
             good: list[tuple[int, _ReadGif]] = []
             for position, source in enumerate(group):
-                one = as_input(source)
-                if one.error is not None:
-                    results[position] = Caption(one.name, error=one.error)
+                given = as_input(source)
+                if given.error is not None:
+                    results[position] = Caption(given.name, error=given.error)
                     continue
                 try:
-                    good.append((position, replace(self._read(one.source), name=one.name)))
+                    good.append((position, replace(self._read(given.source), name=given.name)))
                 except GifdescError as error:
-                    results[position] = Caption(one.name, error=one.reason(error))
+                    results[position] = Caption(given.name, error=given.reason(error))
             for batch in _batches(good, batch_gifs):
-                captions = self._caption_batch([one for _, one in batch], config)
+                captions = self._caption_batch([gif for _, gif in batch], config)
                 results.update(
                     (position, caption)
                     for (position, _), caption in zip(batch, captions, strict=True)
@@ -164,26 +164,26 @@ class VisionLanguageCaptioner:
         return _ReadGif(source_name(source), gif, _to_clip(gif))
 
     def _caption_batch(self, gifs: Sequence[_ReadGif], config: DecodingConfig) -> list[Caption]:
-        """Caption GIFs of equally many sampled frames; one that fails costs no other."""
+        """Caption GIFs with equal numbers of frames; after an error, each GIF is tried alone."""
         try:
             with quiet_transformers():
-                inputs = self._form.prepare([one.clip for one in gifs])
+                inputs = self._form.prepare([gif.clip for gif in gifs])
                 found = generate_captions(self._loaded, inputs, config)
         except (torch.OutOfMemoryError, MemoryError):
-            error = "the model and its frames do not fit into the memory here"
-        # The libraries check what they are given late, and in many ways.
+            error = "the model and the frames do not fit into memory"
+        # The libraries check their input late, with many kinds of exceptions.
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as caught:
-            error = f"the model cannot take it: {first_line(caught)}"
+            error = f"the model cannot process the GIF: {first_line(caught)}"
         else:
-            return [_to_caption(one, captions) for one, captions in zip(gifs, found, strict=True)]
+            return [_to_caption(gif, captions) for gif, captions in zip(gifs, found, strict=True)]
         if len(gifs) == 1:
             return [Caption(gifs[0].name, error=error)]
-        return [caption for one in gifs for caption in self._caption_batch([one], config)]
+        return [caption for gif in gifs for caption in self._caption_batch([gif], config)]
 
 
 @dataclass(frozen=True)
 class _ReadGif:
-    """A GIF that was read, and what the model is shown of it."""
+    """A GIF that was read, with the frames for the model."""
 
     name: str
     gif: Gif
@@ -193,10 +193,10 @@ class _ReadGif:
 def _batches(
     gifs: Sequence[tuple[int, _ReadGif]], batch_gifs: int
 ) -> Iterator[list[tuple[int, _ReadGif]]]:
-    """Groups of GIFs of equally many frames, in the order of their first members."""
+    """Groups of GIFs with equal numbers of frames, in the order of their first members."""
     groups: dict[int, list[tuple[int, _ReadGif]]] = {}
-    for position, one in gifs:
-        groups.setdefault(len(one.clip.frames), []).append((position, one))
+    for position, gif in gifs:
+        groups.setdefault(len(gif.clip.frames), []).append((position, gif))
     for group in groups.values():
         for first in range(0, len(group), batch_gifs):
             yield group[first : first + batch_gifs]
@@ -207,18 +207,18 @@ def _to_clip(gif: Gif) -> Clip:
     return Clip(frames=gif.frames, times_ms=times_ms, duration_ms=sum(gif.durations_ms))
 
 
-def _to_caption(one: _ReadGif, captions: Captions) -> Caption:
+def _to_caption(read: _ReadGif, captions: Captions) -> Caption:
     if not captions:
-        return Caption(one.name, error=captions.error or "the model wrote nothing")
+        return Caption(read.name, error=captions.error or "the model wrote nothing")
     return Caption(
-        path=one.name,
+        path=read.name,
         caption=captions[0].caption,
         score=captions[0].score,
         alternatives=tuple(captions),
-        num_frames=one.gif.num_frames,
-        duration_ms=one.clip.duration_ms,
-        sampled_frames=one.gif.indices,
-        sampled_times_ms=one.clip.times_ms,
+        num_frames=read.gif.num_frames,
+        duration_ms=read.clip.duration_ms,
+        sampled_frames=read.gif.indices,
+        sampled_times_ms=read.clip.times_ms,
         words=captions[0].words,
-        note=one.gif.truncated or one.gif.note,
+        note=read.gif.truncated or read.gif.note,
     )

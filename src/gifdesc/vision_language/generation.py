@@ -1,4 +1,4 @@
-"""A vision-language model's inputs to captions, with the probability of every word."""
+"""Generate captions with a vision-language model, with the probability of every word."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from gifdesc.text.tokenizer import clean_text
 from gifdesc.vision_language.loading import VisionLanguageModel
 
 _THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("◁think▷", "◁/think▷"))
-"""What families put around their thoughts: the begin and the end."""
+"""The marks at the start and the end of the thoughts of a model, by family."""
 
 _UNFINISHED_THOUGHT = (
-    "the model's reply was cut inside its thoughts, before the caption; give it more tokens with "
-    "--max-length"
+    "the model reached the token limit in its thoughts, before the caption; raise --max-length"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f](?=.)")
 
 _PROMPT_END = 16
-"""Tokens of the prompt in which it may begin the model's thoughts."""
+"""Tokens at the end of the prompt that are searched for the start of thoughts."""
 
-_ONLY_THOUGHTS = "the model wrote its thoughts and no caption"
+_ONLY_THOUGHTS = "the model wrote thoughts but no caption"
 
 _NEUTRAL: dict[str, Any] = {
     "repetition_penalty": 1.0,
@@ -55,13 +54,13 @@ _NEUTRAL: dict[str, Any] = {
     "stop_strings": None,
     "max_time": None,
 }
-"""Settings of a search that a model's generation_config may hold, at values that change nothing:
-what is searched for is the caption that the model finds likeliest. Tokens that it forbids or forces
-(`suppress_tokens`, `bad_words_ids`, `forced_bos_token_id`) belong to its vocabulary and stay."""
+"""Neutral values for the search settings that a model's generation_config may change: gifdesc
+searches for the likeliest caption. Tokens that a model forbids or forces (`suppress_tokens`,
+`bad_words_ids`, `forced_bos_token_id`) belong to its vocabulary and are kept."""
 
 
 class Captions(list[GeneratedCaption]):
-    """The captions of one GIF, best first; where there are none, `error` may give the reason."""
+    """The captions of a GIF, best first; if there are none, `error` may have the reason."""
 
     error: str | None = None
 
@@ -71,9 +70,9 @@ class _Reply:
     """The tokens that a model wrote, without the prompt.
 
     Attributes:
-        ids: the tokens, the end token not among them.
-        log_probs: of each of them.
-        end_log_prob: of the end token; None where the reply was cut.
+        ids: the tokens, without the end token.
+        log_probs: of each token.
+        end_log_prob: of the end token; None if the reply was cut.
     """
 
     ids: list[int]
@@ -85,15 +84,14 @@ class _Reply:
 def generate_captions(
     loaded: VisionLanguageModel, inputs: Mapping[str, Any], config: DecodingConfig
 ) -> list[Captions]:
-    """The best captions of each GIF, best first; none, and why, where the model wrote none.
+    """The best captions of each GIF, best first; an error where the model wrote none.
 
-    Thoughts that a model writes before its caption are taken off. A reply that ends within them is
-    no caption.
+    Thoughts before a caption are removed. A reply that ends in thoughts is no caption.
 
     Args:
         loaded: the model.
         inputs: from `InputForm.prepare`.
-        config: how to search.
+        config: the search settings.
     """
     moved = {name: _moved(value, loaded) for name, value in inputs.items()}
     with _seeded(loaded.device, config):
@@ -114,25 +112,25 @@ def generate_captions(
     ]
     groups = []
     for first in range(0, len(found), config.num_captions):
-        several = found[first : first + config.num_captions]
-        good = [one for one in several if isinstance(one, GeneratedCaption) and one.caption]
-        # What is drawn comes in no order, and may come twice.
+        results = found[first : first + config.num_captions]
+        good = [caption for caption in results if not isinstance(caption, str) and caption.caption]
+        # Sampled captions are in no order, and may be equal.
         group = Captions(_ranked(good) if config.sample else good)
-        group.error = next((one for one in several if isinstance(one, str)), None)
+        group.error = next((error for error in results if isinstance(error, str)), None)
         groups.append(group)
     return groups
 
 
 def _ranked(captions: Sequence[GeneratedCaption]) -> list[GeneratedCaption]:
-    """Different captions, the best first; of equal texts, the likelier."""
+    """The captions, best first; of equal texts, the likelier one is kept."""
     best: dict[str, GeneratedCaption] = {}
-    for one in sorted(captions, key=lambda one: one.score, reverse=True):
-        best.setdefault(one.caption, one)
+    for caption in sorted(captions, key=lambda caption: caption.score, reverse=True):
+        best.setdefault(caption.caption, caption)
     return list(best.values())
 
 
 def _search_options(config: DecodingConfig) -> dict[str, Any]:
-    """The search in the library's terms; what a model would do by itself is overruled."""
+    """The search settings of transformers; they override those of the model."""
     options: dict[str, Any] = {
         "num_beams": config.num_beams,
         "do_sample": False,
@@ -151,7 +149,7 @@ def _search_options(config: DecodingConfig) -> dict[str, Any]:
 
 
 def _neutral_options() -> dict[str, Any]:
-    """Those of `_NEUTRAL` that this version of the library has."""
+    """The settings in `_NEUTRAL` that this version of transformers has."""
     from transformers import GenerationConfig
 
     known = GenerationConfig()
@@ -160,7 +158,7 @@ def _neutral_options() -> dict[str, Any]:
 
 @contextmanager
 def _seeded(device: torch.device, config: DecodingConfig) -> Iterator[None]:
-    """Draw by the configuration's seed; the generators of everybody else stay as they are."""
+    """Sample with the seed of the configuration; other random generators are unchanged."""
     if not config.sample:
         yield
         return
@@ -170,14 +168,14 @@ def _seeded(device: torch.device, config: DecodingConfig) -> Iterator[None]:
 
 
 def _moved(value: Any, loaded: VisionLanguageModel) -> Any:
-    """A tensor on the model's device; pixels in the model's type."""
+    """A tensor on the device of the model; pixels have the model's dtype."""
     if not isinstance(value, torch.Tensor):
         return value
     return value.to(loaded.device, loaded.dtype if value.is_floating_point() else value.dtype)
 
 
 def _end_ids(loaded: VisionLanguageModel) -> set[int]:
-    """The tokens that end a reply, wherever a family writes them down."""
+    """The tokens that end a reply; each family stores them in other places."""
     model, tokenizer = loaded.model, loaded.processor.tokenizer
     text_config = model.config.get_text_config()
     named: list[Any] = [
@@ -187,15 +185,15 @@ def _end_ids(loaded: VisionLanguageModel) -> set[int]:
         tokenizer.eos_token_id,
         tokenizer.sep_token_id,
     ]
-    flat = [one for value in named for one in (value if isinstance(value, list) else [value])]
-    return {one for one in flat if one is not None}
+    flat = [id_ for value in named for id_ in (value if isinstance(value, list) else [value])]
+    return {id_ for id_ in flat if id_ is not None}
 
 
 def _replies(output: Any, end_ids: set[int]) -> list[_Reply]:
-    """What was written after the prompt, with the model's own probabilities."""
+    """The replies after the prompt, with the model's own probabilities."""
     beams = getattr(output, "beam_indices", None)
     num_steps = len(output.logits)
-    if beams is not None:  # padded with -1 behind each sequence's last token
+    if beams is not None:  # padded with -1 after the last token of each sequence
         num_steps = int((beams >= 0).sum(-1).max())
     first = output.sequences.shape[1] - num_steps
     sequences = output.sequences[:, first:].tolist()
@@ -219,7 +217,7 @@ def _replies(output: Any, end_ids: set[int]) -> list[_Reply]:
 
 
 def _ends_in_thoughts(tokenizer: Any, inputs: Mapping[str, Any]) -> bool:
-    """Whether the prompt ends within thoughts, which some chat templates begin for the model."""
+    """Whether the prompt ends in thoughts: some chat templates write their start mark."""
     ids = inputs.get("input_ids")
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
         return False
@@ -230,7 +228,7 @@ def _ends_in_thoughts(tokenizer: Any, inputs: Mapping[str, Any]) -> bool:
 def _to_caption(
     tokenizer: Any, reply: _Reply, config: DecodingConfig, *, starts_in_thoughts: bool = False
 ) -> GeneratedCaption | str:
-    """The caption of a reply, or why the reply holds none."""
+    """The caption of a reply, or why there is none."""
     is_cut = reply.end_log_prob is None
     skipped = _num_thought_tokens(tokenizer, reply.ids, is_begun=starts_in_thoughts)
     if skipped is None:
@@ -245,18 +243,18 @@ def _to_caption(
     for match in re.finditer(r"\S+", text[start:end]):
         bounds = (start + match.start(), start + match.end())
         log_prob = sum(
-            one
-            for one, span in zip(reply.log_probs, spans, strict=True)
+            token_log_prob
+            for token_log_prob, span in zip(reply.log_probs, spans, strict=True)
             if span[0] < bounds[1] and span[1] > bounds[0]
         )
-        # A piece of a word at the start goes on from the prompt's last one.
+        # A first token with ## continues the last word of the prompt.
         words.append(Word(match.group().removeprefix("##") or match.group(), log_prob, None))
     if is_cut and not config.allow_dangling_end:
         while len(words) > 1 and words[-1].word.lower() in DANGLING_WORDS:
             words.pop()
     caption = " ".join(word.word for word in words)
     if type(tokenizer).__name__.startswith("Bert"):
-        caption = clean_text(caption)  # its tokens have lost where spaces were
+        caption = clean_text(caption)  # Bert tokens do not record spaces
     counted = [
         *reply.log_probs[skipped:],
         *([] if reply.end_log_prob is None else [reply.end_log_prob]),
@@ -265,7 +263,7 @@ def _to_caption(
 
 
 def _num_thought_tokens(tokenizer: Any, ids: Sequence[int], *, is_begun: bool) -> int | None:
-    """The number of tokens up to the end of a reply's thoughts; None where they do not end."""
+    """The number of tokens up to the end of the thoughts; None if they do not end."""
     whole = str(tokenizer.decode(list(ids), skip_special_tokens=False))
     marks = [mark for pair in _THOUGHTS for mark in pair]
     if not is_begun and not any(mark in whole for mark in marks):
@@ -284,13 +282,13 @@ def _num_thought_tokens(tokenizer: Any, ids: Sequence[int], *, is_begun: bool) -
 
 
 def _spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
-    """The text of tokens, and the part of it that each token wrote (start and end in it)."""
+    """The text of tokens, and the start and end of each token's part of it."""
     options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
     whole = str(tokenizer.decode(list(ids), **options))
     spans = []
     start = 0
     for count in range(1, len(ids) + 1):
-        # A character of several tokens is spelt wrongly until its last one has come.
+        # A character of several tokens is decoded wrongly until its last token.
         text = str(tokenizer.decode(list(ids[:count]), **options))
         end = max(start, _num_common(text, whole))
         written = whole[start:end]
@@ -299,16 +297,16 @@ def _spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[tuple[int, int
     return whole, spans
 
 
-def _num_common(one: str, other: str) -> int:
-    """The number of characters that two texts begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _num_common(text: str, other: str) -> int:
+    """The number of equal characters at the start of two texts."""
+    pairs = enumerate(zip(text, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(text), len(other)))
 
 
 def _kept_part(text: str, *, is_cut: bool) -> tuple[int, int]:
-    """Where the caption is in a reply: behind thoughts, up to the last whole sentence."""
+    """The start and end of the caption in a reply: after thoughts, whole sentences only if cut."""
     ends = [text.rfind(mark) + len(mark) for _, mark in _THOUGHTS if mark in text]
     start = max(ends, default=0)
-    if is_cut and (sentences := [one.end() for one in _SENTENCE_END.finditer(text[start:])]):
+    if is_cut and (sentences := [match.end() for match in _SENTENCE_END.finditer(text[start:])]):
         return start, start + sentences[-1]
     return start, len(text)

@@ -1,6 +1,6 @@
-"""A GIF's frames as a vision-language model takes them: a video, a grid, or a stack of frames.
+"""The frames of a GIF as input of a vision-language model: a video, a grid, or a stack of frames.
 
-Each form says how many frames it wants and makes the model's inputs of several GIFs at once.
+Each form chooses the frames and makes the inputs of several GIFs at once.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ GRID_INTRODUCTION = (
     "left to right. Do not mention the grid or the frames."
 )
 GRID_START = "a grid of video frames showing"
-"""What a model that goes on writing where the prompt ends is given of a grid."""
+"""The prompt with a grid for models that continue a text."""
 
-_GOES_ON_WRITING = frozenset({"blip", "git", "blip-2", "kosmos-2"})
+_CONTINUES_TEXT = frozenset({"blip", "git", "blip-2", "kosmos-2"})
 _TASK_PROMPTS = {"paligemma": "caption en", "florence2": "<CAPTION>"}
-"""What the families were trained to be asked for a caption (their model cards)."""
+"""The caption prompts that these families were trained with (their model cards)."""
 
 _VIDEO_FRAMES = 16
 _CHAT_GRID_FRAMES = 9
 _SMALL_GRID_FRAMES = 4
-"""Frames in a grid for models that see it at 224 to 384 pixels: more could not be told apart."""
+"""Frames in a grid for models with pictures of 224 to 384 pixels: more would be too small."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What a model is shown of one GIF.
+    """The sampled frames of a GIF.
 
     Attributes:
         frames: uint8 (T, height, width, 3), RGB.
-        times_ms: when each comes on screen.
+        times_ms: the start of each frame.
         duration_ms: of one pass through the GIF.
     """
 
@@ -52,30 +52,34 @@ class Clip:
 
 
 class InputForm(Protocol):
-    """How a family of models takes a GIF."""
+    """How a family of models gets a GIF."""
 
     def pick(self, durations_ms: Sequence[int]) -> list[int]:
-        """The frames to show, by the durations of all frames in milliseconds."""
+        """The indices of the frames to use.
+
+        Args:
+            durations_ms: of all frames of the GIF.
+        """
         ...
 
     def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
-        """The model's inputs, tensors on the CPU, for clips of equally many frames."""
+        """The inputs of the model, on the CPU, for clips with equal numbers of frames."""
         ...
 
 
 def choose_form(model: Any, processor: Any, prompt: str | None = None) -> InputForm:
-    """The form that a model takes, by what its processor can do.
+    """The form of input for a model, by the abilities of its processor.
 
     Args:
         model: from transformers.
-        processor: the model's.
-        prompt: what to ask instead of the usual; for a model that goes on writing, the beginning.
+        processor: of the model.
+        prompt: the question, instead of the default; for a model that continues a text, its start.
     """
     num_frames = getattr(model.config, "num_image_with_embedding", None)
     if num_frames:
         return FrameStack(processor, int(num_frames))
     if getattr(processor, "chat_template", None) is None:
-        # Older repositories keep it with the tokenizer.
+        # Older repositories store the template with the tokenizer.
         processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
     if processor.chat_template:
         has_videos = getattr(processor, "video_processor", None) is not None
@@ -87,7 +91,7 @@ def choose_form(model: Any, processor: Any, prompt: str | None = None) -> InputF
 
 
 class VideoChat:
-    """Frames as a video with their times, and a question; a still GIF as a picture."""
+    """A video of the frames with their times, and a question; a picture for a still GIF."""
 
     def __init__(self, processor: Any, prompt: str | None) -> None:
         self._processor = processor
@@ -98,7 +102,7 @@ class VideoChat:
         return uniform_indices(len(durations_ms), _VIDEO_FRAMES)
 
     def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
-        """Inputs with each frame's time, where the processor has a use for it."""
+        """The inputs; they contain the time of each frame if the processor supports it."""
         if len(clips[0].frames) == 1:
             question = self._prompt or STILL_QUESTION
             pictures = [[clip.frames[0]] for clip in clips]
@@ -117,7 +121,7 @@ class VideoChat:
 
 
 class GridChat:
-    """Frames as one picture, a grid, which the question says it is."""
+    """A picture with a grid of the frames, and a question that mentions the grid."""
 
     def __init__(self, processor: Any, prompt: str | None) -> None:
         self._processor = processor
@@ -128,7 +132,7 @@ class GridChat:
         return uniform_indices(len(durations_ms), _CHAT_GRID_FRAMES)
 
     def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
-        """Inputs of one picture each."""
+        """The inputs, with one picture per GIF."""
         num_frames = len(clips[0].frames)
         question = _question(num_frames, self._prompt)
         pictures = [[frame_grid(clip.frames)] for clip in clips]
@@ -136,10 +140,10 @@ class GridChat:
 
 
 class GridStart:
-    """Frames as one picture, and a beginning or a task's name, for models that do not chat.
+    """A picture with a grid of the frames, and a text, for models without a chat template.
 
-    A beginning says that it is a grid, and so does the question to a family that is not known. A
-    task's name cannot: the models that take one were trained on those very words, and on no others.
+    The text is the start of the caption, the name of a task, or a question for an unknown family.
+    Starts and questions mention the grid. Models with task names accept only these names.
     """
 
     def __init__(self, processor: Any, model_type: str, prompt: str | None) -> None:
@@ -152,7 +156,7 @@ class GridStart:
         return uniform_indices(len(durations_ms), _SMALL_GRID_FRAMES)
 
     def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
-        """Inputs of one picture each."""
+        """The inputs, with one picture per GIF."""
         pictures = [frame_grid(clip.frames) for clip in clips]
         text = self._text(len(clips[0].frames))
         if text is None:
@@ -163,7 +167,7 @@ class GridStart:
         return dict(self._processor(images=pictures, text=[text] * len(clips), return_tensors="pt"))
 
     def _text(self, num_frames: int) -> str | None:
-        if self._model_type in _GOES_ON_WRITING:
+        if self._model_type in _CONTINUES_TEXT:
             return self._prompt or (GRID_START if num_frames > 1 else None)
         if self._model_type in _TASK_PROMPTS:
             return self._prompt or _TASK_PROMPTS[self._model_type]
@@ -171,9 +175,9 @@ class GridStart:
 
 
 class FrameStack:
-    """A fixed number of frames, each a picture: GIT as trained on videos.
+    """A fixed number of frames, each a picture, for GIT models that were trained on videos.
 
-    Wang et al. 2022, arXiv:2205.14100, section 3.1: an embedding for each frame's place.
+    Wang et al. 2022, arXiv:2205.14100, section 3.1: each frame position has an embedding.
     """
 
     def __init__(self, processor: Any, num_frames: int) -> None:
@@ -181,7 +185,7 @@ class FrameStack:
         self._num_frames = num_frames
 
     def pick(self, durations_ms: Sequence[int]) -> list[int]:
-        """Exactly so many frames, spread evenly over the time; a short GIF repeats some."""
+        """The model's number of frames, evenly spaced in time; short GIFs repeat frames."""
         return time_indices(durations_ms, self._num_frames)
 
     def prepare(self, clips: Sequence[Clip]) -> dict[str, Any]:
@@ -192,17 +196,17 @@ class FrameStack:
 
 
 def _question(num_frames: int, prompt: str | None) -> str:
-    """What is asked of a picture: it is said to be a grid where it is one."""
+    """The question about a picture; it mentions the grid if there are several frames."""
     if num_frames == 1:
         return prompt or STILL_QUESTION
     return f"{GRID_INTRODUCTION.format(num_frames=num_frames)} {prompt or QUESTION}"
 
 
 def _video_metadata(clip: Clip) -> dict[str, Any]:
-    """A clip's times in the library's terms, which know only frames at a steady rate.
+    """The times of a clip for transformers, which supports only videos with a fixed frame rate.
 
-    A GIF's frames have each their own delay. So the video is said to have a frame per
-    millisecond, of which those at the frames' times were sampled: every time is then exact.
+    Each frame of a GIF has its own duration, so the metadata describe a video with a frame per
+    millisecond, sampled at the times of the clip's frames: every time is exact.
     """
     height, width = clip.frames.shape[1:3]
     return {
@@ -218,7 +222,7 @@ def _video_metadata(clip: Clip) -> dict[str, Any]:
 def _chat(
     processor: Any, media: str, question: str, num_clips: int, shown: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The inputs of one question about each picture or video; `shown`: what the processor takes."""
+    """The inputs of a question about each picture or video; `shown` goes to the processor."""
     text = _render(processor, [{"type": media}, {"type": "text", "text": question}])
     tokenizer = processor.tokenizer
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
@@ -226,7 +230,7 @@ def _chat(
     return dict(
         processor(
             text=[text] * num_clips,
-            add_special_tokens=not has_start,  # the template has written the first already
+            add_special_tokens=not has_start,  # the template has written the start token
             padding=True,
             padding_side="left",
             return_tensors="pt",
@@ -237,7 +241,7 @@ def _chat(
 
 def _render(processor: Any, content: list[dict[str, str]]) -> str:
     messages = [{"role": "user", "content": content}]
-    # A caption takes no thoughts, which would use up its tokens.
+    # Thoughts would use up the tokens of the caption.
     options = (
         {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
     )
@@ -249,13 +253,13 @@ def _render(processor: Any, content: list[dict[str, str]]) -> str:
 
 
 def _template_shows(processor: Any, media: str) -> bool:
-    """Whether the chat template writes a place for a kind of media; some know only pictures."""
+    """Whether the chat template supports a kind of media; some support only pictures."""
     words = {"type": "text", "text": QUESTION}
     return _render(processor, [{"type": media}, words]) != _render(processor, [words])
 
 
 def _beginning(tokenizer: Any, text: str, num_clips: int) -> dict[str, torch.Tensor]:
-    """A caption's beginning as tokens: with the start token, without an end to go on after."""
+    """The start of a caption as tokens, with the start token and without an end token."""
     ids = [tokenizer.cls_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]
     input_ids = torch.tensor([ids] * num_clips)
     return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
@@ -264,18 +268,19 @@ def _beginning(tokenizer: Any, text: str, num_clips: int) -> dict[str, torch.Ten
 Frames = npt.NDArray[np.uint8]
 
 LONGEST_SIDE = 512
-"""Pixels of a frame's longer side that a vision-language model is shown at most: SmolVLM2's own
-choice for videos (its preprocessor_config.json); others make less of it."""
+"""Most pixels of the longer side of a frame: the size of SmolVLM2 for videos (its
+preprocessor_config.json); other models use smaller frames."""
 
 SHORTEST_SIDE = 56
-"""Pixels of its shorter side at least: two of Qwen2-VL's 28-pixel patches each way."""
+"""Least pixels of the shorter side: two patches of Qwen2-VL, of 28 pixels each."""
 
 _MAX_RATIO = 4
-"""Of the longer side to the shorter: a thinner frame is widened with white (Qwen2-VL refuses
-pictures of 200 to 1, others squeeze them to a square)."""
+"""Highest ratio of the sides: thinner frames are widened with white (Qwen2-VL refuses pictures of
+200 to 1, other models squeeze them to a square)."""
 
 _TILE_SIDE = 336
-"""Pixels of a grid tile's longer side: CLIP ViT-L/14@336, which most image models look through."""
+"""Pixels of the longer side of a tile: the input size of CLIP ViT-L/14@336, which most image models
+use."""
 
 _GAP = 4
 """White pixels between the tiles of a grid."""
@@ -288,8 +293,8 @@ def fit_frame(frame: Frames) -> Frames:
         frame: uint8 (height, width, 3), RGB.
 
     Returns:
-        uint8 (h, w, 3). What is too large is made smaller, what is too small larger, and what is
-        too thin gets white on both sides.
+        uint8 (h, w, 3). Large frames are shrunk, small frames enlarged, and thin frames get white
+        on both sides.
     """
     height, width = frame.shape[:2]
     longer, shorter = max(height, width), min(height, width)
@@ -304,7 +309,7 @@ def fit_frame(frame: Frames) -> Frames:
 
 
 def frame_grid(frames: Frames) -> Frames:
-    """Frames as one picture: row by row, white between them, as square as it gets.
+    """Frames as one picture: row by row, with white between them, as square as possible.
 
     Args:
         frames: uint8 (T, height, width, 3), RGB.
@@ -330,7 +335,7 @@ def frame_grid(frames: Frames) -> Frames:
 
 
 def grid_shape(num_frames: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns that make the squarest grid without an empty row or column."""
+    """The rows and columns of the squarest grid without an empty row or column."""
     shapes = [(math.ceil(num_frames / columns), columns) for columns in range(1, num_frames + 1)]
     full = [(rows, columns) for rows, columns in shapes if math.ceil(num_frames / rows) == columns]
 

@@ -1,4 +1,4 @@
-"""A vision-language model of transformers, from a folder or the hub, or why it cannot be used."""
+"""Load a vision-language model of transformers from a folder or the hub, with clear errors."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from gifdesc.model.folder import CONFIG_NAME, OpenModel
 from gifdesc.system.files import describe_placeholder
 from gifdesc.system.hub import commit_of
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted
 
 _FILES = ("*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors")
 _OLD_WEIGHTS = "pytorch_model*.bin"
-"""Of models published before safetensors; read by `torch.load(weights_only=True)`."""
+"""Weights of models from before safetensors; read with `torch.load(weights_only=True)`."""
 
 _OTHER_TASKS = ("QuestionAnswering", "Retrieval", "Classification", "Detection", "Segmentation")
-"""Ends of the names of architectures that share a configuration with a captioner."""
+"""Name endings of architectures that share a configuration with a captioner."""
 
 _EXAMPLES = "Salesforce/blip-image-captioning-base or HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
 
 
 @dataclass(frozen=True)
 class VisionLanguageModel:
-    """A model that says something of pictures, with what prepares them.
+    """A model that writes text about pictures, with the processor of its inputs.
 
     Attributes:
-        name: what the user called it.
+        name: as the user named it.
         model: in evaluation mode, on `device`.
-        processor: pictures and words to the model's inputs; holds `tokenizer`.
-        device: where the model lies.
-        dtype: of its weights and of the pictures that it takes.
-        commit: of its repository on the hub; None for a folder.
+        processor: turns pictures and words into the model's inputs; has a `tokenizer`.
+        device: the device of the model.
+        dtype: of the weights and of the pictures.
+        commit: of the repository on the hub; None for a folder.
     """
 
     name: str
@@ -49,23 +50,23 @@ class VisionLanguageModel:
 
     @property
     def model_type(self) -> str:
-        """The family, as transformers calls it, such as `qwen2_vl`."""
+        """The family by its name in transformers, such as `qwen2_vl`."""
         return str(self.model.config.model_type)
 
 
 def load_vision_language_model(opened: OpenModel, device: torch.device) -> VisionLanguageModel:
     """A model and its processor, through AutoModelForImageTextToText and AutoProcessor.
 
-    Code that a model brings along is never run. Weights are float32 on a CPU, bfloat16 (or, on
-    an old GPU, float16) on CUDA.
+    Program code of a model is never run. Weights are float32 on a CPU, and bfloat16 on CUDA
+    (float16 on an old GPU).
 
     Args:
         opened: from `open_model`.
         device: where to compute.
 
     Raises:
-        CheckpointError: not a model that captions, or a damaged one.
-        HubError: the hub does not give it.
+        CheckpointError: the model cannot caption, or is damaged.
+        HubError: the model cannot be downloaded.
     """
     name = opened.name
     check_can_caption(opened.config, str(name))
@@ -74,7 +75,9 @@ def load_vision_language_model(opened: OpenModel, device: torch.device) -> Visio
         try:
             folder = opened.fetch([*_FILES, _OLD_WEIGHTS])
         except HubError as error:
-            raise CheckpointError(f"{name}: holds no weights that gifdesc reads") from error
+            raise CheckpointError(
+                f"{name}: has no weights that gifdesc reads (.safetensors or pytorch_model.bin)"
+            ) from error
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
         if kind := describe_placeholder(path):
             raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
@@ -87,14 +90,14 @@ def load_vision_language_model(opened: OpenModel, device: torch.device) -> Visio
 
 
 def check_can_caption(config: Mapping[str, Any], name: str) -> None:
-    """Refuse a model that does not turn pictures into words.
+    """Raise an error for a model that does not turn pictures into words.
 
     Args:
-        config: of its config.json.
-        name: what an error message calls it.
+        config: the content of its config.json.
+        name: its name in error messages.
 
     Raises:
-        CheckpointError: it is of another kind, unknown, or needs code of its own.
+        CheckpointError: the model has another task, is unknown, or needs its own code.
     """
     from transformers import __version__
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -103,37 +106,39 @@ def check_can_caption(config: Mapping[str, Any], name: str) -> None:
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
         raise CheckpointError(
-            f"{name}: its {CONFIG_NAME} names no model type; neither gifdesc nor transformers "
-            "made this folder"
+            f"{name}: its {CONFIG_NAME} has no model_type; use a model folder of gifdesc or of "
+            "transformers"
         )
     wanted = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(model_type)
     if wanted is None and "auto_map" in config:
         raise CheckpointError(
-            f"{name}: needs program code of its own (trust_remote_code), which gifdesc does not "
-            f"run; choose a model that transformers knows, such as {_EXAMPLES}"
+            f"{name}: needs its own program code (trust_remote_code), which gifdesc does not "
+            f"run; choose a model that transformers includes, such as {_EXAMPLES}"
         )
     if wanted is None and model_type not in CONFIG_MAPPING_NAMES:
         raise CheckpointError(
-            f"{name}: a model of type {model_type}, which transformers {__version__} does not "
-            "know; upgrade transformers, or choose another model"
+            f"{name}: transformers {__version__} has no model type {model_type}; upgrade "
+            "transformers, or choose another model"
         )
     architectures = config.get("architectures")
     others = [
-        one
-        for one in (architectures if isinstance(architectures, list) else [])
-        if isinstance(one, str) and one != wanted and one.endswith(_OTHER_TASKS)
+        architecture
+        for architecture in (architectures if isinstance(architectures, list) else [])
+        if isinstance(architecture, str)
+        and architecture != wanted
+        and architecture.endswith(_OTHER_TASKS)
     ]
     if wanted is None or others:
-        what = f"{model_type} ({others[0]})" if others else model_type
+        kind = f"{model_type} ({others[0]})" if others else model_type
         raise CheckpointError(
-            f"{name}: a model of type {what} cannot describe pictures; choose one that can, "
+            f"{name}: a model of type {kind} cannot describe pictures; choose another, "
             f"such as {_EXAMPLES}"
         )
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' progress bars and warnings off stderr, unless all is being logged."""
+    """Hide the progress bars and warnings of transformers, except with `--debug`."""
     from transformers.utils import logging as transformers_logging
 
     if logging.getLogger().isEnabledFor(logging.DEBUG):
@@ -152,7 +157,7 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first: libraries append advice by the page."""
+    """The first line of an error's message: libraries append pages of advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(error).__name__
 
@@ -173,7 +178,7 @@ def _load_processor(folder: Path, name: str) -> Any:
     if not all(hasattr(processor, part) for part in ("image_processor", "tokenizer")):
         raise CheckpointError(
             f"{name}: has no processor for pictures and words (processor_config.json or "
-            "preprocessor_config.json, and a tokenizer); name a complete model"
+            "preprocessor_config.json, and a tokenizer); use a complete model"
         )
     return processor
 
@@ -189,19 +194,19 @@ def _load_model(folder: Path, name: str, dtype: torch.dtype) -> Any:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    # Buffers, such as the numbers of positions, are computed and not always in the file.
+    # Buffers, such as position numbers, are computed and need not be in the file.
     parameters = {parameter_name for parameter_name, _ in model.named_parameters()}
     if missing := sorted(parameters & set(found["missing_keys"])):
         raise CheckpointError(
-            f"{name}: lacks {len(missing)} of the weights that describing pictures takes, "
-            f"{missing[0]} for one: it is a model for something else, or not whole"
+            f"{name}: lacks {counted(len(missing), 'weight')} that a captioner needs, such as "
+            f"{missing[0]}; the model is incomplete or has another task"
         )
     return model.eval()
 
 
 @contextmanager
 def _load_errors(name: str, part: str) -> Iterator[None]:
-    """Turn what the library raises into one sentence."""
+    """Turn an exception of the library into one sentence."""
     try:
         yield
     except ImportError as error:
@@ -209,8 +214,8 @@ def _load_errors(name: str, part: str) -> Iterator[None]:
             f"{name}: its {part} needs a package that is not installed: {first_line(error)}"
         ) from error
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise CheckpointError(f"{name}: does not fit into the memory here") from error
-    except Exception as error:  # the library's, the tokenizer's in Rust, safetensors'
+        raise CheckpointError(f"{name}: does not fit into memory") from error
+    except Exception as error:  # of the library, of the tokenizer in Rust, or of safetensors
         raise CheckpointError(
             f"{name}: its {part} cannot be loaded: {first_line(error)}"
         ) from error
