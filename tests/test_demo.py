@@ -50,7 +50,7 @@ def world(tmp_path_factory):
     return folder, draw_world(folder, num_gifs=72, seed=3)
 
 
-def test_the_world_is_a_gif_and_one_sentence_each(world):
+def test_the_data_are_gifs_with_one_sentence_each(world):
     folder, scenes = world
     assert len(list((folder / "gifs").iterdir())) == 72
     assert len(list((folder / "descriptions").iterdir())) == 72
@@ -91,7 +91,7 @@ def test_drawing_again_over_the_same_world_changes_nothing(tmp_path):
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
-def test_names_say_nothing_but_the_place():
+def test_names_do_not_describe_the_content():
     assert [gif_name(index) for index in (0, 7, 12345)] == [
         "world-0000",
         "world-0007",
@@ -156,7 +156,7 @@ def test_a_world_needs_a_gif(tmp_path):
         draw_world(tmp_path, num_gifs=0, seed=0)
 
 
-def test_a_folder_of_other_gifs_is_refused_and_left_alone(tmp_path):
+def test_a_folder_of_other_gifs_is_refused_and_unchanged(tmp_path):
     draw_world(tmp_path, num_gifs=4, seed=0)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(GifdescError, match=r"world-0002\.gif.*choose an empty folder"):
@@ -164,7 +164,7 @@ def test_a_folder_of_other_gifs_is_refused_and_left_alone(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
+def test_a_folder_that_cannot_be_created_is_a_one_sentence_error(tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("in the way", encoding="utf-8")
     with pytest.raises(GifdescError, match="cannot be written: "):

@@ -8,7 +8,7 @@ from gifdesc.data.training_data import prepare_data
 from gifdesc.demo import draw_captions, draw_world, held_out_gifs
 
 
-def test_those_held_out_are_those_that_training_does_not_see(tmp_path):
+def test_held_out_gifs_are_not_in_the_training_split(tmp_path):
     draw_world(tmp_path, num_gifs=20, seed=0)
     for index in range(20):
         features = random_features(2, seed=index)
@@ -33,7 +33,7 @@ class Knowing:
             yield Caption(str(path), caption=said, sampled_frames=(0, 1, 2))
 
 
-def test_a_picture_has_a_row_for_each_gif_and_tells_right_from_wrong(tmp_path):
+def test_a_picture_has_a_row_for_each_gif_and_marks_wrong_captions(tmp_path):
     draw_world(tmp_path, num_gifs=2, seed=0)
     paths = sorted((tmp_path / "gifs").glob("*.gif"))
     pixels = []

@@ -25,7 +25,7 @@ def test_a_caption_in_each_format():
     assert (row["path"], row["caption"], row["low_confidence"]) == (one.path, one.caption, False)
 
 
-def test_what_failed_in_each_format():
+def test_a_failure_in_each_format():
     one = Caption("a.gif", error="not a GIF, a PNG")
     assert to_line(one, "text") == to_line(one, "text", with_path=False) == ""
     assert to_line(one, "tsv") == "a.gif\t\n"
@@ -33,7 +33,7 @@ def test_what_failed_in_each_format():
     assert json.loads(to_line(one, "json")) == {"path": "a.gif", "error": "not a GIF, a PNG"}
 
 
-def test_the_alternative_text_takes_the_captions_place_and_json_has_both():
+def test_the_alternative_text_replaces_the_caption_and_json_has_both():
     one = good("a.gif")
     assert to_line(one, "tsv", shorten=str.upper) == "a.gif\tA MAN WAVES\n"
     assert to_line(one, "csv", shorten=str.upper).split(",")[1] == "A MAN WAVES"
@@ -59,7 +59,7 @@ def test_the_paths_of_lines_are_found_again_whatever_they_hold(name, paths):
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(paths=st.lists(odd_text, max_size=4), data=st.data())
-def test_what_is_whole_of_a_file_that_was_cut_is_whole_lines(name, paths, data):
+def test_a_truncated_file_keeps_its_whole_lines(name, paths, data):
     records = [header(name)] + [to_line(good(path), name) for path in paths]
     encoded = [record.encode("utf-8", "surrogateescape") for record in records]
     whole = b"".join(encoded)

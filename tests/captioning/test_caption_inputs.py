@@ -31,17 +31,17 @@ def names(*arguments, **options):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_file_keeps_the_name_it_was_given_by():
+def test_a_file_keeps_the_name_of_its_argument():
     assert names("b.gif", "./a.gif", "deep/../a.gif") == ["b.gif", "./a.gif", "deep/../a.gif"]
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_file_given_twice_is_there_twice():
+def test_a_repeated_file_is_repeated():
     assert names("a.gif", "a.gif") == ["a.gif", "a.gif"]
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_folder_stands_for_its_gifs():
+def test_a_folder_gives_its_gifs():
     assert names(".", "b.gif") == ["[1].gif", "a.gif", "b.gif", "deep/c.GIF", "b.gif"]
 
 
@@ -57,12 +57,12 @@ def test_a_folder_stands_for_its_gifs():
         ("[1].gif", ["[1].gif"]),
     ],
 )
-def test_a_pattern_stands_for_what_it_matches(pattern, wanted):
+def test_a_pattern_gives_its_matches(pattern, wanted):
     assert names(pattern) == wanted
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_is_not_there_has_its_place_and_its_reason():
+def test_missing_inputs_keep_their_order_and_have_an_error():
     assert found("x.gif", "*.png", "a.gif") == [
         CaptionInput("x.gif", error="no such file or folder"),
         CaptionInput("*.png", error="nothing matches this pattern"),
@@ -86,7 +86,7 @@ def test_a_null_separated_list_may_hold_line_ends(tmp_path):
     assert names("-", stdin=stdin, null=True) == odd
 
 
-def test_a_name_that_is_not_utf8_comes_through(tmp_path):
+def test_a_name_that_is_not_utf8_is_kept(tmp_path):
     raw = os.fsencode(tmp_path) + b"/caf\xe9.gif"
     try:
         Path(os.fsdecode(raw)).touch()
@@ -151,7 +151,7 @@ def test_bytes_that_are_neither_a_list_nor_a_picture_are_wrong_usage(stdin):
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_address_is_named_with_a_way_to_fetch_it():
+def test_a_url_is_an_error_that_shows_how_to_fetch_it():
     first, second = found("https://example.org/a.gif", "-", stdin=b"HTTP://x.org/b.gif")
     assert first.name == "https://example.org/a.gif"
     assert "curl -sL URL | gifdesc caption -" in first.error
@@ -179,7 +179,7 @@ for one in caption_inputs(["/dev/stdin", "/dev/fd/0", "/dev/stdin"], sys.stdin.b
 """
 
 
-def test_the_bytes_of_a_gif_come_through_a_pipe_once_and_are_given_again():
+def test_the_bytes_of_a_pipe_are_read_once_and_reused():
     assert in_process(BYTES, input=b"GIF89a...").splitlines() == [
         "/dev/stdin b'GIF89a...' None",
         "/dev/fd/0 None no bytes came",
@@ -194,7 +194,7 @@ def test_a_file_as_stdin_is_read_as_a_pipe_is(tmp_path):
     assert shown.splitlines()[0] == "/dev/stdin b'GIF89a' None"
 
 
-def test_a_list_is_taken_as_its_lines_come():
+def test_a_list_is_read_line_by_line():
     """The second path is written only when the first one was answered."""
     script = (
         "import sys\nfrom gifdesc.captioning.inputs import caption_inputs\n"

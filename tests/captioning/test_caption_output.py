@@ -20,7 +20,7 @@ def test_lines_are_in_the_file_at_once_and_nothing_before_it_is_entered(tmp_path
             assert len(path.read_text().splitlines()) == number + 1
 
 
-def test_each_line_that_was_there_stands_for_one_input(tmp_path):
+def test_each_line_of_a_file_counts_for_one_input(tmp_path):
     path = tmp_path / "captions"
     path.write_bytes(b"a.gif\tx\nb.gif\ty\na.gif\tx\nc.gif\tha")
     inputs = [CaptionInput(f"{name}.gif") for name in "aaabc"]
@@ -32,7 +32,7 @@ def test_each_line_that_was_there_stands_for_one_input(tmp_path):
     assert path.read_bytes() == b"a.gif\tx\nb.gif\ty\na.gif\tx\nc.gif\thalf\n"
 
 
-def test_a_file_that_is_there_is_refused_or_written_anew(tmp_path):
+def test_an_existing_file_is_refused_or_overwritten(tmp_path):
     path = tmp_path / "captions"
     path.write_text("a.gif\tx\n")
     with pytest.raises(UsageError, match=r"--skip-done.*--force"):
@@ -52,7 +52,7 @@ def test_an_empty_file_may_be_written(tmp_path):
     assert path.read_text().splitlines()[1] == "x"
 
 
-def test_a_line_that_does_not_fit_leaves_the_whole_ones(tmp_path, monkeypatch):
+def test_a_line_that_does_not_fit_on_the_disk_leaves_whole_lines(tmp_path, monkeypatch):
     path = tmp_path / "captions"
     with CaptionFile(path, "tsv") as file:
         file.begin()
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path, where):
         CaptionFile(path, "tsv").__enter__()
 
 
-def test_what_another_run_wrote_meanwhile_is_not_cut_off(tmp_path):
+def test_lines_of_another_run_are_not_cut_off(tmp_path):
     """A run reads what is there when it holds the lock, not before."""
     path = tmp_path / "captions"
     late = CaptionFile(path, "tsv", skip_done=True)
@@ -138,7 +138,7 @@ def test_a_run_that_could_not_begin_leaves_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-def test_a_file_that_is_removed_meanwhile_ends_the_run(tmp_path, is_replaced):
+def test_a_file_that_is_removed_during_the_run_ends_it(tmp_path, is_replaced):
     path = tmp_path / "out.tsv"
     with CaptionFile(path, "tsv") as sink:
         sink.begin()
@@ -153,7 +153,7 @@ def test_a_file_that_is_removed_meanwhile_ends_the_run(tmp_path, is_replaced):
         assert path.read_text() == "somebody else's\n"
 
 
-def test_where_an_open_file_cannot_be_removed_an_empty_one_goes_too(tmp_path, monkeypatch):
+def test_an_empty_file_is_removed_where_open_files_cannot_be(tmp_path, monkeypatch):
     unlink = Path.unlink
 
     def unlink_as_windows(path, missing_ok=False):

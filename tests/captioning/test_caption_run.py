@@ -34,7 +34,7 @@ def go(run, *inputs):
     run.run(Parrot(), iter(inputs), DecodingConfig())
 
 
-def test_each_input_has_a_line_and_what_failed_is_counted_and_said(tmp_path):
+def test_each_input_has_a_line_and_failures_are_counted_and_reported(tmp_path):
     with CaptionFile(tmp_path / "out", "tsv") as sink:
         run, said = run_of(sink)
         go(run, CaptionInput("a"), CaptionInput("b", error="gone"), CaptionInput("c"))
@@ -43,7 +43,7 @@ def test_each_input_has_a_line_and_what_failed_is_counted_and_said(tmp_path):
     assert (run.num_captioned, run.num_failed) == (2, 1)
 
 
-def test_shortened_captions_go_to_sidecars_too_and_those_that_fail_count(tmp_path):
+def test_shortened_captions_are_written_to_sidecars_and_failures_are_counted(tmp_path):
     good, bad = draw_gif(tmp_path / "good.gif", 2), draw_gif(tmp_path / "bad.gif", 2)
     (tmp_path / "bad.txt").mkdir()
     with CaptionFile(tmp_path / "out", "tsv") as sink:
@@ -74,7 +74,7 @@ def test_a_doubtful_caption_is_reported_where_lines_have_no_field(
     assert said == (["a: low confidence: x and y"] if is_reported else [])
 
 
-def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
+def test_lines_written_before_an_error_are_kept(tmp_path):
     def inputs():
         yield CaptionInput("a")
         raise GifdescError("no more")
@@ -88,7 +88,7 @@ def test_what_was_written_before_a_run_broke_off_stays(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/3", "/proc/self/fd/0"])
-def test_a_stream_has_no_sidecar_whatever_lies_behind_it(tmp_path, monkeypatch, name):
+def test_a_stream_has_no_sidecar(tmp_path, monkeypatch, name):
     """After `caption /dev/stdin < x.gif` the stream's name is that of a file."""
     monkeypatch.setattr("gifdesc.captioning.sidecars.Path.is_file", lambda _: True)
     written = []
@@ -103,7 +103,7 @@ def test_a_stream_has_no_sidecar_whatever_lies_behind_it(tmp_path, monkeypatch, 
     assert run.num_failed == 0
 
 
-def test_a_reader_that_is_gone_ends_what_was_begun(tmp_path):
+def test_a_closed_pipe_ends_the_threads_of_the_run(tmp_path):
     ended = []
 
     class Endless(Parrot):

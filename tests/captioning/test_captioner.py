@@ -67,7 +67,7 @@ def test_many_gifs_are_captioned_in_order_as_one_by_one(captioner, gif_paths):
             assert word.frame_weights == pytest.approx(wanted.frame_weights, abs=1e-5)
 
 
-def test_captions_come_as_gifs_are_read_and_no_later(captioner, gif_paths):
+def test_captions_are_yielded_as_soon_as_gifs_are_read(captioner, gif_paths):
     consumed = []
 
     def paths():
@@ -79,7 +79,7 @@ def test_captions_come_as_gifs_are_read_and_no_later(captioner, gif_paths):
     assert len(consumed) <= len(gif_paths)
 
 
-def test_one_slow_source_does_not_hold_back_what_is_done(captioner, gif_paths):
+def test_a_slow_source_does_not_delay_finished_captions(captioner, gif_paths):
     more = threading.Event()
 
     def paths():
@@ -93,7 +93,7 @@ def test_one_slow_source_does_not_hold_back_what_is_done(captioner, gif_paths):
     assert first + [one.path for one in found] == list(map(str, gif_paths[:4]))
 
 
-def test_ten_thousand_inputs_come_in_order_and_are_never_held(captioner):
+def test_ten_thousand_inputs_are_captioned_in_order_without_holding_them(captioner):
     """Every input is accounted for, and what is read ahead is bounded throughout."""
     num_gifs, num_taken, num_done, farthest = 10_000, 0, 0, 0
 
@@ -112,7 +112,7 @@ def test_ten_thousand_inputs_come_in_order_and_are_never_held(captioner):
     assert farthest <= 8 + 8 + 1
 
 
-def test_names_go_with_bytes_and_errors(captioner, gif_paths):
+def test_bytes_and_errors_keep_their_names(captioner, gif_paths):
     whole = gif_paths[5].read_bytes()
     inputs = [
         CaptionInput("pipe", data=whole),
@@ -130,7 +130,7 @@ def test_names_go_with_bytes_and_errors(captioner, gif_paths):
 
 
 @pytest.mark.parametrize(("threshold", "is_low"), [(-100.0, False), (0.0, True), (None, None)])
-def test_a_caption_of_a_low_score_says_so(tmp_path, gif_paths, threshold, is_low):
+def test_a_low_score_is_low_confidence(tmp_path, gif_paths, threshold, is_low):
     folder = write_model(tmp_path / "model", recipe=tiny_recipe())
     one = load_checkpoint(folder)
     save_checkpoint(folder, one.model, one.tokenizer, one.recipe, one.training, threshold)
@@ -149,7 +149,7 @@ def with_captions(folder, **changes):
     return Captioner.from_pretrained(folder, device="cpu")
 
 
-def test_a_caption_is_cut_at_the_limit_of_the_models_captions_and_says_so(tmp_path, gif_paths):
+def test_a_caption_cut_at_the_models_limit_is_low_confidence(tmp_path, gif_paths):
     folder = write_model(tmp_path / "model", recipe=tiny_recipe())
     old = Captioner.from_pretrained(folder, device="cpu")
     assert old.default_decoding.max_tokens == 40
@@ -165,7 +165,7 @@ def test_a_caption_is_cut_at_the_limit_of_the_models_captions_and_says_so(tmp_pa
     assert copied.default_decoding.max_tokens == 6
 
 
-def test_a_caption_that_repeats_itself_says_so(tmp_path, gif_paths, monkeypatch):
+def test_a_repetitive_caption_is_low_confidence(tmp_path, gif_paths, monkeypatch):
     said = [GeneratedCaption("cat cat cat", -0.1, (), tokens=(5, 5, 5))]
     monkeypatch.setattr(CaptionGenerator, "__call__", lambda *_: [said])
     captioner = with_captions(write_model(tmp_path / "model", recipe=tiny_recipe()), repeats=2)
@@ -176,7 +176,7 @@ def test_a_caption_that_repeats_itself_says_so(tmp_path, gif_paths, monkeypatch)
     assert captioner.caption(gif_paths[3]).low_confidence is None, "the model has no threshold"
 
 
-def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp_path):
+def test_a_bad_file_keeps_its_place_and_does_not_stop_the_others(captioner, gif_paths, tmp_path):
     bad = draw_broken_gif(tmp_path / "bad.gif")
     missing = tmp_path / "missing.gif"
     found = list(captioner.caption_many([gif_paths[3], bad, gif_paths[4], missing], SHORT))
@@ -188,12 +188,12 @@ def test_a_bad_file_keeps_its_place_and_stops_no_other(captioner, gif_paths, tmp
     assert found[0].caption == captioner.caption(gif_paths[3], SHORT).caption
 
 
-def test_one_bad_file_alone_is_an_error(captioner, tmp_path):
+def test_a_single_bad_file_raises(captioner, tmp_path):
     with pytest.raises(GifError, match=r"bad\.gif: not a GIF"):
         captioner.caption(draw_broken_gif(tmp_path / "bad.gif"))
 
 
-def test_features_that_are_not_finite_are_that_gifs_error(captioner, gif_paths, monkeypatch):
+def test_features_that_are_not_finite_are_an_error_of_that_gif(captioner, gif_paths, monkeypatch):
     encode = captioner._extractor.encode
 
     def overflow(gifs):
@@ -266,7 +266,7 @@ def test_words_have_log_probabilities_and_weights_over_the_sampled_frames(captio
         assert said / found.score >= len(found.words) - 1
 
 
-def test_a_model_that_does_not_attend_weighs_no_frames(tmp_path, gif_paths):
+def test_a_model_without_attention_has_no_frame_weights(tmp_path, gif_paths):
     folder = write_model(tmp_path, recipe=tiny_recipe(), fusion="add")
     row = Captioner.from_pretrained(folder, device="cpu").caption(gif_paths[2], SHORT).to_json()
     assert {(word["frame_weights"], word["time_ms"]) for word in row["words"]} == {(None, None)}
@@ -278,7 +278,7 @@ def test_gifs_are_sampled_by_the_recipe_of_the_model(tmp_path, gif_paths):
     assert captioner.caption(gif_paths[10], SHORT).sampled_frames == (0, 3, 6)
 
 
-def test_what_is_learnt_from_extracted_files_is_said_of_the_gifs(tmp_path):
+def test_a_model_trained_on_feature_files_captions_the_gifs(tmp_path):
     """One way from GIF to features: training and captioning see the same numbers."""
     red, green, blue = (250, 30, 30), (30, 200, 30), (40, 60, 240)
     wanted = {
@@ -316,26 +316,26 @@ def test_a_model_of_unknown_features_is_refused(tmp_path):
         Captioner.from_pretrained(folder)
 
 
-def test_other_weights_than_the_models_are_refused(tmp_path):
+def test_weights_other_than_the_models_are_refused(tmp_path):
     recipe = tiny_recipe(weights="imagenet1k-v1", weights_sha256="a" * 64)
     folder = write_model(tmp_path, recipe=recipe)
     with pytest.raises(CheckpointError, match=r"mine\.pth: not the weights that.*wanted aaaaaaaa"):
         Captioner.from_pretrained(folder, weights="mine.pth")
 
 
-def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(tmp_path):
+def test_a_missing_device_is_an_error_before_loading(tmp_path):
     with pytest.raises(UsageError, match="--device abacus: not a device"):
         Captioner.from_pretrained(tmp_path / "no model here", device="abacus")
 
 
-def test_a_captioner_says_whether_its_backbone_is_trained(tmp_path, captioner):
+def test_a_captioner_reports_an_untrained_backbone(tmp_path, captioner):
     assert captioner.is_untrained_backbone
     recipe = tiny_recipe(weights="mine.pth", weights_sha256="6")
     folder = write_model(tmp_path, recipe=recipe)
     assert not Captioner.from_pretrained(folder, weights="mine.pth").is_untrained_backbone
 
 
-def test_a_saved_captioner_is_the_same_one(captioner, gif_paths, tmp_path):
+def test_a_saved_captioner_gives_the_same_captions(captioner, gif_paths, tmp_path):
     captioner.save_pretrained(tmp_path / "copy")
     copy = Captioner.from_pretrained(tmp_path / "copy", device="cpu")
     assert copy.caption(gif_paths[5], SHORT) == captioner.caption(gif_paths[5], SHORT)
@@ -367,7 +367,7 @@ def test_bytes_and_frames_are_captioned_as_the_file_is(captioner, gif_paths):
     assert captioner.caption(gif.frames, SHORT).caption == wanted.caption
 
 
-def test_features_are_of_bytes_and_frames_as_well(gif_paths):
+def test_features_of_bytes_and_frames_are_those_of_the_file(gif_paths):
     wanted = gifdesc.extract_features(gif_paths[4], weights="random")
     frames = read_gif(gif_paths[4]).frames
     for source in (gif_paths[4].read_bytes(), frames):

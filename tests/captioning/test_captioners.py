@@ -29,7 +29,7 @@ def model_dir(tmp_path):
     return write_model(tmp_path / "model", recipe=tiny_recipe())
 
 
-def test_the_configuration_decides_what_is_loaded(model_dir, vlm_dir, tmp_path):
+def test_the_configuration_decides_the_kind_of_captioner(model_dir, vlm_dir, tmp_path):
     gif = draw_gif(tmp_path / "x.gif", 3)
     for folder, kind in ((model_dir, Captioner), (vlm_dir, VisionLanguageCaptioner)):
         captioner = load_captioner(str(folder), device="cpu")
@@ -38,7 +38,7 @@ def test_the_configuration_decides_what_is_loaded(model_dir, vlm_dir, tmp_path):
         assert [one.caption for one in captioner.caption_many([gif])]
 
 
-def test_what_a_user_should_know_of_a_model_is_said(tmp_path, model_dir, vlm_dir):
+def test_warnings_about_a_model_are_reported(tmp_path, model_dir, vlm_dir):
     [sentence] = load_captioner(model_dir, device="cpu").warnings
     assert "untrained ResNet50" in sentence
     training = TrainingConfig(objective="reconstruction", best_by="loss")
@@ -62,7 +62,7 @@ def test_a_models_configuration_is_read_once(model_dir):
     assert opened.count(str(model_dir / "model.safetensors")) >= 1
 
 
-def test_a_prompt_is_asked(vlm_dir, tmp_path):
+def test_a_prompt_is_used(vlm_dir, tmp_path):
     gif = draw_gif(tmp_path / "x.gif", 3)
     usual, other = (
         load_captioner(vlm_dir, device="cpu", prompt=prompt).caption(gif).score
@@ -71,7 +71,7 @@ def test_a_prompt_is_asked(vlm_dir, tmp_path):
     assert usual != other
 
 
-def test_options_that_do_not_go_with_a_model_are_refused(model_dir, vlm_dir):
+def test_options_that_a_model_does_not_support_are_refused(model_dir, vlm_dir):
     with pytest.raises(UsageError, match="--prompt: only a vision-language model"):
         load_captioner(model_dir, device="cpu", prompt="a")
     with pytest.raises(UsageError, match="--weights: a vision-language model has its own weights"):
@@ -80,7 +80,7 @@ def test_options_that_do_not_go_with_a_model_are_refused(model_dir, vlm_dir):
         load_captioner("nowhere", device="abacus")
 
 
-def test_a_folder_of_nobodys_is_one_sentence(tmp_path):
+def test_an_unknown_kind_of_folder_is_a_one_sentence_error(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json: missing"):
         load_captioner(tmp_path, device="cpu")
     (tmp_path / "config.json").write_text(json.dumps({"name": "something else"}))
@@ -109,7 +109,7 @@ def test_both_kinds_come_from_the_hub(kind, model_dir, vlm_dir, monkeypatch, tmp
 
 
 @pytest.mark.parametrize("name", ["someone/model", "nowhere", "./some/where"])
-def test_a_model_that_is_not_there_is_one_sentence(name, monkeypatch, tmp_path):
+def test_a_missing_model_is_a_one_sentence_error(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: False)

@@ -82,7 +82,7 @@ def test_every_gif_gets_a_file_beside_its_path(gifs, tmp_path):
     assert found.captions["deep/c"] == ["this is c", "some c"]
 
 
-def test_a_file_is_there_when_its_event_is(gifs, tmp_path):
+def test_a_file_exists_when_its_event_is_yielded(gifs, tmp_path):
     events = describe(find_gifs([gifs]), tmp_path / "out", Echo(ahead=1), ORIGIN)
     next(events)
     assert set(texts(tmp_path / "out")) == {"a.txt"}
@@ -92,7 +92,7 @@ def test_a_file_is_there_when_its_event_is(gifs, tmp_path):
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 7])
-def test_a_rerun_does_what_is_missing_and_keeps_the_order(gifs, tmp_path, ahead):
+def test_a_rerun_describes_missing_gifs_in_order(gifs, tmp_path, ahead):
     run([gifs], tmp_path / "out")
     (tmp_path / "out" / "b.txt").unlink()
     (tmp_path / "out" / "deep" / "d.txt").unlink()
@@ -113,7 +113,7 @@ def test_a_rerun_does_what_is_missing_and_keeps_the_order(gifs, tmp_path, ahead)
     assert "bb.txt" not in texts(tmp_path / "out")
 
 
-def test_all_can_be_done_anew(gifs, tmp_path):
+def test_force_describes_all_again(gifs, tmp_path):
     run([gifs], tmp_path / "out")
     (tmp_path / "out" / "a.txt").write_text("old\n")
     events = run([gifs], tmp_path / "out", force=True)
@@ -121,7 +121,7 @@ def test_all_can_be_done_anew(gifs, tmp_path):
     assert texts(tmp_path / "out")["a.txt"] == "this is a\nsome a\n"
 
 
-def test_inputs_that_are_no_file_keep_their_place(gifs, tmp_path):
+def test_inputs_without_a_file_keep_their_place(gifs, tmp_path):
     (tmp_path / "empty").mkdir()
     paths = [tmp_path / "missing.gif", gifs / "a.gif", tmp_path / "empty", gifs / "b.gif"]
     events = run(paths, tmp_path / "out")
@@ -154,7 +154,7 @@ def test_two_gifs_never_share_a_description(gifs, tmp_path):
     assert "would share its description file a.txt with a.GIF" in by_source["a.gif"]
 
 
-def test_the_folder_says_who_wrote_it_and_takes_no_other(gifs, tmp_path):
+def test_a_folder_records_its_model_and_refuses_another(gifs, tmp_path):
     config = DecodingConfig(num_beams=1, max_tokens=9)
     run([gifs / "a.gif"], tmp_path / "out", origin=Origin("one", "what?"), config=config)
     row = json.loads((tmp_path / "out" / "origin.json").read_text())
@@ -167,20 +167,20 @@ def test_the_folder_says_who_wrote_it_and_takes_no_other(gifs, tmp_path):
     assert json.loads((tmp_path / "out" / "origin.json").read_text())["model"] == "two"
 
 
-def test_a_damaged_origin_is_one_sentence(gifs, tmp_path):
+def test_a_damaged_origin_is_a_one_sentence_error(gifs, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "origin.json").write_text("{")
     with pytest.raises(DescriptionError, match=r"origin\.json: damaged"):
         run([gifs], tmp_path / "out")
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(gifs, tmp_path):
+def test_a_folder_that_cannot_be_written_is_a_one_sentence_error(gifs, tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(DescriptionError, match="out: cannot be written: "):
         run([gifs], tmp_path / "out")
 
 
-def test_a_full_disk_stops_with_what_is_done_kept(gifs, tmp_path, monkeypatch):
+def test_a_full_disk_stops_the_run_and_keeps_finished_files(gifs, tmp_path, monkeypatch):
     from gifdesc.captioning import describe as describing
 
     write = describing.write_text
@@ -196,7 +196,7 @@ def test_a_full_disk_stops_with_what_is_done_kept(gifs, tmp_path, monkeypatch):
     assert set(texts(tmp_path / "out")) == {"a.txt", "b.txt"}
 
 
-def test_a_name_that_no_file_can_have_fails_alone(gifs, tmp_path):
+def test_a_name_that_is_too_long_fails_alone(gifs, tmp_path):
     source = "x" * 300 + ".gif"
     inputs = [GifInput(gifs / "a.gif", source), GifInput(gifs / "b.gif", "b.gif")]
     first, second = describe(inputs, tmp_path / "out", Echo(), ORIGIN)
@@ -217,7 +217,7 @@ def test_the_reader_finds_a_description_by_the_features_name(tmp_path, source):
     assert key == gif_key(features_name(source))
 
 
-def test_two_folders_one_after_the_other_are_both_described(tmp_path):
+def test_two_folders_are_described_one_after_the_other(tmp_path):
     for folder in ("cats", "dogs"):
         draw_gif(tmp_path / folder / "1.gif", 2)
     first = run([tmp_path / "cats"], tmp_path / "out")
@@ -229,7 +229,7 @@ def test_two_folders_one_after_the_other_are_both_described(tmp_path):
     assert [event.source for event in again] == ["dogs/1.gif", "1.gif"]
 
 
-def test_a_line_of_origins_that_was_cut_does_not_count(tmp_path):
+def test_half_a_line_of_origins_is_skipped(tmp_path):
     draw_gif(tmp_path / "cats" / "1.gif", 2)
     draw_gif(tmp_path / "dogs" / "1.gif", 2)
     run([tmp_path / "cats"], tmp_path / "out")

@@ -13,13 +13,13 @@ def gif(tmp_path):
     return draw_gif(tmp_path / "jump.v2.GIF", 2)
 
 
-def test_a_caption_stands_beside_its_gif(gif):
+def test_a_caption_is_written_beside_its_gif(gif):
     assert Sidecars(overwrite=False).write(str(gif), "a café") is None
     assert sidecar_path(gif).name == "jump.v2.txt"
     assert sidecar_path(gif).read_text(encoding="utf-8") == "a café\n"
 
 
-def test_another_text_is_kept_and_said_the_same_one_is_not(gif):
+def test_another_text_is_kept_and_reported_and_an_equal_text_is_not(gif):
     sidecar_path(gif).write_text("a person's words\n")
     careful = Sidecars(overwrite=False)
     assert "exists and was kept" in careful.write(str(gif), "a man")
@@ -30,7 +30,7 @@ def test_another_text_is_kept_and_said_the_same_one_is_not(gif):
     assert careful.num_failed == 0
 
 
-def test_what_is_no_file_has_no_sidecar(tmp_path):
+def test_an_input_that_is_not_a_file_has_no_sidecar(tmp_path):
     assert "no .txt file was written" in Sidecars(overwrite=True).write("/dev/stdin", "a man")
     assert list(tmp_path.iterdir()) == []
 

@@ -31,7 +31,7 @@ def test_gifs_and_descriptions_that_miss_each_other(tmp_path):
     }
 
 
-def test_a_bare_name_counts_where_training_takes_it(tmp_path):
+def test_a_bare_name_is_matched_as_in_training(tmp_path):
     gifs, texts = tmp_path / "gifs", describe(tmp_path / "texts", x_txt="it grows slowly")
     draw_gif(gifs / "a" / "x.gif", 2)
     assert found(gifs, texts) == {}
@@ -47,7 +47,7 @@ def test_a_bare_name_counts_where_training_takes_it(tmp_path):
     assert [path for path, _ in found(gifs, texts)["missing_description"]] == ["gifs/b/x.gif"]
 
 
-def test_what_training_pairs_is_what_is_not_missing(tmp_path):
+def test_gifs_that_training_pairs_are_not_missing(tmp_path):
     gifs, texts = tmp_path / "gifs", describe(tmp_path / "texts", x_txt="it grows", y_txt="it is")
     for number, name in enumerate(("a/x", "b/x", "c/y", "d/z"), start=2):
         draw_gif(gifs / f"{name}.gif", number)
@@ -123,7 +123,7 @@ def test_short_descriptions(tmp_path):
     }
 
 
-def test_a_text_twice_for_one_gif_is_said_once_and_case_makes_no_difference(tmp_path):
+def test_a_repeated_text_of_a_gif_is_reported_once_and_case_is_ignored(tmp_path):
     assert text_findings(tmp_path, a_txt="A cat sits.\na cat  sits\na cat sits\n") == {
         "duplicate_description": ['a: "a cat sits" more than once']
     }
@@ -136,7 +136,7 @@ def test_a_text_for_several_gifs_names_the_first(tmp_path):
     }
 
 
-def test_one_description_file_and_one_that_is_not_there(tmp_path):
+def test_a_single_description_file_and_a_missing_one(tmp_path):
     draw_gif(tmp_path / "gifs" / "a.gif")
     texts = describe(tmp_path / "texts", a_txt="a red ball grows")
     assert found(tmp_path / "gifs", texts / "a.txt") == {}

@@ -27,7 +27,7 @@ def draw_dead_gif(path: Path, num_frames: int = 3, size: tuple[int, int] = (8, 6
     return path
 
 
-def test_what_gives_no_frame_is_unreadable_and_said_to_be_what_it_is(tmp_path):
+def test_a_file_without_frames_is_unreadable_and_its_format_is_named(tmp_path):
     gifs = tmp_path / "gifs"
     draw_broken_gif(gifs / "a.gif")
     (gifs / "b.gif").write_bytes(b"")
@@ -44,7 +44,7 @@ def test_what_gives_no_frame_is_unreadable_and_said_to_be_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "what"), [("PNG", "a PNG"), ("JPEG", "a JPEG")])
-def test_another_format_under_a_gif_name_is_said(tmp_path, name, what):
+def test_another_format_under_a_gif_name_is_reported(tmp_path, name, what):
     gifs = tmp_path / "gifs"
     gifs.mkdir()
     Image.new("RGB", (20, 20), "teal").save(gifs / "x.gif", name)
@@ -54,7 +54,7 @@ def test_another_format_under_a_gif_name_is_said(tmp_path, name, what):
     }
 
 
-def test_an_animated_webp_that_moves_is_no_more_than_no_gif(tmp_path):
+def test_an_animated_webp_is_only_not_gif(tmp_path):
     gifs = tmp_path / "gifs"
     gifs.mkdir()
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue", "red")]
@@ -80,7 +80,7 @@ def test_a_file_that_breaks_off_is_truncated(tmp_path):
     }
 
 
-def test_damage_in_a_frame_that_is_decoded_is_seen(tmp_path):
+def test_damage_in_a_decoded_frame_is_found(tmp_path):
     path = draw_gif(tmp_path / "gifs" / "a.gif", 3)
     data = bytearray(path.read_bytes())
     second = data.index(b"\x2c", data.index(b"\x2c") + 20)
@@ -161,7 +161,7 @@ def test_a_large_canvas_file_or_number_of_frames_is_huge(tmp_path, monkeypatch):
     ]
 
 
-def test_what_the_reader_refuses_for_its_size_is_huge_and_unreadable(tmp_path, monkeypatch):
+def test_a_file_too_large_for_the_reader_is_huge_and_unreadable(tmp_path, monkeypatch):
     gifs = tmp_path / "gifs"
     path = draw_gif(gifs / "canvas.gif", 2)
     path.write_bytes(path.read_bytes()[:6] + b"\xff\xff\xff\xff" + path.read_bytes()[10:])
@@ -173,7 +173,7 @@ def test_what_the_reader_refuses_for_its_size_is_huge_and_unreadable(tmp_path, m
     assert all(detail.startswith("too large (") for _, detail in findings["huge"])
 
 
-def test_the_same_bytes_are_a_duplicate_of_the_first_that_has_them(tmp_path):
+def test_equal_bytes_are_a_duplicate_of_the_first_file(tmp_path):
     gifs = tmp_path / "gifs"
     for name in ("a", "b", "sub/c"):
         draw_gif(gifs / f"{name}.gif", 3)

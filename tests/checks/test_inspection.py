@@ -20,7 +20,7 @@ def test_good_gifs_have_no_findings(tmp_path):
     assert [(one.is_gif, one.findings) for one in inspections] == [(True, [])] * 2
 
 
-def test_an_argument_that_gives_no_file_is_found_and_is_no_gif(tmp_path):
+def test_an_argument_without_a_file_is_a_finding_and_no_gif(tmp_path):
     [inspection] = inspect_gifs(find_gifs([tmp_path / "gone.gif"]))
     assert not inspection.is_gif
     assert [(one.kind, one.detail) for one in inspection.findings] == [
@@ -28,7 +28,7 @@ def test_an_argument_that_gives_no_file_is_found_and_is_no_gif(tmp_path):
     ]
 
 
-def test_a_file_that_is_given_twice_is_looked_at_once(tmp_path):
+def test_a_file_that_is_named_twice_is_checked_once(tmp_path):
     gifs = tmp_path / "gifs"
     path = draw_gif(gifs / "a.gif", 1)
     inspections = list(inspect_gifs(find_gifs([path, gifs, gifs / ".." / "gifs" / "a.gif"])))

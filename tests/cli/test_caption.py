@@ -50,7 +50,7 @@ def rows_of(done):
     return [json.loads(line) for line in done.out.splitlines()]
 
 
-def test_one_gif_gives_its_caption_and_nothing_else(gifs, model_dir):
+def test_a_single_gif_prints_only_its_caption(gifs, model_dir):
     done = caption(gifs / "a.gif", model_dir=model_dir)
     assert done.code == 0
     [line] = done.out.splitlines()
@@ -96,7 +96,7 @@ def test_json_is_one_object_a_line_and_all_that_stdout_holds(gifs, model_dir):
         assert len(row["alternatives"]) == 2
 
 
-def test_every_input_has_one_line_in_input_order_whatever_becomes_of_it(gifs, model_dir, tmp_path):
+def test_every_input_has_one_line_in_input_order(gifs, model_dir, tmp_path):
     empty_dir = tmp_path / "empty"
     empty_dir.mkdir()
     empty_file = tmp_path / "empty.gif"
@@ -125,7 +125,7 @@ def test_every_input_has_one_line_in_input_order_whatever_becomes_of_it(gifs, mo
     assert "Traceback" not in done.err
 
 
-def test_as_text_a_bad_file_is_on_stderr_alone(gifs, model_dir, tmp_path):
+def test_format_text_reports_a_bad_file_only_on_stderr(gifs, model_dir, tmp_path):
     bad = draw_broken_gif(tmp_path / "bad.gif")
     done = caption(bad, gifs / "a.gif", model_dir=model_dir)
     assert done.code == 1
@@ -134,7 +134,7 @@ def test_as_text_a_bad_file_is_on_stderr_alone(gifs, model_dir, tmp_path):
     assert done.error.startswith(f"error: {bad}: not a GIF")
 
 
-def test_a_truncated_gif_is_captioned_and_said(model_dir, tmp_path):
+def test_a_truncated_gif_is_captioned_and_reported(model_dir, tmp_path):
     cut = truncate(draw_gif(tmp_path / "cut.gif", 6), 60)
     done = caption(cut, "--json", model_dir=model_dir)
     assert done.code == 0
@@ -143,7 +143,7 @@ def test_a_truncated_gif_is_captioned_and_said(model_dir, tmp_path):
     assert f"{cut}: {row['note']}" in done.warnings
 
 
-def test_an_empty_list_on_stdin_is_nothing_to_do(tmp_path):
+def test_an_empty_list_on_stdin_is_not_an_error(tmp_path):
     done = caption("-", model_dir=tmp_path / "no model is needed for it")
     assert (done.code, done.out, done.err) == (0, "", "")
 
@@ -195,7 +195,7 @@ def test_wrong_usage_is_exit_code_2(arguments, tmp_path):
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda", "mps:1"])
-def test_a_device_that_is_not_there_is_exit_code_2(gifs, model_dir, device, monkeypatch):
+def test_a_missing_device_is_exit_code_2(gifs, model_dir, device, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     done = caption(gifs, "--device", device, model_dir=model_dir)
     assert (done.code, done.out) == (2, "")
@@ -207,7 +207,7 @@ def test_a_device_that_is_not_there_is_exit_code_2(gifs, model_dir, device, monk
     ("arguments", "code"),
     [(("--model", "nowhere"), 1), (("--device", "abacus"), 2), (("--beam", 2), 2)],
 )
-def test_with_json_a_run_that_cannot_begin_is_one_object(gifs, asked, arguments, code):
+def test_json_is_an_error_object_if_a_run_cannot_start(gifs, asked, arguments, code):
     done = run_here("caption", gifs, *asked, *arguments, "--num-captions", 3)
     assert done.code == code
     [row] = rows_of(done)
@@ -215,7 +215,7 @@ def test_with_json_a_run_that_cannot_begin_is_one_object(gifs, asked, arguments,
     assert row["error"] in " ".join(done.err.replace("│", " ").split())
 
 
-def test_with_json_a_run_that_breaks_off_leaves_whole_lines_only(gifs, model_dir, monkeypatch):
+def test_json_has_whole_lines_if_a_run_fails(gifs, model_dir, monkeypatch):
     real = gifdesc.Captioner.caption_many
 
     def run_dry(captioner, *rest):
@@ -230,13 +230,13 @@ def test_with_json_a_run_that_breaks_off_leaves_whole_lines_only(gifs, model_dir
     assert done.error.startswith("error: out of memory")
 
 
-def test_a_model_of_unknown_features_is_one_sentence(gifs, tmp_path):
+def test_a_model_of_unknown_features_is_a_one_sentence_error(gifs, tmp_path):
     done = caption(gifs, model_dir=write_model(tmp_path / "unknown"))
     assert (done.code, done.out) == (1, "")
     assert "an unknown recipe" in done.error
 
 
-def test_a_model_of_other_weights_is_one_sentence(gifs, tmp_path, tiny_backbone):  # noqa: ARG001
+def test_a_model_of_other_weights_is_a_one_sentence_error(gifs, tmp_path, tiny_backbone):  # noqa: ARG001
     recipe = tiny_recipe(weights_sha256="e" * 64)
     done = caption(gifs, model_dir=write_model(tmp_path / "other", recipe=recipe))
     assert (done.code, done.out) == (1, "")
@@ -252,7 +252,7 @@ def test_a_model_of_other_weights_is_one_sentence(gifs, tmp_path, tiny_backbone)
         ("config.json", b'{"format_version": 99}', "upgrade gifdesc"),
     ],
 )
-def test_a_model_folder_that_is_not_whole_is_one_sentence(gifs, model_dir, name, content, reason):
+def test_an_incomplete_model_folder_is_a_one_sentence_error(gifs, model_dir, name, content, reason):
     if content is None:
         (model_dir / name).unlink()
     else:
@@ -263,14 +263,14 @@ def test_a_model_folder_that_is_not_whole_is_one_sentence(gifs, model_dir, name,
     assert reason in done.error
 
 
-def test_a_model_trained_on_the_reports_loss_is_warned_of(gifs, tmp_path, tiny_backbone):  # noqa: ARG001
+def test_a_model_trained_on_the_reports_loss_is_a_warning(gifs, tmp_path, tiny_backbone):  # noqa: ARG001
     training = TrainingConfig(objective="reconstruction", best_by="loss")
     model_dir = write_model(tmp_path / "report", recipe=tiny_recipe(), training=training)
     done = caption(gifs / "a.gif", model_dir=model_dir)
     assert any("its captions mean nothing" in one for one in done.warnings)
 
 
-def test_a_pattern_and_a_folder_and_a_list_say_the_same(gifs, model_dir):
+def test_a_pattern_and_a_folder_and_a_list_give_the_same_lines(gifs, model_dir):
     listed = "\0".join(sorted(map(str, gifs.rglob("*.gif"))))
     by_list = caption("-", "-0", "--json", model_dir=model_dir, stdin=listed)
     by_folder = caption(gifs, "--json", model_dir=model_dir)
@@ -293,7 +293,7 @@ def test_a_path_with_a_line_end_is_one_line_in_every_format(model_dir, tmp_path)
     assert [row["path"] for row in table] == [str(odd), str(plain)]
 
 
-def test_tables_have_a_line_for_what_failed_too(gifs, model_dir, tmp_path):
+def test_tables_have_a_line_for_each_failure(gifs, model_dir, tmp_path):
     bad = draw_broken_gif(tmp_path / "bad.gif")
     paths = [gifs / "a.gif", bad, gifs / "a.gif"]
     tsv = caption(*paths, "--format", "tsv", model_dir=model_dir)
@@ -310,7 +310,7 @@ def test_tables_have_a_line_for_what_failed_too(gifs, model_dir, tmp_path):
     assert (table[0]["num_frames"], table[0]["error"]) == ("3", "")
 
 
-def test_sampling_is_repeatable_and_does_not_depend_on_the_neighbours(gifs, model_dir):
+def test_sampling_is_repeatable_and_does_not_depend_on_other_gifs(gifs, model_dir):
     options = ("--sample", "--temperature", 1.5, "--top-p", 0.9, "--json", "--num-captions", 3)
     together = rows_of(caption(gifs, *options, "--seed", 3, model_dir=model_dir))
     assert len({row["caption"] for row in together}) > 1
@@ -347,7 +347,7 @@ def test_each_word_is_explained_on_a_page(gifs, model_dir, tmp_path):
     assert f"-> {page}" in done.err
 
 
-def test_an_explanation_of_another_kind_is_refused_before_anything_is_done(gifs, model_dir):
+def test_an_explanation_of_another_kind_is_refused_at_once(gifs, model_dir):
     done = caption(gifs, "--explain", "explained.pdf", model_dir=model_dir)
     assert (done.code, done.out) == (2, "")
     assert "explained.pdf" in done.error
@@ -357,9 +357,7 @@ def test_an_explanation_of_another_kind_is_refused_before_anything_is_done(gifs,
 
 
 @pytest.mark.parametrize("name", ["text", "json", "tsv", "csv"])
-def test_a_file_of_captions_is_gone_on_with_from_wherever_it_was_killed(
-    gifs, model_dir, tmp_path, name
-):
+def test_a_file_of_captions_is_continued_after_a_kill_anywhere(gifs, model_dir, tmp_path, name):
     odd = draw_gif(tmp_path / 'odd "a\n,b".gif', 3)
     bad = draw_broken_gif(tmp_path / "bad.gif")
     inputs = [gifs / "a.gif", odd, gifs / "a.gif", gifs]
@@ -390,7 +388,7 @@ def numbers_in(text):
     return [float(number) for number in FRACTION.findall(text)]
 
 
-def test_what_is_all_done_loads_no_model(gifs, model_dir, tmp_path):
+def test_a_finished_file_loads_no_model(gifs, model_dir, tmp_path):
     file = tmp_path / "captions.jsonl"
     assert caption(gifs, "--json", "--output", file, model_dir=model_dir).code == 0
     before = file.read_bytes()
@@ -400,7 +398,7 @@ def test_what_is_all_done_loads_no_model(gifs, model_dir, tmp_path):
     assert "3 lines there before" in done.err
 
 
-def test_a_file_that_is_there_is_not_overwritten_unasked(gifs, model_dir, tmp_path):
+def test_an_existing_file_is_not_overwritten_without_force(gifs, model_dir, tmp_path):
     file = tmp_path / "captions.txt"
     file.write_text("precious\n")
     done = caption(gifs, "--output", file, model_dir=model_dir)
@@ -443,7 +441,7 @@ def test_a_full_disk_ends_in_one_sentence(gifs, model_dir):
     assert done.error.startswith(f"error: --output {FULL}: cannot be written: no space left")
 
 
-def test_sidecars_stand_beside_the_gifs_and_what_is_there_is_kept(gifs, model_dir):
+def test_sidecars_are_written_beside_the_gifs_and_existing_files_are_kept(gifs, model_dir):
     (gifs / "a.txt").write_text("what a person wrote\n")
     done = caption(gifs, "--write-sidecar", "--format", "tsv", model_dir=model_dir)
     assert done.code == 0
@@ -457,7 +455,7 @@ def test_sidecars_stand_beside_the_gifs_and_what_is_there_is_kept(gifs, model_di
     assert (gifs / "a.txt").read_text() == to_alt_text(said[str(gifs / "a.gif")]) + "\n"
 
 
-def test_a_sidecar_that_cannot_be_written_fails_alone(gifs, model_dir):
+def test_a_sidecar_that_cannot_be_written_does_not_stop_the_run(gifs, model_dir):
     (gifs / "a.txt").mkdir()
     done = caption(gifs, "--write-sidecar", "--force", model_dir=model_dir)
     assert done.code == 1
@@ -498,7 +496,7 @@ def home(tmp_path_factory):
     return home
 
 
-def test_what_was_learnt_is_said_again(home):
+def test_a_trained_model_captions_its_training_gifs(home):
     draw_broken_gif(home / "broken.gif")
     paths = ("gifs/second.gif", "broken.gif", "gifs/first.gif")
     done = run_process("caption", *paths, "--json", cwd=home)
@@ -518,7 +516,7 @@ def test_scores_are_printed_by_a_process_of_its_own(home):
     assert result["blind"]["exact_match"] == 0.0
 
 
-def test_a_reader_that_has_seen_enough_ends_the_command_quietly(home):
+def test_a_closed_pipe_ends_the_command_quietly(home):
     command = [sys.executable, "-m", "gifdesc", "caption", *["gifs/first.gif"] * 60]
     with subprocess.Popen(
         command,
@@ -558,7 +556,7 @@ def test_a_reader_sees_each_caption_before_the_next_path_is_known(home):
 
 
 @pytest.mark.parametrize(("cut", "code"), [(0, 0), (30, 0), (None, 1)])
-def test_a_gif_that_comes_through_stdin(home, cut, code):
+def test_a_gif_is_read_from_stdin(home, cut, code):
     data = (home / "gifs" / "first.gif").read_bytes()
     data = b"" if cut is None else data[: len(data) - cut]
     done = subprocess.run(
@@ -579,7 +577,7 @@ def test_a_gif_that_comes_through_stdin(home, cut, code):
         assert ("note" in row) == bool(cut)
 
 
-def test_one_gif_is_captioned_without_what_takes_long_to_import(home):
+def test_a_single_gif_is_captioned_without_slow_imports(home):
     script = """
 import sys
 sys.argv[1:] = ["caption", "gifs/first.gif"]
@@ -629,7 +627,7 @@ def test_an_unknown_device_in_a_process_of_its_own(home):
     ]
 
 
-def test_a_traceback_is_for_those_who_ask(home):
+def test_debug_prints_the_traceback(home):
     plain = run_process("caption", "gifs/first.gif", "--model", "nowhere", cwd=home)
     assert plain.err.splitlines() == [
         "error: nowhere: no model folder. Train a model: gifdesc extract ./gifs && gifdesc train "
@@ -653,7 +651,7 @@ def test_a_traceback_is_for_those_who_ask(home):
         ("out.csv", ("--json",), '{"path": '),
     ],
 )
-def test_the_ending_of_the_output_chooses_the_format(
+def test_the_suffix_of_the_output_chooses_the_format(
     gifs, model_dir, monkeypatch, name, options, beginning
 ):
     monkeypatch.chdir(gifs)
@@ -668,7 +666,7 @@ def test_an_unknown_format_is_wrong_usage(gifs, model_dir):
     assert "'xml'" in done.err
 
 
-def test_captions_into_a_file_report_how_far_they_are(gifs, model_dir, tmp_path, monkeypatch):
+def test_captions_into_a_file_show_progress(gifs, model_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.cli.progress._LINE_INTERVAL_SECONDS", 0.0)
     draw_broken_gif(gifs / "z.gif")
     done = caption(gifs, "-o", tmp_path / "captions.txt", model_dir=model_dir)
@@ -682,7 +680,7 @@ def test_captions_into_a_file_report_how_far_they_are(gifs, model_dir, tmp_path,
     assert done.code == 1
 
 
-def test_captions_on_a_terminal_are_their_own_progress(gifs, model_dir, monkeypatch):
+def test_captions_on_a_terminal_show_no_progress(gifs, model_dir, monkeypatch):
     monkeypatch.setattr("gifdesc.cli.progress._LINE_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(sys.modules["gifdesc.cli.caption"], "is_terminal", lambda: True)
     done = caption(gifs, model_dir=model_dir)

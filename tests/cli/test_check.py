@@ -38,7 +38,7 @@ def world(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_clean_gifs_say_so_and_exit_with_0(tmp_path):
+def test_clean_gifs_exit_with_0(tmp_path):
     draw_gif(tmp_path / "a.gif")
     result = check(tmp_path)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -80,7 +80,7 @@ def test_json_is_one_object():
 
 
 @pytest.mark.usefixtures("world")
-def test_json_counts_only_what_was_looked_for():
+def test_json_counts_only_the_kinds_that_were_checked():
     report = json.loads(check("gifs/good.gif", "--json").stdout)
     assert report == {"num_gifs": 1, "findings": [], "counts": dict.fromkeys(GIF_KINDS, 0)}
 
@@ -93,13 +93,13 @@ def test_list_writes_the_paths_of_one_kind():
     assert (result.exit_code, result.stdout) == (1, "")
 
 
-def test_list_names_a_file_once_however_often_it_is_found(world):
+def test_list_names_a_file_once(world):
     (world / "texts.tsv").write_text("good\ttoo short\none frame\tthis too\n")
     result = check("gifs", "--descriptions", "texts.tsv", "--list", "short_description")
     assert result.stdout == "texts.tsv\n"
 
 
-def test_names_that_are_not_text_survive(tmp_path):
+def test_names_that_are_not_text_are_kept(tmp_path):
     name = b"odd \xff\n\x1b[31m.gif"
     draw_gif(tmp_path / "a.gif", 1).rename(tmp_path / os.fsdecode(name))
     path = os.fsencode(tmp_path) + b"/" + name
@@ -134,7 +134,7 @@ def test_gifs_are_named_by_patterns_and_once_each():
 
 
 @pytest.mark.usefixtures("world")
-def test_nul_separates_the_list_on_stdin_and_what_is_listed():
+def test_nul_separates_the_paths_on_stdin_and_in_the_output():
     draw_gif(Path("gifs/two\nlines.gif"), 1)
     result = check("-", "-0", "--list", "still", stdin="gifs/two\nlines.gif\0gifs/good.gif\0")
     assert result.stdout == "gifs/two\nlines.gif\0"
@@ -177,7 +177,7 @@ def test_help_shows_every_kind_on_a_line_of_its_own():
         assert any(shown.split() == [kind, *line.split()] for shown in lines)
 
 
-def test_a_terminal_is_shown_a_table_cut_short(tmp_path, monkeypatch):
+def test_a_terminal_shows_a_shortened_table(tmp_path, monkeypatch):
     for index in range(MAX_ROWS_PER_KIND + 2):
         draw_gif(tmp_path / f"{index:02} [b].gif", [(index, 0, 0)])
     draw_broken_gif(tmp_path / "x.gif")
@@ -204,7 +204,7 @@ def test_nothing_heavy_is_imported(tmp_path):
     assert done.stdout == "[]\n"
 
 
-def test_a_reader_that_has_seen_enough_does_not_hide_what_was_found(tmp_path):
+def test_a_closed_pipe_keeps_the_exit_code(tmp_path):
     for index in range(3):
         draw_broken_gif(tmp_path / f"{index}.gif")
     read_end, write_end = os.pipe()
@@ -221,7 +221,7 @@ def test_a_reader_that_has_seen_enough_does_not_hide_what_was_found(tmp_path):
     assert (done.returncode, done.stderr) == (1, "3 GIFs checked: 3 unreadable\n")
 
 
-def test_a_gif_on_stdin_is_called_by_its_argument(tmp_path):
+def test_a_gif_on_stdin_has_the_name_of_its_argument(tmp_path):
     data = draw_gif(tmp_path / "a.gif", [(9, 9, 9)]).read_bytes()
     done = check("-", stdin=data)
     assert done.stdout.split() == ["-", "still", "one", "frame"]

@@ -29,7 +29,7 @@ def deaf_stderr(monkeypatch):
 
 
 @pytest.mark.usefixtures("deaf_stderr")
-def test_work_goes_on_when_nobody_listens():
+def test_work_continues_when_stderr_is_closed():
     done = []
     with exit_on_error(debug=False):
         for index in range(3):
@@ -40,13 +40,13 @@ def test_work_goes_on_when_nobody_listens():
 
 
 @pytest.mark.usefixtures("deaf_stderr")
-def test_an_error_has_its_exit_code_when_nobody_listens():
+def test_an_error_has_its_exit_code_when_stderr_is_closed():
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         raise GifdescError("x: gone")
     assert caught.value.exit_code == 1
 
 
-def test_work_goes_on_when_the_disk_of_the_log_is_full(monkeypatch):
+def test_work_continues_when_the_disk_of_the_log_is_full(monkeypatch):
     class Full(io.StringIO):
         def write(self, _: str) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -55,7 +55,7 @@ def test_work_goes_on_when_the_disk_of_the_log_is_full(monkeypatch):
     info("a line")
 
 
-def test_work_goes_on_without_stderr(monkeypatch):
+def test_work_continues_without_stderr(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)  # as Python has it after `2>&-`
     info("a line")
 
@@ -69,7 +69,7 @@ def test_work_goes_on_without_stderr(monkeypatch):
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
-def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, said):
+def test_json_prints_an_error_object(capsys, error, code, said):
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False, json=True):
         raise error
     assert caught.value.exit_code == code
@@ -78,7 +78,7 @@ def test_with_json_what_went_wrong_is_an_object_on_stdout(capsys, error, code, s
     assert said in err
 
 
-def test_with_json_a_bad_option_is_an_object_on_stdout_too(capsys):
+def test_json_prints_an_error_object_for_a_bad_option(capsys):
     with pytest.raises(typer.BadParameter), exit_on_error(debug=False, json=True):
         raise typer.BadParameter("x: no such preset; choose a, b")
     assert json.loads(capsys.readouterr().out) == {"error": "x: no such preset; choose a, b"}
@@ -90,7 +90,7 @@ def test_without_json_stdout_stays_empty(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
+def test_json_without_stdout_is_a_one_sentence_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", None)  # as Python has it after `>&-`
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False, json=True):
         print_json({"ok": 1})
@@ -99,7 +99,7 @@ def test_json_without_stdout_is_one_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err == said
 
 
-def test_a_line_without_stdout_is_one_sentence(monkeypatch, capsys):
+def test_a_line_without_stdout_is_a_one_sentence_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         print_line("a caption")
@@ -107,7 +107,7 @@ def test_a_line_without_stdout_is_one_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("error: standard output: closed")
 
 
-def test_a_defect_is_one_sentence_and_not_a_traceback(capsys):
+def test_a_defect_is_a_one_sentence_error_without_traceback(capsys):
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False, json=True):
         raise AttributeError("no\nsuch thing")
     out, err = capsys.readouterr()
@@ -125,7 +125,7 @@ def test_a_defect_is_one_sentence_and_not_a_traceback(capsys):
         (torch.OutOfMemoryError("CUDA out of memory."), "the GPU is out of memory: "),
     ],
 )
-def test_out_of_memory_is_one_sentence_with_its_remedy(capsys, error, start):
+def test_out_of_memory_is_a_one_sentence_error_with_a_remedy(capsys, error, start):
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
         raise error
     assert caught.value.exit_code == 1
@@ -134,7 +134,7 @@ def test_out_of_memory_is_one_sentence_with_its_remedy(capsys, error, start):
 
 
 @pytest.mark.parametrize("end", [typer.Exit(3), typer.Abort()])
-def test_an_end_that_is_meant_is_no_error(capsys, end):
+def test_a_deliberate_exit_is_not_an_error(capsys, end):
     with pytest.raises(type(end)) as caught, exit_on_error(debug=True, json=True):
         raise end
     assert caught.value is end
@@ -145,7 +145,7 @@ def test_an_end_that_is_meant_is_no_error(capsys, end):
     ("error", "code"),
     [(UsageError("--device tpu: not a device"), 2), (GifdescError("x: gone"), 1), (KeyError(), 1)],
 )
-def test_with_debug_the_traceback_has_the_same_exit_code(capsys, error, code):
+def test_debug_prints_the_traceback_with_the_same_exit_code(capsys, error, code):
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=True):
         raise error
     assert caught.value.exit_code == code
@@ -166,7 +166,7 @@ with exit_on_error(debug=False):
 """
 
 
-def test_what_the_core_logs_is_a_warning_like_any_other():
+def test_log_messages_are_printed_as_warnings():
     done = subprocess.run(
         [sys.executable, "-c", LOGGED],
         capture_output=True,
@@ -178,7 +178,7 @@ def test_what_the_core_logs_is_a_warning_like_any_other():
     assert done.stderr == "warning: " + "memory runs short " * 20 + " [b]2[/b]\n"
 
 
-def test_a_silent_process_says_its_error_if_it_outlives_the_one_that_talks(monkeypatch, capsys):
+def test_a_muted_process_prints_its_error_if_the_main_process_has_not_ended_it(monkeypatch, capsys):
     waited = []
 
     def sleep(seconds):

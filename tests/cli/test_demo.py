@@ -9,7 +9,7 @@ from gifdesc.config import TrainingConfig
 from gifdesc.data.training_data import prepare_data
 
 
-def test_data_only_draws_gifs_and_descriptions_and_no_more(tmp_path):
+def test_data_only_draws_only_gifs_and_descriptions(tmp_path):
     world = tmp_path / "world"
     done = run_process("demo", world, "--data-only", "--num-gifs", 5)
     assert (done.code, done.out) == (0, "")
@@ -21,7 +21,7 @@ def test_data_only_draws_gifs_and_descriptions_and_no_more(tmp_path):
         assert description.read_text(encoding="utf-8").startswith("a ")
 
 
-def test_a_seed_is_a_world(tmp_path):
+def test_equal_seeds_draw_equal_gifs(tmp_path):
     for name, seed in {"one": 1, "same": 1, "other": 2}.items():
         run_here("demo", tmp_path / name, "--data-only", "--num-gifs", 3, "--seed", seed)
     contents = {
@@ -31,7 +31,7 @@ def test_a_seed_is_a_world(tmp_path):
     assert contents["one"] == contents["same"] != contents["other"]
 
 
-def test_a_folder_with_other_gifs_is_left_alone(tmp_path):
+def test_a_folder_with_other_gifs_is_refused_and_unchanged(tmp_path):
     (tmp_path / "gifs").mkdir()
     (tmp_path / "gifs" / "mine.gif").write_bytes(b"precious")
     done = run_here("demo", tmp_path, "--data-only", "--num-gifs", 2)
@@ -87,7 +87,7 @@ def test_the_demo_ends_with_scores_captions_of_held_out_gifs_and_a_picture(small
     assert f"for a browser -> {folder / 'report.html'}" in done.err
 
 
-def test_the_demo_leaves_what_the_commands_make(small_demo):
+def test_the_demo_keeps_the_files_of_its_commands(small_demo):
     folder, _ = small_demo
     assert len(list((folder / "features").glob("*.npy"))) == 30
     assert (folder / "features" / "recipe.json").is_file()

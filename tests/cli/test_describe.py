@@ -49,7 +49,7 @@ def test_descriptions_are_written_and_counted(gifs, vlm_dir, tmp_path):
     assert (out / "a.txt").read_text() == row["caption"] + "\n"
 
 
-def test_a_rerun_skips_what_is_described(gifs, vlm_dir, tmp_path):
+def test_a_rerun_skips_described_gifs(gifs, vlm_dir, tmp_path):
     out = tmp_path / "words"
     assert describe(gifs / "a.gif", "-o", out, vlm_dir=vlm_dir).code == 0
     done = describe(gifs / "a.gif", gifs / "b.gif", "-o", out, "--json", vlm_dir=vlm_dir)
@@ -77,7 +77,7 @@ def test_several_descriptions_of_each(gifs, vlm_dir, tmp_path):
     assert len((out / "a.txt").read_text().splitlines()) == 3
 
 
-def test_another_model_does_not_mix_its_words_in(gifs, vlm_dir, tmp_path):
+def test_descriptions_of_two_models_are_not_mixed(gifs, vlm_dir, tmp_path):
     out = tmp_path / "words"
     describe(gifs / "a.gif", "-o", out, vlm_dir=vlm_dir)
     done = describe(gifs, "-o", out, "--prompt", "a dog", vlm_dir=vlm_dir)
@@ -103,7 +103,9 @@ def test_wrong_usage_and_missing_models(arguments, code, monkeypatch, tmp_path):
     assert "Traceback" not in done.err
 
 
-def test_a_captioner_of_ones_own_learns_a_big_ones_words(gifs, vlm_dir, monkeypatch):
+def test_a_small_captioner_is_trained_on_the_descriptions_of_a_large_model(
+    gifs, vlm_dir, monkeypatch
+):
     """describe, extract, train, evaluate and caption, each with its defaults."""
     use_tiny_backbone(monkeypatch)
     monkeypatch.chdir(gifs.parent)
@@ -130,7 +132,7 @@ def test_a_captioner_of_ones_own_learns_a_big_ones_words(gifs, vlm_dir, monkeypa
         assert "".join(said.split()) == "".join(wanted.split())
 
 
-def test_a_process_of_its_own_says_what_it_must_and_no_more(gifs, vlm_dir):
+def test_a_process_prints_only_its_summary(gifs, vlm_dir):
     """No progress bars, no advice from the libraries."""
     home = gifs.parent
     done = run_process("describe", "gifs", "--model", vlm_dir, *SHORT, "--json", cwd=home)
@@ -142,7 +144,7 @@ def test_a_process_of_its_own_says_what_it_must_and_no_more(gifs, vlm_dir):
     ]
 
 
-def test_a_public_model_captions_in_a_process_of_its_own(gifs, tmp_path):
+def test_a_public_model_captions_in_a_process(gifs, tmp_path):
     draw_broken_gif(gifs / "broken.gif")
     model_dir = tiny_vlms.write_smolvlm(tmp_path / "smolvlm")
     options = ("--model", model_dir, "--beam", 2, "--num-captions", 2, *SHORT, "--json")
@@ -159,7 +161,7 @@ def test_a_public_model_captions_in_a_process_of_its_own(gifs, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bert", "missing", "offline"])
-def test_a_model_that_cannot_be_used_is_one_sentence(gifs, kind, tmp_path):
+def test_a_model_that_cannot_be_used_is_a_one_sentence_error(gifs, kind, tmp_path):
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
     name = {"bert": "./bert", "missing": "missing", "offline": "someone/model"}[kind]
@@ -170,7 +172,7 @@ def test_a_model_that_cannot_be_used_is_one_sentence(gifs, kind, tmp_path):
     assert len(done.err.splitlines()) == 1
 
 
-def test_with_json_a_run_that_cannot_begin_is_one_object(gifs):
+def test_json_is_an_error_object_if_a_run_cannot_start(gifs):
     done = run_here("describe", gifs, "--model", "nowhere", "--json")
     assert done.code == 1
     assert json.loads(done.out) == {"error": done.error.removeprefix("error: ")}

@@ -16,7 +16,7 @@ def lines(monkeypatch) -> io.StringIO:
     return io.StringIO()
 
 
-def test_without_a_terminal_lines_count_what_failed_and_was_done_before(lines):
+def test_without_a_terminal_lines_count_failures_and_skipped_gifs(lines):
     events = [
         DescribingEvent(Path("a.gif"), "a.gif", "a.gif", caption=Caption("a.gif", caption="a dog")),
         DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"),

@@ -84,14 +84,14 @@ def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path):
     assert "the model's features were made with sampling step, not uniform" in done.error
 
 
-def test_an_empty_split_is_one_sentence(world, model_dir, tmp_path):
+def test_an_empty_split_is_a_one_sentence_error(world, model_dir, tmp_path):
     (tmp_path / "train.txt").write_text("a\n")
     done = evaluate(world, model_dir, "--splits", tmp_path)
     assert done.code == 1
     assert "no GIF is in the test split" in done.error
 
 
-def test_lists_may_say_what_is_scored(world, model_dir, tmp_path):
+def test_split_lists_choose_the_scored_gifs(world, model_dir, tmp_path):
     (tmp_path / "train.txt").write_text("a\n")
     (tmp_path / "test.txt").write_text("b\nc\n")
     done = evaluate(world, model_dir, "--splits", tmp_path, "--json")
@@ -109,7 +109,7 @@ def test_a_damaged_feature_file_is_named_and_the_rest_scored(world, model_dir):
     assert not [one for one in done.warnings if "a.npy" in one]
 
 
-def test_what_was_left_out_is_reported_although_the_evaluation_fails(world, model_dir, tmp_path):
+def test_bad_files_are_reported_even_if_the_evaluation_fails(world, model_dir, tmp_path):
     np.save(world.features_dir / "a.npy", np.full((2, 48), np.inf, np.float32))
     (tmp_path / "other.jsonl").write_text('{"id": "stranger", "caption": "a dog"}\n')
     done = evaluate(world, model_dir, *TRAIN, "--against", tmp_path / "other.jsonl")
@@ -131,7 +131,9 @@ def test_what_was_left_out_is_reported_although_the_evaluation_fails(world, mode
         ("tokenizer.json", b"{", "damaged"),
     ],
 )
-def test_a_model_folder_that_is_not_whole_is_one_sentence(world, model_dir, name, content, reason):
+def test_an_incomplete_model_folder_is_a_one_sentence_error(
+    world, model_dir, name, content, reason
+):
     if content is None:
         (model_dir / name).unlink()
     else:
@@ -142,14 +144,14 @@ def test_a_model_folder_that_is_not_whole_is_one_sentence(world, model_dir, name
     assert reason in done.error
 
 
-def test_a_model_that_is_not_there_is_named(world, tmp_path):
+def test_a_missing_model_is_named(world, tmp_path):
     done = evaluate(world, tmp_path / "nowhere")
     assert (done.code, done.out) == (1, "")
     assert "nowhere: no model folder. Train a model: gifdesc extract ./gifs" in done.error
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda"])
-def test_a_device_that_is_not_there_is_exit_code_2(world, model_dir, device, monkeypatch):
+def test_a_missing_device_is_exit_code_2(world, model_dir, device, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     done = evaluate(world, model_dir, "--device", device)
     assert (done.code, done.out) == (2, "")
@@ -203,7 +205,7 @@ def test_scores_of_the_training_split_are_marked(world, model_dir, tmp_path):
     assert any(sentence in one for one in result["warnings"])
 
 
-def test_a_model_that_is_no_better_than_nothing_is_reported(world, model_dir, tmp_path):
+def test_a_model_that_is_no_better_than_the_baselines_is_a_warning(world, model_dir, tmp_path):
     """With random weights it says the same of every GIF."""
     page = tmp_path / "page.html"
     done = evaluate(world, model_dir, *TRAIN, "--html", page, "--json")
@@ -216,7 +218,7 @@ def test_a_model_that_is_no_better_than_nothing_is_reported(world, model_dir, tm
     assert "looking those up is better" in page.read_text()
 
 
-def test_what_caption_writes_can_be_scored_against_descriptions(world, tmp_path):
+def test_the_output_of_caption_is_scored_against_descriptions(world, tmp_path):
     mine = write_lines(
         tmp_path / "mine.jsonl",
         [{"path": f"gifs/{name}.gif", "caption": caption} for name, caption in CAPTIONS.items()],
@@ -258,7 +260,7 @@ def test_each_examples_scores_are_written(world, model_dir, tmp_path):
         assert set(row["baselines"]) == {"blind", "nearest", "most-common"}
 
 
-def test_scores_that_cannot_be_written_are_printed_all_the_same(people, tmp_path):
+def test_scores_are_printed_even_if_they_cannot_be_written(people, tmp_path):
     mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a red ball grows"}])
     done = score(mine, people, "--json", "--per-example", people / "scores.jsonl")
     assert done.code == 1
@@ -266,7 +268,7 @@ def test_scores_that_cannot_be_written_are_printed_all_the_same(people, tmp_path
     assert "scores.jsonl: cannot be written: " in done.error
 
 
-def test_one_example_is_scored_and_what_it_lacks_is_said(tmp_path):
+def test_a_single_example_is_scored_and_missing_results_are_explained(tmp_path):
     mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a dog"}])
     people = write_lines(tmp_path / "people.jsonl", [{"id": "a", "captions": ["a dog runs"]}])
     done = score(mine, people)
@@ -330,7 +332,7 @@ def test_a_prediction_without_references_is_named(people, tmp_path):
     )
 
 
-def test_a_reader_of_the_table_that_is_gone_is_no_failure(people, tmp_path):
+def test_a_closed_pipe_of_the_table_is_not_a_failure(people, tmp_path):
     """As in `gifdesc evaluate ... | head -1`."""
     rows = [{"id": name, "caption": caption} for name, caption in CAPTIONS.items()]
     mine = write_lines(tmp_path / "mine.jsonl", rows)

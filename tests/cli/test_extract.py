@@ -60,7 +60,7 @@ def test_options_reach_the_recipe_and_the_features(gifs, output):
     assert manifest(output)["deep/two.gif"]["sampled_frames"] == [0, 5, 10, 15]
 
 
-def test_a_rerun_skips_what_is_done_and_does_what_is_new(gifs, output):
+def test_a_rerun_skips_finished_gifs_and_extracts_new_ones(gifs, output):
     extract(gifs, output=output)
     before = (output / "one.gif.npy").stat().st_mtime_ns
     draw_gif(gifs / "three.gif", 2)
@@ -94,7 +94,7 @@ def refuse_to_list(monkeypatch, folder):
     monkeypatch.setattr(os, "scandir", refusing)
 
 
-def test_every_kind_of_bad_input_is_named_with_its_reason_and_stops_no_other(
+def test_every_kind_of_bad_input_is_reported_and_does_not_stop_the_others(
     gifs, output, tmp_path, monkeypatch
 ):
     empty_file = gifs / "empty.gif"
@@ -132,7 +132,7 @@ def test_every_kind_of_bad_input_is_named_with_its_reason_and_stops_no_other(
     assert len(list(output.rglob("*.npy"))) == 2
 
 
-def test_the_beginning_of_a_truncated_gif_is_used_and_said(gifs, output):
+def test_the_beginning_of_a_truncated_gif_is_used_and_reported(gifs, output):
     truncate(gifs / "deep" / "two.gif", 200)
     done = extract(gifs, "--json", output=output)
     assert done.code == 0
@@ -159,7 +159,7 @@ def test_gifs_are_named_by_patterns_lists_and_folders_and_done_once(gifs, output
     assert set(manifest(output)) == {"one.gif", "deep/two.gif"}
 
 
-def test_an_empty_list_on_stdin_is_nothing_to_do(output):
+def test_an_empty_list_on_stdin_is_not_an_error(output):
     done = extract("-", "--json", output=output, stdin="\n")
     assert done.code == 0
     counts = json.loads(done.out)
@@ -176,7 +176,7 @@ def test_wrong_paths_before_a_good_one_are_reported_once(gifs, output, tmp_path)
     assert {name: json.loads(done.out)[name] for name in ("ok", "failed")} == {"ok": 1, "failed": 1}
 
 
-def test_wrong_paths_are_reported_before_the_weights_are_looked_for(output, tmp_path):
+def test_wrong_paths_are_reported_before_the_weights_are_loaded(output, tmp_path):
     done = extract(tmp_path / "missing", "--weights", "gone.pth", output=output)
     assert done.code == 1
     assert done.err.splitlines()[0] == f"error: {tmp_path / 'missing'}: no such file or folder"
@@ -223,7 +223,7 @@ def test_an_output_that_cannot_be_written_is_named(gifs, output):
         ("cuda:3", "PyTorch finds no CUDA GPU here; use auto or cpu"),
     ],
 )
-def test_a_device_that_is_not_there_is_one_sentence_and_exit_code_2(
+def test_a_missing_device_is_a_one_sentence_error_with_exit_code_2(
     gifs, output, device, reason, monkeypatch
 ):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -251,7 +251,7 @@ def test_wrong_usage_is_exit_code_2(arguments, output):
     assert not output.exists()
 
 
-def test_weights_that_are_not_there_are_one_sentence(gifs, tmp_path, monkeypatch):
+def test_missing_weights_are_a_one_sentence_error(gifs, tmp_path, monkeypatch):
     monkeypatch.undo()
     done = run_process(
         "extract", gifs, "--weights", "nowhere.pth", "--output", tmp_path / "f", cwd=tmp_path
@@ -264,7 +264,7 @@ def test_weights_that_are_not_there_are_one_sentence(gifs, tmp_path, monkeypatch
     assert len(done.err.splitlines()) == 1
 
 
-def test_with_json_a_run_that_cannot_begin_says_so_on_stdout(gifs, output):
+def test_json_is_an_error_object_if_a_run_cannot_begin(gifs, output):
     output.write_text("a file where the folder should be")
     done = extract(gifs, "--json", output=output)
     assert done.code == 1
@@ -281,7 +281,7 @@ def test_debug_shows_the_traceback(gifs, output):
     assert "not a recipe of this gifdesc" in asked.err.splitlines()[-1]
 
 
-def test_names_that_a_terminal_would_obey_are_escaped_in_warnings(tmp_path, output):
+def test_control_codes_in_names_are_escaped_in_warnings(tmp_path, output):
     for name in (b"li\nne.gif", b"esc\x1b[31m.gif", b"caf\xe9.gif", b"[b]old.gif"):
         draw_broken_gif(tmp_path / "gifs" / os.fsdecode(name))
     done = extract(tmp_path / "gifs", output=output)

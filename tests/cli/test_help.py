@@ -78,7 +78,7 @@ def test_an_argument_that_may_be_left_out_is_in_brackets():
     assert usage_of(COMMANDS["check"]) == "[OPTIONS] PATH..."
 
 
-def test_the_reference_page_is_what_the_program_has():
+def test_the_reference_page_equals_the_generated_text():
     spec = importlib.util.spec_from_file_location("generate_cli", DOCS_DIR / "generate_cli.py")
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)

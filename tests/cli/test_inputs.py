@@ -23,7 +23,7 @@ def stdin(monkeypatch):
     return give
 
 
-def test_paths_on_stdin_take_the_place_of_the_dash(stdin):
+def test_paths_on_stdin_replace_the_dash(stdin):
     stdin(b"b.gif\nfolder/c.gif\n\n")
     assert read_paths(["a.gif", "-", "d.gif"], null=False) == [
         *map(Argument, ("a.gif", "b.gif", "folder/c.gif", "d.gif"))
@@ -35,7 +35,7 @@ def test_an_empty_list_gives_nothing(stdin):
     assert read_paths(["-"], null=False) == []
 
 
-def test_stdin_is_left_alone_where_no_argument_names_it(stdin):
+def test_stdin_is_not_read_unless_an_argument_names_it(stdin):
     stdin(b"b.gif\n")
     assert read_paths(["a.gif"], null=False) == [Argument("a.gif")]
 

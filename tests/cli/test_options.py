@@ -17,7 +17,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 
 @pytest.mark.parametrize("name", sorted(SHARED))
-def test_an_option_here_is_shared_by_several_commands(name):
+def test_shared_options_are_used_by_several_commands(name):
     users = [command for command, hints in HINTS.items() if SHARED[name] in hints.values()]
     assert len(users) > 1
 
@@ -54,7 +54,7 @@ def value_of(command, name, *arguments):
         ("evaluate", "--max-length", "max_length", 1),
     ],
 )
-def test_the_least_and_the_greatest_number_are_taken(command, flag, name, value):
+def test_the_least_and_the_greatest_number_are_accepted(command, flag, name, value):
     assert value_of(command, name, flag, value) == value
 
 
@@ -67,7 +67,7 @@ def test_the_least_and_the_greatest_number_are_taken(command, flag, name, value)
         ("evaluate", "--max-length", "max_length", 0),
     ],
 )
-def test_a_number_beyond_them_is_refused(command, flag, name, value):
+def test_a_number_out_of_range_is_refused(command, flag, name, value):
     with pytest.raises(typer.BadParameter):
         value_of(command, name, flag, value)
 

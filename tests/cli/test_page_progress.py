@@ -13,7 +13,7 @@ def lines(monkeypatch) -> io.StringIO:
     return io.StringIO()
 
 
-def test_without_a_terminal_lines_say_how_many_gifs_were_read(lines):
+def test_without_a_terminal_lines_count_the_gifs(lines):
     with PageProgress(Console(file=lines, width=200)) as progress:
         progress.advance(1, 2)
         progress.advance(2, 2)

@@ -89,7 +89,7 @@ def test_a_model_is_evaluated_on_a_page(world, model_dir, tmp_path):
         assert shown == [text for text in texts if "shrinks" in text]
 
 
-def test_without_gifs_the_page_is_made_and_says_so(world, model_dir, tmp_path, monkeypatch):
+def test_a_page_without_gifs_is_written_with_a_warning(world, model_dir, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     done = evaluate(world, model_dir, "--html", "report.html")
@@ -102,7 +102,7 @@ def test_without_gifs_the_page_is_made_and_says_so(world, model_dir, tmp_path, m
     assert "data:image/webp" not in text
 
 
-def test_gifs_are_looked_for_where_they_lie_by_default(world, model_dir, tmp_path, monkeypatch):
+def test_gifs_are_found_in_the_default_folder(world, model_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = evaluate(world, model_dir, "--html", "report.html")
     assert done.code == 0
@@ -124,7 +124,7 @@ def test_any_systems_captions_get_a_page(tmp_path, world):  # noqa: ARG001
 
 
 @pytest.mark.parametrize("json_too", [(), ("--json",)])
-def test_a_page_that_cannot_be_written_costs_no_score(tmp_path, json_too):
+def test_scores_are_printed_even_if_the_page_cannot_be_written(tmp_path, json_too):
     (tmp_path / "file").touch()
     done = score(tmp_path, "--html", tmp_path / "file" / "report.html", *json_too)
     assert done.code == 1
@@ -142,9 +142,7 @@ def test_a_page_that_cannot_be_written_costs_no_score(tmp_path, json_too):
         (("--gifs", "."), 2, "--gifs is for --html"),
     ],
 )
-def test_a_page_that_makes_no_sense_is_refused_at_once(
-    tmp_path, monkeypatch, options, code, problem
-):
+def test_wrong_page_options_are_refused_at_once(tmp_path, monkeypatch, options, code, problem):
     monkeypatch.chdir(tmp_path)
     done = score(tmp_path, *options)
     assert (done.code, done.out) == (code, "")
@@ -183,7 +181,7 @@ def test_captions_are_explained_in_a_picture(model_dir, tmp_path):
         assert picture.width > 400
 
 
-def test_a_model_without_attention_is_said(tmp_path, monkeypatch):
+def test_a_model_without_attention_is_a_warning(tmp_path, monkeypatch):
     use_tiny_backbone(monkeypatch)
     model_dir = write_model(tmp_path / "model", recipe=tiny_recipe(), fusion="concat")
     gif, path = draw_gif(tmp_path / "a.gif", 4), tmp_path / "page.html"
@@ -211,7 +209,7 @@ def test_an_explanation_with_a_wrong_name_is_refused_before_the_model(
     assert problem in done.error
 
 
-def test_an_explanation_of_nothing_new_leaves_what_is_there(model_dir, tmp_path):
+def test_an_explanation_without_captions_keeps_the_existing_file(model_dir, tmp_path):
     gif, path = draw_gif(tmp_path / "a.gif", 4), tmp_path / "page.html"
     options = ("--output", tmp_path / "out.jsonl", "--format", "json", "--skip-done")
     first = caption(gif, *options, "--explain", path, model_dir=model_dir)

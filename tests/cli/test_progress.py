@@ -47,7 +47,7 @@ def lines(monkeypatch) -> io.StringIO:
     return io.StringIO()
 
 
-def test_without_a_terminal_lines_say_how_far_extraction_is(lines):
+def test_without_a_terminal_lines_show_the_progress_of_extraction(lines):
     count = Count()
     entries = [
         ManifestEntry(source="a", status="ok", sampled_frames=(0, 1)),
@@ -88,7 +88,7 @@ def training_progress(console):
     return TrainingProgress(console, TRAINING, num_pairs=NUM_PAIRS, num_gifs=NUM_GIFS)
 
 
-def test_without_a_terminal_lines_say_how_far_training_is(lines):
+def test_without_a_terminal_lines_show_the_progress_of_training(lines):
     with training_progress(Console(file=lines, width=200)) as progress:
         progress.step(step_result(1, 4, 2.0, loss=3.5))
         progress.epoch(epoch_result(1, val_loss=2.5, val_cider=0.5))
@@ -107,7 +107,7 @@ def test_without_a_terminal_lines_say_how_far_training_is(lines):
     ]
 
 
-def test_lines_come_now_and_then_but_every_epoch_has_one():
+def test_lines_are_rare_but_every_epoch_has_one():
     stream = io.StringIO()
     with training_progress(Console(file=stream, width=200)) as progress:
         for num_examples in range(1, 7):
@@ -131,7 +131,7 @@ def test_on_a_terminal_the_bar_reaches_its_end_with_the_run():
     assert "epoch 3/3" in task.description
 
 
-def test_what_was_done_before_a_resumption_does_not_count_as_fast(monkeypatch):
+def test_epochs_of_an_earlier_run_do_not_count_for_the_speed(monkeypatch):
     clock = iter(range(100))
     console = Console(
         file=io.StringIO(), width=200, force_terminal=True, get_time=lambda: float(next(clock))
@@ -149,7 +149,7 @@ def test_what_was_done_before_a_resumption_does_not_count_as_fast(monkeypatch):
 # Widths of terminals
 
 
-def test_the_first_parts_stay_where_not_all_fit():
+def test_the_first_parts_are_kept_where_not_all_fit():
     parts = ["12/34 GIFs", "5 failed", "6 done before"]
     assert fit_parts(parts, 80) == "12/34 GIFs, 5 failed, 6 done before"
     assert fit_parts(parts, 34) == "12/34 GIFs, 5 failed"
@@ -233,7 +233,7 @@ SHOWN = {
 
 @pytest.mark.parametrize("width", [40, 80])
 @pytest.mark.parametrize("show", SHOWN)
-def test_live_lines_fit_the_terminal_and_keep_what_matters_most(show, width):
+def test_live_lines_fit_the_terminal_and_keep_the_first_parts(show, width):
     console = terminal(width)
     progress = show(console)
     with console.capture() as capture:
@@ -260,7 +260,7 @@ def test_an_epochs_line_breaks_between_numbers_on_a_narrow_terminal():
 # Waits
 
 
-def test_elsewhere_a_long_wait_is_one_line_and_a_short_one_none():
+def test_without_a_terminal_only_long_waits_print_a_line():
     stream = io.StringIO()
     console = Console(file=stream, width=80)
     with showing_waits(lambda wait: show_wait(console, wait)):
@@ -271,7 +271,7 @@ def test_elsewhere_a_long_wait_is_one_line_and_a_short_one_none():
     assert stream.getvalue() == "loading user/model ...\n"
 
 
-def test_elsewhere_a_counted_wait_says_now_and_then_how_far_it_is(lines):
+def test_without_a_terminal_a_counted_wait_prints_its_progress(lines):
     console = Console(file=lines, width=80)
     with show_wait(console, Wait(text="downloading x.pth", unit="MB", is_long=True)) as advance:
         advance(30, 98)
@@ -283,7 +283,7 @@ def test_elsewhere_a_counted_wait_says_now_and_then_how_far_it_is(lines):
     ]
 
 
-def test_on_a_terminal_a_wait_is_shown_and_gone_when_it_is_over():
+def test_on_a_terminal_a_wait_is_shown_until_it_ends():
     console = terminal(80)
     with show_wait(console, Wait(text="loading model", is_long=True)):
         [shown] = LiveProgress._live
@@ -294,7 +294,7 @@ def test_on_a_terminal_a_wait_is_shown_and_gone_when_it_is_over():
     assert written.endswith("\x1b[1A\x1b[2K")  # one line up, and erased
 
 
-def test_a_wait_within_a_wait_takes_its_place_meanwhile():
+def test_a_wait_inside_a_wait_hides_the_outer_one():
     console = terminal(80)
     with show_wait(console, Wait(text="loading")):
         [outer] = LiveProgress._live
@@ -323,7 +323,7 @@ def test_a_wait_that_fails_leaves_no_line_behind():
     assert LiveProgress._live == []
 
 
-def test_nothing_is_shown_where_nobody_asked(capsys):
+def test_waits_are_not_shown_without_a_display(capsys):
     with wait_for("loading", is_long=True) as advance:
         advance(1, 2)
     assert capsys.readouterr() == ("", "")

@@ -6,7 +6,7 @@ from gifdesc.evaluation.evaluate import evaluate_predictions
 PEOPLE = {"a": ["a red ball"], "b": ["a blue cross"]}
 
 
-def test_a_table_has_every_metric_with_what_was_computed(capsys):
+def test_a_table_has_every_metric(capsys):
     print_scores(evaluate_predictions({"a": "a red ball", "b": "it"}, PEOPLE))
     shown = capsys.readouterr().out
     rows = {words[0]: words for words in map(str.split, shown.splitlines()) if words}

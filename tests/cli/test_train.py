@@ -36,7 +36,7 @@ def train(world, model_dir, *arguments):
     return run_here("train", *world.options, "--model", model_dir, *SMALL, *arguments)
 
 
-def test_training_writes_a_model_folder_and_tells_of_every_epoch(world, model_dir):
+def test_training_writes_a_model_folder_and_reports_every_epoch(world, model_dir):
     done = train(world, model_dir, *ALL)
     assert (done.code, done.out) == (0, "")
     assert {path.name for path in model_dir.iterdir()} == {
@@ -79,7 +79,7 @@ def test_options_reach_the_model(world, model_dir):
     assert (training.val_fraction, training.test_fraction) == (0, 0)
 
 
-def test_the_reports_preset_trains_by_the_reports_objective(world, model_dir):
+def test_the_report_preset_uses_the_reports_objective(world, model_dir):
     options = ("--preset", "report", "--tokenizer", "corpus", *ALL, "--json")
     done = train(world, model_dir, *options)
     assert done.code == 0
@@ -119,13 +119,13 @@ def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
     load_checkpoint(model_dir)
 
 
-def test_one_single_example_is_enough(tmp_path, model_dir):
+def test_a_single_example_is_enough(tmp_path, model_dir):
     done = train(write_world(tmp_path / "one", {"only": "a red ball grows"}), model_dir)
     assert done.code == 0
     assert "1 GIF: 1 train, 0 val, 0 test" in done.err
 
 
-def test_a_folder_that_holds_a_model_is_refused_unless_forced(world, model_dir):
+def test_a_folder_with_a_model_is_refused_without_force(world, model_dir):
     train(world, model_dir, *ALL)
     done = train(world, model_dir, *ALL, "--seed", 1)
     assert (done.code, done.out) == (1, "")
@@ -143,7 +143,7 @@ def test_a_folder_that_holds_a_model_is_refused_unless_forced(world, model_dir):
         (signal.SIGINT, 5, "2 of 3 steps of epoch 2 are done", True),
     ],
 )
-def test_an_interrupted_run_says_how_far_it_came_and_goes_on(
+def test_an_interrupted_run_reports_its_progress_and_can_be_resumed(
     world, model_dir, monkeypatch, number, step_index, done, has_model
 ):
     options = (*ALL, "--batch-size", 2)
@@ -170,7 +170,7 @@ def test_an_interrupted_run_says_how_far_it_came_and_goes_on(
     assert (model_dir / "training.png").is_file()
 
 
-def test_a_loss_that_is_not_finite_is_one_sentence(world, model_dir):
+def test_a_loss_that_is_not_finite_is_a_one_sentence_error(world, model_dir):
     for path in world.features_dir.glob("*.npy"):
         signs = np.where(np.load(path) > 3, 1, -1)
         np.save(path, (3e38 * signs).astype(np.float32))
@@ -195,7 +195,7 @@ def test_empty_folders_are_named(world, model_dir, tmp_path):
     assert "no descriptions here" in train(world, model_dir, "--descriptions", empty).error
 
 
-def test_a_training_split_without_examples_is_one_sentence(world, model_dir, tmp_path):
+def test_a_training_split_without_examples_is_a_one_sentence_error(world, model_dir, tmp_path):
     (tmp_path / "train.txt").write_text("elsewhere\n")
     done = train(world, model_dir, "--splits", tmp_path)
     assert done.code == 1
@@ -203,7 +203,7 @@ def test_a_training_split_without_examples_is_one_sentence(world, model_dir, tmp
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda", "cuda:1"])
-def test_a_device_that_is_not_there_is_exit_code_2(world, model_dir, device, monkeypatch):
+def test_a_missing_device_is_exit_code_2(world, model_dir, device, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     done = train(world, model_dir, "--device", device)
     assert (done.code, done.out) == (2, "")
@@ -237,7 +237,7 @@ def test_wrong_usage_is_exit_code_2(world, model_dir, arguments):
     assert not model_dir.exists()
 
 
-def test_a_tokenizer_that_cannot_be_had_is_one_sentence(world, model_dir, monkeypatch, tmp_path):
+def test_an_unavailable_tokenizer_is_a_one_sentence_error(world, model_dir, monkeypatch, tmp_path):
     def no_network(*_, **__):
         raise OSError("no network")
 
@@ -251,7 +251,7 @@ def test_a_tokenizer_that_cannot_be_had_is_one_sentence(world, model_dir, monkey
     assert "use --tokenizer corpus" in done.error
 
 
-def test_what_a_run_is_begun_with_need_not_be_said_again(world, model_dir):
+def test_a_resumed_run_keeps_its_options(world, model_dir):
     settings = ("--fusion", "gate", "--lr", 0.004, "--seed", 3, "--dropout", 0.1, *ALL)
     assert train(world, model_dir, *settings).code == 0
     options = (*world.options, "--model", model_dir, "--epochs", 3, "--resume", "--json")
@@ -275,7 +275,7 @@ def test_what_a_run_is_begun_with_need_not_be_said_again(world, model_dir):
         (("--epochs", 1), "2 epochs of cross-entropy are done"),
     ],
 )
-def test_another_run_is_not_resumed_and_nothing_is_changed(world, model_dir, arguments, named):
+def test_a_different_run_is_not_resumed_and_nothing_is_changed(world, model_dir, arguments, named):
     train(world, model_dir, *ALL)
     before = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()}
     done = train(world, model_dir, *ALL, *arguments, "--resume")
@@ -284,7 +284,7 @@ def test_another_run_is_not_resumed_and_nothing_is_changed(world, model_dir, arg
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
 
 
-def test_resuming_where_there_is_nothing_begins(world, model_dir):
+def test_resuming_an_empty_folder_starts_a_run(world, model_dir):
     assert train(world, model_dir, *ALL, "--resume").code == 0
     load_checkpoint(model_dir)
 
@@ -304,7 +304,7 @@ def test_captions_that_are_all_the_same_can_be_learnt(tmp_path, model_dir):
     load_checkpoint(model_dir)
 
 
-def test_one_single_example_can_be_rewarded(tmp_path, model_dir):
+def test_a_single_example_can_be_rewarded(tmp_path, model_dir):
     one = write_world(tmp_path / "one", {"only": "a red ball grows"})
     done = train(one, model_dir, "--scst-epochs", 1)
     assert done.code == 0, done.err
@@ -344,7 +344,7 @@ def test_every_setting_of_the_training_reaches_the_run(world, model_dir):
     assert checkpoint.model.config.dropout == 0.125
 
 
-def test_memory_that_runs_short_is_said_once_and_changes_nothing(
+def test_running_out_of_memory_is_reported_once_and_changes_no_result(
     world, model_dir, monkeypatch, caplog
 ):
     most = []
@@ -390,7 +390,7 @@ def long_training(world, model_dir):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, code):
+def test_a_stopped_process_saves_and_can_be_resumed(world, model_dir, number, code):
     with long_training(world, model_dir) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
@@ -405,7 +405,7 @@ def test_a_process_that_is_stopped_saves_and_goes_on(world, model_dir, number, c
 
 
 @pytest.mark.parametrize("is_hasty", [False, True])
-def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
+def test_repeated_ctrl_c_prints_one_sentence(world, model_dir, is_hasty):
     with long_training(world, model_dir) as process:
         process.send_signal(signal.SIGINT)
         said = ""
@@ -421,7 +421,7 @@ def test_ctrl_c_again_and_again_is_one_sentence(world, model_dir, is_hasty):
     assert warnings[0].startswith(("warning: stopped: ", "warning: interrupted"))
 
 
-def test_help_shows_the_default_recipes_values():
+def test_help_shows_the_values_of_the_default_preset():
     shown = " ".join(run_here("train", "--help").out.split())
     preset = PRESETS[DEFAULT_PRESET]
     for option, value in {
@@ -448,7 +448,7 @@ def test_help_shows_the_default_recipes_values():
         ("keep", "all kept as they are", "Ein Ball"),
     ],
 )
-def test_the_run_says_what_becomes_of_capitals(tmp_path, model_dir, case, said, first):
+def test_the_run_reports_how_it_treats_capitals(tmp_path, model_dir, case, said, first):
     german = write_world(tmp_path / "german", dict.fromkeys("abcdef", "Ein Ball"))
     done = train(german, model_dir, "--case", case, "--epochs", 1)
     assert done.code == 0
@@ -457,18 +457,18 @@ def test_the_run_says_what_becomes_of_capitals(tmp_path, model_dir, case, said, 
     assert tokenizer.decode(tokenizer.encode("Ein Ball", 9)) == first
 
 
-def test_captions_without_capitals_need_no_word_about_them(world, model_dir):
+def test_captions_without_capitals_report_nothing(world, model_dir):
     assert "capitals:" not in train(world, model_dir).err
 
 
-def test_words_that_a_vocabulary_of_others_lacks_are_reported(world, tmp_path, model_dir):
+def test_words_missing_from_another_vocabulary_are_reported(world, tmp_path, model_dir):
     CaptionTokenizer.train(["a red ball grows"]).save(tmp_path)
     done = train(world, model_dir, "--tokenizer", tmp_path)
     [warning] = [one for one in done.warnings if "--tokenizer" in one]
     assert "has no token for some words of" in warning
 
 
-def test_case_goes_with_the_corpus_vocabulary_alone(world, tmp_path, model_dir):
+def test_case_is_only_for_the_corpus_vocabulary(world, tmp_path, model_dir):
     CaptionTokenizer.train(["a red ball grows"]).save(tmp_path)
     done = train(world, model_dir, "--tokenizer", tmp_path, "--case", "keep")
     assert done.code == 2

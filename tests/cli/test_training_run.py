@@ -26,7 +26,7 @@ def train(world, model_dir, *arguments):
     return run_here("train", *world.options, "--model", model_dir, *SMALL, *arguments)
 
 
-def test_what_has_no_partner_is_counted_and_listed_once(world, model_dir):
+def test_unpaired_files_are_counted_and_listed_once(world, model_dir):
     (world.descriptions_dir / "a.txt").rename(world.descriptions_dir / "z.txt")
     done = train(world, model_dir, *ALL)
     assert done.code == 0
@@ -34,20 +34,20 @@ def test_what_has_no_partner_is_counted_and_listed_once(world, model_dir):
     assert "1 description without feature file: z" in done.warnings
 
 
-def test_features_without_a_recipe_are_used_and_said_once(tmp_path, model_dir):
+def test_features_without_a_recipe_are_used_and_reported_once(tmp_path, model_dir):
     done = train(write_world(tmp_path / "elsewhere"), model_dir, *ALL)
     assert done.code == 0
     assert len([one for one in done.warnings if "no recipe.json" in one]) == 1
 
 
-def test_a_run_that_is_finished_says_so_when_resumed(world, model_dir):
+def test_resuming_a_finished_run_reports_that_it_is_finished(world, model_dir):
     train(world, model_dir, *ALL)
     done = train(world, model_dir, *ALL, "--resume")
     assert done.code == 0
     assert f"trained 2 epochs, best is 2 -> {model_dir}" in done.err
 
 
-def test_captions_beyond_the_limit_are_counted_and_said(world, model_dir):
+def test_captions_beyond_the_limit_are_counted_and_reported(world, model_dir):
     for name in "ab":
         (world.descriptions_dir / f"{name}.txt").write_text("ball " * 200 + "\n")
     done = train(world, model_dir, *ALL, "--json")
@@ -61,7 +61,7 @@ def test_a_single_epoch_is_one(world, model_dir):
     assert f"trained 1 epoch, best is 1 -> {model_dir}" in done.err
 
 
-def test_a_run_is_told_of_epoch_by_epoch(world, model_dir):
+def test_a_run_is_reported_epoch_by_epoch(world, model_dir):
     split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2, "--best-by", "cider")
     done = train(world, model_dir, *split, "--scst-epochs", 1)
     assert done.code == 0, done.err
@@ -118,7 +118,7 @@ def test_twenty_gifs_and_ten_epochs_give_the_training_captions_back(tmp_path, mo
     assert json.loads(done.out)["exact_match"] == 1.0
 
 
-def test_a_run_of_few_steps_is_warned_of_with_the_remedy(world, model_dir):
+def test_a_run_of_few_steps_is_a_warning_with_a_remedy(world, model_dir):
     done = train(world, model_dir, *ALL, "--batch-size", 4)
     assert [one for one in done.warnings if "optimizer step" in one] == [
         "4 optimizer steps in all: few models write whole sentences after fewer than 300; give "
@@ -142,7 +142,7 @@ def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):
     assert b"train_loss" in events.read_bytes()
 
 
-def test_without_tensorboard_one_sentence_says_what_to_install(
+def test_without_tensorboard_the_error_names_the_package_to_install(
     world, model_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
@@ -153,7 +153,7 @@ def test_without_tensorboard_one_sentence_says_what_to_install(
 
 
 @pytest.mark.parametrize(("weights", "num_said"), [("random", 1), ("resnet50-0676ba61.pth", 0)])
-def test_features_of_an_untrained_network_are_said(tmp_path, model_dir, weights, num_said):
+def test_features_of_an_untrained_network_are_a_warning(tmp_path, model_dir, weights, num_said):
     world = write_world(tmp_path / "world", recipe=tiny_recipe(weights=weights))
     done = train(world, model_dir, *ALL)
     assert done.code == 0, done.err
@@ -161,7 +161,9 @@ def test_features_of_an_untrained_network_are_said(tmp_path, model_dir, weights,
     assert done.warnings.count(said) == num_said
 
 
-def test_the_splits_are_counted_and_a_lack_of_validation_is_said(world, model_dir, tmp_path):
+def test_the_splits_are_counted_and_a_missing_validation_split_is_reported(
+    world, model_dir, tmp_path
+):
     (tmp_path / "train.txt").write_text("a\nb\nc\n")
     (tmp_path / "val.txt").write_text("d\n")
     (tmp_path / "test.txt").write_text("e\n")

@@ -269,7 +269,7 @@ def test_quantised_weights_are_refused(small_state, tmp_path):
 
 
 @pytest.mark.usefixtures("narrow")
-def test_the_first_bytes_tell_the_format_not_the_name(small_state, tmp_path):
+def test_the_first_bytes_decide_the_format(small_state, tmp_path):
     torch.save(small_state, tmp_path / "weights.safetensors")
     assert_holds(load_backbone(str(tmp_path / "weights.safetensors")), small_state)
     whole = {name: tensor.contiguous() for name, tensor in small_state.items()}
@@ -286,7 +286,7 @@ def test_the_first_bytes_tell_the_format_not_the_name(small_state, tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_what_came_in_place_of_the_weights_is_named(tmp_path, content, kind, suffix):
+def test_a_file_that_is_not_weights_is_named(tmp_path, content, kind, suffix):
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
     assert refused(path) == f"{path}: {kind}, not the weights; fetch the file itself"
@@ -322,7 +322,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".bin"])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_what_cannot_be_read_safely_is_refused(tmp_path, kind, suffix):
+def test_weights_that_cannot_be_read_safely_are_refused(tmp_path, kind, suffix):
     path = tmp_path / f"weights{suffix}"
     DAMAGE[kind](path)
     assert refused(path) == (
@@ -334,7 +334,7 @@ def test_what_cannot_be_read_safely_is_refused(tmp_path, kind, suffix):
 
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("content", [[torch.zeros(1)], {"epoch": 3}, {0: torch.zeros(1)}])
-def test_what_is_no_state_dict_is_refused(tmp_path, content):
+def test_a_file_without_a_state_dict_is_refused(tmp_path, content):
     path = tmp_path / "weights.pth"
     torch.save(content, path)
     assert refused(path) == f"{path}: not a state dict (names and their tensors)"
@@ -421,7 +421,7 @@ def test_a_download_counts_its_megabytes_and_is_announced(monkeypatch, tmp_path)
     assert (tmp_path / "a.pth").read_bytes() == content
 
 
-def test_a_download_that_is_cut_or_another_file_leaves_nothing(monkeypatch, tmp_path):
+def test_a_truncated_or_wrong_download_leaves_no_file(monkeypatch, tmp_path):
     monkeypatch.setattr(backbone_module, "urlopen", lambda *_args, **_options: Answer(b"page"))
     with pytest.raises(ValueError, match="its SHA-256 is"):
         backbone_module._fetch("https://x.org/a", tmp_path / "a.pth", digest_prefix="0676ba61")
@@ -454,7 +454,7 @@ def test_torchvisions_weights_are_fetched_once_with_their_digest_and_transform(
         IncompleteRead(b"half"),
     ],
 )
-def test_without_a_network_one_sentence_says_what_to_do(monkeypatch, cache_dir, failure):
+def test_without_a_network_the_error_has_advice(monkeypatch, cache_dir, failure):
     def refuse(*_args: object, **_options: object) -> None:
         raise failure
 
@@ -468,7 +468,7 @@ def test_without_a_network_one_sentence_says_what_to_do(monkeypatch, cache_dir, 
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_cache_that_cannot_be_made_says_the_same(monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_created_has_the_same_error(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "file"))
     assert "or use --weights FILE, or --weights random (untrained)" in refused("imagenet1k-v2")
@@ -517,7 +517,7 @@ def test_folded_the_network_gives_the_same_to_1e_4_of_scale(lively_network):
     assert (plain - folded).abs().max() < 1e-4 * plain.abs().max()
 
 
-def test_no_batch_norm_is_left_and_the_network_is_as_it_was(lively_network):
+def test_no_batch_norm_is_left_and_the_network_is_unchanged(lively_network):
     num_norms = sum(isinstance(one, nn.BatchNorm2d) for one in lively_network.modules())
     folded = fold_batch_norm(lively_network)
     assert not any(isinstance(one, nn.BatchNorm2d) for one in folded.modules())
@@ -527,7 +527,7 @@ def test_no_batch_norm_is_left_and_the_network_is_as_it_was(lively_network):
     assert folded.conv1.bias is not None
 
 
-def test_a_network_without_batch_norm_is_left_alone():
+def test_a_network_without_batch_norm_is_unchanged():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten())
     frames = torch.rand(2, 3, 5, 5)
     assert torch.equal(fold_batch_norm(network)(frames), network(frames))

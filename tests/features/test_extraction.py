@@ -141,7 +141,7 @@ def test_the_folder_carries_its_recipe(run):
     assert read_recipe(run.features) == RECIPE
 
 
-def test_the_manifest_says_what_was_done(run):
+def test_the_manifest_records_every_gif(run):
     path = draw_gif(run.gifs / "a.gif", 3, durations_ms=[50, 70, 200])
     event = run()["a.gif"]
     entry = Manifest(run.features).entries["a.gif"]
@@ -228,7 +228,7 @@ def test_a_rerun_skips_what_is_done(run):
     assert {name: (run.features / name).stat().st_mtime_ns for name in run.files()} == written
 
 
-def test_a_new_gif_is_done_and_the_rest_skipped(run):
+def test_a_new_gif_is_extracted_and_the_others_are_skipped(run):
     draw_gif(run.gifs / "a.gif", 3)
     run()
     draw_gif(run.gifs / "b.gif", 2)
@@ -342,7 +342,7 @@ def test_a_truncated_gif_is_recorded_and_its_beginning_used(run):
     assert run()["a.gif"].skipped
 
 
-def test_the_features_of_a_gif_that_has_become_broken_go(run):
+def test_the_features_of_a_gif_that_became_broken_are_removed(run):
     path = draw_gif(run.gifs / "a.gif", 3)
     draw_gif(run.gifs / "b.gif", 3)
     run()
@@ -352,7 +352,7 @@ def test_the_features_of_a_gif_that_has_become_broken_go(run):
     assert run.statuses() == {"a.gif": "failed", "b.gif": "ok"}
 
 
-def test_a_failed_file_that_is_the_same_is_not_tried_again_unless_asked(run):
+def test_an_unchanged_failed_file_is_retried_only_on_request(run):
     draw_broken_gif(run.gifs / "a.gif")
     run()
     assert run()["a.gif"].skipped
@@ -361,7 +361,7 @@ def test_a_failed_file_that_is_the_same_is_not_tried_again_unless_asked(run):
     assert not run(force=True)["a.gif"].skipped
 
 
-def test_a_failed_file_that_was_mended_is_done(run):
+def test_a_repaired_file_is_extracted(run):
     draw_broken_gif(run.gifs / "a.gif")
     run()
     draw_gif(run.gifs / "a.gif", 3)
@@ -372,7 +372,7 @@ def test_a_failed_file_that_was_mended_is_done(run):
 # Folders that do not fit
 
 
-def test_a_folder_where_a_feature_file_belongs_costs_one_gif(run):
+def test_a_folder_in_place_of_a_feature_file_fails_one_gif(run):
     for name in ("a", "b", "c"):
         draw_gif(run.gifs / f"{name}.gif", 2)
     (run.features / "b.gif.npy").mkdir(parents=True)
@@ -388,7 +388,7 @@ def test_a_folder_where_a_feature_file_belongs_costs_one_gif(run):
     assert again["a.gif"].skipped
 
 
-def test_a_folder_of_gifs_whose_name_is_a_feature_files_costs_one_gif(run):
+def test_a_folder_named_like_a_feature_file_fails_one_gif(run):
     draw_gif(run.gifs / "a.gif", 2)
     draw_gif(run.gifs / "a.gif.npy" / "b.gif", 2)
     assert {source: event.entry.status for source, event in run().items()} == {
@@ -398,7 +398,7 @@ def test_a_folder_of_gifs_whose_name_is_a_feature_files_costs_one_gif(run):
     assert run.files() == {"a.gif.npy"}
 
 
-def test_a_folder_that_has_taken_the_place_of_features_is_said(run):
+def test_a_folder_in_place_of_features_is_reported(run):
     path = draw_gif(run.gifs / "a.gif", 2)
     run()
     (run.features / "a.gif.npy").unlink()
@@ -417,7 +417,7 @@ def test_a_folder_that_has_taken_the_place_of_features_is_said(run):
         ({"weights_sha256": "6" * 64}, f"weights_sha256 {'5' * 64}, not {'6' * 64}"),
     ],
 )
-def test_a_folder_of_another_recipe_is_refused_and_left_alone(run, change, said):
+def test_a_folder_of_another_recipe_is_refused_and_unchanged(run, change, said):
     draw_gif(run.gifs / "a.gif", 3)
     run()
     before = (run.features / "manifest.jsonl").read_bytes()
@@ -446,7 +446,7 @@ def test_an_output_that_is_a_file_is_refused(run):
     assert run.features.read_text() == "in the way"
 
 
-def test_a_full_disk_ends_in_one_sentence_and_keeps_what_is_done(run, monkeypatch):
+def test_a_full_disk_is_a_one_sentence_error_and_keeps_finished_files(run, monkeypatch):
     for name in ("a", "b", "c"):
         draw_gif(run.gifs / f"{name}.gif", 2)
     save = np.save
@@ -484,7 +484,7 @@ def test_two_runs_do_not_write_into_one_folder(run):
 # Killed
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(run):
+def test_a_stopped_run_continues(run):
     for name in ("a", "b", "c"):
         draw_gif(run.gifs / f"{name}.gif", 2)
     events = run.start()
@@ -496,7 +496,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(run):
     assert run.statuses() == {"a.gif": "ok", "b.gif": "ok", "c.gif": "ok"}
 
 
-def test_a_run_that_was_killed_leaves_nothing_that_stays(run):
+def test_leftovers_of_a_killed_run_are_removed(run):
     draw_gif(run.gifs / "a.gif", 2)
     run()
     manifest_path = run.features / "manifest.jsonl"
@@ -527,7 +527,7 @@ def test_inputs_are_listed_as_they_are_consumed(run):
     events.close()
 
 
-def test_looking_ahead_lists_no_more_than_it_needs(run):
+def test_counting_ahead_lists_no_more_than_it_needs(run):
     draw_gif(run.gifs / "0.gif", 2)
     run()
     paths = [run.gifs / f"{index}.gif" for index in range(9)]
@@ -545,7 +545,7 @@ def test_looking_ahead_lists_no_more_than_it_needs(run):
     assert look_ahead(inputs(), run.features, 100, force=True)[0] == 9
 
 
-def test_features_outlive_a_gif_that_cannot_be_read_for_now(run):
+def test_features_are_kept_while_a_gif_cannot_be_read(run):
     path = draw_gif(run.gifs / "a.gif")
     run()
     known = Manifest(run.features).entries
@@ -556,7 +556,7 @@ def test_features_outlive_a_gif_that_cannot_be_read_for_now(run):
     assert Manifest(run.features).entries == known
 
 
-def test_a_folder_that_is_removed_while_it_is_written_is_not_called_done(run):
+def test_a_folder_removed_during_a_run_is_an_error(run):
     run.batch_frames = 1
     for index in range(4):
         draw_gif(run.gifs / f"{index}.gif", frames=1)
@@ -567,7 +567,7 @@ def test_a_folder_that_is_removed_while_it_is_written_is_not_called_done(run):
         list(events)
 
 
-def test_a_gif_that_was_replaced_after_it_failed_is_tried_again(run, monkeypatch):
+def test_a_replaced_gif_is_retried_after_a_failure(run, monkeypatch):
     path = draw_broken_gif(run.gifs / "a.gif")
     read = sampled.load_bytes
 
@@ -591,7 +591,7 @@ class Overflowing(MeanColours):
         return torch.where(features[:, :1] > 1.5, torch.inf, features)
 
 
-def test_features_that_are_not_finite_cost_their_gif_alone(run, monkeypatch):
+def test_features_that_are_not_finite_fail_only_their_gif(run, monkeypatch):
     draw_gif(run.gifs / "good.gif", [(0, 0, 200), (0, 0, 100)])
     draw_gif(run.gifs / "red.gif", [(0, 0, 200), (255, 0, 0)])
     monkeypatch.setattr(run, "_encoder", TorchEncoder(Overflowing(), torch.device("cpu")))
@@ -606,7 +606,7 @@ def test_features_that_are_not_finite_cost_their_gif_alone(run, monkeypatch):
 # One name, one GIF
 
 
-def test_two_folders_one_after_the_other_keep_their_features(run, tmp_path):
+def test_two_folders_extracted_in_turn_keep_their_features(run, tmp_path):
     for index in range(3):
         draw_gif(tmp_path / "cats" / f"{index}.gif", [COLOURS[index], (0, 0, 0)])
         draw_gif(tmp_path / "dogs" / f"{index}.gif", [COLOURS[index + 3], (0, 0, 0)])
@@ -621,7 +621,7 @@ def test_two_folders_one_after_the_other_keep_their_features(run, tmp_path):
     assert all(event.skipped for event in again.values())
 
 
-def test_a_moved_folder_is_not_done_again(run, tmp_path):
+def test_a_moved_folder_is_not_extracted_again(run, tmp_path):
     draw_gif(tmp_path / "old" / "a.gif")
     run(tmp_path / "old")
     (tmp_path / "old").rename(tmp_path / "new")
@@ -632,7 +632,7 @@ def test_a_moved_folder_is_not_done_again(run, tmp_path):
 
 
 @pytest.mark.parametrize("is_broken", [False, True])
-def test_another_gif_in_place_of_one_that_is_gone_is_kept_apart(run, tmp_path, is_broken):
+def test_a_new_gif_with_the_name_of_a_removed_gif_is_kept_apart(run, tmp_path, is_broken):
     draw_gif(tmp_path / "old" / "a.gif", 2)
     run(tmp_path / "old")
     (tmp_path / "old" / "a.gif").unlink()
@@ -646,7 +646,7 @@ def test_another_gif_in_place_of_one_that_is_gone_is_kept_apart(run, tmp_path, i
     assert len(read_features(run.features / "a.gif.npy")) == 2
 
 
-def test_a_gif_that_was_edited_is_done_again_in_its_place(run):
+def test_an_edited_gif_is_extracted_again_under_its_name(run):
     draw_gif(run.gifs / "a.gif", 2)
     run()
     draw_gif(run.gifs / "a.gif", 3)
@@ -655,7 +655,7 @@ def test_a_gif_that_was_edited_is_done_again_in_its_place(run):
     assert len(read_features(run.features / "a.gif.npy")) == 3
 
 
-def test_features_from_before_origins_are_skipped_and_get_them(run):
+def test_features_from_before_origins_are_skipped_and_get_origins(run):
     path = draw_gif(run.gifs / "a.gif", 2)
     run()
     manifest_path = run.features / MANIFEST_NAME
@@ -672,7 +672,7 @@ def test_features_from_before_origins_are_skipped_and_get_them(run):
     )
 
 
-def test_features_whose_gif_is_gone_are_found_and_removed(run):
+def test_features_of_removed_gifs_are_found_and_removed(run):
     paths = [draw_gif(run.gifs / f"{name}.gif") for name in "abc"]
     run()
     paths[1].unlink()

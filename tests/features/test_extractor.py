@@ -77,7 +77,7 @@ def assert_close_to_scale(features: np.ndarray, wanted: np.ndarray) -> None:
 # Agreement
 
 
-def test_the_whole_way_is_the_plain_way_to_1e_4_of_scale(random_backbone, tmp_path):
+def test_features_agree_with_a_plain_implementation(random_backbone, tmp_path):
     first = draw_gif(tmp_path / "a.gif", [COLOURS[0], COLOURS[1], COLOURS[0]], size=(9, 7))
     noise = np.random.default_rng(0).integers(0, 256, (2, 30, 40, 3), dtype=np.uint8)
     images = [Image.fromarray(frame) for frame in noise]
@@ -96,7 +96,7 @@ def test_the_whole_way_is_the_plain_way_to_1e_4_of_scale(random_backbone, tmp_pa
         assert_close_to_scale(features, plain + sinusoidal_encoding(num_frames, 2048))
 
 
-def test_features_do_not_depend_on_the_company_of_a_gif(watched, tmp_path):
+def test_features_do_not_depend_on_other_gifs(watched, tmp_path):
     paths = [draw_gif(tmp_path / f"{n}.gif", n, size=(8 + n, 9)) for n in (1, 3, 20, 5)]
     extractor = make_extractor(watched)
     sampled = [extractor.sample(path) for path in paths]
@@ -281,7 +281,7 @@ def test_a_recipes_file_that_is_elsewhere_is_named_with_its_digest(tmp_path, mon
     )
 
 
-def test_the_device_is_looked_at_before_the_weights(monkeypatch):
+def test_the_device_is_checked_before_the_weights(monkeypatch):
     monkeypatch.setattr(extractor_module, "load_backbone", lambda _: pytest.fail("weights read"))
     with pytest.raises(UsageError, match="--device tpu: not a device"):
         FeatureExtractor.create(weights="random", device="tpu")

@@ -50,7 +50,7 @@ def frames_of(*values: int) -> dict[bytes, np.ndarray]:
     return {bytes([value]): PIXELS + np.uint8(value) for value in values}
 
 
-def test_after_a_cancellation_the_same_frames_are_computed_anew():
+def test_after_a_cancellation_frames_are_computed_again():
     encoder = Waiting()
     batches = FrameBatches(encoder)
     dropped = batches.submit(frames_of(1, 2))
@@ -66,7 +66,7 @@ def test_after_a_cancellation_the_same_frames_are_computed_anew():
     }
 
 
-def test_what_failed_is_tried_anew_when_its_frames_come_again():
+def test_failed_frames_are_computed_again():
     encoder = Waiting()
     batches = FrameBatches(encoder)
     failing = batches.submit(frames_of(1))
@@ -127,7 +127,7 @@ def test_many_frames_go_through_in_batches():
     assert encoder.batches == [64, 64, 22]
 
 
-def test_frames_computed_lately_are_at_hand_and_older_ones_are_not(monkeypatch):
+def test_recent_frames_are_cached_and_older_frames_are_not(monkeypatch):
     monkeypatch.setattr(frame_batches, "MAX_RECENT_FRAMES", 4)
     encoder = Computing()
     batches = FrameBatches(encoder)
@@ -138,7 +138,7 @@ def test_frames_computed_lately_are_at_hand_and_older_ones_are_not(monkeypatch):
         assert_right(wait(), values)
 
 
-def test_pixels_are_let_go_when_their_vectors_are_there():
+def test_pixels_are_freed_after_their_vectors_are_computed():
     frames = frames_of(1, 2)
     pixels = weakref.ref(frames[b"\1"])
     batches = FrameBatches(Computing())
@@ -167,7 +167,7 @@ def test_without_room_for_one_frame_it_says_so():
         FrameBatches(Computing(room=0)).submit(frames_of(1))
 
 
-def test_another_failure_of_the_network_is_not_taken_for_want_of_memory():
+def test_other_errors_of_the_network_are_not_out_of_memory():
     encoder = Waiting()
     wait = FrameBatches(encoder).submit(frames_of(1))
     encoder.futures[0].set_exception(RuntimeError("shapes do not fit"))

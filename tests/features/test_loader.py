@@ -53,7 +53,7 @@ def test_gifs_come_in_order_and_as_if_read_one_by_one(gifs, num_workers):
         np.testing.assert_array_equal(loaded.pixels, alone.pixels)
 
 
-def test_a_file_that_is_what_it_was_is_not_decoded(gifs):
+def test_an_unchanged_file_is_not_decoded(gifs):
     known = sample_gif(gifs[0], RECIPE, TRANSFORM).identity
     same = Task(GifInput(gifs[0], "0.gif"), known)
     other = Task(GifInput(gifs[1], "1.gif"), known)
@@ -62,7 +62,7 @@ def test_a_file_that_is_what_it_was_is_not_decoded(gifs):
     assert isinstance(results[other], SampledGif)
 
 
-def test_an_input_that_is_an_error_stays_one(tmp_path):
+def test_an_input_with_an_error_keeps_it(tmp_path):
     task = Task(GifInput(tmp_path, "x", "no GIF in this folder"))
     [(_, loaded)] = load_gifs([task], RECIPE, TRANSFORM)
     assert str(loaded) == f"{tmp_path}: no GIF in this folder"
@@ -90,7 +90,7 @@ def test_a_consumer_that_stops_leaves_no_thread_behind(gifs):
     assert not [name for name in names if name.startswith("gifdesc-loader")]
 
 
-def test_a_file_that_kills_its_worker_costs_only_itself(gifs, tmp_path):
+def test_a_file_that_kills_its_worker_fails_alone(gifs, tmp_path):
     deadly = draw_gif(tmp_path / "deadly.gif", size=(12, 13))
     paths = [*gifs[:2], deadly, *gifs[2:4]]
     transform = DeadlyTransform(resize_size=8, image_size=8)
@@ -107,7 +107,7 @@ def manager_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if type(thread).__name__ == kind]
 
 
-def test_workers_that_die_while_nobody_asks_cost_only_the_deadly_files(gifs, tmp_path, monkeypatch):
+def test_workers_that_die_while_idle_fail_only_their_files(gifs, tmp_path, monkeypatch):
     submitted = []
     submit = loader._Readers.submit
 
@@ -139,7 +139,7 @@ def test_workers_that_die_while_nobody_asks_cost_only_the_deadly_files(gifs, tmp
 @pytest.mark.parametrize(
     ("num_cores", "on_cpu", "on_cuda"), [(1, 0, 1), (2, 0, 2), (16, 0, 16), (64, 3, 16)]
 )
-def test_on_a_cpu_few_read_and_on_a_gpu_the_cores_do(monkeypatch, num_cores, on_cpu, on_cuda):
+def test_a_cpu_gets_few_workers_and_a_gpu_all_cores(monkeypatch, num_cores, on_cpu, on_cuda):
     monkeypatch.setattr("gifdesc.features.loader.available_cores", lambda: num_cores)
     assert default_num_workers("cpu") == on_cpu
     assert default_num_workers("cuda") == on_cuda
@@ -202,9 +202,7 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(gifs, tmp_path, monkeypa
     assert not caplog.records
 
 
-def test_where_no_worker_starts_one_thread_reads_and_one_warning_says_so(
-    gifs, tmp_path, monkeypatch, caplog
-):
+def test_a_thread_reads_with_a_warning_if_no_worker_starts(gifs, tmp_path, monkeypatch, caplog):
     disturb(monkeypatch, tmp_path / "site", "os.getpid()", "SIGKILL", 100)
     results = list(load_gifs(tasks_of(gifs), RECIPE, TRANSFORM, num_workers=2))
     assert [task.one.path for task, _ in results] == gifs
@@ -214,7 +212,7 @@ def test_where_no_worker_starts_one_thread_reads_and_one_warning_says_so(
     assert "one thread reads instead" in record.getMessage()
 
 
-def test_where_no_process_may_be_started_one_thread_reads(gifs, monkeypatch, caplog):
+def test_a_thread_reads_if_processes_are_forbidden(gifs, monkeypatch, caplog):
     def refuse(*_arguments, **_options):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
@@ -265,7 +263,7 @@ def test_an_interrupt_while_workers_start_ends_the_run(gifs, tmp_path):
     assert lines == ["warning: interrupted"]
 
 
-def test_workers_that_are_killed_as_they_start_cost_nothing(gifs, tmp_path):
+def test_workers_killed_at_their_start_fail_no_file(gifs, tmp_path):
     environment = disturbance(tmp_path / "site", "os.getpid()", "SIGKILL", 1)
     code, said = extract_in_process(gifs[:2], environment)
     assert code == 0
@@ -297,7 +295,7 @@ def test_a_killed_run_leaves_no_worker_process_behind(tmp_path):
         assert process.communicate(timeout=60)[0] == b""
 
 
-def test_a_gif_for_which_there_is_no_memory_costs_only_itself(gifs, monkeypatch):
+def test_a_gif_that_does_not_fit_into_memory_fails_alone(gifs, monkeypatch):
     def sample(path, *arguments, **options):
         if path == gifs[1]:
             raise MemoryError

@@ -112,7 +112,7 @@ def test_a_crop_that_is_larger_than_the_frame_is_refused():
         FrameTransform(resize_size=223)
 
 
-def test_frames_of_one_gif_do_not_touch_each_other():
+def test_frames_of_a_gif_do_not_affect_each_other():
     frames = noise(3, 20, 30)
     transform = FrameTransform(resize_size=24, image_size=16)
     apart = torch.cat([transform(frames[[index]]) for index in range(3)])
@@ -126,7 +126,7 @@ def test_one_colour_stays_that_colour():
     assert pixels.amax(dim=(0, 2, 3)).tolist() == [10, 200, 99]
 
 
-def test_frames_need_not_lie_in_one_piece():
+def test_frames_need_not_be_contiguous():
     frames = noise(4, 12, 12)[::2, :, ::-1]
     transform = FrameTransform(resize_size=16, image_size=16)
     assert torch.equal(transform(frames.copy()), transform(np.ascontiguousarray(frames)))
@@ -195,7 +195,7 @@ def test_only_a_crop_loses_the_sides_of_a_wide_frame(framing, sees_the_sides):
     assert ((red - green > 200).any(), (green - red > 200).any()) == (sees_the_sides,) * 2
 
 
-def test_a_very_long_frame_costs_no_more_memory_than_the_square():
+def test_a_very_long_frame_takes_no_more_memory_than_the_square():
     frames = np.full((1, 1, 60_000, 3), 99, np.uint8)
     for framing in ("whole", "pad"):
         pixels = FrameTransform(resize_size=256).framed(framing)(frames)

@@ -23,9 +23,7 @@ from gifdesc.features.encoder import OPENVINO_MIN_GIFS, has_openvino, make_encod
         ("openvino", 1, True, "openvino"),
     ],
 )
-def test_openvino_is_taken_where_it_repays_its_start(
-    monkeypatch, name, num_gifs, is_installed, wanted
-):
+def test_auto_uses_openvino_for_long_runs(monkeypatch, name, num_gifs, is_installed, wanted):
     monkeypatch.setattr(runtime, "has_openvino", lambda: is_installed)
     monkeypatch.setattr(runtime, "OpenVinoEncoder", lambda *_: "openvino")
     monkeypatch.setattr(runtime, "TorchEncoder", lambda *_: "torch")
@@ -33,7 +31,7 @@ def test_openvino_is_taken_where_it_repays_its_start(
     assert make_encoder(network, CPU, runtime=name, num_gifs=num_gifs) == wanted
 
 
-def test_openvino_is_refused_where_it_cannot_be(monkeypatch):
+def test_openvino_is_refused_where_it_cannot_run(monkeypatch):
     network = torch.nn.Identity()
     with pytest.raises(UsageError, match="float32 only"):
         make_encoder(network, CPU, runtime="openvino", precision="bfloat16")

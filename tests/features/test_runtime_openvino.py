@@ -30,7 +30,7 @@ def test_openvino_gives_the_plain_features_at_every_batch_size(random_network, p
         assert difference_of_scale(features, wanted[:size]) < 1e-4
 
 
-def test_after_a_cancellation_it_goes_on(random_network):
+def test_frames_are_computed_after_a_cancellation(random_network):
     pixels = draw_pixels(32)
     encoder = OpenVinoEncoder(random_network)
     waits = [encoder.submit(pixels) for _ in range(4)]

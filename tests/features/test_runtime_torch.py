@@ -41,7 +41,7 @@ def test_streams_side_by_side_give_the_plain_vectors(
     assert difference_of_scale(waits[1](), wanted[:1]) < 1e-4
 
 
-def test_streams_leave_the_callers_number_of_threads_alone(pixels, monkeypatch):
+def test_streams_keep_the_callers_number_of_threads(pixels, monkeypatch):
     monkeypatch.setattr(runtime_torch, "cpu_streams", lambda: (2, 3))
     before = torch.get_num_threads()
     assert before != 3
@@ -57,7 +57,7 @@ def test_streams_leave_the_callers_number_of_threads_alone(pixels, monkeypatch):
     assert torch.get_num_threads() == before
 
 
-def test_what_nobody_waits_for_is_dropped(pixels):
+def test_cancelled_frames_are_dropped(pixels):
     let_go, computed = threading.Event(), []
 
     class Slow(torch.nn.Module):
@@ -83,7 +83,7 @@ def test_half_precision_gives_nearly_the_same(random_network, pixels):
     assert 0 < difference_of_scale(features, wanted) < 0.05
 
 
-def test_the_network_that_was_given_is_left_alone(random_network, pixels):
+def test_the_given_network_is_unchanged(random_network, pixels):
     before = plain_vectors(random_network, pixels[:1])
     TorchEncoder(random_network, CPU)
     np.testing.assert_array_equal(plain_vectors(random_network, pixels[:1]), before)

@@ -23,7 +23,7 @@ def identity_of(path):
     return FileIdentity(len(data), hashlib.sha256(data).hexdigest())
 
 
-def test_a_sampled_gif_says_what_its_file_is(tmp_path):
+def test_a_sampled_gif_has_the_identity_of_its_file(tmp_path):
     path = draw_gif(tmp_path / "a.gif", 3, durations_ms=[50, 70, 200])
     found = sample_gif(path, RECIPE, SMALL)
     assert found.durations_ms == (50, 70, 200)
@@ -33,7 +33,7 @@ def test_a_sampled_gif_says_what_its_file_is(tmp_path):
     assert found.pixels.dtype == np.uint8
 
 
-def test_what_gives_no_frame_is_refused(tmp_path):
+def test_a_file_without_frames_is_refused(tmp_path):
     path = draw_broken_gif(tmp_path / "a.gif")
     with pytest.raises(GifError, match=r"a\.gif: ") as caught:
         sample_gif(path, RECIPE, SMALL)
@@ -42,7 +42,7 @@ def test_what_gives_no_frame_is_refused(tmp_path):
     assert (str(again), again.identity) == (str(caught.value), identity_of(path))
 
 
-def test_a_file_that_is_what_it_was_is_left_alone(tmp_path, monkeypatch):
+def test_an_unchanged_file_is_not_read(tmp_path, monkeypatch):
     path = draw_gif(tmp_path / "a.gif", 3)
     known = identity_of(path)
     other = FileIdentity(known.size_bytes, "0" * 64)
@@ -67,7 +67,7 @@ def test_pixels_are_the_transforms_of_the_frames_that_are_sampled(tmp_path):
     np.testing.assert_array_equal(found.pixels[list(found.order)], SMALL(frames).numpy())
 
 
-def test_damage_that_is_met_while_decoding_leaves_the_digests_of_what_is_used(tmp_path):
+def test_damage_during_decoding_keeps_the_digests_of_the_used_frames(tmp_path):
     path = draw_gif(tmp_path / "a.gif", 6, size=(40, 30))
     data = bytearray(path.read_bytes())
     last = data.rindex(b"\x2c\0\0\0\0")  # the last image's descriptor

@@ -62,14 +62,14 @@ def test_a_still_picture_has_no_delays(form):
     assert frame_delays_ms(stream.getvalue(), form, 100) == []
 
 
-def test_a_frame_count_that_lies_costs_no_more_than_asked_for():
+def test_a_wrong_frame_count_costs_no_extra_work():
     data = bytearray(animation_bytes("AVIF"))
     place = data.index(b"stts") + 4 + 8
     data[place : place + 4] = b"\xff\xff\xff\xff"
     assert frame_delays_ms(bytes(data), "AVIF", 1000) == [20] * 1000
 
 
-def test_a_webp_that_breaks_off_is_ended_behind_its_last_whole_chunk():
+def test_a_truncated_webp_ends_after_its_last_whole_chunk():
     data = animation_bytes("WEBP")
     assert end_behind_whole_chunk(data) is data
     for size in range(12, len(data)):
@@ -79,7 +79,7 @@ def test_a_webp_that_breaks_off_is_ended_behind_its_last_whole_chunk():
         assert end_behind_whole_chunk(cut) is cut
 
 
-def test_boxes_within_boxes_without_end_are_not_followed():
+def test_endlessly_nested_boxes_are_not_followed():
     nested = b""
     for _ in range(3000):
         nested = (len(nested) + 8).to_bytes(4, "big") + b"moov" + nested

@@ -101,7 +101,7 @@ def huge_still(num_images, *changes):
     return header(5000, 5000) + b"".join(images) + TRAILER
 
 
-def test_only_what_was_drawn_is_compared(monkeypatch):
+def test_only_drawn_regions_are_compared(monkeypatch):
     compared = []
     array_equal = np.array_equal
 
@@ -118,7 +118,7 @@ def test_only_what_was_drawn_is_compared(monkeypatch):
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
 @pytest.mark.parametrize("seed", range(12))
-def test_it_is_what_comparing_whole_frames_says(disposal, seed):
+def test_the_count_equals_a_comparison_of_whole_frames(disposal, seed):
     random = np.random.default_rng(seed)
     images = [image(["00", "00"], palette=bytes([7, 7, 7] * 4))]
     for _ in range(6):

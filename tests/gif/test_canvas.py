@@ -44,7 +44,7 @@ def test_a_first_frame_that_is_restored_leaves_an_empty_canvas():
     assert colours(read_gif(data).frames[1]) == [[G, W]]
 
 
-def test_transparent_pixels_show_what_lies_beneath():
+def test_transparent_pixels_show_the_pixels_below():
     data = header(2, 1) + image(["00"]) + control(transparent=1) + image(["12"]) + TRAILER
     assert colours(read_gif(data).frames[1]) == [[R, B]]
 
@@ -64,7 +64,7 @@ def test_missing_colours_and_palettes_are_black():
     assert colours(absent.frames[0]) == [[(0, 0, 0), (0, 0, 0)]]
 
 
-def test_a_sub_frame_that_reaches_out_of_the_canvas_is_clipped():
+def test_a_sub_frame_beyond_the_canvas_is_clipped():
     data = header(2, 2) + image(["00", "00"]) + image(["123", "321"], left=1, top=1)
     gif = read_gif(data + image(["1"], left=7, top=7) + TRAILER)
     assert colours(gif.frames[1]) == [[R, R], [R, G]]
@@ -88,7 +88,7 @@ def test_a_first_image_without_any_pixel_is_an_error():
         read_gif(TWO[: len(header(2, 2) + control()) + 11])
 
 
-def test_a_damaged_first_image_is_used_as_far_as_it_goes():
+def test_the_good_part_of_a_damaged_first_image_is_used():
     gif = read_gif(header(2, 2) + image(["00"], size=(2, 2)) + image(["22", "22"]) + TRAILER, [0])
     assert colours(gif.frames[0]) == [[R, R], [W, W]]
     assert gif.truncated == "image 1 is damaged"

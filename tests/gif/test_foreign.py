@@ -20,7 +20,7 @@ from gifdesc.gif.reader import read_gif, scan_gif
     ("form", "kind"),
     [("PNG", "a PNG"), ("JPEG", "a JPEG"), ("WEBP", "a WebP"), ("BMP", "a BMP")],
 )
-def test_a_picture_under_a_gif_name_is_read_and_said(tmp_path, form, kind):
+def test_a_picture_under_a_gif_name_is_read_with_a_note(tmp_path, form, kind):
     path = tmp_path / "clip.gif"
     path.write_bytes(picture_bytes(form))
     gif = read_gif(path)
@@ -45,12 +45,12 @@ def test_an_animation_keeps_its_frames_and_delays(form, kind):
     assert gif.note == f"{kind}, not a GIF"
 
 
-def test_half_transparency_is_laid_over_white():
+def test_half_transparency_is_blended_with_white():
     gif = read_gif(picture_bytes("PNG", mode="RGBA", colour=(0, 0, 0, 128)))
     assert colours(gif.frames[0])[0][0] == (127, 127, 127)
 
 
-def test_a_picture_is_turned_as_its_exif_data_says():
+def test_a_picture_is_rotated_by_its_exif_data():
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     data = picture_bytes("JPEG", exif=exif.tobytes())
@@ -90,7 +90,7 @@ def test_a_huge_picture_is_refused(size):
         read_gif(data)
 
 
-def test_the_callers_warning_filters_are_left_alone():
+def test_the_callers_warning_filters_are_unchanged():
     with warnings.catch_warnings():
         filters = list(warnings.filters)
         read_gif(picture_bytes("PNG"))
@@ -113,7 +113,7 @@ def drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_only_wanted_frames_are_laid_over_white(form, drawn):
+def test_only_sampled_frames_are_blended_with_white(form, drawn):
     data = animation_bytes(form, [R, G, B, K, R, G], durations_ms=[20, 30, 40, 50, 60, 70])
     assert scan_gif(data).durations_ms == (20, 30, 40, 50, 60, 70)
     assert drawn == []
@@ -162,7 +162,7 @@ def test_a_webp_with_a_damaged_frame_gives_the_frames_before_it():
 
 
 @pytest.mark.parametrize("num_bytes", [1, 30, 60])
-def test_a_webp_that_breaks_off_gives_its_whole_frames(num_bytes):
+def test_a_truncated_webp_gives_its_whole_frames(num_bytes):
     data = animation_bytes("WEBP", [R, G, B])
     info = scan_gif(data[:-num_bytes])
     assert 1 <= info.num_frames < 3
@@ -171,21 +171,21 @@ def test_a_webp_that_breaks_off_gives_its_whole_frames(num_bytes):
     np.testing.assert_array_equal(frames, read_gif(data).frames[: info.num_frames])
 
 
-def test_an_apng_that_breaks_off_is_seen_without_decoding(drawn):
+def test_a_truncated_apng_is_found_without_decoding(drawn):
     data = animation_bytes("PNG", [R, G, B])
     info = scan_gif(data[:-20])
     assert (info.num_frames, info.truncated) == (2, "frame 3 is damaged")
     assert drawn == []
 
 
-def test_a_picture_for_those_that_show_no_animations_is_no_frame():
+def test_the_fallback_picture_of_an_apng_is_no_frame():
     data = animation_bytes("PNG", [K, R, G, B], durations_ms=[20, 30, 40], default_image=True)
     gif = read_gif(data)
     assert [colours(frame)[0][0] for frame in gif.frames] == [R, G, B]
     assert gif.durations_ms == (20, 30, 40)
 
 
-def test_exif_data_that_is_none_turns_nothing():
+def test_invalid_exif_data_rotates_nothing():
     data = picture_bytes("JPEG", exif=b"Exif\0\0no TIFF header at all")
     assert read_gif(data).frames.shape == (1, 2, 3, 3)
 

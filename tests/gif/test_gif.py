@@ -37,7 +37,7 @@ def test_frames_are_picked_and_repeated():
     assert gif.num_frames == 6
 
 
-def test_a_function_sees_the_durations():
+def test_a_function_gets_the_durations():
     seen = []
     gif = read_gif(DATA, lambda durations_ms: seen.append(durations_ms) or [2])
     assert seen == [(100, 100, 20, 30, 40, 50)]
@@ -49,7 +49,7 @@ def test_no_frames_when_none_are_asked_for():
 
 
 @pytest.mark.parametrize("indices", [[6], [-1], [0, 99]])
-def test_an_index_outside_the_file_is_the_callers_mistake(indices):
+def test_an_index_out_of_range_is_an_index_error(indices):
     with pytest.raises(IndexError, match="6 frames"):
         read_gif(DATA, indices)
 
@@ -107,7 +107,7 @@ def test_a_damaged_image_ends_the_file_and_the_function_is_asked_again():
         read_gif(data, [2])
 
 
-def test_more_memory_than_sense_is_refused():
+def test_excessive_memory_is_refused():
     num_frames = MAX_FRAMES_BYTES // (3 * 4900 * 4900) + 1
     data = header(4900, 4900) + image(["0"]) * num_frames + TRAILER
     with pytest.raises(GifError, match="ask for fewer"):

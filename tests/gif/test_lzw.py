@@ -28,7 +28,7 @@ def test_data_beyond_the_last_pixel_is_ignored():
     assert gif.truncated is None
 
 
-def test_a_first_image_that_is_partly_there_is_used_over_white():
+def test_an_incomplete_first_image_is_shown_on_white():
     rows = ["0123"] * 8
     data = header(4, 8) + image(rows)
     gif = read_gif(data[:-10])

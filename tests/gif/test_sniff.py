@@ -35,7 +35,7 @@ from gifdesc.gif.reader import read_gif
         (b"\0" * 2000, "nothing but zero bytes"),
     ],
 )
-def test_what_is_no_picture_is_named(tmp_path, data, what):
+def test_a_file_that_is_no_picture_is_named(tmp_path, data, what):
     path = tmp_path / "clip.gif"
     path.write_bytes(data)
     with pytest.raises(GifError) as raised:

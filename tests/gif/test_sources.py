@@ -70,7 +70,7 @@ def test_a_source_has_a_name(source, name):
     assert source_name(source) == name
 
 
-def test_bytes_that_are_no_gif_are_one_sentence(tmp_path):
+def test_bytes_that_are_no_gif_are_a_one_sentence_error(tmp_path):
     data = draw_broken_gif(tmp_path / "x.gif").read_bytes()
     with pytest.raises(GifError, match=r"^these bytes: not a GIF"):
         read_source(data, every)
@@ -94,6 +94,6 @@ FRAMES = np.zeros((2, 4, 5, 3), np.uint8)
         ([FRAMES], TypeError, "a GIF is a path, bytes, or uint8 frames"),
     ],
 )
-def test_what_are_no_frames_is_said(source, kind, said):
+def test_invalid_frames_are_an_error(source, kind, said):
     with pytest.raises(kind, match=said):
         read_source(source, every)

@@ -34,7 +34,7 @@ def test_the_quota_of_a_container_counts(machine, text, wanted):
     assert available_cores() == wanted
 
 
-def test_the_least_quota_of_the_groups_around_counts(machine):
+def test_the_lowest_quota_of_the_parent_groups_counts(machine):
     machine("0::/a/b\n", max="800000 100000", a__max="300000 100000", a__b__max="max 100000")
     assert available_cores() == 3
 

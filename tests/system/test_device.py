@@ -34,12 +34,12 @@ def test_the_cpu_is_always_there(machine):
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1"])
-def test_a_gpu_that_is_there(machine, name):
+def test_an_available_gpu(machine, name):
     machine(num_cuda=2)
     assert resolve_device(name) == torch.device(name)
 
 
-def test_an_apple_gpu_that_is_there(machine):
+def test_an_available_apple_gpu(machine):
     machine(has_mps=True)
     assert resolve_device("mps") == torch.device("mps")
 
@@ -52,7 +52,7 @@ def test_an_apple_gpu_that_is_there(machine):
         ("mps", "--device mps: PyTorch finds no Apple GPU here; use auto or cpu"),
     ],
 )
-def test_a_device_that_is_absent_is_refused_in_one_sentence(machine, name, message):
+def test_a_missing_device_is_a_one_sentence_error(machine, name, message):
     machine()
     with pytest.raises(UsageError) as caught:
         resolve_device(name)
@@ -84,7 +84,7 @@ def test_a_cpus_threads_are_shared_out_among_few_streams(monkeypatch, num_thread
     assert cpu_streams() == wanted
 
 
-def test_no_more_streams_than_cores_that_may_be_used(monkeypatch):
+def test_there_are_no_more_streams_than_usable_cores(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     monkeypatch.setattr("gifdesc.system.device.available_cores", lambda: 3)
     assert cpu_streams() == (3, 1)
@@ -127,7 +127,7 @@ AROUND = {
 
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
 @pytest.mark.usefixtures("settings")
-def test_float32_is_float32_within_and_what_was_set_comes_back(around):
+def test_float32_is_exact_inside_and_settings_are_restored(around):
     around()
     before = tf32_settings()
     with exact_float32(torch.device("cuda")):

@@ -26,7 +26,7 @@ from gifdesc.system.files import (
 NOT_UTF8 = os.fsdecode(b"caf\xe9.gif")
 
 
-def test_the_file_takes_its_place_when_the_block_ends(tmp_path):
+def test_the_file_is_replaced_when_the_block_ends(tmp_path):
     path = tmp_path / "new" / "deep" / "file.bin"
     with replacing(path) as temporary_path:
         temporary_path.write_bytes(b"whole")
@@ -53,7 +53,7 @@ def test_a_failing_block_makes_no_new_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_is_taken_by_a_folder_leaves_no_temporary_file(tmp_path):
+def test_a_folder_in_the_place_of_the_file_leaves_no_temporary_file(tmp_path):
     (tmp_path / "taken" / "inside").mkdir(parents=True)
     with pytest.raises(OSError, match="taken"), replacing(tmp_path / "taken") as temporary_path:
         temporary_path.write_text("x")
@@ -89,7 +89,7 @@ def test_json_is_indented_and_keeps_letters(tmp_path):
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_what_is_no_json_is_refused_and_the_old_file_stays(tmp_path, number):
+def test_invalid_json_is_refused_and_the_old_file_is_kept(tmp_path, number):
     write_json(tmp_path / "a.json", {"value": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"value": number})
@@ -98,7 +98,7 @@ def test_what_is_no_json_is_refused_and_the_old_file_stays(tmp_path, number):
         json_line({"value": number})
 
 
-def test_json_lines_come_back(tmp_path):
+def test_json_lines_are_read_back(tmp_path):
     rows = [{"source": "a.gif"}, {"source": "é\nb"}, {}]
     write_json_lines(tmp_path / "a.jsonl", rows)
     assert len((tmp_path / "a.jsonl").read_bytes().splitlines()) == 3
@@ -109,7 +109,7 @@ def test_a_line_keeps_letters():
     assert json_line({"source": "é.gif"}) == '{"source": "é.gif"}\n'
 
 
-def test_a_path_that_is_not_utf8_is_escaped_and_comes_back(tmp_path):
+def test_a_path_that_is_not_utf8_is_escaped_and_read_back(tmp_path):
     line = json_line({"source": NOT_UTF8})
     assert line == '{"source": "caf\\udce9.gif"}\n'
     write_json_lines(tmp_path / "a.jsonl", [{"source": NOT_UTF8}])
@@ -118,7 +118,7 @@ def test_a_path_that_is_not_utf8_is_escaped_and_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 5, 9, 14])
-def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
+def test_half_a_last_line_is_skipped(tmp_path, cut):
     path = tmp_path / "a.jsonl"
     whole = json_line({"n": 1}).encode()
     path.write_bytes(whole + '{"name": "é"}'.encode()[:cut])
@@ -154,14 +154,14 @@ def test_sha256_of_a_file(tmp_path):
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_the_reason_of_a_failure_is_said_without_path_and_number():
+def test_the_reason_of_a_failure_has_no_path_and_number():
     assert reason(FileNotFoundError(2, "No such file or directory", "x")) == (
         "no such file or directory"
     )
     assert reason(OSError("something else")) == "something else"
 
 
-def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
+def test_only_leftovers_of_killed_runs_are_removed(tmp_path):
     folder = tmp_path / "deep" / "er"
     folder.mkdir(parents=True)
     (folder / "a.npy").touch()

@@ -60,18 +60,18 @@ def test_a_hub_that_takes_connections_is_reachable(monkeypatch, listener):
 @pytest.mark.parametrize(
     "form", ["http://127.0.0.1:{}", "127.0.0.1:{}", "http://me:word@127.0.0.1:{}"]
 )
-def test_behind_a_proxy_it_is_the_proxy_that_must_answer(monkeypatch, listener, form):
+def test_behind_a_proxy_the_proxy_is_tried(monkeypatch, listener, form):
     monkeypatch.setenv("HTTPS_PROXY", form.format(listener))
     assert hub.is_reachable()
 
 
 @pytest.mark.parametrize("proxy", ["http://proxy.invalid:3128", "http://127.0.0.1:port"])
-def test_a_proxy_that_is_not_there_is_no_way_out(monkeypatch, proxy):
+def test_a_missing_proxy_is_no_network(monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     assert not hub.is_reachable()
 
 
-def test_without_a_network_it_is_one_sentence():
+def test_without_a_network_the_error_is_one_sentence():
     with pytest.raises(HubError) as caught:
         hub.fetch("someone/model", ["*.json"])
     assert str(caught.value) == (
@@ -80,7 +80,7 @@ def test_without_a_network_it_is_one_sentence():
     )
 
 
-def test_without_a_network_what_was_downloaded_is_used(tmp_path):
+def test_without_a_network_the_cache_is_used(tmp_path):
     cached = tmp_path / "hub" / "models--someone--model"
     (cached / "snapshots" / "1a2b").mkdir(parents=True)
     (cached / "snapshots" / "1a2b" / "config.json").write_text("{}")
@@ -91,7 +91,7 @@ def test_without_a_network_what_was_downloaded_is_used(tmp_path):
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_the_hubs_client_is_only_let_out_where_there_is_a_network(monkeypatch, tmp_path, is_there):
+def test_the_hub_client_is_offline_without_a_network(monkeypatch, tmp_path, is_there):
     asked = []
 
     def snapshot_download(name, *, allow_patterns, local_files_only):
@@ -117,7 +117,7 @@ def test_the_hubs_client_is_only_let_out_where_there_is_a_network(monkeypatch, t
         (RuntimeError("whatever"), "cannot be had from"),
     ],
 )
-def test_whatever_goes_wrong_is_one_sentence(monkeypatch, error, said):
+def test_every_hub_error_is_one_sentence(monkeypatch, error, said):
     def refuse(*_arguments, **_options):
         raise error
 
@@ -159,7 +159,7 @@ def api(monkeypatch):
     return Api
 
 
-def test_a_folder_is_put_on_the_hub(api, tmp_path):
+def test_a_folder_is_uploaded(api, tmp_path):
     (tmp_path / "a.json").write_text("{}")
     address = hub.upload(tmp_path, "me/model", private=True, message="A model")
     assert address == "https://hub.invalid/me/model"
@@ -169,7 +169,7 @@ def test_a_folder_is_put_on_the_hub(api, tmp_path):
     ]
 
 
-def test_what_cannot_be_put_there_is_one_sentence(api, monkeypatch, tmp_path):
+def test_a_failed_upload_is_a_one_sentence_error(api, monkeypatch, tmp_path):
     with pytest.raises(HubError, match="me: no name for a model on the hub"):
         hub.upload(tmp_path, "me", message="A model")
     api.error = errors.HfHubHTTPError("403", response=Response(403))
@@ -181,7 +181,7 @@ def test_what_cannot_be_put_there_is_one_sentence(api, monkeypatch, tmp_path):
     assert api.calls == []
 
 
-def test_nothing_meant_to_be_private_goes_into_a_public_model(api, tmp_path):
+def test_a_private_model_is_not_uploaded_into_a_public_one(api, tmp_path):
     api.is_private = False
     with pytest.raises(HubError, match="me/model: is there and public, so nothing is uploaded"):
         hub.upload(tmp_path, "me/model", private=True, message="A model")
@@ -190,7 +190,7 @@ def test_nothing_meant_to_be_private_goes_into_a_public_model(api, tmp_path):
     assert api.calls[-1][0] == "upload"
 
 
-def test_a_revision_is_asked_for(monkeypatch, tmp_path):
+def test_a_revision_is_requested(monkeypatch, tmp_path):
     asked = []
 
     def snapshot_download(name, *, allow_patterns, local_files_only, revision):
@@ -202,7 +202,7 @@ def test_a_revision_is_asked_for(monkeypatch, tmp_path):
     assert asked == [("someone/model", ["*.json"], True, "v2")]
 
 
-def test_a_revision_that_is_not_there_is_one_sentence(monkeypatch):
+def test_a_missing_revision_is_a_one_sentence_error(monkeypatch):
     def refuse(*_arguments, **_options):
         raise errors.RevisionNotFoundError("404", response=Response(404))
 

@@ -29,7 +29,7 @@ def test_a_second_signal_interrupts_at_once(number):
     assert stop.signal_number == number
 
 
-def test_what_the_signals_did_before_they_do_again():
+def test_signal_handlers_are_restored():
     before = [signal.getsignal(number) for number in BOTH]
 
     def fail():
@@ -56,7 +56,7 @@ def test_outside_the_main_thread_nothing_is_changed():
     assert seen == [(before, False)]
 
 
-def test_a_flag_that_is_down_names_no_signal():
+def test_an_unset_flag_has_no_signal():
     stop = StopRequest()
     assert (bool(stop), stop.signal_number) == (False, None)
 
@@ -69,7 +69,7 @@ def test_an_interrupted_run_is_an_interrupt_with_a_message_and_a_signal():
     assert Interrupted("").signal_number == signal.SIGINT
 
 
-def test_what_is_about_to_end_is_not_disturbed():
+def test_a_process_that_is_ending_ignores_interrupts():
     before = signal.getsignal(signal.SIGINT)
     try:
         ignore_interrupts()

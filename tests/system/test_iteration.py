@@ -3,7 +3,7 @@ import pytest
 from gifdesc.system.iteration import non_empty
 
 
-def test_all_items_are_left():
+def test_all_items_are_kept():
     assert list(non_empty(iter("abc"))) == ["a", "b", "c"]
 
 

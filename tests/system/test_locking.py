@@ -59,7 +59,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path, holder):
         pass
 
 
-def test_what_goes_wrong_within_lets_the_folder_go(tmp_path):
+def test_an_error_releases_the_lock(tmp_path):
     with pytest.raises(KeyError), locked(tmp_path, BUSY):
         raise KeyError
     with locked(tmp_path, BUSY):
@@ -69,7 +69,7 @@ def test_what_goes_wrong_within_lets_the_folder_go(tmp_path):
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError()]
 )
-def test_where_there_are_no_locks_work_is_done_all_the_same(tmp_path, monkeypatch, caplog, error):
+def test_work_is_done_without_locks(tmp_path, monkeypatch, caplog, error):
     def refuse(*_, **__):
         raise error
 

@@ -24,7 +24,7 @@ def test_no_item_gives_no_group():
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
-def test_no_more_is_taken_than_there_is_room_for(size):
+def test_no_more_items_are_fetched_than_there_is_room_for(size):
     taken = []
 
     def items():
@@ -42,7 +42,7 @@ def test_no_more_is_taken_than_there_is_room_for(size):
     groups.close()
 
 
-def test_work_goes_on_while_the_results_are_used():
+def test_work_continues_while_results_are_used():
     worked = threading.Event()
 
     def work(item):
@@ -56,7 +56,7 @@ def test_work_goes_on_while_the_results_are_used():
     groups.close()
 
 
-def test_what_is_there_does_not_wait_for_a_source_that_stalls():
+def test_results_do_not_wait_for_a_stalled_source():
     more = threading.Event()
 
     def items():
@@ -74,7 +74,7 @@ def test_what_is_there_does_not_wait_for_a_source_that_stalls():
 
 
 @pytest.mark.parametrize("where", ["source", "work"])
-def test_an_error_is_raised_when_its_turn_comes(where):
+def test_an_error_is_raised_in_order(where):
     def items():
         yield from range(3)
         if where == "source":
@@ -118,14 +118,14 @@ next(groups)
 """
 
 
-def test_a_process_that_ends_while_work_is_done_ahead_ends_well():
+def test_a_process_can_end_during_background_work():
     """PyTorch in a daemon thread aborts a process that is shutting down."""
     command = [sys.executable, "-c", ENDING_EARLY]
     done = subprocess.run(command, capture_output=True, text=True, env=process_environment())
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_mapped_ahead_keeps_its_order_and_takes_no_more_than_it_needs():
+def test_mapped_ahead_keeps_the_order_and_fetches_no_more_than_needed():
     taken = []
 
     def items():
@@ -139,7 +139,7 @@ def test_what_is_mapped_ahead_keeps_its_order_and_takes_no_more_than_it_needs():
     assert list(found) == [number * number for number in range(2, 50)]
 
 
-def test_what_work_raises_is_raised_when_its_turn_comes():
+def test_an_error_of_the_work_is_raised_in_order():
     def work(number):
         if number == 3:
             raise ValueError("three")

@@ -13,7 +13,7 @@ from gifdesc.system.process import write_standard_output
 FULL = Path("/dev/full")
 
 
-def test_text_and_bytes_come_out_as_they_are(monkeypatch):
+def test_text_and_bytes_are_written_unchanged(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     monkeypatch.setattr(sys, "stdout", out)
     write_standard_output("a café\n")
@@ -22,14 +22,14 @@ def test_text_and_bytes_come_out_as_they_are(monkeypatch):
     assert out.buffer.getvalue() == "a café\n".encode() + b"no utf-8: \xff\n\xfe\0"
 
 
-def test_what_the_encoding_lacks_is_a_question_mark(monkeypatch):
+def test_characters_outside_the_encoding_are_question_marks(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
     write_standard_output("a café\n")
     assert out.buffer.getvalue() == b"a caf?\n"
 
 
-def test_a_closed_stdout_is_one_sentence(monkeypatch):
+def test_a_closed_stdout_is_a_one_sentence_error(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(GifdescError, match="standard output: closed"):
         write_standard_output("a\n")
@@ -46,7 +46,7 @@ except GifdescError as error:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, a disk that is full")
-def test_a_full_disk_is_said_once_and_not_again_when_python_exits():
+def test_a_full_disk_is_reported_once():
     with FULL.open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", WRITE],

@@ -7,7 +7,7 @@ from gifdesc.system.tensor_files import read_tensors, save_tensors
 from helpers import is_mapped
 
 
-def test_tensors_come_back_with_what_the_file_says_of_itself(tmp_path):
+def test_tensors_are_read_back_with_their_metadata(tmp_path):
     path = tmp_path / "new" / "some.safetensors"
     turned = torch.arange(6.0).reshape(2, 3).T  # not contiguous, which safetensors refuses
     tensors = {"a": turned, "b": torch.ones(2, requires_grad=True), "c": torch.tensor(3)}

@@ -55,7 +55,7 @@ def announced() -> Iterator[Announced]:
         yield found
 
 
-def test_the_innermost_display_shows_waits_until_it_goes(announced):
+def test_the_innermost_display_shows_waits(announced):
     inner = Announced()
     with showing_waits(inner.display), wait_for("one"):
         pass
@@ -119,7 +119,7 @@ def test_the_demos_drawing_counts_its_gifs(tmp_path: Path, announced):
     assert announced.counts == {"drawing": [(1, 2), (2, 2)]}
 
 
-def test_what_is_announced_fits_a_terminal_of_40_columns():
+def test_announcements_fit_40_columns():
     """Of all texts that hold no name: a spinner, the text and a time are beside each other."""
     package_dir = Path(gifdesc.__file__).parent
     texts = [

@@ -28,7 +28,7 @@ def plain(height, width, value=0):
         ((60, 500), (125, 500)),
     ],
 )
-def test_a_frame_is_made_to_fit(size, wanted):
+def test_a_frame_is_resized_to_fit(size, wanted):
     assert fit_frame(plain(*size)).shape == (*wanted, 3)
 
 
@@ -39,7 +39,7 @@ def test_no_side_is_too_long_too_short_or_too_thin(height, width):
     assert max(found) <= 4 * min(found)
 
 
-def test_a_frame_of_a_good_size_is_left_alone():
+def test_a_frame_of_a_good_size_is_unchanged():
     frame = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
     assert np.array_equal(fit_frame(frame), frame)
 
@@ -66,7 +66,7 @@ def test_a_thin_frame_gets_white_on_both_sides_and_is_not_squeezed():
         (7, (100, 100), (3, 3)),
     ],
 )
-def test_a_grid_is_as_square_as_it_gets(num_frames, size, wanted):
+def test_a_grid_is_as_square_as_possible(num_frames, size, wanted):
     assert grid_shape(num_frames, *size) == wanted
 
 
@@ -77,7 +77,7 @@ def test_no_row_and_no_column_of_a_grid_is_empty(num_frames, height, width):
     assert (columns - 1) * rows < num_frames
 
 
-def test_frames_stand_row_by_row_with_white_between():
+def test_frames_are_placed_row_by_row_with_white_between():
     frames = np.stack([plain(10, 12, value) for value in (10, 20, 30)])
     grid = frame_grid(frames)
     assert grid.shape == (24, 28, 3)
@@ -89,7 +89,7 @@ def test_frames_stand_row_by_row_with_white_between():
     assert (grid[:, 12:16] == 255).all()
 
 
-def test_large_frames_are_made_smaller_and_one_alone_is_itself():
+def test_large_frames_are_shrunk_and_a_single_frame_is_unchanged():
     assert frame_grid(np.stack([plain(512, 512)] * 4)).shape == (676, 676, 3)
     one = np.random.default_rng(0).integers(0, 256, (1, 500, 400, 3), np.uint8)
     assert np.array_equal(frame_grid(one), one[0])

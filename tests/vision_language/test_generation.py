@@ -69,7 +69,7 @@ def bert_caption(ids_of, log_probs, end_log_prob, config=GREEDY):
     return _to_caption(tokenizer, _Reply(ids, log_probs, end_log_prob), config)
 
 
-def test_words_gather_the_log_probabilities_of_their_tokens():
+def test_words_sum_the_log_probabilities_of_their_tokens():
     found = bert_caption(["a", "red", "##d", "ball"], [-1.0, -2.0, -0.5, -3.0], -0.25)
     assert found.caption == "a redd ball"
     assert [(word.word, word.log_prob) for word in found.words] == [
@@ -80,16 +80,16 @@ def test_words_gather_the_log_probabilities_of_their_tokens():
     assert found.score == pytest.approx(-6.75 / 5)
 
 
-def test_a_piece_of_the_prompts_last_word_stands_for_itself():
+def test_a_continuation_of_the_prompts_last_word_is_a_word():
     found = bert_caption(["##s", "a", "ball"], [-1.0, -1.0, -1.0], -1.0)
     assert found.caption == "s a ball"
 
 
-def test_marks_stand_where_one_writes_them():
+def test_punctuation_follows_the_word_before():
     assert bert_caption(["a", "ball", ",", "red", "."], [-1.0] * 5, -1.0).caption == "a ball, red."
 
 
-def test_a_reply_that_was_cut_does_not_end_in_a_word_that_leads_on():
+def test_a_cut_reply_does_not_end_in_a_function_word():
     tokens = ["a", "man", "jumps", "over", "the", "a"]
     assert bert_caption(tokens, [-1.0] * 6, None).caption == "a man jumps over"
     assert bert_caption(tokens, [-1.0] * 6, -1.0).caption == "a man jumps over the a"
@@ -98,7 +98,7 @@ def test_a_reply_that_was_cut_does_not_end_in_a_word_that_leads_on():
     assert bert_caption(["the", "a"], [-1.0] * 2, None).caption == "the"
 
 
-def test_nothing_said_is_an_empty_caption():
+def test_an_empty_reply_is_an_empty_caption():
     found = bert_caption([], [], -1.0)
     assert (found.caption, found.words, found.score) == ("", (), -1.0)
     assert bert_caption([], [], None).score == 0
@@ -117,12 +117,12 @@ def test_nothing_said_is_an_empty_caption():
         ("", True, ""),
     ],
 )
-def test_what_is_kept_of_a_reply(text, is_cut, kept):
+def test_the_kept_part_of_a_reply(text, is_cut, kept):
     start, end = _kept_part(text, is_cut=is_cut)
     assert text[start:end] == kept
 
 
-def test_a_letter_of_several_tokens_is_spelt_once_it_is_whole():
+def test_a_letter_of_several_tokens_is_decoded_when_complete():
     tokenizer = tiny_vlms.fast_tokenizer([])
     ids = tokenizer("a été ☃ ball", add_special_tokens=False)["input_ids"]
     text, spans = _spell(tokenizer, ids)
@@ -135,7 +135,7 @@ def test_a_letter_of_several_tokens_is_spelt_once_it_is_whole():
     assert [word.word for word in found.words] == ["a", "été", "☃", "ball"]
 
 
-def test_the_search_is_the_configurations_and_not_the_models_own(llava, monkeypatch):
+def test_the_configuration_decides_the_search(llava, monkeypatch):
     """Models on the hub come with sampling switched on."""
     asked = {}
 
@@ -162,7 +162,7 @@ def test_the_search_is_the_configurations_and_not_the_models_own(llava, monkeypa
     assert (asked["temperature"], asked["top_p"]) == (0.5, 0.9)
 
 
-def test_drawn_captions_come_best_first_and_each_once(llava):
+def test_sampled_captions_are_distinct_and_best_first(llava):
     config = DecodingConfig(sample=True, num_captions=8, num_beams=8, max_tokens=1, top_p=0.05)
     [found] = generate_captions(llava, inputs_of(llava), config)
     texts = [one.caption for one in found]
@@ -189,7 +189,7 @@ def test_drawn_captions_come_best_first_and_each_once(llava):
     ],
     ids=lambda own: next(iter(own)),
 )
-def test_a_models_own_settings_of_the_search_change_nothing(tmp_path, own):
+def test_search_settings_of_the_model_are_ignored(tmp_path, own):
     folder = tiny_vlms.write_llava(tmp_path)
     plain = tiny_vlms.load(folder)
     wanted = generate_captions(plain, inputs_of(plain), GREEDY)
@@ -234,7 +234,7 @@ def reply_of(llava, monkeypatch, text, *, is_cut, config=GREEDY, prompt=""):
         "◁think▷a dog◁/think▷a red ball",
     ],
 )
-def test_finished_thoughts_are_taken_off(llava, monkeypatch, text, is_cut):
+def test_finished_thoughts_are_removed(llava, monkeypatch, text, is_cut):
     [found] = reply_of(llava, monkeypatch, text, is_cut=is_cut)
     assert found.caption == "a red ball"
     assert [word.word for word in found.words] == ["a", "red", "ball"]
@@ -243,7 +243,7 @@ def test_finished_thoughts_are_taken_off(llava, monkeypatch, text, is_cut):
 @pytest.mark.parametrize(
     "text", ["<think>a dog. a man", "<think>a dog. a man</thi", "<think>a dog</think>", " <think>"]
 )
-def test_a_reply_that_is_cut_in_its_thoughts_is_no_caption(llava, monkeypatch, text):
+def test_a_reply_cut_in_its_thoughts_is_no_caption(llava, monkeypatch, text):
     captions = reply_of(llava, monkeypatch, text, is_cut=True)
     assert captions == []
     assert captions.error == (
@@ -251,12 +251,12 @@ def test_a_reply_that_is_cut_in_its_thoughts_is_no_caption(llava, monkeypatch, t
     )
 
 
-def test_a_reply_of_thoughts_alone_is_no_caption(llava, monkeypatch):
+def test_a_reply_of_only_thoughts_is_no_caption(llava, monkeypatch):
     captions = reply_of(llava, monkeypatch, "<think>a dog", is_cut=False)
     assert (captions, captions.error) == ([], "the model wrote thoughts but no caption")
 
 
-def test_thoughts_that_the_prompt_begins_are_known(llava, monkeypatch):
+def test_thoughts_that_the_prompt_starts_are_removed(llava, monkeypatch):
     cut = reply_of(llava, monkeypatch, "a dog. a man", is_cut=True, prompt="<think>\n")
     assert cut == []
     assert "--max-length" in cut.error
@@ -266,7 +266,7 @@ def test_thoughts_that_the_prompt_begins_are_known(llava, monkeypatch):
     assert [one.caption for one in none] == ["a man"]
 
 
-def test_the_score_is_the_captions_without_the_thoughts(llava):
+def test_the_score_excludes_the_thoughts(llava):
     tokenizer = llava.processor.tokenizer
     thoughts = tokenizer("<think>dog</think>", add_special_tokens=False)["input_ids"]
     caption = tokenizer("a ball", add_special_tokens=False)["input_ids"]
@@ -275,7 +275,7 @@ def test_the_score_is_the_captions_without_the_thoughts(llava):
 
 
 @pytest.mark.parametrize("knows", [True, False])
-def test_a_template_that_knows_of_thinking_is_told_not_to(llava, knows):
+def test_thinking_is_disabled_where_the_template_supports_it(llava, knows):
     template = tiny_vlms.LLAVA_TEMPLATE
     if knows:
         template += "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}"

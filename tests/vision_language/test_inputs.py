@@ -55,7 +55,7 @@ def text_of(models, name, inputs):
         ("smolvlm2", VideoChat, 16),
     ],
 )
-def test_each_family_takes_gifs_in_its_own_form(models, name, kind, num_frames):
+def test_each_family_gets_its_form_of_input(models, name, kind, num_frames):
     form = form_of(models, name)
     assert type(form) is kind
     picked = form.pick([100] * 40)
@@ -72,7 +72,7 @@ def test_a_model_trained_on_a_number_of_frames_gets_that_number(models):
     assert not torch.equal(pixels[0, 0], pixels[0, 1])
 
 
-def test_a_video_whose_template_knows_only_pictures_is_a_grid(models):
+def test_a_template_for_pictures_only_gets_a_grid(models):
     processor = models["qwen2-vl"].processor
     template = processor.chat_template
     processor.chat_template = template.replace("part['type'] == 'video'", "false").replace(
@@ -84,7 +84,7 @@ def test_a_video_whose_template_knows_only_pictures_is_a_grid(models):
         processor.chat_template = template
 
 
-def test_a_template_that_lies_with_the_tokenizer_is_found(models):
+def test_a_template_of_the_tokenizer_is_found(models):
     processor = models["qwen2-vl"].processor
     template, processor.chat_template = processor.chat_template, None
     processor.tokenizer.chat_template = template
@@ -100,7 +100,7 @@ def test_a_template_that_lies_with_the_tokenizer_is_found(models):
 # Times
 
 
-def test_the_library_is_told_when_each_frame_comes(models, monkeypatch):
+def test_the_metadata_have_the_time_of_each_frame(models, monkeypatch):
     """Delays differ from frame to frame, which no rate of frames per second can say."""
     told = []
     processor = models["qwen2.5-vl"].processor.video_processor
@@ -131,7 +131,7 @@ def test_smolvlm2_reads_the_time_of_every_frame(models):
     assert times == ["00:00", "00:00", "00:01", "01:05"]
 
 
-def test_every_frame_is_seen(models):
+def test_every_frame_is_in_the_inputs(models):
     clips = [clip_of(4), clip_of(4)]
     inputs = form_of(models, "smolvlm2").prepare(clips)
     assert inputs["pixel_values"].shape == (2, 4, 3, 32, 32)
@@ -153,7 +153,7 @@ def test_a_video_model_is_asked_what_happens(models, name):
     assert "video" not in still.lower()
 
 
-def test_a_picture_model_is_told_that_it_sees_a_grid(models):
+def test_the_question_to_a_picture_model_mentions_the_grid(models):
     form = form_of(models, "llava")
     text = text_of(models, "llava", form.prepare([clip_of(9)]))
     assert "a grid of 9 frames of one animated GIF" in text
@@ -164,7 +164,7 @@ def test_a_picture_model_is_told_that_it_sees_a_grid(models):
 
 
 @pytest.mark.parametrize("name", ["blip", "git"])
-def test_a_model_that_goes_on_writing_is_given_a_beginning(models, name):
+def test_a_model_that_continues_a_text_gets_a_start(models, name):
     form = form_of(models, name)
     tokenizer = models[name].processor.tokenizer
     ids = form.prepare([clip_of(4)] * 2)["input_ids"]
@@ -177,7 +177,7 @@ def test_a_model_that_goes_on_writing_is_given_a_beginning(models, name):
 
 
 @pytest.mark.parametrize("name", sorted(set(tiny_vlms.FAMILIES) - {"git-video"}))
-def test_a_prompt_of_ones_own_takes_the_questions_place(models, name):
+def test_a_prompt_replaces_the_question(models, name):
     form = form_of(models, name, "what does the dog over the sofa")
     for num_frames in (1, 4):
         text = text_of(models, name, form.prepare([clip_of(num_frames)]))
@@ -195,7 +195,7 @@ def test_picture_models_see_the_grid(models, name):
     assert torch.equal(found["pixel_values"], wanted["pixel_values"])
 
 
-def test_the_start_that_a_template_writes_is_not_doubled(models):
+def test_the_start_token_of_a_template_is_not_doubled(models):
     tokenizer = models["smolvlm2"].processor.tokenizer
     ids = form_of(models, "smolvlm2").prepare([clip_of(2)])["input_ids"][0]
     assert int((ids == tokenizer.bos_token_id).sum()) == 1
@@ -214,9 +214,7 @@ def test_the_start_that_a_template_writes_is_not_doubled(models):
         ("florence2", None, 1, "<CAPTION>"),
     ],
 )
-def test_what_a_family_without_a_chat_template_is_asked_of_a_grid(
-    model_type, prompt, num_frames, asked
-):
+def test_the_text_for_a_family_without_a_chat_template(model_type, prompt, num_frames, asked):
     given = {}
 
     def processor(**inputs):

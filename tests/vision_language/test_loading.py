@@ -51,7 +51,7 @@ def test_every_family_is_loaded_as_it_was_saved(tmp_path, family):
     assert {one.numpy().tobytes() for one in saved.values()} <= found
 
 
-def test_weights_that_are_used_twice_are_saved_once_and_not_missed(tmp_path, monkeypatch):
+def test_shared_weights_are_not_missing(tmp_path, monkeypatch):
     plain = tiny_vlms._qwen_config
 
     def tied(tokenizer):
@@ -76,12 +76,12 @@ def test_weights_that_are_used_twice_are_saved_once_and_not_missed(tmp_path, mon
         ("cuda", False, torch.float16),
     ],
 )
-def test_the_device_decides_on_the_precision(monkeypatch, kind, has_bfloat16, dtype):
+def test_the_device_decides_the_precision(monkeypatch, kind, has_bfloat16, dtype):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
     assert _dtype_on(torch.device(kind)) == dtype
 
 
-def test_weights_of_before_safetensors_are_read(folder):
+def test_weights_from_before_safetensors_are_read(folder):
     state = tiny_vlms.load(folder).model.state_dict()
     torch.save(state, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
@@ -106,7 +106,7 @@ def test_a_pickle_that_would_run_code_is_refused(folder, tmp_path):
     [
         ({}, "has no model_type"),
         ({"model_type": 3}, "has no model_type"),
-        ({"model_type": "bert"}, "a model of type bert cannot describe pictures; choose one"),
+        ({"model_type": "bert"}, "a model of type bert cannot describe pictures; choose another"),
         ({"model_type": "vit", "architectures": ["ViTForImageClassification"]}, r"vit \(ViTFor"),
         ({"model_type": "clip"}, "a model of type clip cannot describe pictures"),
         (
@@ -125,14 +125,14 @@ def test_a_model_that_cannot_caption_is_refused(config, said):
 
 
 @pytest.mark.parametrize("family", sorted(tiny_vlms.FAMILIES))
-def test_a_model_that_can_is_not(tmp_path, family):
+def test_a_model_that_can_caption_is_accepted(tmp_path, family):
     config = json.loads((tiny_vlms.FAMILIES[family](tmp_path) / "config.json").read_text())
     check_can_caption(config, "m")
     check_can_caption({"model_type": config["model_type"]}, "m")
 
 
 @pytest.mark.parametrize("kind", ["bert", "vit"])
-def test_a_whole_folder_of_another_kind_is_one_sentence(tmp_path, kind):
+def test_a_complete_folder_of_another_kind_is_a_one_sentence_error(tmp_path, kind):
     small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     small |= {"intermediate_size": 8}
     if kind == "bert":
@@ -149,7 +149,7 @@ def test_a_whole_folder_of_another_kind_is_one_sentence(tmp_path, kind):
     assert str(caught.value).startswith(f"{tmp_path}: ")
 
 
-def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
+def test_code_of_a_model_is_not_run(folder, tmp_path):
     (folder / "mine.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')")
     auto_map = {"AutoModelForImageTextToText": "mine.Mine", "AutoProcessor": "mine.Mine"}
     edit(folder / "config.json", auto_map=auto_map)
@@ -161,7 +161,7 @@ def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
     assert not (tmp_path / "was-run").exists()
 
 
-def test_a_model_that_lacks_weights_is_refused_and_not_filled_up_at_random(folder):
+def test_a_model_that_lacks_weights_is_refused(folder):
     state = huggingface_hub.serialization.load_state_dict_from_file(folder / "model.safetensors")
     kept = {name: one for name, one in state.items() if not name.startswith("text_decoder.cls")}
     assert len(kept) < len(state)
@@ -183,7 +183,7 @@ def test_a_model_that_lacks_weights_is_refused_and_not_filled_up_at_random(folde
         ("config.json", b"[]", "config.json: damaged"),
     ],
 )
-def test_a_damaged_folder_is_one_sentence(folder, name, content, said):
+def test_a_damaged_folder_is_a_one_sentence_error(folder, name, content, said):
     if content is None:
         (folder / name).unlink()
     else:
@@ -194,7 +194,7 @@ def test_a_damaged_folder_is_one_sentence(folder, name, content, said):
     assert str(folder) in str(caught.value)
 
 
-def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
     folder = tiny_vlms.write_smolvlm(tmp_path)
     monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
     with pytest.raises(CheckpointError, match="not installed: Package `num2words` is required"):
@@ -227,13 +227,13 @@ def hub(folder, tmp_path, monkeypatch):
     return one
 
 
-def test_a_model_on_the_hub_is_fetched(hub):
+def test_a_model_on_the_hub_is_downloaded(hub):
     assert tiny_vlms.load("someone/model").name == "someone/model"
     assert len(hub.asked) == 2
     assert not (hub.cache / "pytorch_model.bin").exists()
 
 
-def test_old_weights_are_fetched_only_where_there_are_no_others(hub, folder):
+def test_old_weights_are_downloaded_only_without_others(hub, folder):
     torch.save(tiny_vlms.load(folder).model.state_dict(), folder / "pytorch_model.bin")
     tiny_vlms.load("someone/model")
     assert not (hub.cache / "pytorch_model.bin").exists()
@@ -243,21 +243,21 @@ def test_old_weights_are_fetched_only_where_there_are_no_others(hub, folder):
     assert (hub.cache / "pytorch_model.bin").exists()
 
 
-def test_of_a_model_that_cannot_caption_only_the_configuration_is_fetched(hub, folder):
+def test_only_the_configuration_of_a_model_that_cannot_caption_is_downloaded(hub, folder):
     edit(folder / "config.json", model_type="bert")
     with pytest.raises(CheckpointError, match="someone/model: a model of type bert"):
         tiny_vlms.load("someone/model")
     assert hub.asked == [["config.json"]]
 
 
-def test_without_a_network_it_is_one_sentence(monkeypatch, tmp_path):
+def test_without_a_network_the_error_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: False)
     with pytest.raises(HubError, match="someone/model: no folder here, and it cannot be had"):
         tiny_vlms.load("someone/model")
 
 
-def test_the_library_is_quiet_while_it_works_and_as_before_afterwards(monkeypatch):
+def test_the_library_is_quiet_during_loading_and_unchanged_afterwards(monkeypatch):
     transformers_logging.set_verbosity_warning()
     with quiet_transformers():
         assert transformers_logging.get_verbosity() == logging.ERROR
@@ -292,7 +292,7 @@ def commits(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("revision", [None, "v2"])
-def test_all_files_are_of_the_commit_that_was_fetched_first(commits, revision):
+def test_all_files_are_of_one_commit(commits, revision):
     captioner = load_captioner("someone/model", device="cpu", revision=revision)
     assert captioner.commit == COMMIT
     assert commits[0] == revision

@@ -71,12 +71,12 @@ def test_every_family_has_a_caption_for_every_gif(captioner, gif_paths):
         assert [list(row) for row in one.to_json()["alternatives"]] == [["caption", "score"]]
 
 
-def test_captions_depend_on_what_is_seen(captioner, gif_paths):
+def test_captions_depend_on_the_frames(captioner, gif_paths):
     found = {one.score for one in captioner.caption_many(gif_paths[2:], SHORT)}
     assert len(found) > 2
 
 
-def test_in_batches_they_are_the_same_as_one_by_one(captioners, family, gif_paths):
+def test_batches_give_the_same_captions_as_single_gifs(captioners, family, gif_paths):
     alone = captioners[family]
     together = VisionLanguageCaptioner(alone._loaded, batch_gifs=3)
     for config in (SHORT, BEAMS):
@@ -111,7 +111,7 @@ def test_paths_bytes_and_frames_are_the_same_gif(captioner, gif_paths):
     assert [one.duration_ms for one in others] == [first.duration_ms] * 2
 
 
-def test_a_bad_file_keeps_its_place_and_stops_no_other(captioners, gif_paths, tmp_path):
+def test_a_bad_file_keeps_its_place_and_does_not_stop_the_others(captioners, gif_paths, tmp_path):
     bad = draw_broken_gif(tmp_path / "bad.gif")
     cut = truncate(draw_gif(tmp_path / "cut.gif", 6), 60)
     sources = [gif_paths[0], bad, cut, tmp_path / "missing.gif", gif_paths[1]]
@@ -127,12 +127,12 @@ def test_a_bad_file_keeps_its_place_and_stops_no_other(captioners, gif_paths, tm
 
 
 @pytest.mark.parametrize("size", [(1, 1), (500, 3), (3, 500), (700, 10)])
-def test_a_gif_of_an_odd_shape_is_captioned_by_all(captioner, tmp_path, size):
+def test_a_gif_of_an_odd_shape_is_captioned_by_every_family(captioner, tmp_path, size):
     path = draw_gif(tmp_path / "thin.gif", 3, size=size)
     assert captioner.caption(path, SHORT).caption
 
 
-def test_a_gif_that_the_model_fails_at_costs_no_other(captioners, monkeypatch):
+def test_a_gif_that_the_model_cannot_process_fails_alone(captioners, monkeypatch):
     alone = captioners["blip"]
     together = VisionLanguageCaptioner(alone._loaded, batch_gifs=4)
     prepare = together._form.prepare
@@ -156,7 +156,9 @@ def test_a_gif_that_the_model_fails_at_costs_no_other(captioners, monkeypatch):
         together.caption(sources[1], SHORT)
 
 
-def test_a_model_without_memory_for_a_batch_goes_on_one_by_one(captioners, gif_paths, monkeypatch):
+def test_without_memory_for_a_batch_gifs_are_captioned_one_by_one(
+    captioners, gif_paths, monkeypatch
+):
     alone = captioners["blip"]
     together = VisionLanguageCaptioner(alone._loaded, batch_gifs=4)
     generate = alone._loaded.model.generate
@@ -175,7 +177,7 @@ def test_a_model_without_memory_for_a_batch_goes_on_one_by_one(captioners, gif_p
     assert all(one.caption for one in found)
 
 
-def test_a_model_that_says_nothing_is_said(captioners, gif_paths):
+def test_an_empty_reply_is_an_error(captioners, gif_paths):
     captioner = captioners["blip"]
     decoder = captioner._loaded.model.text_decoder
     end_id = captioner._loaded.model.config.text_config.sep_token_id
@@ -190,7 +192,7 @@ def test_a_model_that_says_nothing_is_said(captioners, gif_paths):
     assert found.error == "the model wrote nothing"
 
 
-def test_what_is_drawn_depends_on_the_seed_and_not_on_the_gifs_beside(captioners, gif_paths):
+def test_sampling_depends_on_the_seed_and_not_on_other_gifs(captioners, gif_paths):
     alone = captioners["git"]
     together = VisionLanguageCaptioner(alone._loaded, batch_gifs=4)
     before = torch.random.get_rng_state()
@@ -207,7 +209,7 @@ def test_what_is_drawn_depends_on_the_seed_and_not_on_the_gifs_beside(captioners
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_no_run_of_tokens_is_repeated_if_none_may_be(captioners, gif_paths):
+def test_no_repeat_ngram_is_respected(captioners, gif_paths):
     config = DecodingConfig(num_beams=1, max_tokens=30, no_repeat_ngram=1)
     for captioner in (captioners["blip"], captioners["git"]):
         tokenizer = captioner._loaded.processor.tokenizer
@@ -229,12 +231,12 @@ def test_every_family_runs_in_the_precision_of_a_gpu(folders, family, gif_paths,
         assert found.caption
 
 
-def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(tmp_path):
+def test_a_missing_device_is_an_error_before_loading(tmp_path):
     with pytest.raises(UsageError, match="--device abacus: not a device"):
         VisionLanguageCaptioner.from_pretrained(tmp_path, device="abacus")
 
 
-def test_it_has_the_calls_that_a_captioner_has(captioners):
+def test_it_has_the_interface_of_a_captioner(captioners):
     calls = {name for name in vars(GifCaptioner) if not name.startswith("_")}
     assert {"caption", "caption_many", "warnings", "default_decoding"} <= calls
     for kind in (Captioner, VisionLanguageCaptioner):
