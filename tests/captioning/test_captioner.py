@@ -209,7 +209,7 @@ def test_features_that_are_not_finite_are_an_error_of_that_gif(captioner, gif_pa
     for caption, length in zip(captions, lengths, strict=True):
         assert (caption.error is not None) == (length == 3)
     bad = gif_paths[lengths.index(3)]
-    with pytest.raises(FeatureError, match="numbers that are not finite"):
+    with pytest.raises(FeatureError, match="the network is not finite"):
         captioner.caption(bad)
 
 

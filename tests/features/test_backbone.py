@@ -233,8 +233,8 @@ def test_a_network_within_a_larger_one_is_named_and_refused(small_state, tmp_pat
     path = tmp_path / "weights.pth"
     inner = prefixed(small_state, "backbone.")
     torch.save({**inner, "head.weight": torch.zeros(1)}, path)
-    advice = "save those tensors alone, without that prefix"
-    beginning = f"{path}: holds more than one network; the wanted names are under"
+    advice = "save only these tensors, without the prefix"
+    beginning = f"{path}: contains more than one network; the names of ResNet50 begin with"
     assert refused(path) == f"{beginning} 'backbone.': {advice}"
     torch.save({**inner, **prefixed(small_state, "teacher.")}, path)
     assert refused(path) == f"{beginning} 'backbone.' and 'teacher.': {advice}"
@@ -326,8 +326,8 @@ def test_weights_that_cannot_be_read_safely_are_refused(tmp_path, kind, suffix):
     path = tmp_path / f"weights{suffix}"
     DAMAGE[kind](path)
     assert refused(path) == (
-        f"{path}: not weights that can be read safely (a .safetensors file, or a .pth state dict "
-        "of tensors alone)"
+        f"{path}: not weights that can be read safely (use a .safetensors file, or a .pth state "
+        "dict of tensors only)"
     )
     assert not Trap.sprung
 
@@ -337,7 +337,7 @@ def test_weights_that_cannot_be_read_safely_are_refused(tmp_path, kind, suffix):
 def test_a_file_without_a_state_dict_is_refused(tmp_path, content):
     path = tmp_path / "weights.pth"
     torch.save(content, path)
-    assert refused(path) == f"{path}: not a state dict (names and their tensors)"
+    assert refused(path) == f"{path}: not a state dict (names with tensors)"
 
 
 @pytest.mark.usefixtures("narrow")

@@ -25,9 +25,9 @@ from gifdesc.features import frames as sampled
 from gifdesc.features.backbone import Backbone
 from gifdesc.features.encoder import TorchEncoder
 from gifdesc.features.extraction import (
+    count_ahead,
     extract,
     find_orphans,
-    look_ahead,
     remove_orphans,
 )
 from gifdesc.features.extractor import FeatureExtractor
@@ -538,11 +538,11 @@ def test_counting_ahead_lists_no_more_than_it_needs(run):
             taken.append(path)
             yield GifInput(path, path.name)
 
-    num_undone, ahead = look_ahead(inputs(), run.features, 3)
+    num_undone, ahead = count_ahead(inputs(), run.features, 3)
     assert (num_undone, taken) == (3, paths[:4])  # the first is done
     assert [one.path for one in ahead] == paths
-    assert look_ahead(inputs(), run.features, 100)[0] == 8
-    assert look_ahead(inputs(), run.features, 100, force=True)[0] == 9
+    assert count_ahead(inputs(), run.features, 100)[0] == 8
+    assert count_ahead(inputs(), run.features, 100, force=True)[0] == 9
 
 
 def test_features_are_kept_while_a_gif_cannot_be_read(run):
@@ -563,7 +563,7 @@ def test_a_folder_removed_during_a_run_is_an_error(run):
     events = run.start()
     next(events)
     shutil.rmtree(run.features)
-    with pytest.raises(FeatureError, match="removed while it was written"):
+    with pytest.raises(FeatureError, match="removed during the run"):
         list(events)
 
 
@@ -598,7 +598,7 @@ def test_features_that_are_not_finite_fail_only_their_gif(run, monkeypatch):
     events = run()
     assert run.statuses() == {"good.gif": "ok", "red.gif": "failed"}
     assert events["red.gif"].entry.error.startswith(
-        "the network gave numbers that are not finite (NaN, infinity)"
+        "the output of the network is not finite (NaN, infinity)"
     )
     assert run.files() == {"good.gif.npy"}
 
@@ -667,9 +667,7 @@ def test_features_from_before_origins_are_skipped_and_get_origins(run):
     manifest_path.write_text(json.dumps(row) + "\n")
     draw_gif(path, 3)
     event = run()["a.gif"]
-    assert event.entry.note == (
-        "replaces features of other content that were made from an unrecorded path"
-    )
+    assert event.entry.note == ("replaces features of other content, whose path was not recorded")
 
 
 def test_features_of_removed_gifs_are_found_and_removed(run):

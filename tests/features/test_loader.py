@@ -41,13 +41,13 @@ def gifs(tmp_path: Path) -> list[Path]:
 def test_gifs_come_in_order_and_as_if_read_one_by_one(gifs, num_workers):
     gifs.insert(3, draw_broken_gif(gifs[0].parent / "broken.gif"))
     results = list(load_gifs(tasks_of(gifs), RECIPE, TRANSFORM, num_workers=num_workers))
-    assert [task.one.path for task, _ in results] == gifs
+    assert [task.gif.path for task, _ in results] == gifs
     for index, (task, loaded) in enumerate(results):
         if index == 3:
             assert isinstance(loaded, GifdescError)
             assert "broken.gif" in str(loaded)
             continue
-        alone = sample_gif(task.one.path, RECIPE, TRANSFORM)
+        alone = sample_gif(task.gif.path, RECIPE, TRANSFORM)
         assert isinstance(loaded, SampledGif)
         assert loaded.sampled_frames == alone.sampled_frames
         np.testing.assert_array_equal(loaded.pixels, alone.pixels)
@@ -95,10 +95,10 @@ def test_a_file_that_kills_its_worker_fails_alone(gifs, tmp_path):
     paths = [*gifs[:2], deadly, *gifs[2:4]]
     transform = DeadlyTransform(resize_size=8, image_size=8)
     results = list(load_gifs(tasks_of(paths), RECIPE, transform, num_workers=1))
-    assert [task.one.path for task, _ in results] == paths
+    assert [task.gif.path for task, _ in results] == paths
     outcomes = [isinstance(loaded, SampledGif) for _, loaded in results]
     assert outcomes == [True, True, False, True, True]
-    assert "killed the process" in str(results[2][1])
+    assert "the process that read this file crashed" in str(results[2][1])
 
 
 def manager_threads() -> list[threading.Thread]:
@@ -112,7 +112,7 @@ def test_workers_that_die_while_idle_fail_only_their_files(gifs, tmp_path, monke
     submit = loader._Readers.submit
 
     def watched(readers, task):
-        submitted.append(task.one.path)
+        submitted.append(task.gif.path)
         return submit(readers, task)
 
     monkeypatch.setattr(loader._Readers, "submit", watched)
@@ -122,14 +122,14 @@ def test_workers_that_die_while_idle_fail_only_their_files(gifs, tmp_path, monke
     transform = DeadlyTransform(resize_size=8, image_size=8)
     outcomes = {}
     for task, loaded in load_gifs(tasks_of(paths), RECIPE, transform, num_workers=1):
-        outcomes[task.one.path] = loaded
+        outcomes[task.gif.path] = loaded
         if len(outcomes) == 1:
             for thread in manager_threads():
                 thread.join()
     assert list(outcomes) == paths
     for path, loaded in outcomes.items():
         if path in deadly:
-            assert str(loaded) == f"{path}: reading it killed the process that did"
+            assert str(loaded) == f"{path}: the process that read this file crashed"
         else:
             assert isinstance(loaded, SampledGif)
     # What had been read before its worker died was not read again.
@@ -205,11 +205,11 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(gifs, tmp_path, monkeypa
 def test_a_thread_reads_with_a_warning_if_no_worker_starts(gifs, tmp_path, monkeypatch, caplog):
     disturb(monkeypatch, tmp_path / "site", "os.getpid()", "SIGKILL", 100)
     results = list(load_gifs(tasks_of(gifs), RECIPE, TRANSFORM, num_workers=2))
-    assert [task.one.path for task, _ in results] == gifs
+    assert [task.gif.path for task, _ in results] == gifs
     assert all(isinstance(loaded, SampledGif) for _, loaded in results)
     [record] = caplog.records
     assert record.levelname == "WARNING"
-    assert "one thread reads instead" in record.getMessage()
+    assert "a thread reads instead" in record.getMessage()
 
 
 def test_a_thread_reads_if_processes_are_forbidden(gifs, monkeypatch, caplog):
@@ -229,7 +229,7 @@ def test_a_file_that_kills_its_worker_is_never_read_in_this_process(gifs, tmp_pa
     assert isinstance(next(results)[1], SampledGif)
     disturb(monkeypatch, tmp_path / "site", "os.getpid()", "SIGKILL", 100)
     (_, second), (_, third) = results
-    assert "the process that read it died, and no other starts" in str(second)
+    assert "the process that read this file crashed, and no other starts" in str(second)
     assert isinstance(third, SampledGif)
 
 
@@ -304,7 +304,7 @@ def test_a_gif_that_does_not_fit_into_memory_fails_alone(gifs, monkeypatch):
     monkeypatch.setattr(loader, "sample_gif", sample)
     results = [loaded for _, loaded in load_gifs(tasks_of(gifs[:3]), RECIPE, TRANSFORM)]
     assert [isinstance(loaded, SampledGif) for loaded in results] == [True, False, True]
-    assert str(results[1]) == f"{gifs[1]}: there is not enough memory to read it"
+    assert str(results[1]) == f"{gifs[1]}: there is not enough memory to read this file"
 
 
 def test_a_worker_process_leaves_an_interrupt_to_its_parent():

@@ -184,11 +184,11 @@ def extract(
             with wait_for("starting"):
                 from gifdesc.config import UNTRAINED
                 from gifdesc.features.encoder import OPENVINO_MIN_GIFS
+                from gifdesc.features.extraction import count_ahead
                 from gifdesc.features.extraction import extract as run
-                from gifdesc.features.extraction import look_ahead
                 from gifdesc.features.extractor import FeatureExtractor
 
-            num_undone, inputs = look_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
+            num_undone, inputs = count_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
             with wait_for("loading ResNet50"):
                 extractor = FeatureExtractor.create(
                     weights=weights,

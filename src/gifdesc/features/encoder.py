@@ -23,10 +23,10 @@ from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams, exact_float32
 class TorchEncoder:
     """ResNet50 by PyTorch.
 
-    Batch-norm is folded, the layout channels-last. On CUDA the caller's work and the copies overlap
-    with the network's, and the arithmetic is autocast's where the precision says so. On a CPU a
-    batch is shared out among streams, each with threads of its own: threads that compute one
-    layer together wait for each other after each, and longer where something else needs a core.
+    Batch-norm is folded, and the layout is channels last. On CUDA, copies and the caller's work
+    overlap with the network; 16-bit precisions use autocast. On a CPU a batch is split among
+    streams, each with its own threads: threads that share a layer wait for each other after it, and
+    wait longer when another program needs a core.
 
     Args:
         network: normalised float frames (N, 3, h, w) -> (N, 2048), in evaluation mode.
@@ -50,34 +50,34 @@ class TorchEncoder:
         self._streams = ThreadPoolExecutor(
             self._num_streams, "gifdesc-stream", initializer=start_stream
         )
-        self._begun: list[Future[Vectors]] = []
+        self._submitted: list[Future[Vectors]] = []
         if device.type == "cuda":
-            # Two: the next batch must not queue behind results that are still computed.
+            # Two streams: the next batch must not wait for results that are still being computed.
             self._copying_in = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._copying_out = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.batch_frames = 256 if device.type == "cuda" else CPU_STREAM_FRAMES * self._num_streams
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
-        """Start computing; this returns before the result is there."""
+        """Start computing; returns before the result is ready."""
         if self._device.type == "cuda":
             return self._submit_cuda(pixels)
         shares = np.array_split(pixels, min(self._num_streams, len(pixels)))
         futures = [self._streams.submit(self._compute, share) for share in shares]
-        self._begun = [one for one in self._begun if not one.done()] + futures
+        self._submitted = [future for future in self._submitted if not future.done()] + futures
         return lambda: np.concatenate([future.result() for future in futures])
 
     def cancel(self) -> None:
-        """Drop what was submitted and has not begun."""
-        for future in self._begun:
+        """Drop submitted frames whose computation has not started."""
+        for future in self._submitted:
             future.cancel()
-        self._begun.clear()
+        self._submitted.clear()
 
     @torch.inference_mode()
     def _submit_cuda(self, pixels: Pixels) -> Callable[[], Vectors]:
-        """Copy in, compute, copy out: each on a stream of its own, beside other batches'.
+        """Copy in, compute and copy out, each on its own stream, in parallel with other batches.
 
-        What one stream allocates and another uses is recorded there, so that its memory is not
-        given away before (PyTorch's CUDA semantics, on memory and streams).
+        A tensor that another stream uses is recorded on that stream, so that its memory is not
+        reused too early (PyTorch's CUDA semantics, on memory and streams).
         """
         computing = torch.cuda.current_stream(self._device)
         with torch.cuda.stream(self._copying_in):
@@ -136,33 +136,33 @@ def with_normalisation(network: nn.Module) -> nn.Module:
 RuntimeName = Literal["auto", "torch", "openvino"]
 
 OPENVINO_MIN_GIFS = 8
-"""GIFs from which on OpenVINO is taken: it starts later than PyTorch and then saves a part of the
-time of each GIF."""
+"""Fewest GIFs for which `auto` uses OpenVINO: it starts more slowly than PyTorch and is then faster
+for each GIF."""
 
 
 class FrameEncoder(Protocol):
     """Frames to feature vectors.
 
     Attributes:
-        batch_frames: frames that it computes at once most efficiently.
+        batch_frames: the most efficient number of frames in a batch.
     """
 
     batch_frames: int
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
-        """Start computing uint8 (N, 3, h, w); the call that is returned waits for (N, 2048).
+        """Start computing uint8 (N, 3, h, w); the returned function waits for (N, 2048).
 
-        Pixels whose channels lie next to each other in memory are not copied.
+        Pixels with channels last in memory are not copied.
         """
         ...
 
     def cancel(self) -> None:
-        """Drop what was submitted and has not begun; waiting for it gives a `CancelledError`."""
+        """Drop frames whose computation has not started; waiting for them raises CancelledError."""
         ...
 
 
 def has_openvino() -> bool:
-    """The extra `gifdesc[openvino]` is installed."""
+    """Whether the extra `gifdesc[openvino]` is installed."""
     return importlib.util.find_spec("openvino") is not None
 
 
@@ -174,23 +174,25 @@ def make_encoder(
     precision: Precision = "float32",
     num_gifs: int = 1,
 ) -> FrameEncoder:
-    """The encoder that a user's options ask for.
+    """The encoder for the options of a user.
 
     Args:
         network: ResNet50 without its head.
         device: where to compute.
-        runtime: `auto` takes OpenVINO on the CPU where it is installed and repays its start.
+        runtime: `auto` uses OpenVINO on a CPU if it is installed and there are enough GIFs.
         precision: of the arithmetic.
-        num_gifs: GIFs that are to be done.
+        num_gifs: GIFs to encode.
 
     Raises:
-        UsageError: OpenVINO is asked for and not installed, or on another device than the CPU;
-            or less than float32 on the CPU, whose features agree to 1e-4 of their scale.
+        UsageError: OpenVINO is not installed, or the device is not a CPU; or the precision is not
+            float32 on a CPU, whose features agree to 1e-4 of their scale.
     """
     if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
-        raise UsageError("--runtime openvino: computes on the CPU in float32 only; use torch")
+        raise UsageError(
+            "--runtime openvino: supports only the CPU and float32; use --runtime torch"
+        )
     if precision != "float32" and device.type == "cpu":
-        raise UsageError(f"--precision {precision}: only for GPUs; on a CPU use float32")
+        raise UsageError(f"--precision {precision}: for GPUs only; use float32 on a CPU")
     is_worth_it = device.type == "cpu" and precision == "float32" and num_gifs >= OPENVINO_MIN_GIFS
     if runtime == "openvino" or (runtime == "auto" and is_worth_it and has_openvino()):
         if not has_openvino():

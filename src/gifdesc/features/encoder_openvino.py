@@ -1,7 +1,7 @@
 """The network by OpenVINO on a CPU.
 
-Its graph is written down layer by layer: tracing the PyTorch module gives the same one and takes
-ten times as long.
+The graph is built layer by layer: tracing the PyTorch module gives the same graph and takes ten
+times as long.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def import_openvino() -> Any:
-    """The package openvino, imported without the telemetry that its import would start.
+    """Import openvino without the telemetry that the import would start.
 
     `import openvino` sends an event to an analytics host and writes a client number to the home
-    folder; where that module cannot be imported it does neither.
+    folder; where openvino_telemetry cannot be imported, it does neither.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
@@ -55,7 +55,7 @@ class OpenVinoEncoder:
         self.batch_frames = CPU_STREAM_FRAMES * self._num_streams
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
-        """Start computing; this returns before the result is there."""
+        """Start computing; returns before the result is ready."""
         requests = []
         for share in np.array_split(pixels, min(self._num_streams, len(pixels))):
             request = self._compiled.create_infer_request()
@@ -80,7 +80,7 @@ class OpenVinoEncoder:
         return wait
 
     def cancel(self) -> None:
-        """Drop what was submitted and is not done."""
+        """Drop submitted frames that are not computed."""
         requests, self._requests = self._requests, []
         for request in requests:
             request.cancel()
@@ -115,7 +115,7 @@ def resnet50_graph(network: nn.Module) -> Model:
         return ops.relu(ops.add(convolved, frames))
 
     pixels = ops.parameter([-1, 224, 224, 3], np.uint8, name="pixels")
-    mean, std = (255 * np.array(one, np.float32) for one in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (255 * np.array(rgb, np.float32) for rgb in (IMAGENET_MEAN, IMAGENET_STD))
     frames = ops.divide(ops.subtract(ops.convert(pixels, "f32"), mean), std)
     frames = ops.transpose(frames, np.array([0, 3, 1, 2]))
     frames = ops.relu(convolve(frames, folded.conv1))

@@ -1,4 +1,4 @@
-"""Many GIFs to feature files, with a manifest of what became of each."""
+"""Extract the features of many GIFs into a folder, with a manifest of the results."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from gifdesc.system.files import reason, remove_leftovers, writing
 from gifdesc.system.locking import locked
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
-"""Why one feature file cannot be written while others can: its path is taken, or too long."""
+"""Errors of writing that concern a single feature file: its path is taken, or too long."""
 
 
 class _BlockedError(FeatureError):
-    """A feature file cannot be written where it belongs; others can."""
+    """A single feature file cannot be written; others can."""
 
 
 @dataclass(frozen=True)
 class _Group:
-    """GIFs whose frames are in the network together."""
+    """GIFs whose frames are computed together."""
 
     gifs: list[tuple[GifInput, SampledGif]]
     wait: Callable[[], list[npt.NDArray[np.float32]]]
@@ -56,25 +56,25 @@ def extract(
     retry_failed: bool = False,
     num_workers: int | None = 0,
 ) -> Iterator[ExtractionEvent]:
-    """Make the feature file of every input, skipping what is done, and keep the manifest.
+    """Write the feature file of every input, skip finished GIFs, and keep the manifest.
 
-    Files are read ahead, frames of several GIFs go through the network together, and one batch is
-    written while the next is computed. Killed at any moment, a rerun does what is missing.
+    Files are read ahead, the frames of several GIFs are computed together, and a batch is written
+    while the next is computed. After a kill at any moment, a rerun extracts the missing GIFs.
 
     Args:
-        inputs: what to extract; one bad file never stops the others.
-        features_dir: where the feature files go.
-        extractor: holds the recipe and the network.
-        force: redo what is done.
-        retry_failed: redo what failed, although the file is the same.
+        inputs: the GIFs; a bad file does not stop the run.
+        features_dir: the folder of feature files.
+        extractor: the recipe and the network.
+        force: extract finished GIFs again.
+        retry_failed: retry files that failed, although they are unchanged.
         num_workers: processes that read GIFs; 0 for one thread, None to choose by the device.
 
     Yields:
-        One event per input, when its files are safe on disk.
+        An event for each input, after its file is written.
 
     Raises:
-        FeatureError: the folder holds features of another recipe, another run is writing to it,
-            or it cannot be written.
+        FeatureError: the folder has features of another recipe, another run is writing to it, or
+            it cannot be written.
     """
     if num_workers is None:
         num_workers = default_num_workers(extractor.device_type)
@@ -87,40 +87,39 @@ def extract(
             claim_folder(features_dir, extractor.recipe)
             remove_leftovers(features_dir)
             run = _Run(features_dir, extractor, Manifest(features_dir))
-            run.manifest.compact()  # a line that a killed run left unfinished goes
-            tasks = (run.task(one, force=force, retry_failed=retry_failed) for one in inputs)
-            yield from run.over(tasks, num_workers)
+            run.manifest.compact()  # removes half a line of a killed run
+            tasks = (run.task(gif, force=force, retry_failed=retry_failed) for gif in inputs)
+            yield from run.extract_all(tasks, num_workers)
             run.manifest.compact()
 
 
-def look_ahead(
+def count_ahead(
     inputs: Iterator[GifInput], features_dir: Path, enough: int, *, force: bool = False
 ) -> tuple[int, Iterator[GifInput]]:
-    """How many inputs are to be done, counted up to `enough`, so that a long list begins at once.
+    """The number of inputs to extract, counted up to `enough`, so that a long list starts at once.
 
-    Inputs that the folder's manifest knows do not count, unless all is redone (`force`): they are
-    mostly skipped.
+    Inputs in the manifest of the folder do not count, unless `force` is set: most are skipped.
 
     Returns:
-        The number, and all the inputs, those that were looked at included.
+        The number, and all inputs, including the counted ones.
 
     Raises:
         FeatureError: the manifest is damaged.
     """
     known = {} if force else Manifest(features_dir).entries
     origins = _origins_in(known)
-    seen: list[GifInput] = []
+    counted: list[GifInput] = []
     num_undone = 0
-    for one in inputs:
-        seen.append(one)
-        num_undone += origins.name_of(one) not in known
+    for gif in inputs:
+        counted.append(gif)
+        num_undone += origins.name_of(gif) not in known
         if num_undone == enough:
             break
-    return num_undone, chain(seen, inputs)
+    return num_undone, chain(counted, inputs)
 
 
 def find_orphans(features_dir: Path) -> list[str]:
-    """The names of GIFs that have features in a folder and are not there any more, sorted.
+    """The names of GIFs that have features in a folder but no longer exist, sorted.
 
     Raises:
         FeatureError: the manifest is damaged.
@@ -137,7 +136,7 @@ def find_orphans(features_dir: Path) -> list[str]:
 
 
 def remove_orphans(features_dir: Path, names: Sequence[str]) -> None:
-    """Remove the features of GIFs, and their lines of the manifest.
+    """Remove the features of GIFs and their lines in the manifest.
 
     Raises:
         FeatureError: another run is writing to the folder, or it cannot be written.
@@ -156,57 +155,57 @@ def _origins_in(entries: Mapping[str, ManifestEntry]) -> Origins:
 
 
 class _Run:
-    """One run over many GIFs into one folder."""
+    """A run over many GIFs into a folder."""
 
     def __init__(self, features_dir: Path, extractor: FeatureExtractor, manifest: Manifest) -> None:
         self.manifest = manifest
         self._features_dir = features_dir
         self._extractor = extractor
         self._origins = _origins_in(manifest.entries)
-        self._taken: dict[str, str] = {}  # name -> the shorter one that another GIF has
+        self._taken: dict[str, str] = {}  # name -> the shorter name of another GIF
 
-    def task(self, one: GifInput, *, force: bool, retry_failed: bool) -> Task:
-        """What to do about an input: read it, unless it is what was done before."""
-        if one.error is None:
-            one = self._named(one, self._origins.name_of(one))
-        entry = self.manifest.entries.get(one.source)
+    def task(self, gif: GifInput, *, force: bool, retry_failed: bool) -> Task:
+        """The task for an input: read it, unless it is unchanged since an earlier run."""
+        if gif.error is None:
+            gif = self._named(gif, self._origins.name_of(gif))
+        entry = self.manifest.entries.get(gif.source)
         if force or entry is None or entry.size_bytes is None or entry.sha256 is None:
-            return Task(one)
+            return Task(gif)
         if entry.status == "failed":
             is_done = not retry_failed
         else:
             is_done = entry.features is not None and (
                 (self._features_dir / entry.features).is_file()
             )
-        return Task(one, FileIdentity(entry.size_bytes, entry.sha256) if is_done else None)
+        return Task(gif, FileIdentity(entry.size_bytes, entry.sha256) if is_done else None)
 
-    def _named(self, one: GifInput, name: str) -> GifInput:
-        """The input under the name that its features have in the folder."""
-        if len(name) > len(one.source) and self.manifest.entries.get(name) is None:
-            self._taken[name] = one.source
-        self._origins.add(name, one)
-        return replace(one, source=name)
+    def _named(self, gif: GifInput, name: str) -> GifInput:
+        """The input with the name of its features in the folder."""
+        if len(name) > len(gif.source) and self.manifest.entries.get(name) is None:
+            self._taken[name] = gif.source
+        self._origins.add(name, gif)
+        return replace(gif, source=name)
 
-    def _apart(self, one: GifInput, identity: FileIdentity) -> GifInput:
-        """The input under a name of its own, if the one that it has is another GIF's that is gone.
+    def _with_own_name(self, gif: GifInput, identity: FileIdentity) -> GifInput:
+        """The input with a new name, if its name belongs to another GIF, which no longer exists.
 
-        The same content under the same name is the same GIF, moved.
+        The same content with the same name is the same GIF, moved.
         """
-        entry = self.manifest.entries.get(one.source)
-        if entry is None or entry.origin in (None, origin_of(one)):
-            return one
+        entry = self.manifest.entries.get(gif.source)
+        if entry is None or entry.origin in (None, origin_of(gif)):
+            return gif
         if entry.sha256 == identity.sha256:
-            return one
-        return self._named(one, self._origins.apart(one, one.source))
+            return gif
+        return self._named(gif, self._origins.apart(gif, gif.source))
 
     def _event(
-        self, entry: ManifestEntry, one: GifInput, *, skipped: bool = False
+        self, entry: ManifestEntry, gif: GifInput, *, skipped: bool = False
     ) -> ExtractionEvent:
-        taken = None if skipped else self._taken.get(one.source)
-        return ExtractionEvent(entry, one.path, one.name, skipped, taken)
+        taken = None if skipped else self._taken.get(gif.source)
+        return ExtractionEvent(entry, gif.path, gif.name, skipped, taken)
 
-    def over(self, tasks: Iterable[Task], num_workers: int) -> Iterator[ExtractionEvent]:
-        """Do the tasks: one group is finished while the next one is in the network."""
+    def extract_all(self, tasks: Iterable[Task], num_workers: int) -> Iterator[ExtractionEvent]:
+        """Run the tasks; a group is written while the next one is computed."""
         extractor = self._extractor
         loaded_gifs = load_gifs(
             tasks, extractor.recipe, extractor.transform, num_workers=num_workers
@@ -214,20 +213,20 @@ class _Run:
         try:
             yield from self._compute(loaded_gifs)
         finally:
-            extractor.cancel()  # on Ctrl-C nobody waits for what is under way
+            extractor.cancel()  # after Ctrl-C, the frames in the network are not needed
 
     def _compute(self, loaded_gifs: Iterable[tuple[Task, Loaded]]) -> Iterator[ExtractionEvent]:
         in_flight: _Group | None = None
         gathered: list[tuple[GifInput, SampledGif]] = []
         num_frames = 0
-        enough = 1  # the first GIF goes alone, so that a wrong start shows at once
+        enough = 1  # the first GIF is computed alone, so that errors show at once
         for task, loaded in loaded_gifs:
             if loaded is None:
-                yield self._skip(task.one)
+                yield self._skip(task.gif)
             elif isinstance(loaded, GifdescError):
-                yield self._fail(task.one, loaded)
+                yield self._fail(task.gif, loaded)
             else:
-                gathered.append((task.one, loaded))
+                gathered.append((task.gif, loaded))
                 num_frames += len(loaded.digests)
             if num_frames >= min(enough, self._extractor.batch_frames):
                 enough = 2 * num_frames
@@ -238,12 +237,14 @@ class _Run:
         yield from self._finish(in_flight)
         yield from self._finish(self._submit(gathered))
 
-    def _skip(self, one: GifInput) -> ExtractionEvent:
-        entry = self.manifest.entries[one.source]
-        if entry.origin != (origin := origin_of(one)):  # it was moved, or not recorded before
+    def _skip(self, gif: GifInput) -> ExtractionEvent:
+        entry = self.manifest.entries[gif.source]
+        if entry.origin != (
+            origin := origin_of(gif)
+        ):  # the GIF was moved, or its path was not recorded
             entry = replace(entry, origin=origin)
             self.manifest.add(entry)
-        return self._event(entry, one, skipped=True)
+        return self._event(entry, gif, skipped=True)
 
     def _submit(self, gifs: list[tuple[GifInput, SampledGif]]) -> _Group:
         return _Group(gifs, self._extractor.submit([sampled for _, sampled in gifs]))
@@ -251,62 +252,62 @@ class _Run:
     def _finish(self, group: _Group | None) -> Iterator[ExtractionEvent]:
         if group is None:
             return
-        for (one, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
-            one = self._apart(one, sampled.identity)
-            name = features_name(one.source)
+        for (gif, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
+            gif = self._with_own_name(gif, sampled.identity)
+            name = features_name(gif.source)
             if not np.isfinite(vectors).all():
-                yield self._fail(one, BrokenGifError(NOT_FINITE, sampled.identity))
+                yield self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
                 continue
             if not (self._features_dir / RECIPE_NAME).is_file():
-                raise FeatureError(f"{self._features_dir}: was removed while it was written")
+                raise FeatureError(f"{self._features_dir}: was removed during the run")
             try:
                 write_features(self._features_dir / name, vectors)
             except OSError as error:
                 if error.errno not in _IN_THE_WAY:
                     raise
                 path = self._features_dir / name
-                yield self._fail(one, _BlockedError(f"{path} cannot be written: {reason(error)}"))
+                yield self._fail(gif, _BlockedError(f"{path} cannot be written: {reason(error)}"))
                 continue
-            entry = self._noting_replacement(_entry(one, sampled, name))
+            entry = self._noting_replacement(_entry(gif, sampled, name))
             self.manifest.add(entry)
-            yield self._event(entry, one)
+            yield self._event(entry, gif)
 
     def _noting_replacement(self, entry: ManifestEntry) -> ManifestEntry:
-        """The entry, with a note if it takes the place of a GIF that may have been another."""
+        """The entry, with a note if it replaces a GIF that may have been another one."""
         before = self.manifest.entries.get(entry.source)
         if before is None or before.origin is not None or before.sha256 in (None, entry.sha256):
             return entry
-        note = "replaces features of other content that were made from an unrecorded path"
+        note = "replaces features of other content, whose path was not recorded"
         return replace(entry, note=f"{entry.note}; {note}" if entry.note else note)
 
-    def _fail(self, one: GifInput, error: GifdescError) -> ExtractionEvent:
+    def _fail(self, gif: GifInput, error: GifdescError) -> ExtractionEvent:
         identity = error.identity if isinstance(error, BrokenGifError) else None
         if identity is not None:
-            one = self._apart(one, identity)
+            gif = self._with_own_name(gif, identity)
         entry = ManifestEntry(
-            source=one.source,
+            source=gif.source,
             status="failed",
-            error=str(error).removeprefix(f"{one.path}: ").removeprefix(f"{one.name}: "),
+            error=str(error).removeprefix(f"{gif.path}: ").removeprefix(f"{gif.name}: "),
             size_bytes=identity.size_bytes if identity else None,
             sha256=identity.sha256 if identity else None,
-            origin=origin_of(one),
+            origin=origin_of(gif),
         )
-        known = self.manifest.entries.get(one.source)
+        known = self.manifest.entries.get(gif.source)
         is_done = known is not None and known.status != "failed"
-        # What cannot be read now (a disk that is gone) says nothing against features made before;
-        # an argument that is no file has no place among the GIFs.
+        # A file that cannot be read now (on a missing disk) keeps its features; an argument that
+        # is not a file gets no line in the manifest.
         is_certain = identity is not None or isinstance(error, _BlockedError)
-        if one.error is None and (is_certain or not is_done):
-            path = self._features_dir / features_name(one.source)
+        if gif.error is None and (is_certain or not is_done):
+            path = self._features_dir / features_name(gif.source)
             if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
-                path.unlink()  # features of what the GIF was before would outlive it
+                path.unlink()  # these features belong to the earlier content
             self.manifest.add(entry)
-        return self._event(entry, one)
+        return self._event(entry, gif)
 
 
-def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
+def _entry(gif: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
     return ManifestEntry(
-        source=one.source,
+        source=gif.source,
         status="truncated" if sampled.truncated else "ok",
         error=sampled.truncated,
         note=sampled.note,
@@ -317,5 +318,5 @@ def _entry(one: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
         sampled_frames=sampled.sampled_frames,
         sampled_times_ms=start_times_ms(sampled.durations_ms, sampled.sampled_frames),
         features=name,
-        origin=origin_of(one),
+        origin=origin_of(gif),
     )

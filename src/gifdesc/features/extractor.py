@@ -1,6 +1,6 @@
-"""GIFs to feature vectors: sample, preprocess, forward in batches of frames, encode the position.
+"""Turn GIFs into feature vectors: sample, preprocess, run the network, add the position.
 
-`FeatureExtractor` holds the network; `extract` and `caption` both go this way.
+`FeatureExtractor` has the network; `extract` and `caption` both use it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from gifdesc.system.device import BatchLimit, resolve_device
 from gifdesc.version import __version__
 
 NOT_FINITE = (
-    "the network gave numbers that are not finite (NaN, infinity); try --precision float32, or "
+    "the output of the network is not finite (NaN, infinity); try --precision float32, or "
     "other weights"
 )
-"""Why a GIF has no features although its frames are good: 16-bit floats overflow, for one."""
+"""The error of a GIF whose frames are good; 16-bit floats may overflow, for example."""
 
 
 class FeatureExtractor:
-    """GIFs to feature vectors by one recipe, on one device.
+    """Turns GIFs into feature vectors by a recipe, on a device.
 
     Attributes:
         recipe: how the features are made.
@@ -73,22 +73,22 @@ class FeatureExtractor:
         runtime: RuntimeName = "torch",
         num_gifs: int = 1,
     ) -> FeatureExtractor:
-        """An extractor from the options that a user gives.
+        """An extractor from the options of a user.
 
         Args:
             weights: see `backbone.load_backbone`.
             num_frames: the most frames sampled from a GIF.
-            sampling: how they are picked.
-            framing: how a frame fills the network's square input.
-            encoding: what is added for a frame's position.
+            sampling: how frames are chosen.
+            framing: how a frame is fitted to the network's square input.
+            encoding: the encoding of the frames' positions.
             device: see `device.resolve_device`.
-            precision: of the network's arithmetic.
+            precision: the number format of the network.
             runtime: see `features.encoder.make_encoder`.
-            num_gifs: how many are to be done, for `runtime="auto"`.
+            num_gifs: the number of GIFs to extract, for `runtime="auto"`.
 
         Raises:
             UsageError: there is no such device or runtime.
-            WeightsError: the weights cannot be had.
+            WeightsError: the weights are not available.
         """
         torch_device = resolve_device(device)
         backbone = load_backbone(weights)
@@ -101,7 +101,7 @@ class FeatureExtractor:
         )
         transform = backbone.transform.framed(framing)
         recipe = FeatureRecipe(
-            # A file is told apart by its hash: its path means nothing on another machine.
+            # Files are compared by hash: a path means nothing on another machine.
             weights=Path(weights).name,
             weights_sha256=backbone.weights_sha256,
             num_frames=num_frames,
@@ -123,15 +123,15 @@ class FeatureExtractor:
         weights: str | None = None,
         device: str | torch.device = "auto",
     ) -> FeatureExtractor:
-        """An extractor that makes features exactly as a recipe says.
+        """An extractor that makes features exactly by a recipe.
 
         Args:
             recipe: from a features or model folder.
-            weights: where the recipe's weights lie, for weights that came from a file.
+            weights: the file of the recipe's weights, if they are from a file.
             device: see `device.resolve_device`.
 
         Raises:
-            CheckpointError: the weights to be had are not the recipe's.
+            CheckpointError: the weights are not those of the recipe.
             UsageError, WeightsError: as `create`.
         """
         torch_device = resolve_device(device)
@@ -149,7 +149,7 @@ class FeatureExtractor:
                 f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted "
                 f"{recipe.weights_sha256[:12]}...); name the right file with --weights"
             )
-        # A GPU's 16-bit features are near enough to float32: a CPU has nothing else to offer.
+        # A CPU computes in float32, which is close enough to 16-bit features of a GPU.
         precision = "float32" if torch_device.type == "cpu" else recipe.precision
         encoder = make_encoder(backbone.network, torch_device, precision=precision)
         return cls(backbone, recipe, encoder, torch_device.type)
@@ -161,7 +161,7 @@ class FeatureExtractor:
     def encode(self, gifs: Sequence[SampledGif]) -> list[npt.NDArray[np.float32]]:
         """Feature vectors of several GIFs' frames.
 
-        A frame equal to another one, here or lately, is computed once.
+        Equal frames of these and of recent GIFs are computed once.
 
         Returns:
             float32 (T, 2048) per GIF, the positional encoding added if the recipe has one.
@@ -169,7 +169,7 @@ class FeatureExtractor:
         return self.submit(gifs)()
 
     def submit(self, gifs: Sequence[SampledGif]) -> Callable[[], list[npt.NDArray[np.float32]]]:
-        """Start what `encode` does; the call that is returned waits for the features."""
+        """Start encoding; the returned function waits for the features of `encode`."""
         wait = self._batches.submit(
             {
                 digest: frame
@@ -185,7 +185,7 @@ class FeatureExtractor:
         return finish
 
     def cancel(self) -> None:
-        """Drop what was submitted: nobody waits for it any more."""
+        """Drop submitted GIFs: their features are not needed."""
         self._batches.cancel()
 
     def _finish(
@@ -209,13 +209,14 @@ def extract_features(
 ) -> npt.NDArray[np.float32]:
     """The features of one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
-    For many GIFs make one `FeatureExtractor`: this loads the network each time.
+    For many GIFs, use a `FeatureExtractor`: this function loads the network each time.
 
     Returns:
         float32 (T, 2048).
 
     Raises:
-        GifdescError: the GIF gives no frame, or the weights or the device cannot be had.
+        GifdescError: the GIF has no frame that can be used, or the weights or the device are not
+            available.
     """
     extractor = FeatureExtractor.create(
         weights=weights,
@@ -232,11 +233,11 @@ _Frame = npt.NDArray[np.uint8]
 _Vectors = npt.NDArray[np.float32]
 
 MAX_RECENT_FRAMES = 2048
-"""Frames whose vectors are kept at hand, for GIFs to come that hold them too: 16 MB."""
+"""Frames whose vectors are kept for later GIFs with equal frames: 16 MB."""
 
 
 class FrameBatches:
-    """An encoder that is given frames as they come.
+    """Splits frames into batches for an encoder, and computes equal frames once.
 
     Attributes:
         limit: frames that go through the network at once.
@@ -249,13 +250,13 @@ class FrameBatches:
         self._recent: dict[bytes, tuple[_Once, int]] = {}
 
     def submit(self, frames: Mapping[bytes, _Frame]) -> Callable[[], dict[bytes, _Vectors]]:
-        """Start computing; frames that were computed lately are not computed again.
+        """Start computing; recent frames are not computed again.
 
         Args:
             frames: uint8 (3, h, w) by digest.
 
         Returns:
-            A call that waits, and gives the vector (2048,) of each digest.
+            A function that waits for the vector (2048,) of each digest.
         """
         new = {digest: frame for digest, frame in frames.items() if digest not in self._recent}
         waits = self._submit_batches(list(new.values()))
@@ -269,13 +270,13 @@ class FrameBatches:
             try:
                 return {digest: vectors()[row] for digest, (vectors, row) in places.items()}
             except BaseException:
-                self._recent.clear()  # a later GIF must not wait for what never comes
+                self._recent.clear()  # later GIFs must not wait for vectors of a failed batch
                 raise
 
         return finish
 
     def cancel(self) -> None:
-        """Drop what was submitted: nobody waits for it any more. Other frames may follow."""
+        """Drop submitted frames; other frames may follow."""
         self._encoder.cancel()
         self._recent.clear()
 
@@ -311,7 +312,7 @@ class FrameBatches:
 
 
 class _Once:
-    """What a call gives, asked for once; then the call and all that it holds may go."""
+    """The cached result of a function, which is called once and then freed."""
 
     def __init__(self, call: Callable[[], _Vectors]) -> None:
         self._call: Callable[[], _Vectors] | None = call

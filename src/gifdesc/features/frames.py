@@ -1,6 +1,6 @@
-"""One GIF decoded, sampled and preprocessed: all that comes before the network.
+"""Decode, sample and preprocess a GIF: the steps before the network.
 
-Plain functions that need no network, so that threads and other processes can run them.
+These functions need no network, so threads and other processes can run them.
 """
 
 from __future__ import annotations
@@ -27,21 +27,23 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What tells a file's content: its size in bytes and the SHA-256 of its bytes."""
+    """The size of a file in bytes and its SHA-256: equal for equal content."""
 
     size_bytes: int
     sha256: str
 
 
 class BrokenGifError(GifError):
-    """A file that was read and gives no frame.
+    """A file that was read and has no frame that can be used.
 
     Attributes:
         identity: of the bytes that were read.
     """
 
     def __init__(self, message: str, identity: FileIdentity) -> None:
-        super().__init__(message, identity)  # both, so that it travels between processes
+        super().__init__(
+            message, identity
+        )  # both, so that the error can be pickled between processes
         self.identity = identity
 
     def __str__(self) -> str:
@@ -54,13 +56,13 @@ class SampledGif:
 
     Attributes:
         pixels: uint8 (U, 3, h, w), the distinct frames.
-        digests: U digests of those frames as decoded: equal frames have equal ones.
+        digests: U digests of those frames as decoded; equal frames have equal digests.
         order: T positions in `pixels`, one per sampled frame.
         sampled_frames: T indices into the file's frames.
         durations_ms: display time of each frame of the file.
-        truncated: why only a beginning was used, None for a whole file.
-        note: anything else worth saying about the file.
-        identity: of the file; of the sampled frames where there is none.
+        truncated: why only the beginning was used, None for a whole file.
+        note: anything else that is odd about the file.
+        identity: of the file; of the sampled frames if there is no file.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -86,15 +88,15 @@ def sample_gif(
 
     Args:
         path: the file.
-        recipe: how many frames, and which.
-        transform: the weights' own preprocessing.
-        known: what the file was when it was done before.
+        recipe: the number of frames, and how they are chosen.
+        transform: the preprocessing of the weights.
+        known: the identity of the file in an earlier run.
 
     Returns:
-        The frames, or None for a file that still is what is known of it.
+        The frames, or None for an unchanged file.
 
     Raises:
-        BrokenGifError: the file gives no frame.
+        BrokenGifError: the file has no frame that can be used.
         GifError: the file cannot be read.
     """
     data = load_bytes(path)
@@ -116,7 +118,7 @@ def sample_source(
     """Sample and preprocess a GIF that may be a path, bytes or frames in memory.
 
     Raises:
-        BrokenGifError: the file gives no frame.
+        BrokenGifError: the file has no frame that can be used.
         GifError: the file cannot be read, or there is no frame.
         TypeError, ValueError: as `sources.read_source`.
     """
@@ -132,8 +134,8 @@ def sample_source(
 
 
 def _to_sampled(gif: Gif, reducer: _Reducer, identity: FileIdentity) -> SampledGif:
-    # A damaged file is read a second time, shorter: the last frames seen are those returned. A
-    # frame that is sampled repeatedly is drawn, and so seen, once.
+    # A damaged file is read again without its damaged end: the last digests belong to the returned
+    # frames. A frame that is sampled repeatedly is drawn, and digested, once.
     drawn = sorted(set(gif.indices))
     digest_of = dict(zip(drawn, reducer.digests[-len(drawn) :], strict=True))
     positions: dict[bytes, int] = {}
@@ -158,7 +160,7 @@ def _to_sampled(gif: Gif, reducer: _Reducer, identity: FileIdentity) -> SampledG
 
 
 class _Reducer:
-    """Preprocesses each frame as it is drawn: a large canvas is never held more than once.
+    """Preprocesses each frame as it is drawn, so that only one large canvas is in memory.
 
     A frame equal to an earlier one is not preprocessed again.
     """
@@ -170,7 +172,7 @@ class _Reducer:
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """uint8 (height, width, 3) -> uint8 (image_size, image_size, 3)."""
-        # Equal bytes of another shape are another picture.
+        # Equal bytes with another shape are another picture.
         hasher = hashlib.sha256(repr(frame.shape).encode())
         hasher.update(frame.data)
         digest = hasher.digest()

@@ -1,4 +1,4 @@
-"""GIFs read ahead of the network, in threads or processes, in input order."""
+"""Read GIFs ahead of the network, in threads or processes, in input order."""
 
 from __future__ import annotations
 
@@ -31,36 +31,41 @@ from gifdesc.system.cores import available_cores
 log = logging.getLogger(__name__)
 
 _AHEAD_PER_WORKER = 8
-"""GIFs that a worker may be ahead: enough to hide a slow one, little enough to stay small."""
+"""GIFs that are read ahead per worker: enough to hide a slow GIF, few enough to save memory."""
 
 _NICENESS = 10
-"""Of worker processes: they never keep the thread that feeds the GPU waiting for a core."""
+"""Niceness of worker processes: the thread that feeds the GPU gets a core first."""
 
 _STARTS = 2
-"""How often worker processes are started before one thread of this process takes their place."""
+"""Attempts to start worker processes before a thread of this process replaces them."""
 
 _CORES_PER_READER = 20
-"""Cores that compute on a CPU for each that decodes: a frame keeps a core many times longer in
-ResNet50 than in decoding."""
+"""Cores that compute on a CPU for each core that decodes: ResNet50 takes a core many times longer
+than decoding."""
 
 Loaded = SampledGif | GifdescError | None
-"""A sampled GIF, why there is none, or None for a file that is what it was."""
+"""A sampled GIF, the error, or None for an unchanged file."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One GIF to read, unless it is still what is known of it."""
+    """A GIF to read, unless its file is unchanged.
 
-    one: GifInput
+    Attributes:
+        gif: the input.
+        known: the identity of the file in an earlier run; None to read it in any case.
+    """
+
+    gif: GifInput
     known: FileIdentity | None = None
 
 
 def default_num_workers(device_type: str) -> int:
-    """Worker processes that keep a device busy; 0 stands for one thread of this process.
+    """The number of worker processes that keep a device busy; 0 is one thread of this process.
 
     Args:
-        device_type: `cpu`, `cuda` or `mps`. On a CPU the network itself takes all cores, and one
-            thread decodes many times faster than one core computes.
+        device_type: `cpu`, `cuda` or `mps`. On a CPU the network uses all cores, and a thread
+            decodes many times faster than a core computes.
     """
     num_cores = available_cores()
     return num_cores // _CORES_PER_READER if device_type == "cpu" else min(16, num_cores)
@@ -73,18 +78,18 @@ def load_gifs(
     *,
     num_workers: int = 0,
 ) -> Iterator[tuple[Task, Loaded]]:
-    """Read GIFs ahead of whoever consumes them.
+    """Read GIFs ahead of the consumer.
 
     Args:
-        tasks: what to read; consumed as needed.
+        tasks: the GIFs to read; consumed as needed.
         recipe: how to sample.
         transform: how to preprocess.
         num_workers: processes; 0 for one thread of this process.
 
     Yields:
-        Each task with what came of it, in order. A worker process that dies costs one GIF, which
-        is reported as an error. Where no worker process can be started, one thread of this
-        process reads instead, and a warning is logged.
+        Each task with its result, in order. If a worker process dies, the result of its GIF is an
+        error. If no worker process can be started, a thread of this process reads instead, and a
+        warning is logged.
     """
     window = _AHEAD_PER_WORKER * max(1, num_workers)
     waiting: deque[tuple[Task, Future[Loaded]]] = deque()
@@ -99,8 +104,8 @@ def load_gifs(
             try:
                 loaded = future.result()
             except BrokenExecutor:
-                # Somebody's file killed a worker, and with it all that was under way. Each is
-                # tried alone, so that the culprit takes only itself along.
+                # A GIF crashed a worker, and the pool lost all its tasks. Retry each alone to
+                # isolate the GIF.
                 loaded = _load_alone(task, recipe, transform)
                 readers.renew()
                 waiting = deque(
@@ -120,7 +125,7 @@ class _Readers:
         self._executor = _executor(num_workers)
 
     def submit(self, task: Task) -> Future[Loaded]:
-        """Begin a task; where the workers are dead, this is told by the future as well."""
+        """Start a task; if the workers are dead, the future has the error."""
         try:
             return self._executor.submit(_load, task, self._recipe, self._transform)
         except BrokenExecutor as error:
@@ -129,37 +134,37 @@ class _Readers:
             return lost
 
     def renew(self) -> None:
-        """Take new workers in place of dead ones."""
+        """Replace dead workers by new ones."""
         self.close()
         self._executor = _executor(self._num_workers)
 
     def close(self) -> None:
-        """End the workers; what is still queued is dropped."""
+        """End the workers; queued tasks are dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _is_lost(begun: Future[Loaded]) -> bool:
-    """Whether a task that was begun gave no result, its workers being dead."""
+    """Whether a started task has no result because its workers are dead."""
     return not begun.done() or begun.cancelled() or begun.exception() is not None
 
 
 def _executor(num_workers: int) -> Executor:
-    """Workers that have started: processes, or one thread where there can be none."""
+    """Started workers: processes, or a thread where processes do not start."""
     if num_workers:
         for _ in range(_STARTS):
             try:
                 return _processes(num_workers)
             except (BrokenExecutor, OSError) as error:
                 log.debug("worker processes did not start", exc_info=error)
-        log.warning("the processes that read GIFs do not start; one thread reads instead (slower)")
+        log.warning("the processes that read GIFs do not start; a thread reads instead (slower)")
     return ThreadPoolExecutor(1, "gifdesc-loader", initializer=_keep_to_one_core)
 
 
 def _processes(num_workers: int) -> ProcessPoolExecutor:
-    """Worker processes that have started.
+    """Started worker processes.
 
     Raises:
-        BrokenExecutor, OSError: a process died while it started, or could not be started.
+        BrokenExecutor, OSError: a process could not be started, or died at its start.
     """
     before = set(active_children())
     processes = ProcessPoolExecutor(
@@ -167,13 +172,13 @@ def _processes(num_workers: int) -> ProcessPoolExecutor:
     )
     try:
         with _without_interrupts():
-            # A process starts when work comes; Ctrl-C is this process's affair alone.
+            # A process starts with its first task; only this process handles Ctrl-C.
             starting = [processes.submit(os.getpid) for _ in range(num_workers)]
         for started in starting:
             started.result()
     except BaseException:
         for process in set(active_children()) - before:
-            process.kill()  # it is still importing, and nobody waits for its work
+            process.kill()  # it may still be importing, and its work is not needed
         processes.shutdown(wait=True, cancel_futures=True)
         raise
     return processes
@@ -181,7 +186,7 @@ def _processes(num_workers: int) -> ProcessPoolExecutor:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Within, Ctrl-C waits; processes that are started inherit that it does not reach them."""
+    """Delay Ctrl-C inside the block; processes started in it inherit that they ignore it."""
     if hasattr(signal, "pthread_sigmask"):
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -195,11 +200,11 @@ def _without_interrupts() -> Iterator[None]:
         finally:
             signal.signal(signal.SIGINT, handler)
     else:
-        yield  # only the main thread may change what a signal does
+        yield  # only the main thread may change signal handlers
 
 
 def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
-    """Read a GIF in a process of its own: this process must outlive whatever the file does."""
+    """Read a GIF in its own process, so that a crash does not end this process."""
     for _ in range(_STARTS):
         try:
             processes = _processes(1)
@@ -208,28 +213,28 @@ def _load_alone(task: Task, recipe: FeatureRecipe, transform: FrameTransform) ->
         try:
             return processes.submit(_load, task, recipe, transform).result()
         except BrokenExecutor:
-            return GifError(f"{task.one.path}: reading it killed the process that did")
+            return GifError(f"{task.gif.path}: the process that read this file crashed")
         finally:
             processes.shutdown(wait=True, cancel_futures=True)
     return GifError(
-        f"{task.one.path}: the process that read it died, and no other starts; run the command "
-        "again with --num-workers 0"
+        f"{task.gif.path}: the process that read this file crashed, and no other starts; run "
+        "the command again with --num-workers 0"
     )
 
 
 def _load(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
-    if task.one.error:
-        return GifdescError(f"{task.one.path}: {task.one.error}")
+    if task.gif.error:
+        return GifdescError(f"{task.gif.path}: {task.gif.error}")
     try:
-        return sample_gif(task.one.path, recipe, transform, known=task.known)
+        return sample_gif(task.gif.path, recipe, transform, known=task.known)
     except GifdescError as error:
         return error
     except MemoryError:
-        return GifdescError(f"{task.one.path}: there is not enough memory to read it")
+        return GifdescError(f"{task.gif.path}: there is not enough memory to read this file")
 
 
 def _start_process() -> None:
-    """A worker is one of many: it keeps to one core, never before its parent, who has Ctrl-C."""
+    """Set up a worker: one core, a low priority, and no Ctrl-C, which its parent handles."""
     threading.Thread(target=_end_with_parent, name="gifdesc-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _keep_to_one_core()
@@ -238,11 +243,11 @@ def _start_process() -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed sends no word: its workers would wait for work for ever."""
+    """End with the parent: it cannot notify its workers if it is killed, and they would wait."""
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)
 
 
 def _keep_to_one_core() -> None:
-    torch.set_num_threads(1)  # of this thread; the network's have their own numbers
+    torch.set_num_threads(1)  # of this thread; the threads of the network have other numbers

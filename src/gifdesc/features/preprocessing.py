@@ -1,4 +1,4 @@
-"""From decoded frames to the square pictures that ResNet50 reads."""
+"""Turn decoded frames into the square pictures that ResNet50 reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's R, G, B in [0, 1], as torchvision's weights expect."""
 
 _MEAN_COLOUR = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
-"""ImageNet's mean as R, G, B in 0 to 255: normalised it is 0, to half a grey level."""
+"""ImageNet's mean as R, G, B in 0 to 255; normalised, it is 0 to half a grey level."""
 
 _MAX_RATIO = 16
 """The largest ratio of a frame's longer side to its shorter before a crop: pixels farther out are
@@ -29,7 +29,7 @@ cut off before resizing, because only the central square is kept."""
 class FrameTransform:
     """How frames become squares of `image_size` pixels.
 
-    - `whole`: the whole frame is resized to the square; its aspect ratio is given up.
+    - `whole`: the whole frame is resized to the square; its aspect ratio changes.
     - `pad`: the whole frame is resized so that its longer side is `image_size`, and centred on
       ImageNet's mean colour (letterbox).
     - `crop`: the frame is resized so that its shorter side is `resize_size`, then the central
@@ -59,7 +59,7 @@ class FrameTransform:
             frames: uint8 (T, height, width, 3), RGB.
 
         Returns:
-            uint8 (T, 3, image_size, image_size), the channels next to each other in memory.
+            uint8 (T, 3, image_size, image_size), channels last in memory.
         """
         batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
         square = (self.image_size, self.image_size)
@@ -90,7 +90,7 @@ class FrameTransform:
 def _resize(batch: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear and antialiased, uint8 (T, 3, height, width), as torchvision's v2 `resize` does it.
 
-    Called directly, because the import of torchvision takes as long as PyTorch's own.
+    Called directly, because importing torchvision takes as long as importing PyTorch.
     """
     if size == tuple(batch.shape[2:]):
         return batch
@@ -113,13 +113,13 @@ def _centre_on_mean_colour(batch: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _crop_centre(batch: Tensor, height: int, width: int) -> Tensor:
-    """The central part (T, 3, height, width), where torchvision's `center_crop` takes it."""
+    """The central part (T, 3, height, width), cut as by torchvision's `center_crop`."""
     top, left = (round((batch.shape[2] - height) / 2), round((batch.shape[3] - width) / 2))
     return batch[:, :, top : top + height, left : left + width]
 
 
 def _strip_sizes(height: int, width: int) -> list[int]:
-    """The part of a long, thin frame that is worth resizing: one by 5000 pixels would fill GBs."""
+    """The size of the central part of a long, thin frame: a frame of 1 x 5000 would fill GBs."""
     longest = _MAX_RATIO * min(height, width)
-    # An even number of pixels goes, so that the centre stays where it is.
+    # An even number of pixels is removed, so that the centre is unchanged.
     return [size - max(0, (size - longest) // 2 * 2) for size in (height, width)]

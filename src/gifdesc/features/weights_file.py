@@ -1,4 +1,4 @@
-"""A state dict out of a file of weights, as the field's programs save them."""
+"""Read a state dict from a file of weights, as training programs save them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from gifdesc.system.tensor_files import read_tensors
 State = dict[str, Tensor]
 
 _STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network")
-"""Where training checkpoints keep the network's state dict, the first of these that they have."""
+"""Keys of the network's state dict in training checkpoints; the first that exists is used."""
 
 _MOMENTUM_COPY = ("encoder_k.", "queue")
-"""What MoCo's checkpoints hold beside the network that it trains, `encoder_q.` (He et al. 2020,
+"""Other tensors in checkpoints of MoCo, beside the trained network `encoder_q.` (He et al. 2020,
 arXiv:1911.05722, algorithm 1): the momentum copy and the queue of keys."""
 
 _MAX_HEADER_BYTES = 100_000_000
-"""Of a safetensors file (the format's own limit)."""
+"""Largest header of a safetensors file (the limit of the format)."""
 
 _DAMAGE = (
     OSError,
@@ -42,30 +42,30 @@ _DAMAGE = (
     MemoryError,
     struct.error,
 )
-"""What the two readers raise at a file that is damaged or something else."""
+"""Exceptions of the two readers for a file that is damaged or of another kind."""
 
 
 def read_state_dict(path: Path) -> State:
     """The tensors of a safetensors file or of a file that `torch.save` wrote, by name.
 
-    The file's first bytes decide which it is, whatever its name. A pickle's code is not run.
-    A training checkpoint gives the state dict under `state_dict`, `model` and the like.
+    The first bytes decide the format, not the name. Code in a pickle is not run. Of a training
+    checkpoint, the state dict under a key such as `state_dict` or `model` is used.
 
     Raises:
-        WeightsError: the file cannot be read, or holds no state dict.
+        WeightsError: the file cannot be read, or has no state dict.
     """
     try:
         if kind := describe_placeholder(path):
             raise WeightsError(f"{path}: {kind}, not the weights; fetch the file itself")
         if _is_safetensors(path):
             return read_tensors(path)
-        # PyTorch refuses a path by its ending; odd pickles warn, and the error says enough.
+        # PyTorch refuses paths by their suffix, so it gets a file; its warnings repeat the error.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             content = torch.load(file, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
         raise WeightsError(
             f"{path}: not weights that can be read safely "
-            "(a .safetensors file, or a .pth state dict of tensors alone)"
+            "(use a .safetensors file, or a .pth state dict of tensors only)"
         ) from error
     while isinstance(content, Mapping):
         nested = (content.get(key) for key in _STATE_KEYS)
@@ -76,23 +76,23 @@ def read_state_dict(path: Path) -> State:
     if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
     ):
-        raise WeightsError(f"{path}: not a state dict (names and their tensors)")
+        raise WeightsError(f"{path}: not a state dict (names with tensors)")
     return dict(content)
 
 
 def without_prefix(state: State, needed: set[str], path: Path) -> State:
-    """A state dict without the prefix that wraps all its names.
+    """A state dict without the common prefix of its names.
 
     Wrappers such as DataParallel (`module.`), torch.compile (`_orig_mod.`) and contrastive
-    training (`module.encoder_q.`) put one before each name.
+    training (`module.encoder_q.`) add a prefix to each name.
 
     Args:
         state: names and tensors.
-        needed: the names that the network has without a prefix.
-        path: the file, for the message.
+        needed: the names of the network, without prefix.
+        path: the file, for messages.
 
     Raises:
-        WeightsError: the prefix wraps only a part of the file.
+        WeightsError: only some names have the prefix.
     """
     first = min(needed)
     prefixes = [
@@ -109,9 +109,9 @@ def without_prefix(state: State, needed: set[str], path: Path) -> State:
     outside = [name for name in state if not name.startswith((prefix, *ignored))]
     if others or outside:
         raise WeightsError(
-            f"{path}: holds more than one network; the wanted names are under "
-            f"{' and '.join(repr(name) for name in (prefix, *others))}: save those tensors alone, "
-            "without that prefix"
+            f"{path}: contains more than one network; the names of ResNet50 begin with "
+            f"{' and '.join(repr(name) for name in (prefix, *others))}: save only these tensors, "
+            "without the prefix"
         )
     return {
         name.removeprefix(prefix): tensor
@@ -121,7 +121,7 @@ def without_prefix(state: State, needed: set[str], path: Path) -> State:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins with the length of a JSON header, as the format wants."""
+    """Whether a file begins with the length of a JSON header, as safetensors files do."""
     with path.open("rb") as file:
         beginning = file.read(9)
     if len(beginning) < 9 or beginning[8:] != b"{":
