@@ -75,8 +75,8 @@ def test_without_a_network_the_error_is_one_sentence():
     with pytest.raises(HubError) as caught:
         hub.fetch("someone/model", ["*.json"])
     assert str(caught.value) == (
-        "someone/model: no folder here, and it cannot be had from the Hugging Face hub; give a "
-        "model's folder, or download it where there is a network"
+        "someone/model: not a folder, and it cannot be downloaded from the Hugging Face hub; give "
+        "a model folder, or download the model where there is a network"
     )
 
 
@@ -108,13 +108,13 @@ def test_the_hub_client_is_offline_without_a_network(monkeypatch, tmp_path, is_t
     ("error", "said"),
     [
         (errors.RepositoryNotFoundError("404", response=Response(404)), "no model of this name"),
-        (errors.GatedRepoError("403", response=Response(403)), "wants terms to be accepted"),
-        (errors.HfHubHTTPError("401", response=Response(401)), "refuses; log in"),
-        (errors.HfHubHTTPError("503", response=Response(503)), "cannot be had from"),
-        (errors.LocalTokenNotFoundError("no token"), "refuses; log in"),
-        (errors.HFValidationError("bad"), "no name for a model on the hub"),
+        (errors.GatedRepoError("403", response=Response(403)), "requires accepted terms"),
+        (errors.HfHubHTTPError("401", response=Response(401)), "refuses access; log in"),
+        (errors.HfHubHTTPError("503", response=Response(503)), "cannot be downloaded from"),
+        (errors.LocalTokenNotFoundError("no token"), "refuses access; log in"),
+        (errors.HFValidationError("bad"), "name of a model on the hub"),
         (OSError(28, "No space left on device"), "cannot be downloaded: no space left on device"),
-        (RuntimeError("whatever"), "cannot be had from"),
+        (RuntimeError("whatever"), "cannot be downloaded from"),
     ],
 )
 def test_every_hub_error_is_one_sentence(monkeypatch, error, said):
@@ -170,10 +170,10 @@ def test_a_folder_is_uploaded(api, tmp_path):
 
 
 def test_a_failed_upload_is_a_one_sentence_error(api, monkeypatch, tmp_path):
-    with pytest.raises(HubError, match="me: no name for a model on the hub"):
+    with pytest.raises(HubError, match="me: not a name of a model on the hub"):
         hub.upload(tmp_path, "me", message="A model")
     api.error = errors.HfHubHTTPError("403", response=Response(403))
-    with pytest.raises(HubError, match="me/model: the Hugging Face hub refuses; log in"):
+    with pytest.raises(HubError, match="me/model: the Hugging Face hub refuses access; log in"):
         hub.upload(tmp_path, "me/model", message="A model")
     monkeypatch.setattr(hub, "is_reachable", lambda: False)
     with pytest.raises(HubError, match="me/model: the Hugging Face hub cannot be reached"):
@@ -183,7 +183,7 @@ def test_a_failed_upload_is_a_one_sentence_error(api, monkeypatch, tmp_path):
 
 def test_a_private_model_is_not_uploaded_into_a_public_one(api, tmp_path):
     api.is_private = False
-    with pytest.raises(HubError, match="me/model: is there and public, so nothing is uploaded"):
+    with pytest.raises(HubError, match="me/model: exists and is public, so nothing was uploaded"):
         hub.upload(tmp_path, "me/model", private=True, message="A model")
     assert [call[0] for call in api.calls] == ["create"]
     hub.upload(tmp_path, "me/model", private=None, message="A model")
@@ -207,7 +207,7 @@ def test_a_missing_revision_is_a_one_sentence_error(monkeypatch):
         raise errors.RevisionNotFoundError("404", response=Response(404))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    with pytest.raises(HubError, match="the model has no revision v2; give a branch"):
+    with pytest.raises(HubError, match="the model has no revision v2; give one of its branches"):
         hub.fetch("someone/model", ["*.json"], "v2")
 
 

@@ -253,7 +253,7 @@ def test_only_the_configuration_of_a_model_that_cannot_caption_is_downloaded(hub
 def test_without_a_network_the_error_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: False)
-    with pytest.raises(HubError, match="someone/model: no folder here, and it cannot be had"):
+    with pytest.raises(HubError, match="someone/model: not a folder, and it cannot be downloaded"):
         tiny_vlms.load("someone/model")
 
 

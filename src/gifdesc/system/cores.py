@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores that this process may use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 def available_cores() -> int:
     """The cores that the operating system lets this process use, 1 or more.
 
-    The least of the process's CPU affinity and of the quotas of its control groups (cgroup v2,
+    The lowest of the CPU affinity of the process and the quotas of its control groups (cgroup v2,
     `cpu.max`; v1, `cpu.cfs_quota_us`), which containers set. A quota of 1.5 cores counts as 2.
     """
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
@@ -26,8 +26,8 @@ def available_cores() -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """The quotas in cores of the control groups that this process is in, and of those around."""
-    groups = {"": "/"}  # controllers -> group; of version 2 there is one, without a name
+    """The quotas, in cores, of the control groups of this process and of their parents."""
+    groups = {"": "/"}  # controllers -> group; version 2 has a single unnamed entry
     with suppress(OSError, ValueError):
         for line in _PROCESS_CGROUP.read_text(encoding="utf-8").splitlines():
             _, controllers, group = line.split(":", 2)
@@ -44,10 +44,10 @@ def _quotas() -> Iterator[float]:
 
 
 def _quota_of(folder: Path) -> float:
-    """The quota of one control group in cores, 0 where it has none.
+    """The quota of a control group in cores, 0 if it has none.
 
     Raises:
-        OSError, ValueError, ZeroDivisionError: the group has no such file, or it is odd.
+        OSError, ValueError, ZeroDivisionError: the file is missing or invalid.
     """
     version_2 = folder / "cpu.max"
     if version_2.exists():

@@ -1,4 +1,4 @@
-"""The names of devices: checked before PyTorch, which knows the devices, is imported."""
+"""Check the name of a device before PyTorch is imported."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from gifdesc.errors import UsageError
 
 
 def check_device_name(name: str) -> None:
-    """Make sure that a name has the form of a device's; the device itself may be missing.
+    """Check that a name has the form of a device name; the device need not exist.
 
     Raises:
-        UsageError: it has not.
+        UsageError: the name has another form.
     """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", name):
         raise UsageError(f"--device {name}: not a device; use auto, cpu, cuda, cuda:N or mps")

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and paths that are listed without surprises."""
+"""Write whole files or nothing, read JSON lines, and list files."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from typing import Any
 from gifdesc.errors import GifdescError
 
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
-"""How a pointer begins, which Git LFS leaves in place of a file (its specification)."""
+"""The start of a pointer, which Git LFS leaves in place of a file (its specification)."""
 
 _TEMPORARY_PREFIX = ".gifdesc-tmp-"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well.
+    """A temporary path beside `path` that replaces it when the block succeeds.
 
-    The folder is made. When the block raises, the temporary file goes and `path` is as it was.
+    The folder is created. If the block raises, the temporary file is removed and `path` is
+    unchanged.
 
     Raises:
         OSError: the folder or the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A short name of its own: the final name may already be as long as the file system allows,
-    # and no search for the final name's ending may find a half file.
+    # An unrelated short name: the final name may have the greatest length that the file system
+    # allows, and a search for its suffix must not find half a file.
     temporary_path = _new_file(path.parent)
     try:
         yield temporary_path
@@ -43,9 +44,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def describe_placeholder(path: Path) -> str | None:
-    """What a file is that came in place of the wanted one; None where nothing shows it.
+    """What a file is if it only takes the place of the wanted file, otherwise None.
 
-    A clone without Git LFS holds pointers, and a failed download an HTML page.
+    A clone without Git LFS has pointers, and a failed download an HTML page.
 
     Raises:
         OSError: the file cannot be read.
@@ -60,7 +61,7 @@ def describe_placeholder(path: Path) -> str | None:
 
 
 def _new_file(folder: Path) -> Path:
-    """An empty file with a name that no other has, readable as the process's umask says."""
+    """A new empty file with a random name; the umask decides its permissions."""
     while True:
         path = folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}"
         try:
@@ -71,7 +72,7 @@ def _new_file(folder: Path) -> Path:
 
 
 def check_replaceable(path: Path) -> None:
-    """Make sure, before long work, that a file can be written there; its folder is made.
+    """Check, before long work, that a file can be written; its folder is created.
 
     Raises:
         OSError: the folder cannot be written, or a folder has this name.
@@ -84,7 +85,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed run left under a folder that nobody else writes."""
+    """Remove the temporary files of a killed run under a folder that no other run writes to."""
     for path in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
         path.unlink(missing_ok=True)
 
@@ -96,19 +97,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write indented JSON (NaN is refused, for it is no JSON) and rename it into place."""
+    """Write indented JSON under a temporary name and rename it into place; NaN is an error."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line and rename the file into place."""
+    """Write a JSON object per line under a temporary name and rename the file into place."""
     write_text(path, "".join(json_line(row) for row in rows))
 
 
 def json_line(row: dict[str, Any]) -> str:
-    """One JSON object with its line end.
+    """A JSON object with a line end.
 
-    A path that is not valid UTF-8 (a lone surrogate in Python) is escaped, so that the line is.
+    If it contains a path that is not valid UTF-8 (a lone surrogate in Python), the line is ASCII.
     """
     line = json.dumps(row, ensure_ascii=False, allow_nan=False)
     try:
@@ -121,11 +122,11 @@ def json_line(row: dict[str, Any]) -> str:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file that programs append to.
 
-    A last line that was cut off (the writer was killed) is left out.
+    Half a last line (the writer was killed) is skipped.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a line other than the last is no JSON object.
+        ValueError: a line other than the last is not a JSON object.
     """
     lines = path.read_bytes().split(b"\n")
     rows = []
@@ -145,15 +146,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
-    """The files under a folder whose names end in a suffix: paths under it, sorted by their parts.
+    """The files under a folder whose names end in a suffix: relative paths, sorted by their parts.
 
-    Links to files count, links to folders are not followed; a folder below that may not be read
-    is left out.
+    Links to files are included, links to folders are not followed; folders without permission are
+    skipped.
 
     Args:
-        folder: to look in.
-        suffixes: in small letters; the case of a name's own does not count. A name that is
-            nothing but a suffix has none.
+        folder: the folder to search.
+        suffixes: in lower case; the case of names is ignored. A name that consists of a suffix
+            only does not count.
     """
     found: list[str] = []
     below = [(str(folder), "")]
@@ -168,7 +169,7 @@ def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
                         found.append(prefix + entry.name)
         except PermissionError:
             continue
-    return sorted(found, key=lambda one: one.split("/"))
+    return sorted(found, key=lambda path: path.split("/"))
 
 
 def sha256_of(path: Path) -> str:

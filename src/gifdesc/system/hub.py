@@ -1,4 +1,4 @@
-"""The Hugging Face hub: files fetched from it, without minutes of retries where there is none."""
+"""Download from and upload to the Hugging Face hub, without minutes of retries when offline."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name has the hub's form, `user/model`; says nothing of whether it is there."""
+    """Whether a name has the form of a hub name, `user/model`; the model need not exist."""
     return re.fullmatch(_HUB_NAME, name) is not None
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit that a folder of the hub's cache holds; None for any other folder.
+    """The commit of a folder in the hub's cache; None for other folders.
 
-    The cache keeps each commit in `snapshots/<its SHA-1>`.
+    The cache keeps each commit in `snapshots/<SHA-1 of the commit>`.
     """
     is_snapshot = folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name)
     return folder.name if is_snapshot else None
 
 
 def fetch(name: str, patterns: Sequence[str], revision: str | None = None) -> Path:
-    """The local folder with a model's files, downloaded if need be and kept in the hub's cache.
+    """The local folder with the files of a model, downloaded into the hub's cache if needed.
 
     Args:
         name: `user/model`.
-        patterns: the files wanted, such as `*.json`; one that matches nothing is no error.
-        revision: a branch, a tag or a commit; None for the model's main branch.
+        patterns: the files to download, such as `*.json`; a pattern may match nothing.
+        revision: branch, tag or commit; None for the main branch.
 
     Raises:
-        HubError: the hub does not give them, and the cache does not hold them.
+        HubError: the files cannot be downloaded and are not in the cache.
     """
     from huggingface_hub import snapshot_download
 
@@ -56,14 +56,14 @@ def fetch(name: str, patterns: Sequence[str], revision: str | None = None) -> Pa
             folder = snapshot_download(
                 name, allow_patterns=list(patterns), local_files_only=is_local, **chosen
             )
-    except Exception as error:  # the hub's own, and those of whichever HTTP client it uses
+    except Exception as error:  # errors of the hub's client and of its HTTP library
         raise HubError(f"{name}: {_reason(error, revision)}") from error
     return Path(folder)
 
 
 @contextmanager
 def _announced(name: str) -> Iterator[None]:
-    """Announce a model's download, once however many times files are asked for."""
+    """Announce the download of a model, only the first time."""
     text = f"fetching {name} from the Hugging Face hub"
     with wait_for("" if name in _fetched else text, has_own_bars=True):
         _fetched.add(name)
@@ -71,36 +71,36 @@ def _announced(name: str) -> Iterator[None]:
 
 
 def upload(folder: Path, name: str, *, private: bool | None = None, message: str) -> str:
-    """Put a folder's files on the hub as a model, which is made if it is not there.
+    """Upload the files of a folder to the hub as a model, which is created if it does not exist.
 
     Args:
-        folder: all files in it go up.
+        folder: all its files are uploaded.
         name: `user/model`.
-        private: whether only its owner sees a new model; None for the account's default. A model
-            that is there stays as visible as it is.
+        private: whether only the owner sees a new model; None for the account's default. The
+            visibility of an existing model does not change.
         message: of the commit.
 
     Returns:
-        The model's address.
+        The URL of the model.
 
     Raises:
-        HubError: the hub cannot be reached or refuses, or the model is there and public although
-            `private` is true; nothing goes up then.
+        HubError: the hub cannot be reached or refuses the upload, or the model exists and is
+            public although `private` is true; then nothing is uploaded.
     """
     from huggingface_hub import HfApi
 
     if not is_hub_name(name):
-        raise HubError(f"{name}: no name for a model on the hub; it has the form user/model")
+        raise HubError(f"{name}: not a name of a model on the hub; use the form user/model")
     if not is_reachable():
-        raise HubError(f"{name}: the Hugging Face hub cannot be reached from here")
+        raise HubError(f"{name}: the Hugging Face hub cannot be reached; check the network")
     api = HfApi()
     try:
         address = api.create_repo(name, private=private, exist_ok=True)
-        # `private` does not change a model that is there.
+        # `private` does not change an existing model.
         if private and not api.repo_info(name).private:
             raise HubError(
-                f"{name}: is there and public, so nothing is uploaded; make it private in its "
-                "settings on the hub, choose another name, or leave private=True out"
+                f"{name}: exists and is public, so nothing was uploaded; make it private in its "
+                "settings on the hub, choose another name, or leave out private=True"
             )
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=message)
     except HubError:
@@ -111,9 +111,9 @@ def upload(folder: Path, name: str, *, private: bool | None = None, message: str
 
 
 def is_reachable() -> bool:
-    """Whether the hub, or the proxy on the way to it, takes a connection.
+    """Whether the hub, or the proxy to it, accepts a connection.
 
-    The hub's client retries for minutes where there is no network at all: this asks once.
+    Without a network, the hub's client would retry for minutes; this tries once.
     """
     from huggingface_hub import constants
 
@@ -126,33 +126,35 @@ def is_reachable() -> bool:
     try:
         port = address.port or _DEFAULT_PORTS.get(address.scheme, 443)
         socket.create_connection((address.hostname or "", port), _CONNECT_SECONDS).close()
-    except (OSError, ValueError):  # ValueError: a port that is no number, a name that is none
+    except (OSError, ValueError):  # ValueError: an invalid port or host name
         return False
     return True
 
 
 def _reason(error: Exception, revision: str | None = None) -> str:
-    """Why the hub gave nothing, and what to do, as the rest of a sentence."""
+    """Why the hub failed, and what to do, as the rest of a sentence."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return "its owner wants terms to be accepted first: do so on its page, then `hf auth login`"
+        return (
+            "the owner requires accepted terms: accept them on its page, then run `hf auth login`"
+        )
     if revision is not None and isinstance(error, errors.RevisionNotFoundError):
-        return f"the model has no revision {revision}; give a branch, a tag or a commit of it"
+        return f"the model has no revision {revision}; give one of its branches, tags or commits"
     if isinstance(error, (errors.RepositoryNotFoundError, errors.RevisionNotFoundError)):
         return (
             "the Hugging Face hub has no model of this name, or it is private; check the spelling, "
             "or log in with `hf auth login`"
         )
     if isinstance(error, errors.HFValidationError):
-        return "no folder here, and no name for a model on the hub (user/model)"
+        return "neither a folder nor a name of a model on the hub (user/model)"
     if isinstance(error, errors.LocalTokenNotFoundError) or _status(error) in (401, 403):
-        return "the Hugging Face hub refuses; log in with `hf auth login`, as somebody who may"
+        return "the Hugging Face hub refuses access; log in with `hf auth login` as an allowed user"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"cannot be downloaded: {error.strerror.lower()}"
     return (
-        "no folder here, and it cannot be had from the Hugging Face hub; give a model's folder, or "
-        f"download it where there is a network{_cache_hint()}"
+        "not a folder, and it cannot be downloaded from the Hugging Face hub; give a model folder, "
+        f"or download the model where there is a network{_cache_hint()}"
     )
 
 

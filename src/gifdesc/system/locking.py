@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""Lock a folder, so that only one run at a time writes to it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from gifdesc.errors import GifdescError
 LOCK_NAME = ".lock"
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-"""What a file system without locks answers, as some that lie on a network."""
+"""Errors of file systems without locks, such as some network file systems."""
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def locked(folder: Path, refusal: GifdescError) -> Iterator[None]:
-    """Keep other runs out; a killed run's lock is released by the operating system.
+    """Keep other runs out; the operating system releases the lock of a killed run.
 
-    Where the file system has no locks this is said, and nobody is kept out.
+    If the file system has no locks, a warning is logged, and other runs are not kept out.
 
     Args:
-        folder: where the run writes; it is made.
-        refusal: raised where another run is writing there.
+        folder: the folder of the run; it is created.
+        refusal: the exception to raise if another run is writing to the folder.
 
     Raises:
         OSError: the folder cannot be written.
@@ -42,7 +42,9 @@ def locked(folder: Path, refusal: GifdescError) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        log.warning("%s: its file system has no locks; keep other runs out yourself", folder)
+        log.warning(
+            "%s: its file system has no locks; start no other run that writes to it", folder
+        )
     try:
         yield
     finally:

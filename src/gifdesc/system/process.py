@@ -1,4 +1,4 @@
-"""Signals that ask a process to stop, and standard output, where its results go."""
+"""Signals that stop a process, and its standard output."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from gifdesc.system.files import reason
 def write_standard_output(data: str | bytes, *, is_styled: bool = False) -> None:
     """Write to standard output and flush it.
 
-    On a terminal, control codes within lines are escaped: names and captions are not ours.
+    On a terminal, control codes in lines are escaped, because names and captions may contain any.
 
     Args:
-        data: text, or bytes as they are. In text, what stands for bytes that are not UTF-8 (a
-            path's) comes out as those bytes, and what the encoding lacks as `?`.
-        is_styled: it holds the control codes of a table's colours, and is safe otherwise.
+        data: text, or bytes that are written unchanged. In text, surrogates for bytes that are not
+            UTF-8 (from a path) are written as those bytes, and characters that the encoding lacks
+            as `?`.
+        is_styled: the text has control codes for colours, and no others.
 
     Raises:
-        BrokenPipeError: nobody reads any more.
-        GifdescError: it is closed, or cannot be written, as on a full disk.
+        BrokenPipeError: the reader has closed the pipe.
+        GifdescError: stdout is closed, or cannot be written, as on a full disk.
     """
-    if sys.stdout is None:  # as Python has it after `>&-`
+    if sys.stdout is None:  # as after `>&-` in a shell
         raise GifdescError("standard output: closed, so the result cannot be written")
     try:
         if sys.stdout.isatty() and not is_styled:
@@ -51,13 +52,13 @@ _DIRECTION_OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 
 def escape_controls(text: str, keep: str = "") -> str:
-    """Text with its control codes, and bytes that are not UTF-8, escaped as in Python.
+    """Text with control codes, and bytes that are not UTF-8, escaped as in Python.
 
-    What scripts need stays: joiners (Hindi, emoji) and direction marks (Arabic, Hebrew).
+    Joiners (Hindi, emoji) and direction marks (Arabic, Hebrew) are kept.
 
     Args:
-        text: anything.
-        keep: control codes that stay, such as line ends.
+        text: any text.
+        keep: control codes to keep, such as line ends.
     """
     return "".join(
         character
@@ -79,13 +80,15 @@ def _escape(character: str) -> str:
 
 
 def _for_terminal(text: str) -> str:
-    """What a terminal may get; NUL, which ends names for `xargs -0`, becomes a line end."""
+    """Text that is safe for a terminal; NUL, which ends paths with `-0`, becomes a line end."""
     return escape_controls(text.replace("\0", "\n"), keep="\n\t")
 
 
 def drop_standard_output() -> None:
-    """Send what is left over nowhere: Python would try it once more when it exits."""
-    with suppress(OSError, ValueError, AttributeError):  # closed, or no file of the system's
+    """Discard further output: Python would try to write the rest once more when it exits."""
+    with suppress(
+        OSError, ValueError, AttributeError
+    ):  # closed, or not a file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -98,20 +101,20 @@ def _encoded(text: str) -> bytes:
 
 
 def ignore_interrupts() -> None:
-    """Let no further Ctrl-C disturb a process that is about to end.
+    """Ignore Ctrl-C in a process that is about to end.
 
-    While Python shuts down, one would spill the traceback of whatever it hit. Outside the main
-    thread, where Python takes no signals, there is nothing to do.
+    While Python shuts down, Ctrl-C would print a traceback. Outside the main thread, where Python
+    handles no signals, this does nothing.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop and has saved what it had.
+    """A run was stopped by a signal and has saved its state.
 
     Attributes:
-        signal_number: the signal that asked, such as SIGTERM's.
+        signal_number: of the signal, such as SIGTERM.
     """
 
     def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
@@ -120,10 +123,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Remembers the signal that asked to stop.
+    """Records a signal that stops the run.
 
     Attributes:
-        signal_number: None as long as nobody asked.
+        signal_number: None until a signal comes.
     """
 
     def __init__(self) -> None:
@@ -133,7 +136,7 @@ class StopRequest:
         return self.signal_number is not None
 
     def receive(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Remember a signal; the second one interrupts at once."""
+        """Record a signal; a second signal interrupts at once."""
         if self:
             raise KeyboardInterrupt
         self.signal_number = signal_number
@@ -141,9 +144,9 @@ class StopRequest:
 
 @contextmanager
 def holding_signals() -> Iterator[StopRequest]:
-    """Within, SIGINT and SIGTERM only raise a flag; a second one interrupts at once.
+    """Record SIGINT and SIGTERM inside the block; a second signal interrupts at once.
 
-    Outside the main thread, where Python takes no signals, the flag just stays down.
+    Outside the main thread, where Python handles no signals, nothing is recorded.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

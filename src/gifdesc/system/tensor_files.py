@@ -1,4 +1,4 @@
-"""Tensors in safetensors files: written whole or not at all, read into memory of their own."""
+"""Write and read safetensors files: whole files or nothing, tensors in their own memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gifdesc.system.files import replacing
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors under a temporary name and rename the file into place; its folder is made.
+    """Write tensors under a temporary name and rename the file into place; its folder is created.
 
     Args:
-        path: where they go.
+        path: the file to write.
         tensors: by name, on any device.
-        metadata: what the file says of itself. One entry, no more: several come out in any order,
-            and equal tensors would not give equal bytes.
+        metadata: the metadata of the file, at most one entry: several are written in any order,
+            so equal tensors would not give equal bytes.
 
     Raises:
         OSError: the file cannot be written.
@@ -28,14 +28,14 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     with replacing(path) as temporary_path:
         try:
             save_file(whole, temporary_path, dict(metadata))
-        except SafetensorError as error:  # it reports a full disk in its own manner
+        except SafetensorError as error:  # safetensors reports a full disk by its own error
             raise OSError(f"{path}: {error}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file by name, on the CPU, in memory of PyTorch's own.
+    """The tensors of a safetensors file by name, on the CPU, copied into memory of PyTorch.
 
-    safetensors gives views of the mapped file, which keep it mapped as long as a tensor lives; on
+    safetensors returns views of the mapped file, which stays mapped while a tensor exists; on
     Windows a mapped file can be neither replaced nor removed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Work done ahead in threads, handed on in order."""
+"""Work ahead in threads; results keep the order of the items."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _STALL_SECONDS = 0.1
-"""A source that gives nothing for this long does not hold back what came before."""
+"""After a source is silent for this long, earlier results are yielded without waiting for it."""
 
 _END_SECONDS = 0.5
 """A thread that is not waiting for its source ends within this time."""
@@ -23,13 +23,13 @@ _END_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class _End:
-    """The items are all done, or something went wrong."""
+    """The end of the items, or an error."""
 
     error: BaseException | None = None
 
 
 class _Reader(Generic[Item, Result]):
-    """The thread that takes items and works on them."""
+    """A thread that fetches items and works on them."""
 
     def __init__(
         self, items: Iterable[Item], work: Callable[[Item], Result], num_ahead: int
@@ -40,17 +40,17 @@ class _Reader(Generic[Item, Result]):
         self._work = work
         self._stopped = threading.Event()
         self._working = threading.Lock()
-        # A daemon: a source that never ends, such as an open pipe, must not keep the process. But
-        # a process that ends while a library's own code runs in a daemon thread is aborted, and so
-        # may be one that ends while the thread does, for what libraries keep for each thread.
+        # A daemon thread, because a source that never ends, such as an open pipe, must not keep the
+        # process alive. But a process that ends while library code runs in a daemon thread is
+        # aborted, also while the thread ends and libraries free their thread-local data.
         self._thread = threading.Thread(target=self._run, name="gifdesc-read-ahead", daemon=True)
         atexit.register(self.stop)
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no further item; returns when the one in work is done and the thread has ended.
+        """Fetch no further item; returns when the current item is done and the thread has ended.
 
-        A thread that waits for its source cannot be ended; it is left to wait.
+        A thread that waits for its source cannot be ended, and keeps waiting.
         """
         self._stopped.set()
         with self._working:
@@ -71,7 +71,7 @@ class _Reader(Generic[Item, Result]):
                         break
                     result = self._work(item)
                 self._put(result)
-        except BaseException as error:  # noqa: BLE001 - raised again where the results are taken
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer
             self._put(_End(error))
         else:
             self._put(_End())
@@ -92,17 +92,17 @@ def grouped_ahead(
     *,
     num_ahead: int,
 ) -> Iterator[list[Result]]:
-    """Do some work on each item in a thread, ahead of whoever takes the results.
+    """Work on each item in a thread, ahead of the consumer of the results.
 
     Args:
-        items: what to work on; taken, in the thread, as there is room.
-        work: done in the thread; what it raises is raised when its turn comes.
+        items: the items; the thread fetches them while there is room.
+        work: the function of an item; its exceptions are raised in order.
         sizes: the most results in each group, without end. A group is smaller at the end, and
-            where the next item keeps everybody waiting.
-        num_ahead: finished results that may wait.
+            while the next item is not available.
+        num_ahead: the most finished results that wait.
 
     Yields:
-        The results in the items' order.
+        The results in the order of the items.
     """
     reader = _Reader(items, work, num_ahead)
     try:
@@ -133,15 +133,15 @@ def grouped_ahead(
 def mapped_ahead(
     work: Callable[[Item], Result], items: Iterable[Item], *, num_threads: int
 ) -> Iterator[Result]:
-    """Do some work on each item in threads; at most twice as many results as threads wait.
+    """Work on each item in threads; at most twice as many results as threads wait.
 
     Args:
-        work: done in a thread; what it raises is raised when its turn comes.
-        items: what to work on; taken where the results are taken.
-        num_threads: items worked on at once.
+        work: the function of an item; its exceptions are raised in order.
+        items: the items; fetched by the consumer.
+        num_threads: items in work at once.
 
     Yields:
-        The results in the items' order.
+        The results in the order of the items.
     """
     executor = ThreadPoolExecutor(num_threads, thread_name_prefix="gifdesc-ahead")
     waiting: deque[Future[Result]] = deque()

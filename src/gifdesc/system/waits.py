@@ -1,6 +1,6 @@
-"""Steps that take seconds, announced to whoever shows them.
+"""Announce steps that take seconds to a display.
 
-Nobody does unless a program asks: the core never prints. The command line installs a display.
+The core never prints; a program such as the command line installs a display.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 Advance = Callable[[int, int | None], None]
-"""Takes what is done, and the total where it is known, in the wait's unit."""
+"""A function of the amount that is done, and the total if it is known, in the wait's unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +18,10 @@ class Wait:
     """A step that takes seconds.
 
     Attributes:
-        text: what is done, such as `loading user/model`; empty where nothing need be shown.
-        unit: of what is counted, such as `MB`; empty where nothing is.
-        is_long: it takes over a second wherever it runs, so a log gets a line as well.
-        has_own_bars: a library shows bars of its own meanwhile, such as the hub's for downloads.
+        text: the step, such as `loading user/model`; empty to show nothing.
+        unit: of the progress, such as `MB`; empty without progress.
+        is_long: the step takes over a second everywhere, so a log gets a line as well.
+        has_own_bars: a library shows its own progress bars, such as the hub for downloads.
     """
 
     text: str
@@ -42,7 +42,7 @@ _displays: list[Display] = [_show_nothing]
 
 @contextmanager
 def showing_waits(display: Display) -> Iterator[None]:
-    """Within, waits are shown by a display, in all threads."""
+    """Show waits by a display inside the block, in all threads."""
     _displays.append(display)
     try:
         yield
@@ -53,7 +53,7 @@ def showing_waits(display: Display) -> Iterator[None]:
 def wait_for(
     text: str, *, unit: str = "", is_long: bool = False, has_own_bars: bool = False
 ) -> AbstractContextManager[Advance]:
-    """Announce a step for as long as the block runs.
+    """Announce a step while the block runs.
 
     Args:
         text: as `Wait.text`.
@@ -62,7 +62,7 @@ def wait_for(
         has_own_bars: as `Wait.has_own_bars`.
 
     Returns:
-        A block that gives what counts the progress.
+        A context manager whose value is the function that reports progress.
     """
     wait = Wait(text=text, unit=unit, is_long=is_long, has_own_bars=has_own_bars)
     return _displays[-1](wait)
