@@ -25,8 +25,8 @@ def test_gifs_and_descriptions_that_miss_each_other(tmp_path):
     assert found(gifs, texts) == {
         "missing_description": [("gifs/cats/run.gif", "no description of cats/run")],
         "orphan_description": [
-            ("texts/cats/sit.txt", "cats/sit: there is no such GIF"),
-            ("texts/t.tsv", "ghost: there is no such GIF"),
+            ("texts/cats/sit.txt", "cats/sit: there is no GIF of this name"),
+            ("texts/t.tsv", "ghost: there is no GIF of this name"),
         ],
     }
 

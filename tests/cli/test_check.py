@@ -54,7 +54,7 @@ def test_findings_are_listed_kind_by_kind_with_exit_code_1():
         "gifs/cut [x].gif    truncated            it ends inside image 6; 5 frames can be used",
         "gifs/one frame.gif  still                one frame",
         "gifs/text.gif       missing_description  no description of text",
-        "texts/ghost.txt     orphan_description   ghost: there is no such GIF",
+        "texts/ghost.txt     orphan_description   ghost: there is no GIF of this name",
     ]
     assert result.stderr == (
         "4 GIFs checked: 1 unreadable, 1 truncated, 1 still, 1 missing_description, "

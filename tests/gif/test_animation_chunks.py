@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from gifdesc.gif.foreign_delays import end_behind_whole_chunk, frame_delays_ms
+from gifdesc.gif.foreign_delays import frame_delays_ms, trim_to_whole_chunks
 
 DELAYS_MS = [20, 110, 3000, 40, 40, 250]
 
@@ -71,12 +71,12 @@ def test_a_wrong_frame_count_costs_no_extra_work():
 
 def test_a_truncated_webp_ends_after_its_last_whole_chunk():
     data = animation_bytes("WEBP")
-    assert end_behind_whole_chunk(data) is data
+    assert trim_to_whole_chunks(data) is data
     for size in range(12, len(data)):
-        cut = end_behind_whole_chunk(data[:size])
+        cut = trim_to_whole_chunks(data[:size])
         assert len(cut) == 8 + int.from_bytes(cut[4:8], "little") <= size
         assert data.startswith(cut[8:], 8)
-        assert end_behind_whole_chunk(cut) is cut
+        assert trim_to_whole_chunks(cut) is cut
 
 
 def test_endlessly_nested_boxes_are_not_followed():

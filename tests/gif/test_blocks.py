@@ -29,7 +29,7 @@ def test_a_graphic_control_counts_for_one_image_and_the_last_one_wins():
 def test_an_unknown_block_ends_the_file():
     gif = read_gif(TWO + b"\x77" + image(["22", "22"]) + TRAILER)
     assert gif.num_frames == 2
-    assert gif.truncated == "behind image 2 it holds no GIF block"
+    assert gif.truncated == "the data after image 2 is no GIF block"
 
 
 def test_a_damaged_graphic_control_ends_the_file_unless_nothing_came_before():
@@ -37,7 +37,7 @@ def test_a_damaged_graphic_control_ends_the_file_unless_nothing_came_before():
     assert read_gif(header(1, 1) + damaged + image(["0"]) + TRAILER).truncated is None
     gif = read_gif(header(1, 1) + image(["0"]) + damaged + image(["0"]) + TRAILER)
     assert gif.num_frames == 1
-    assert gif.truncated == "it holds a damaged graphic control block"
+    assert gif.truncated == "it has a damaged graphic control block"
 
 
 @pytest.mark.parametrize("num_bytes", [6, 9, 13, 20, 25, 30])
@@ -61,7 +61,7 @@ def test_of_very_many_frames_the_first_are_used():
     assert (info.num_frames, info.truncated) == (MAX_FRAMES, None)
     gif = read_gif(data + image(["1"]) + TRAILER, lambda durations_ms: [len(durations_ms) - 1])
     assert gif.indices == (MAX_FRAMES - 1,)
-    assert gif.truncated == f"it holds more than {MAX_FRAMES} images"
+    assert gif.truncated == f"it has more than {MAX_FRAMES} images"
     assert colours(gif.frames[0]) == [[R]]
 
 

@@ -84,7 +84,7 @@ def test_an_image_without_pixels_is_a_frame():
 
 
 def test_a_first_image_without_any_pixel_is_an_error():
-    with pytest.raises(GifError, match="holds no pixels"):
+    with pytest.raises(GifError, match="has no pixels"):
         read_gif(TWO[: len(header(2, 2) + control()) + 11])
 
 

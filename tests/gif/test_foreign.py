@@ -73,7 +73,7 @@ def test_of_an_animation_with_very_many_frames_the_first_are_used(monkeypatch):
     stream = io.BytesIO()
     frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:], duration=50)
     gif = read_gif(stream.getvalue())
-    assert (gif.num_frames, gif.truncated) == (2, "it holds more than 2 images")
+    assert (gif.num_frames, gif.truncated) == (2, "it has more than 2 images")
 
 
 def test_a_damaged_picture_is_an_error(tmp_path):
@@ -134,7 +134,7 @@ def test_of_an_animation_with_very_many_pixels_the_first_frames_are_used(form, d
         animation_bytes(form, [R, G, B, K, R]), lambda durations_ms: [len(durations_ms) - 1]
     )
     assert (gif.num_frames, gif.indices, len(drawn)) == (3, (2,), 1)
-    assert gif.truncated == "it holds more than 0 megapixels in all"
+    assert gif.truncated == "it has more than 0 megapixels in all"
 
 
 def test_a_single_picture_of_many_pixels_is_used(monkeypatch):

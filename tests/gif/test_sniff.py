@@ -26,7 +26,7 @@ from gifdesc.gif.reader import read_gif
         (b"\xff\x0a\xfa\x1f", "a JPEG XL picture"),
         (b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl ", "a JPEG XL picture"),
         (b"RIFF\x24\0\0\0AVI LIST", "an AVI video"),
-        (b"\0\x05\x16\x07\0\2\0\0Mac OS X", "an AppleDouble file, which holds no picture"),
+        (b"\0\x05\x16\x07\0\2\0\0Mac OS X", "an AppleDouble file, which has no picture"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:",
             "a Git LFS pointer; fetch the file itself",
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path, data, what):
 
 
 def test_unknown_bytes():
-    with pytest.raises(GifError, match="not a GIF, nor any picture"):
+    with pytest.raises(GifError, match="neither a GIF nor another known format"):
         read_gif(b"\x91\x02\xf3\x99" * 9)
 
 

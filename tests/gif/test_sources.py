@@ -89,8 +89,8 @@ FRAMES = np.zeros((2, 4, 5, 3), np.uint8)
         (FRAMES[..., :2], ValueError, r"\(2, 4, 5, 2\)"),
         ((FRAMES, [100]), ValueError, "2 frames need as many durations"),
         ((FRAMES, [100, 0]), ValueError, "above 0 milliseconds"),
-        (FRAMES[:0], GifError, "these frames: none"),
-        (FRAMES[:, :0], GifError, "without a pixel"),
+        (FRAMES[:0], GifError, "these frames: there are none"),
+        (FRAMES[:, :0], GifError, "or they have no pixels"),
         ([FRAMES], TypeError, "a GIF is a path, bytes, or uint8 frames"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is wrong, or odd, about descriptions, and which of them belong to no GIF."""
+"""Find problems of descriptions, and descriptions without a GIF."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
 @dataclass(frozen=True, slots=True)
 class _Caption:
-    """One description: where it stands, whose it is, and its text."""
+    """A description: its file, the key of its GIF, and its text."""
 
     path: Path
     key: str
@@ -42,10 +42,10 @@ class _Caption:
 
 
 class DescriptionInspector:
-    """The descriptions that a run would use, and the GIFs that there are."""
+    """Checks the descriptions that a training run would use against the GIFs."""
 
     def __init__(self, path: Path) -> None:
-        """Read a folder of description files, or one file, as `read_descriptions` does.
+        """Read a folder of description files, or a file, as `read_descriptions` does.
 
         Raises:
             UsageError: there is no such file or folder.
@@ -61,18 +61,18 @@ class DescriptionInspector:
             self._read(file_path, name, is_alone=path.is_file())
 
     def add_gif(self, gif: GifInput, *, is_readable: bool) -> None:
-        """Remember a GIF that there is; only one that can be read will be trained on."""
+        """Add a GIF; training uses it only if it is readable."""
         (self._gifs if is_readable else self._broken_gifs).append(gif)
 
     def findings(self) -> Iterator[Finding]:
-        """What is found about the descriptions and those that lack, once every GIF was added."""
-        captions = [one for one in self._captions if one.key in self._known.captions]
-        # Whose a name is is decided among those that training will see.
+        """The findings about descriptions, and missing descriptions, after every GIF was added."""
+        captions = [caption for caption in self._captions if caption.key in self._known.captions]
+        # Names are matched to the readable GIFs, as in training.
         matches = self._match(self._gifs)
-        could_mean = matches.ambiguous
+        ambiguous = matches.ambiguous
         keys = dict(zip(self._gifs, matches.found, strict=True))
         keys |= zip(self._broken_gifs, self._match(self._broken_gifs).found, strict=True)
-        doubtful = {gif: name for name, gifs in could_mean.items() for gif in gifs}
+        doubtful = {gif: name for name, gifs in ambiguous.items() for gif in gifs}
         yield from (
             _missing(gif, doubtful.get(gif_key(gif.source)))
             for gif, key in keys.items()
@@ -85,25 +85,25 @@ class DescriptionInspector:
         orphans = {(caption.path, caption.key): caption for caption in captions}
         for caption in orphans.values():
             if caption.key not in used_keys:
-                yield caption.finding("orphan_description", _why_orphan(caption.key, could_mean))
+                yield caption.finding("orphan_description", _why_orphan(caption.key, ambiguous))
 
     def _match(self, gifs: list[GifInput]) -> Matches:
         return self._known.match([gif_key(gif.source) for gif in gifs])
 
     def _read(self, path: Path, name: str, *, is_alone: bool) -> None:
-        """Keep a file's captions, and what is found about its lines."""
+        """Add the captions of a file, and the findings about its lines."""
         try:
             lines = read_description_file(path, name, is_alone=is_alone)
         except DescriptionError as error:
-            self._find(path, "bad_description", str(error).removeprefix(f"{path}: "))
+            self._add_finding(path, "bad_description", str(error).removeprefix(f"{path}: "))
             return
         if not lines:
-            self._find(path, "empty_description", "no text in this file")
+            self._add_finding(path, "empty_description", "no text in this file")
         for line in lines:
             if problem := add_line(self._known, line):
                 kind: DescriptionKind
                 kind = "empty_description" if line.is_empty else "bad_description"
-                self._find(path, kind, f"line {line.number}: {problem}")
+                self._add_finding(path, kind, f"line {line.number}: {problem}")
             else:
                 self._keep(path, line)
 
@@ -112,9 +112,9 @@ class DescriptionInspector:
         texts = [" ".join(text.split()) for text in line.captions]
         self._captions += [_Caption(path, key, text) for text in texts if text]
         if "" in texts:
-            self._find(path, "empty_description", f"line {line.number}: no text for {key}")
+            self._add_finding(path, "empty_description", f"line {line.number}: no text for {key}")
 
-    def _find(self, path: Path, kind: DescriptionKind, detail: str) -> None:
+    def _add_finding(self, path: Path, kind: DescriptionKind, detail: str) -> None:
         self._findings.append(Finding(path=path, kind=kind, detail=detail))
 
 
@@ -125,12 +125,12 @@ def _missing(gif: GifInput, doubtful_name: str | None) -> Finding:
     return Finding(path=gif.path, kind="missing_description", detail=detail)
 
 
-def _why_orphan(name: str, could_mean: Mapping[str, Sequence[str]]) -> str:
-    gifs = could_mean.get(name, ())
+def _why_orphan(name: str, ambiguous: Mapping[str, Sequence[str]]) -> str:
+    gifs = ambiguous.get(name, ())
     if not gifs:
-        return "there is no such GIF"
+        return "there is no GIF of this name"
     if len(gifs) == 1:
-        return f"{gifs[0]} could be meant by several names"
+        return f"several names could mean {gifs[0]}"
     return f"could mean {' or '.join(gifs)}"
 
 
@@ -143,9 +143,9 @@ def _short(captions: list[_Caption]) -> Iterator[Finding]:
 
 
 def _duplicates(captions: list[_Caption]) -> Iterator[Finding]:
-    """Each text that a GIF has more than once, and each that an earlier GIF has as well.
+    """Texts that a GIF has more than once, and texts that an earlier GIF has as well.
 
-    Case and the full stop at the end make no difference.
+    Case and a full stop at the end are ignored.
     """
     times: Counter[tuple[str, str]] = Counter()
     first_keys: dict[str, str] = {}

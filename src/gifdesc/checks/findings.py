@@ -1,4 +1,4 @@
-"""What `gifdesc check` looks for: a closed set of kinds, and a finding of one of them."""
+"""The kinds of problems that `gifdesc check` finds."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ GIF_KINDS: tuple[GifKind, ...] = get_args(GifKind)
 DESCRIPTION_KINDS: tuple[DescriptionKind, ...] = get_args(DescriptionKind)
 
 # Of 21 GIFs as people post them (the project's decoding test data) the largest has 0.18
-# megapixels, 57 frames and 1.8 MB: what is ten times that or more is seldom meant.
+# megapixels, 57 frames and 1.8 MB: files of ten times that size are seldom intended.
 HUGE_CANVAS_PIXELS = 4_000_000
-"""A larger canvas is `huge`; above `gif.limits.MAX_CANVAS_PIXELS` it is refused as well."""
+"""A larger canvas is `huge`; above `gif.limits.MAX_CANVAS_PIXELS` it is an error as well."""
 HUGE_NUM_FRAMES = 1_000
-"""More frames are `huge`."""
+"""A file with more frames is `huge`."""
 HUGE_FILE_BYTES = 20_000_000
-"""A larger file is `huge`; above `gif.limits.MAX_FILE_BYTES` it is refused as well."""
+"""A larger file is `huge`; above `gif.limits.MAX_FILE_BYTES` it is an error as well."""
 MIN_WORDS = 3
-"""A description of fewer words is `short_description`: "a cat" says who, not what happens."""
+"""A description of fewer words is `short_description`: "a cat" does not describe an action."""
 
 KINDS: dict[Kind, str] = {
-    "unreadable": "gives no frame: empty, damaged, too large, a web page",
-    "not_gif": "a PNG, JPEG, WebP, AVIF or BMP: read as what it is",
-    "truncated": "only a beginning can be used",
+    "unreadable": "no usable frame: empty, damaged, too large, a web page",
+    "not_gif": "a PNG, JPEG, WebP, AVIF or BMP, read in its own format",
+    "truncated": "cut off or damaged: only the beginning is usable",
     "still": "one frame",
-    "dead": "several frames, all equal",
+    "dead": "several frames, but all equal",
     "huge": f"over {HUGE_CANVAS_PIXELS // 10**6} megapixels, {HUGE_NUM_FRAMES} frames "
     f"or {HUGE_FILE_BYTES // 10**6} MB",
     "duplicate": "the same bytes as an earlier file",
@@ -45,19 +45,19 @@ KINDS: dict[Kind, str] = {
     "bad_description": "not UTF-8, or a damaged TSV or JSON line",
     "empty_description": "a file or line without text",
     "short_description": f"fewer than {MIN_WORDS} words",
-    "duplicate_description": "one text twice for a GIF, or for several GIFs",
+    "duplicate_description": "the same text twice for a GIF, or for two GIFs",
 }
-"""Every kind and its line of help, in the order in which they are shown."""
+"""Every kind with its explanation, in the order of the output."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """Something about one file that its owner should know before a long run.
+    """A problem of a file.
 
     Attributes:
         path: the GIF, or the description file.
-        kind: what was found.
-        detail: the particulars, without the path.
+        kind: the kind of problem.
+        detail: the details, without the path.
     """
 
     path: Path | str

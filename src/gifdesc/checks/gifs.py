@@ -1,4 +1,4 @@
-"""What is wrong, or odd, about GIFs, found with as little decoding as possible."""
+"""Find problems of GIFs with as little decoding as possible."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ from gifdesc.gif.reader import GifInfo, count_equal_frames, load_bytes, scan_gif
 from gifdesc.system.wording import counted
 
 _TOO_LARGE = "too large"
-"""How `GifError` begins, behind the path, where a limit of `gif_limits` refuses a file."""
+"""The start of a `GifError`, after the path, for files beyond a limit of `gif.limits`."""
 
 
 class GifInspector:
-    """Looks at one GIF after the other, and remembers the SHA-256 of each."""
+    """Checks GIFs one after the other, and remembers the SHA-256 of each."""
 
     def __init__(self) -> None:
-        """Begin with no file seen."""
+        """Start without known files."""
         self._first_paths: dict[bytes, Path] = {}
 
     def inspect(self, path: Path) -> list[Finding]:
-        """What is found about one file, which is read once.
+        """The findings about a file, which is read once.
 
-        Frames are decoded one by one, up to the first that differs from the first frame; two
-        of them are in memory at a time. `still`, `dead` and the number of frames are judged
-        by the frames that can be used. Damage inside an image's data is seen only in the
-        frames that are decoded.
+        Frames are decoded one by one, up to the first one that differs from the first frame; two
+        frames are in memory at a time. `still`, `dead` and the number of frames concern the usable
+        frames. Damage inside the data of an image is found only in decoded frames.
         """
         found: dict[GifKind, str] = {}
         try:
@@ -69,7 +68,7 @@ class GifInspector:
 
 
 def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
-    """The measures of a file that are beyond what is usual."""
+    """The properties of a file that are unusually large."""
     sizes = []
     if info.width * info.height > HUGE_CANVAS_PIXELS:
         sizes.append(f"{info.width} x {info.height} pixels")
@@ -86,12 +85,11 @@ def _findings(path: Path, found: dict[GifKind, str]) -> list[Finding]:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What one step of an inspection found.
+    """The findings of a step of the inspection.
 
     Attributes:
-        is_gif: whether a file among the GIFs was looked at; not for an argument that gave no
-            file, nor for descriptions.
-        findings: perhaps none.
+        is_gif: whether the step checked a GIF; not an argument without a file, nor descriptions.
+        findings: may be empty.
     """
 
     is_gif: bool
@@ -101,15 +99,15 @@ class Inspection:
 def inspect_gifs(
     inputs: Iterable[GifInput], descriptions_path: Path | None = None
 ) -> Iterator[Inspection]:
-    """Look at every GIF once, in order, and at its descriptions.
+    """Check every GIF, in order, and then the descriptions.
 
     Args:
         inputs: the GIFs, listed as they are consumed, each once.
-        descriptions_path: a folder of descriptions or one file, None to look at GIFs only.
+        descriptions_path: a folder of descriptions or a file; None to check only GIFs.
 
     Yields:
-        An inspection for each input, then one for all that is found about the descriptions, those
-        that are missing included: whose a bare name is shows when all GIFs are known.
+        An inspection for each input, then one for all descriptions, also missing ones: a bare
+        name can only be matched when all GIFs are known.
 
     Raises:
         UsageError: there is no such descriptions path.
@@ -122,10 +120,10 @@ def inspect_gifs(
             yield Inspection(is_gif=False, findings=[finding])
             continue
         findings = gifs.inspect(gif.path)
-        if gif.is_spooled:  # the copy of what came through a pipe is nobody's file
+        if gif.is_spooled:  # findings name the pipe, not its temporary copy
             findings = [replace(finding, path=gif.name) for finding in findings]
         if descriptions is not None:
-            is_readable = all(one.kind != "unreadable" for one in findings)
+            is_readable = all(finding.kind != "unreadable" for finding in findings)
             descriptions.add_gif(gif, is_readable=is_readable)
         yield Inspection(is_gif=True, findings=findings)
     if descriptions is not None:

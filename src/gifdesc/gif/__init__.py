@@ -1,4 +1,4 @@
-"""A file's bytes to composited frames with their times, as a browser shows them.
+"""Decode a file's bytes into composited frames with their times, as a browser shows them.
 
 The public names load the reader on first use, so that the room's light modules stay light.
 """

@@ -1,13 +1,13 @@
-"""The blocks of a GIF file: where each image lies and how it is to be shown.
+"""Parse the blocks of a GIF file: the place of each image and how it is shown.
 
-Reads no pixels. The rules are the browsers' (Chromium's decoder), which are laxer than the
+No pixels are read. The rules are those of browsers (Chromium's decoder), which are laxer than the
 specification in some places and stricter in others:
 
 - The canvas is the logical screen, enlarged to hold the first image; it never grows later.
 - An image without a graphic control block is a frame like any other.
 - Colours that a palette lacks, and palettes that a file lacks, are black.
 - Disposal 4 means restore, as 3 does; 5 to 7 mean keep.
-- A block that cannot be read ends the file: what came before it is used.
+- A block that cannot be read ends the file: the blocks before it are used.
 
 Section numbers are those of the GIF89a specification (CompuServe, 1990).
 """
@@ -27,28 +27,28 @@ _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL_LABEL = 0xF9
 
 Disposal = Literal["keep", "clear", "restore"]
-"""What becomes of a frame's rectangle before the next frame is drawn (section 23)."""
+"""The treatment of a frame's rectangle before the next frame is drawn (section 23)."""
 
 _DISPOSALS: dict[int, Disposal] = {2: "clear", 3: "restore", 4: "restore"}
 
 MAX_MIN_CODE_SIZE = 11
-"""Codes have at most 12 bits (appendix F), and the clear code needs one more than a pixel."""
+"""Codes have at most 12 bits (appendix F), and the clear code has a bit more than a pixel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageBlock:
-    """One image of a GIF: its place on the canvas, and where its bytes are.
+    """An image of a GIF: its place on the canvas, and the place of its bytes.
 
     Attributes:
-        left, top, width, height: The rectangle in pixels; it may reach out of the canvas.
-        interlaced: Whether the rows come in four passes (appendix E).
+        left, top, width, height: The rectangle in pixels; it may extend beyond the canvas.
+        interlaced: Whether the rows are stored in four passes (appendix E).
         palette: RGB triples, at most 768 bytes; colours beyond its end are black.
-        transparent_index: The palette index that leaves the canvas as it is, or None.
-        disposal: What becomes of the rectangle afterwards.
+        transparent_index: The palette index that keeps the canvas, or None.
+        disposal: The treatment of the rectangle afterwards.
         delay: The delay in hundredths of a second, as written in the file.
         min_code_size: The LZW minimum code size in bits (section 22).
-        data_start, data_end: Where its data sub-blocks lie, the terminator not included.
-        is_complete: Whether the terminator was there; only the first image is kept without.
+        data_start, data_end: The place of its data sub-blocks, without the terminator.
+        is_complete: Whether the terminator exists; only the first image is kept without it.
     """
 
     left: int
@@ -73,13 +73,13 @@ class ImageBlock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GifBlocks:
-    """What a GIF file holds, without its pixels.
+    """The content of a GIF file, without its pixels.
 
     Attributes:
         width, height: The canvas in pixels.
         images: The images that can be used, in file order; at least one.
-        damage: Why nothing is used beyond them, or None for a file that ends as it should.
-        has_trailer: Whether the file says that it ends here (section 27).
+        damage: Why nothing after them is used, or None for a whole file.
+        has_trailer: Whether the file has a trailer (section 27).
     """
 
     width: int
@@ -89,7 +89,7 @@ class GifBlocks:
     has_trailer: bool
 
     def first(self, num_images: int) -> "GifBlocks":
-        """The same with only the first images."""
+        """The same blocks with only the first images."""
         return replace(self, images=self.images[:num_images])
 
 
@@ -99,7 +99,7 @@ class _DamageError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class _Parser:
-    """A position in the file and the graphic control that waits for the next image."""
+    """A position in the file, and the graphic control for the next image."""
 
     data: bytes
     position: int = 0
@@ -109,7 +109,7 @@ class _Parser:
     delay: int = 0
     images: list[ImageBlock] = field(default_factory=list)
 
-    def take(self, num_bytes: int, what: str) -> bytes:
+    def read_bytes(self, num_bytes: int, what: str) -> bytes:
         """The next bytes."""
         start, self.position = self.position, self.position + num_bytes
         if self.position > len(self.data):
@@ -117,10 +117,10 @@ class _Parser:
         return self.data[start : self.position]
 
     def skip_sub_blocks(self) -> bool:
-        """Go behind the terminator of a chain of data sub-blocks (sections 15 and 16).
+        """Move past the terminator of a chain of data sub-blocks (sections 15 and 16).
 
         Returns:
-            Whether the terminator was there; if not, the position is the end of the file.
+            Whether there is a terminator; if not, the position is the end of the file.
         """
         data, position = self.data, self.position
         try:
@@ -133,24 +133,24 @@ class _Parser:
         return True
 
     def read_screen(self) -> tuple[int, int]:
-        """The logical screen's width and height; keeps the global palette."""
+        """Return the width and height of the logical screen; keep the global palette."""
         self.position = _HEADER_BYTES
-        screen = self.take(_LOGICAL_SCREEN.size, "its header")
+        screen = self.read_bytes(_LOGICAL_SCREEN.size, "its header")
         width, height, flags, _, _ = _LOGICAL_SCREEN.unpack(screen)
         if flags & 0x80:
-            self.global_palette = self.take(3 << ((flags & 7) + 1), "its palette")
+            self.global_palette = self.read_bytes(3 << ((flags & 7) + 1), "its palette")
         return width, height
 
     def read_extension(self) -> None:
-        """Skip an extension; keep what a graphic control block says."""
-        label = self.take(1, "an extension")[0]
+        """Skip an extension; keep the values of a graphic control block."""
+        label = self.read_bytes(1, "an extension")[0]
         if label == _GRAPHIC_CONTROL_LABEL:
             block = self.data[self.position : self.position + _GRAPHIC_CONTROL.size]
             if len(block) == _GRAPHIC_CONTROL.size:
                 size, flags, delay, index, terminator = _GRAPHIC_CONTROL.unpack(block)
                 is_sound = size == 4 and terminator == 0
-                if self.images and not is_sound:  # before any, only Chromium gives up
-                    raise _DamageError("it holds a damaged graphic control block")
+                if self.images and not is_sound:  # before the first image, only Chromium gives up
+                    raise _DamageError("it has a damaged graphic control block")
                 self.transparent_index = index if flags & 1 else None
                 self.disposal = _DISPOSALS.get(flags >> 2 & 7, "keep")
                 self.delay = delay
@@ -158,16 +158,16 @@ class _Parser:
             raise _DamageError("it ends inside an extension")
 
     def read_image(self) -> None:
-        """Add an image; the graphic control before it is used up."""
+        """Add an image with the graphic control before it."""
         if len(self.images) == MAX_FRAMES:
-            raise _DamageError(f"it holds more than {MAX_FRAMES} images")
+            raise _DamageError(f"it has more than {MAX_FRAMES} images")
         where = f"image {len(self.images) + 1}"
-        descriptor = self.take(_IMAGE_DESCRIPTOR.size, where)
+        descriptor = self.read_bytes(_IMAGE_DESCRIPTOR.size, where)
         left, top, width, height, flags = _IMAGE_DESCRIPTOR.unpack(descriptor)
         palette = self.global_palette
         if flags & 0x80:
-            palette = self.take(3 << ((flags & 7) + 1), where)
-        min_code_size = self.take(1, where)[0]
+            palette = self.read_bytes(3 << ((flags & 7) + 1), where)
+        min_code_size = self.read_bytes(1, where)[0]
         if min_code_size > MAX_MIN_CODE_SIZE:
             raise _DamageError(f"{where} has an impossible code size")
         data_start = self.position
@@ -202,7 +202,7 @@ class _Parser:
             Whether there was a trailer.
         """
         while self.position < len(self.data):
-            kind = self.take(1, "a block")[0]
+            kind = self.read_bytes(1, "a block")[0]
             if kind == _EXTENSION:
                 self.read_extension()
             elif kind == _IMAGE:
@@ -210,7 +210,7 @@ class _Parser:
             elif kind == _TRAILER:
                 return True
             else:
-                raise _DamageError(f"behind image {len(self.images)} it holds no GIF block")
+                raise _DamageError(f"the data after image {len(self.images)} is no GIF block")
         return False
 
 
@@ -219,10 +219,10 @@ def parse_blocks(data: bytes, name: str) -> GifBlocks:
 
     Args:
         data: The whole file, beginning with ``GIF87a`` or ``GIF89a``.
-        name: What an error message calls the file.
+        name: The name of the file in error messages.
 
     Raises:
-        GifError: The file holds no image, or its canvas is empty or larger than
+        GifError: The file has no image, or its canvas is empty or larger than
             `gif.limits.MAX_CANVAS_PIXELS`.
     """
     parser = _Parser(data=data)
@@ -235,7 +235,7 @@ def parse_blocks(data: bytes, name: str) -> GifBlocks:
     except _DamageError as error:
         damage = str(error)
     if not parser.images:
-        raise GifError(f"{name}: a GIF without a usable image ({damage or 'it holds none'})")
+        raise GifError(f"{name}: a GIF without a usable image ({damage or 'it has none'})")
     first = parser.images[0]
     width = max(width, first.left + first.width)
     height = max(height, first.top + first.height)

@@ -1,9 +1,9 @@
-"""The frames of a GIF: images laid on a canvas by the browsers' rules.
+"""Draw the frames of a GIF: its images are composed on a canvas by the rules of browsers.
 
-A canvas pixel is four bytes, R G B 0, taken as one 32-bit number. What is transparent is kept
-white: GIF knows no half transparency, so composing over white needs no alpha channel. The
-background colour of the logical screen is ignored, as all browsers do. Disposal is section 23
-of the GIF89a specification.
+A canvas pixel is four bytes, R G B 0, read as one 32-bit number. Transparent pixels are white: a
+GIF has no half transparency, so composing over white needs no alpha channel. The background colour
+of the logical screen is ignored, as in all browsers. Disposal is section 23 of the GIF89a
+specification.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,18 +39,18 @@ class GifImages:
     Attributes:
         width, height: The canvas in pixels.
         damage: Why no later frame can be used, or None for a whole file.
-        note: What else is worth saying.
+        note: Anything else that is odd about the file.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
-        """Read the blocks; no pixels yet.
+        """Read the blocks, without pixels.
 
         Args:
             data: The whole file, beginning with ``GIF87a`` or ``GIF89a``.
-            name: What an error message calls the file.
+            name: The name of the file in error messages.
 
         Raises:
-            GifError: The file holds no image, or its canvas is empty or too large.
+            GifError: The file has no image, or its canvas is empty or too large.
         """
         self._data = data
         self._name = name
@@ -66,7 +66,7 @@ class GifImages:
 
     @property
     def durations_ms(self) -> tuple[int, ...]:
-        """How long each usable frame is shown, as written in the file."""
+        """The duration of each usable frame, as written in the file."""
         return tuple(10 * image.delay for image in self._blocks.images)
 
     def frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
@@ -79,20 +79,19 @@ class GifImages:
             For each, uint8 (height, width, 3): RGB over white.
 
         Raises:
-            BrokenFrameError: A frame that is needed for this is damaged. Damage in frames
-                that nothing wanted depends on goes unnoticed.
+            BrokenFrameError: A frame that is needed is damaged. Damage in frames that no wanted
+                frame depends on is not found.
         """
         for _, canvas in self._canvases(wanted):
             yield _rgb(canvas)
 
     def count_equal_frames(self) -> int:
-        """How many frames from the first on are equal to it.
+        """The number of frames, from the first one, that are equal to it.
 
-        Only the rectangles that changed are compared, so an image of one pixel costs little
-        whatever its canvas.
+        Only changed rectangles are compared, so an image of one pixel is cheap on any canvas.
 
         Raises:
-            BrokenFrameError: as `frames`; those before are equal.
+            BrokenFrameError: as `frames`; the frames before are equal.
         """
         images = self._blocks.images
         first: _Pixels | None = None
@@ -108,7 +107,7 @@ class GifImages:
         return len(images)
 
     def _canvases(self, wanted: Sequence[int]) -> Iterator[tuple[int, _Pixels]]:
-        """The canvas as each wanted frame leaves it: one array, drawn on further on."""
+        """The canvas after each wanted frame: a single array, which is drawn on afterwards."""
         blocks = self._blocks
         canvas = np.full((blocks.height, blocks.width), _WHITE, np.uint32)
         palette, colours = b"", np.zeros(256, np.uint32)
@@ -130,10 +129,10 @@ class GifImages:
                 region[...] = saved
 
     def _spend(self, index: int, image: ImageBlock) -> None:
-        """Pay for drawing an image.
+        """Spend the cost of drawing an image.
 
         Raises:
-            BrokenFrameError: the budget is spent; the frames before can be used.
+            BrokenFrameError: the budget is spent; the frames before are usable.
         """
         if self._budget is None or index == 0:
             return
@@ -145,20 +144,20 @@ class GifImages:
             raise BrokenFrameError(f"frame {index}: too much to draw") from error
 
     def cut(self) -> None:
-        """Keep the frames before the first damaged one; of the first one what there is.
+        """Keep the frames before the first damaged one; of a damaged first frame, its good part.
 
         Raises:
-            GifError: Not one pixel can be had.
+            GifError: There is no pixel.
         """
         if self._num_affordable is None:
             self._find_damage()
         if self._num_affordable is not None:
             damage = f"drawing more than {self._num_affordable} of its frames takes too long"
             self._cut_at(self._num_affordable, damage)
-        self._budget = None  # what is left was paid for once
+        self._budget = None  # the cost of the rest was spent already
 
     def _find_damage(self) -> None:
-        """Cut before the first damaged image, or note how many can be looked at."""
+        """Cut before the first damaged image, or record how many images the budget allows."""
         self._budget = Budget()
         for index, image in enumerate(self._blocks.images):
             try:
@@ -178,14 +177,14 @@ class GifImages:
             image = self._blocks.images[0]
             indices, is_there = decode_partial_indices(self._data, image)
             if not is_there.any():
-                raise GifError(f"{self._name}: a GIF whose first image holds no pixels")
+                raise GifError(f"{self._name}: a GIF whose first image has no pixels")
             self._partial_first = indices, is_there
         if self._blocks.images[index].is_complete:
             self.damage = damage
         self._blocks = self._blocks.first(max(index, 1))
 
     def _draw(self, index: int, region: _Pixels, colours: _Pixels) -> None:
-        """Lay an image on its region of the canvas, which may be smaller than the image."""
+        """Draw an image on its region of the canvas, which may be smaller than the image."""
         image = self._blocks.images[index]
         is_there: Mask | None = None
         if index == 0 and self._partial_first is not None:
@@ -215,7 +214,7 @@ def _region(image: ImageBlock) -> tuple[slice, slice]:
 
 
 def palette_colours(palette: bytes) -> _Pixels:
-    """A palette as canvas pixels, filled up with black: uint32 (256,)."""
+    """A palette as canvas pixels, padded with black: uint32 (256,)."""
     colours = np.zeros((256, 4), np.uint8)
     stated = np.frombuffer(palette, np.uint8).reshape(-1, 3)
     colours[: len(stated), :3] = stated
@@ -223,22 +222,22 @@ def palette_colours(palette: bytes) -> _Pixels:
 
 
 def plan_drawing(blocks: GifBlocks, wanted: Sequence[int]) -> list[bool]:
-    """Which images must be drawn so that the wanted frames come out right.
+    """The images that must be drawn to get the wanted frames.
 
-    Walks backward. A wanted frame needs the canvas before it, unless it paints every pixel
-    itself. The canvas before a frame needs the image before that only where its rectangle
-    is kept: of one that is cleared or restored nothing remains.
+    The plan goes backward. A wanted frame needs the canvas before it, unless it paints every pixel
+    itself. The canvas before a frame needs the previous image only if its rectangle is kept: a
+    cleared or restored rectangle leaves nothing.
 
     Args:
         blocks: The file.
         wanted: Ascending frame indices.
 
     Returns:
-        One truth value per image, up to the last wanted one.
+        A boolean per image, up to the last wanted frame.
     """
     is_wanted = set(wanted)
     plan = [False] * (max(wanted) + 1 if wanted else 0)
-    is_needed = False  # whether anything later needs the canvas as this frame leaves it
+    is_needed = False  # whether a later frame needs the canvas after this frame
     for index in reversed(range(len(plan))):
         image = blocks.images[index]
         fills = image.fills(blocks.width, blocks.height)

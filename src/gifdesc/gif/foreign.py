@@ -1,7 +1,7 @@
-"""Pictures under a .gif name that are no GIF, read as what they are through Pillow.
+"""Read pictures in other formats through Pillow, as browsers show them.
 
-Image hosts hand out WebP, PNG and JPEG under .gif names. They are shown as browsers show
-them: over white, turned as their EXIF data says, animations frame by frame.
+Image hosts serve WebP, PNG and JPEG under .gif names. Such pictures are shown over white, rotated
+by their EXIF data, and animations frame by frame.
 """
 
 import io
@@ -16,14 +16,14 @@ from PIL import ExifTags, Image, ImageOps
 
 from gifdesc.errors import GifError
 from gifdesc.gif.canvas import BrokenFrameError, Frame
-from gifdesc.gif.foreign_delays import end_behind_whole_chunk, frame_delays_ms
+from gifdesc.gif.foreign_delays import frame_delays_ms, trim_to_whole_chunks
 from gifdesc.gif.limits import MAX_DRAWN_PIXELS, MAX_FRAMES, Budget, BudgetSpentError, check_canvas
 from gifdesc.gif.sniff import describe_beginning
 
 _FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
-"""What browsers show as pictures, as `describe_beginning` names it, and Pillow's name for it.
+"""Formats that browsers show, as named by `describe_beginning` and by Pillow.
 
-No others are tried: Pillow hands some formats (EPS) to outside programs.
+Other formats are not tried: Pillow runs external programs for some of them (EPS).
 """
 
 _PILLOW_ERRORS = (
@@ -39,7 +39,7 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What Pillow's readers raise on damaged files."""
+"""Exceptions of Pillow's readers for damaged files."""
 
 
 _SIDEWAYS = (5, 6, 7, 8)
@@ -47,32 +47,32 @@ _SIDEWAYS = (5, 6, 7, 8)
 
 
 class ForeignImages:
-    """A picture or an animation that is no GIF.
+    """A picture or an animation in another format than GIF.
 
     Attributes:
         width, height: The canvas in pixels.
-        durations_ms: How long each usable frame is shown, as written in the file; 0 for a
-            still picture.
+        durations_ms: The duration of each usable frame, as written in the file; 0 for a still
+            picture.
         damage: Why no later frame can be used, or None for a whole file.
-        note: What it is, such as ``a WebP under a .gif name``.
+        note: The format, such as ``a WebP under a .gif name``.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
-        """Read what the file says of its frames; of a PNG the first is decoded, no others are.
+        """Read the properties of the frames; only the first frame of a PNG is decoded.
 
         Args:
             data: The whole file.
-            name: What an error message calls the file.
+            name: The name of the file in error messages.
 
         Raises:
-            GifError: It is no picture, gives no frame, or is too large.
+            GifError: The file is no picture, has no usable frame, or is too large.
         """
         kind = describe_beginning(data)
         if kind is None:
-            raise GifError(f"{name}: not a GIF, nor any picture that is known")
+            raise GifError(f"{name}: neither a GIF nor another known format")
         if kind not in _FORMATS:
             raise GifError(f"{name}: not a GIF (it starts like {kind})")
-        self._data = end_behind_whole_chunk(data) if kind == "a WebP" else data
+        self._data = trim_to_whole_chunks(data) if kind == "a WebP" else data
         self._is_cut = self._data is not data
         self._name = name
         self._kind = kind
@@ -83,7 +83,7 @@ class ForeignImages:
         try:
             with self._opened() as picture, _bombs_are_errors():
                 check_canvas(*picture.size, name)
-                # An APNG may begin with a picture for those that show no animations.
+                # An APNG may begin with a fallback picture for programs without animations.
                 self._first_index = int(getattr(picture, "default_image", False))
                 num_frames = _num_frames(picture) - self._first_index
                 self._is_turned, self.width, self.height = _turned_size(picture)
@@ -97,14 +97,14 @@ class ForeignImages:
         self.note = f"{kind} under a .gif name" if has_gif_name else f"{kind}, not a GIF"
 
     def _read_durations(self, num_frames: int) -> tuple[int, ...]:
-        """The delays of the frames that can be used; notes why there are no more."""
+        """The delays of the usable frames; records why there are no more."""
         pixels = max(1, self.width * self.height)
         max_frames = max(1, min(MAX_FRAMES, MAX_DRAWN_PIXELS // pixels))
         if num_frames > max_frames:
             limit = f"{MAX_FRAMES} images"
             if max_frames < MAX_FRAMES:
                 limit = f"{MAX_DRAWN_PIXELS // 10**6} megapixels in all"
-            self.damage = f"it holds more than {limit}"
+            self.damage = f"it has more than {limit}"
             num_frames = max_frames
         delays_ms = frame_delays_ms(self._data, self._format, num_frames)
         if self._format == "PNG" and 0 < len(delays_ms) < num_frames:
@@ -124,7 +124,7 @@ class ForeignImages:
             For each, uint8 (height, width, 3): RGB over white.
 
         Raises:
-            BrokenFrameError: A frame that is needed for this is damaged.
+            BrokenFrameError: A frame that is needed is damaged.
         """
         num_drawn = 0
         with self._opened() as picture:
@@ -134,7 +134,7 @@ class ForeignImages:
                         for number in range(num_drawn, index + 1):
                             self._spend(number)
                             picture.seek(number + self._first_index)
-                            picture.load()  # otherwise all of them would be drawn at the last
+                            picture.load()  # otherwise all frames would be drawn at the last one
                         num_drawn = index + 1
                         frame = _over_white(picture, is_turned=self._is_turned)
                 except _PILLOW_ERRORS as error:
@@ -142,10 +142,10 @@ class ForeignImages:
                 yield frame
 
     def count_equal_frames(self) -> int:
-        """How many frames from the first on are equal to it.
+        """The number of frames, from the first one, that are equal to it.
 
         Raises:
-            BrokenFrameError: as `frames`; those before are equal.
+            BrokenFrameError: as `frames`; the frames before are equal.
         """
         first: Frame | None = None
         for index, frame in enumerate(self.frames(range(len(self.durations_ms)))):
@@ -155,10 +155,10 @@ class ForeignImages:
         return len(self.durations_ms)
 
     def _spend(self, index: int) -> None:
-        """Pay for drawing a frame.
+        """Spend the cost of drawing a frame.
 
         Raises:
-            BrokenFrameError: the budget is spent; the frames before can be used.
+            BrokenFrameError: the budget is spent; the frames before are usable.
         """
         if self._budget is None or index == 0:
             return
@@ -172,17 +172,17 @@ class ForeignImages:
         """Keep the frames before the first damaged one.
 
         Raises:
-            GifError: There is none.
+            GifError: There is no good frame.
         """
         if self._num_affordable is None:
             self._find_damage()
         if self._num_affordable is not None:
             self.durations_ms = self.durations_ms[: self._num_affordable]
             self.damage = f"drawing more than {self._num_affordable} of its frames takes too long"
-        self._budget = None  # what is left was paid for once
+        self._budget = None  # the cost of the rest was spent already
 
     def _find_damage(self) -> None:
-        """Cut before the first damaged frame, or note how many can be looked at."""
+        """Cut before the first damaged frame, or record how many frames the budget allows."""
         self._budget = Budget()
         num_good = 0
         try:
@@ -206,7 +206,7 @@ class ForeignImages:
 
 @contextmanager
 def _bombs_are_errors() -> Iterator[None]:
-    """Make Pillow's warning of huge pictures an error; keep its other warnings quiet."""
+    """Turn Pillow's warning about huge pictures into an error; ignore its other warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -214,17 +214,17 @@ def _bombs_are_errors() -> Iterator[None]:
 
 
 def _num_frames(picture: Image.Image) -> int:
-    """The number of frames; 1 for a JPEG that holds several pictures."""
+    """The number of frames; 1 for a JPEG with several pictures."""
     if picture.format not in ("PNG", "WEBP", "AVIF"):
         return 1
     return int(getattr(picture, "n_frames", 1))
 
 
 def _turned_size(picture: Image.Image) -> tuple[bool, int, int]:
-    """Whether the EXIF data wants the picture turned or mirrored; its width and height then."""
+    """Whether the EXIF data rotates or mirrors the picture, and its width and height then."""
     try:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, struct.error, TypeError):  # EXIF data that is none counts for nothing
+    except (SyntaxError, struct.error, TypeError):  # invalid EXIF data is ignored
         orientation = 1
     width, height = picture.size
     if orientation in _SIDEWAYS:
@@ -233,9 +233,9 @@ def _turned_size(picture: Image.Image) -> tuple[bool, int, int]:
 
 
 def _over_white(picture: Image.Image, *, is_turned: bool) -> Frame:
-    """RGB over white, turned as the EXIF data says: uint8 (height, width, 3)."""
+    """RGB over white, rotated by the EXIF data: uint8 (height, width, 3)."""
     turned = ImageOps.exif_transpose(picture) if is_turned else picture
     if turned.has_transparency_data:
         white = Image.new("RGBA", turned.size, "white")
         turned = Image.alpha_composite(white, turned.convert("RGBA"))
-    return np.array(turned.convert("RGB"))  # a copy: PyTorch warns of what it may not write
+    return np.array(turned.convert("RGB"))  # a copy: PyTorch warns about read-only arrays

@@ -1,6 +1,6 @@
-"""How long each frame of an APNG, WebP or AVIF is shown, without decoding any.
+"""Read the delays of an APNG, WebP or AVIF without decoding its frames.
 
-Pillow tells a frame's delay when it has decoded the frame; the files say it in their chunks.
+Pillow has the delay of a frame only after decoding it; the files have them in their chunks.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ _AVIF_CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
 
 def frame_delays_ms(data: bytes, picture_format: str, max_frames: int) -> list[int]:
-    """The delays of the frames that are in the file as a whole, in milliseconds.
+    """The delays of the complete frames, in milliseconds.
 
     Args:
         data: the whole file.
-        picture_format: Pillow's name for it: `PNG`, `WEBP` or `AVIF`; others have no frames.
-        max_frames: no more are given.
+        picture_format: its name in Pillow: `PNG`, `WEBP` or `AVIF`; other formats have no frames.
+        max_frames: the most delays to return.
 
     Returns:
-        As many as there are complete frames; none for a still picture. Of an AVIF, as many as its
-        index names.
+        A delay per complete frame; none for a still picture. For an AVIF, a delay per frame of its
+        index.
     """
     readers = {"PNG": _png_delays_ms, "WEBP": _webp_delays_ms, "AVIF": _avif_delays_ms}
     reader = readers.get(picture_format)
@@ -31,7 +31,7 @@ def frame_delays_ms(data: bytes, picture_format: str, max_frames: int) -> list[i
 
 
 def _png_delays_ms(data: bytes) -> Iterator[int]:
-    """By the fcTL chunks (PNG specification, third edition, 11.3.6.2)."""
+    """Read the fcTL chunks (PNG specification, third edition, 11.3.6.2)."""
     delay_ms: int | None = None
     has_data = False
     position = _PNG_SIGNATURE_BYTES
@@ -55,10 +55,10 @@ def _png_delays_ms(data: bytes) -> Iterator[int]:
         yield delay_ms
 
 
-def end_behind_whole_chunk(data: bytes) -> bytes:
-    """A WebP that breaks off, made to end behind its last whole chunk; a whole one as it is.
+def trim_to_whole_chunks(data: bytes) -> bytes:
+    """A cut WebP, shortened to end after its last whole chunk; a whole WebP is unchanged.
 
-    libwebp reads no animation whose header promises more than there is.
+    libwebp does not read an animation that is shorter than its header states.
     """
     if 8 + int.from_bytes(data[4:8], "little") <= len(data):
         return data
@@ -67,7 +67,7 @@ def end_behind_whole_chunk(data: bytes) -> bytes:
 
 
 def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The chunks that are whole: their type, and where their content begins and ends."""
+    """The whole chunks: type, start and end of the content."""
     position = _RIFF_HEADER_BYTES
     while position + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, position)
@@ -79,14 +79,14 @@ def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _webp_delays_ms(data: bytes) -> Iterator[int]:
-    """By the ANMF chunks (RFC 9649, section 2.7.1.1)."""
+    """Read the ANMF chunks (RFC 9649, section 2.7.1.1)."""
     for kind, start, end in _riff_chunks(data):
         if kind == b"ANMF" and end - start >= 16:
             yield int.from_bytes(data[start + 12 : start + 15], "little")
 
 
 def _avif_delays_ms(data: bytes) -> Iterator[int]:
-    """By the first track's time scale and its stts box (ISO/IEC 14496-12, 8.4.2 and 8.6.1.2)."""
+    """Read the time scale and stts box of the first track (ISO/IEC 14496-12, 8.4.2, 8.6.1.2)."""
     scale: int | None = None
     for kind, content in _boxes(data, 0, len(data)):
         if kind == b"mdhd" and scale is None and len(content) >= 24:
@@ -101,12 +101,12 @@ def _avif_delays_ms(data: bytes) -> Iterator[int]:
 
 
 def _boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes that hold no others, in file order: their type and content."""
-    if depth > len(_AVIF_CONTAINERS):  # each kind lies in another one
+    """The boxes without inner boxes, in file order: type and content."""
+    if depth > len(_AVIF_CONTAINERS):  # each kind is inside another kind
         return
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
-        if size < 8 or start + size > end:  # one that reaches to the end is the pixels'
+        if size < 8 or start + size > end:  # a box that extends to the end has the pixels
             return
         if kind in _AVIF_CONTAINERS:
             yield from _boxes(data, start + 8, start + size, depth + 1)

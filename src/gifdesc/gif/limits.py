@@ -1,4 +1,4 @@
-"""How large a file, a canvas and a batch of frames may be; checked before memory is taken."""
+"""Limits of files, canvases and frames, checked before memory is allocated."""
 
 import time
 
@@ -8,41 +8,41 @@ MAX_FILE_BYTES = 1 << 30
 """A file larger than this is not read."""
 
 MAX_CANVAS_PIXELS = 25_000_000
-"""No canvas and no single image may hold more pixels: 100 MB at four bytes each."""
+"""Most pixels of a canvas or of an image: 100 MB at four bytes per pixel."""
 
 MAX_FRAMES = 100_000
-"""Of a file with more frames, these are used: nearly three hours at 10 frames a second, and some
-30 MB to remember where they lie."""
+"""Most frames that are used of a file: nearly three hours at 10 frames per second, and some 30 MB
+for their positions."""
 
 MAX_DRAWN_PIXELS = 600_000_000
-"""Pixels that are drawn of one file: some 4 seconds of a GIF, 7 of an APNG. Frames behind them are
-not used. Of a WebP, APNG or AVIF, Pillow draws every frame, whole, up to the last that is wanted;
-of a GIF, images count with their own size."""
+"""Most pixels that are drawn of a file: some 4 seconds for a GIF, 7 for an APNG. Later frames are
+not used. Of a WebP, APNG or AVIF, Pillow draws every whole frame up to the last wanted one; images
+of a GIF count with their own size."""
 
 MAX_SECONDS = 8.0
-"""Processor time that is spent on one file, for what its pixels do not tell."""
+"""Most processor time for a file, for costs that the number of pixels does not show."""
 
 MAX_FRAMES_BYTES = 2 << 30
-"""The frames that one call returns may not take more memory than this."""
+"""Most memory of the frames that a call returns."""
 
 
 class BudgetSpentError(Exception):
-    """More work on a file than is allowed."""
+    """A file needs more work than is allowed."""
 
 
 class Budget:
-    """What may still be spent on drawing one file, by the thread that makes it."""
+    """The pixels and processor time left for drawing a file, in the thread that creates it."""
 
     def __init__(self) -> None:
-        """Begin with all of it."""
+        """Start with the whole budget."""
         self._pixels = MAX_DRAWN_PIXELS
         self._end_seconds = time.thread_time() + MAX_SECONDS
 
     def spend(self, pixels: int) -> None:
-        """Take what drawing so many pixels costs.
+        """Spend the cost of drawing pixels.
 
         Raises:
-            BudgetSpentError: that is more than is left.
+            BudgetSpentError: the cost is more than what is left.
         """
         self._pixels -= pixels
         if self._pixels < 0 or time.thread_time() > self._end_seconds:
@@ -50,10 +50,10 @@ class Budget:
 
 
 def check_canvas(width: int, height: int, name: str) -> None:
-    """Refuse a canvas of more than `MAX_CANVAS_PIXELS`.
+    """Check that a canvas has at most `MAX_CANVAS_PIXELS`.
 
     Raises:
-        GifError: It is larger.
+        GifError: The canvas is larger.
     """
     if width * height > MAX_CANVAS_PIXELS:
         limit = f"the limit is {MAX_CANVAS_PIXELS // 1_000_000} megapixels"
@@ -61,10 +61,10 @@ def check_canvas(width: int, height: int, name: str) -> None:
 
 
 def check_frames(num_frames: int, num_bytes: int, name: str) -> None:
-    """Refuse frames of more than `MAX_FRAMES_BYTES` together.
+    """Check that frames take at most `MAX_FRAMES_BYTES` together.
 
     Raises:
-        GifError: They are larger.
+        GifError: They take more.
     """
     if num_bytes > MAX_FRAMES_BYTES:
         size = f"{num_bytes / 1e9:.1f} GB of memory"

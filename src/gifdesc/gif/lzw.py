@@ -1,6 +1,6 @@
-"""One image of a GIF: from its data sub-blocks to palette indices, with Pillow's LZW decoder.
+"""Decode the data sub-blocks of an image into palette indices, with Pillow's LZW decoder.
 
-Pillow reads minimum code sizes up to 8. Larger ones, which browsers read too, are decoded here.
+Pillow reads minimum code sizes up to 8. Larger sizes, which browsers also read, are decoded here.
 
 Section numbers are those of the GIF89a specification: 22 is table based image data, appendix E
 the interlaced row order, appendix F the LZW compression.
@@ -23,11 +23,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 class BeyondPaletteError(ValueError):
-    """A pixel's index needs more than the 8 bits of the largest palette."""
+    """The index of a pixel needs more than the 8 bits of the largest palette."""
 
 
 def decode_indices(data: bytes, image: ImageBlock) -> Indices:
-    """The palette index of every pixel of one image.
+    """The palette index of every pixel of an image.
 
     Args:
         data: The whole file.
@@ -37,9 +37,9 @@ def decode_indices(data: bytes, image: ImageBlock) -> Indices:
         uint8 (image.height, image.width), rows in their final order.
 
     Raises:
-        BeyondPaletteError: A pixel's index is 256 or more.
-        ValueError: The data is damaged or does not fill the image. What follows the last
-            pixel is ignored, as browsers do.
+        BeyondPaletteError: The index of a pixel is 256 or more.
+        ValueError: The data is damaged or does not fill the image. Data after the last pixel
+            is ignored, as in browsers.
     """
     if _is_oversized(image):
         raise ValueError(f"{image.width} x {image.height} pixels are too many")
@@ -64,16 +64,16 @@ def decode_indices(data: bytes, image: ImageBlock) -> Indices:
 
 
 def decode_partial_indices(data: bytes, image: ImageBlock) -> tuple[Indices, Mask]:
-    """What can be had of an image whose data is damaged or cut off.
+    """The good part of an image whose data is damaged or cut off.
 
     Args:
         data: The whole file.
         image: The image.
 
     Returns:
-        The palette indices, uint8 (image.height, image.width), and which of them there are,
-        bool of the same shape. Rows of an interlaced image that are missing repeat the row
-        above from an earlier pass, as browsers show a picture that is still loading.
+        The palette indices, uint8 (image.height, image.width), and which of them exist, bool of
+        the same shape. Missing rows of an interlaced image repeat the row above from an earlier
+        pass, as browsers do while a picture is loading.
     """
     shape = (image.height, image.width)
     if 0 in shape or _is_oversized(image):
@@ -98,12 +98,11 @@ def decode_lzw(codes: bytes, image: ImageBlock) -> tuple[bytes, ValueError | Non
     """The palette indices of an image in the order of the file, for any minimum code size.
 
     Args:
-        codes: the image's data without its division into sub-blocks.
+        codes: the data of the image, joined from its sub-blocks.
         image: for the number of pixels and the minimum code size.
 
     Returns:
-        One byte per pixel, at most `width * height`, and why there are no more, None if all
-        are there.
+        A byte per pixel, at most `width * height`, and why pixels are missing, None if none are.
     """
     num_pixels = image.width * image.height
     clear = 1 << image.min_code_size
@@ -146,7 +145,7 @@ def decode_lzw(codes: bytes, image: ImageBlock) -> tuple[bytes, ValueError | Non
 
 
 def _joined(data: bytes, image: ImageBlock) -> bytes:
-    """An image's data without its division into sub-blocks; the last one may be cut off."""
+    """The data of an image, joined from its sub-blocks; the last sub-block may be cut off."""
     joined = bytearray()
     position = image.data_start
     while position < image.data_end and data[position]:
@@ -156,7 +155,7 @@ def _joined(data: bytes, image: ImageBlock) -> bytes:
 
 
 def _in_rows(pixels: bytes, image: ImageBlock) -> Indices:
-    """Pixels in the order of the file as rows in their final order (appendix E)."""
+    """Rows in their final order (appendix E), from pixels in the order of the file."""
     rows = np.frombuffer(pixels, np.uint8).reshape(image.height, image.width)
     if not image.interlaced:
         return rows
@@ -182,17 +181,17 @@ def _is_oversized(image: ImageBlock) -> bool:
 
 
 def _decode_over(fill: int, sub_blocks: bytes, image: ImageBlock) -> Indices:
-    """Decode onto a filled picture: a pixel that the data does not hold keeps the fill."""
+    """Decode onto a filled picture: pixels without data keep the fill."""
     picture = Image.new("L", (image.width, image.height), fill)
-    with suppress(ValueError):  # damaged or too short: known already, what is there is wanted
+    with suppress(ValueError):  # damaged or too short, as expected: the good part is used
         picture.frombytes(sub_blocks, "gif", (image.min_code_size, int(image.interlaced)))
     return np.array(picture)
 
 
 def _close_last_sub_block(sub_blocks: bytes) -> bytes:
-    """Shorten the last sub-block's stated size to the bytes that are there.
+    """Shorten the stated size of the last sub-block to the existing bytes.
 
-    Pillow decodes no sub-block that is not there as a whole.
+    Pillow does not decode an incomplete sub-block.
     """
     position = 0
     while position < len(sub_blocks):

@@ -1,8 +1,8 @@
-"""A GIF file to its frames, exactly as a browser shows them on a white page.
+"""Read the frames of a GIF file, exactly as a browser shows them on a white page.
 
-The file is read once and its frames are drawn in one ascending pass; frames that nothing
-wanted depends on are skipped. A good beginning of a broken file is used, and what is not a GIF
-is read as what it is.
+The file is read once, and its frames are drawn in a single ascending pass; frames that no wanted
+frame depends on are skipped. The good beginning of a broken file is used, and pictures in other
+formats are read as such.
 """
 
 import operator
@@ -35,19 +35,19 @@ __all__ = [
 _GIF = (b"GIF87a", b"GIF89a")  # section 17 of the GIF89a specification
 
 Indices = Sequence[int] | Callable[[Sequence[int]], Sequence[int]] | None
-"""Which frames: their indices, or a function of the usable frames' durations in milliseconds
+"""A choice of frames: their indices, or a function of the usable frames' durations in milliseconds
 that returns them; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GifInfo:
-    """What a GIF file holds, without its pixels.
+    """The content of a GIF file, without its pixels.
 
     Attributes:
         width, height: The canvas in pixels.
-        durations_ms: How long a browser shows each usable frame.
-        truncated: Why only a beginning of the file could be used, None for a whole file.
-        note: What else is worth saying, such as ``a WebP under a .gif name``.
+        durations_ms: The duration of each usable frame in a browser.
+        truncated: Why only the beginning of the file is used, None for a whole file.
+        note: Anything else that is odd, such as ``a WebP under a .gif name``.
     """
 
     width: int
@@ -67,11 +67,11 @@ class Gif:
     """Frames of a GIF file.
 
     Attributes:
-        frames: uint8 (T, height, width, 3), RGB over white; reduced if that was asked for.
-        indices: Which frames of the file these are: T ascending numbers, which may repeat.
-        durations_ms: How long a browser shows each usable frame of the file.
-        truncated: Why only a beginning of the file could be used, None for a whole file.
-        note: What else is worth saying, such as ``a WebP under a .gif name``.
+        frames: uint8 (T, height, width, 3), RGB over white; after `reduce`, if given.
+        indices: The indices of the frames in the file: T ascending numbers, which may repeat.
+        durations_ms: The duration of each usable frame of the file in a browser.
+        truncated: Why only the beginning of the file is used, None for a whole file.
+        note: Anything else that is odd, such as ``a WebP under a .gif name``.
     """
 
     frames: Frame
@@ -82,20 +82,20 @@ class Gif:
 
     @property
     def num_frames(self) -> int:
-        """The number of usable frames of the file, whether they were asked for or not."""
+        """The number of usable frames of the file, also of those that are not in `frames`."""
         return len(self.durations_ms)
 
 
 def shown_duration_ms(duration_ms: int) -> int:
-    """How long a browser shows a frame: 100 ms where the file says 10 ms or less.
+    """The duration of a frame in a browser: 100 ms if the file states 10 ms or less.
 
-    Chromium's and Firefox's rule for every animated format.
+    This is the rule of Chromium and Firefox for every animated format.
     """
     return duration_ms if duration_ms > 10 else 100
 
 
 class _Images(Protocol):
-    """A file that was looked at and whose frames can be drawn."""
+    """A parsed file whose frames can be drawn."""
 
     @property
     def width(self) -> int: ...
@@ -123,25 +123,24 @@ def read_gif(
 
     Args:
         source: The file's path, or its bytes.
-        indices: Which frames: ascending indices, which may repeat (a frame is decoded
-            once); or a function that gets the usable frames' durations in milliseconds and
-            returns such indices; None for all frames.
-        name: What an error message calls the file; its path by default.
+        indices: The frames to read: ascending indices, which may repeat (a frame is decoded
+            once); or a function of the usable frames' durations in milliseconds that returns
+            such indices; None for all frames.
+        name: The name of the file in error messages; by default its path.
         reduce: Applied to every frame, uint8 (height, width, 3), as soon as it is drawn, so
-            that the frames of a large canvas need not lie in memory together; what it
-            returns has one shape for all frames, and `Gif.frames` holds it.
+            that the frames of a large canvas are never in memory together; it must return
+            the same shape for all frames, which are then in `Gif.frames`.
 
     Returns:
-        The frames, and what the file says of them. A file that breaks off or holds a damaged
-        frame that is needed is cut before its first damaged frame and marked ``truncated``;
-        given indices beyond the cut are dropped, a function is asked again. A first frame
-        that is only partly there is used if it is all there is. Damage in frames that nothing
-        asked for depends on is not looked for.
+        The frames and their properties. If the file is cut off, or a needed frame is damaged,
+        it is cut before its first damaged frame and marked ``truncated``; indices beyond the
+        cut are dropped, and a function is called again. An incomplete first frame is used if
+        there is no other. Damage in frames that no wanted frame depends on is not found.
 
     Raises:
-        GifError: The file gives no frame, is too large, or the frames asked for all lie
-            beyond the good beginning.
-        IndexError: An index lies outside a whole file.
+        GifError: The file has no usable frame, is too large, or all given indices are beyond
+            its good beginning.
+        IndexError: An index is out of range in a whole file.
         ValueError: The indices do not ascend.
     """
     data, name = _load(source, name)
@@ -154,15 +153,15 @@ def read_gif(
 
 
 def scan_gif(source: Path | str | bytes, *, name: str | None = None) -> GifInfo:
-    """What a GIF file holds, without decoding its pixels (of a PNG, the first frame's are).
+    """The content of a GIF file, without decoding its pixels (but the first frame of a PNG).
 
     Args:
         source: The file's path, or its bytes.
-        name: What an error message calls the file; its path by default.
+        name: The name of the file in error messages; by default its path.
 
     Raises:
-        GifError: The file holds no frame, or is too large. Damage inside an image's data is
-            seen only by `read_gif`.
+        GifError: The file has no frame, or is too large. Damage inside the data of an image is
+            found only by `read_gif`.
     """
     data, name = _load(source, name)
     images = _open(data, name)
@@ -181,8 +180,8 @@ class EqualFrames:
 
     Attributes:
         num_equal: Frames from the first on that are equal to it.
-        num_frames: Frames that can be used, as far as they were drawn.
-        damage: Why no later frame can be used, None where none is damaged.
+        num_frames: The usable frames, as far as they were drawn.
+        damage: Why no later frame can be used, None if none is damaged.
     """
 
     num_equal: int
@@ -191,14 +190,14 @@ class EqualFrames:
 
 
 def count_equal_frames(source: Path | str | bytes, *, name: str | None = None) -> EqualFrames:
-    """How many frames of a file are equal to its first one, drawing no more than that takes.
+    """The number of frames that are equal to the first one, drawing as few frames as possible.
 
     Args:
         source: The file's path, or its bytes.
-        name: What an error message calls the file; its path by default.
+        name: The name of the file in error messages; by default its path.
 
     Raises:
-        GifError: The file gives no frame, or is too large.
+        GifError: The file has no usable frame, or is too large.
     """
     data, name = _load(source, name)
     images = _open(data, name)
@@ -219,7 +218,7 @@ def _open(data: bytes, name: str) -> _Images:
 def _read(
     images: _Images, indices: Indices, name: str, reduce: Callable[[Frame], Frame] | None
 ) -> Gif:
-    """Decode the frames asked for.
+    """Decode the chosen frames.
 
     Raises:
         BrokenFrameError: A frame that is needed is damaged.
@@ -255,8 +254,8 @@ def _choose(
     num_frames = len(durations_ms)
     if indices is None:
         return tuple(range(num_frames))
-    asked = indices(durations_ms) if callable(indices) else indices
-    chosen = tuple(operator.index(index) for index in asked)
+    wanted = indices(durations_ms) if callable(indices) else indices
+    chosen = tuple(operator.index(index) for index in wanted)
     if any(later < earlier for earlier, later in pairwise(chosen)):
         raise ValueError(f"frame indices must ascend, got {list(chosen)}")
     if damage is not None and not callable(indices):
@@ -274,10 +273,10 @@ def _shown_durations_ms(images: _Images) -> tuple[int, ...]:
 
 
 def _load(source: Path | str | bytes, name: str | None) -> tuple[bytes, str]:
-    """A file's bytes, and what an error message calls it.
+    """The bytes of a file, and its name in error messages.
 
     Raises:
-        GifError: It cannot be read or is empty.
+        GifError: The file cannot be read or is empty.
     """
     if not isinstance(source, bytes):
         return load_bytes(source), name or str(source)
@@ -288,11 +287,11 @@ def _load(source: Path | str | bytes, name: str | None) -> tuple[bytes, str]:
 
 
 def load_bytes(path: Path | str) -> bytes:
-    """The bytes of a file that may be a GIF; read once, at most `MAX_FILE_BYTES`.
+    """The bytes of a file, at most `MAX_FILE_BYTES`, read once.
 
     Raises:
-        GifError: There is no such file, it may not be read, it is empty, too large, a folder
-            or a pipe (which might never end).
+        GifError: There is no such file, it may not be read, or it is empty, too large, a folder
+            or a pipe (which may never end).
     """
     path = Path(path)
     try:
@@ -302,7 +301,7 @@ def load_bytes(path: Path | str) -> bytes:
         if not stat.S_ISREG(mode):
             raise GifError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            # One byte more than is there: a file that grows meanwhile is read to its old end.
+            # One byte more than the size, so that a file that is too large is noticed.
             data = file.read(min(path.stat().st_size, MAX_FILE_BYTES) + 1)
     except FileNotFoundError as error:
         raise GifError(f"{path}: no such file") from error

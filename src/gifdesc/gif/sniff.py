@@ -1,7 +1,7 @@
-"""What a file that is no picture starts like, for the sentence that refuses it."""
+"""Recognise the format of a file by its first bytes."""
 
 APPLE_DOUBLE_START = b"\0\x05\x16\x07"
-"""How an AppleDouble file begins (RFC 1740, appendix B)."""
+"""The start of an AppleDouble file (RFC 1740, appendix B)."""
 
 _BEGINNINGS = (
     (b"GIF", "a GIF of an unknown version"),
@@ -23,7 +23,7 @@ _BEGINNINGS = (
     (b"8BPS", "a Photoshop document"),
     (b"qoif", "a QOI picture"),
     (b"\x8aMNG", "an MNG animation"),
-    (APPLE_DOUBLE_START, "an AppleDouble file, which holds no picture"),
+    (APPLE_DOUBLE_START, "an AppleDouble file, which has no picture"),
     (b"ID3", "an MP3 sound"),
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer; fetch the file itself"),
     (b"FLV\x01", "a Flash video"),
@@ -44,7 +44,7 @@ _BRANDS = {
 _RIFF_KINDS = {b"WEBP": "a WebP", b"AVI ": "an AVI video", b"WAVE": "a WAV sound"}
 
 _HEIF_BRANDS = (b"mif1", b"msf1")
-"""Pictures whose other brands tell the codec."""
+"""Brands of pictures whose codec is in another brand."""
 
 _GIF = (b"GIF87a", b"GIF89a")
 _STILL = {
@@ -65,11 +65,11 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def describe_beginning(data: bytes) -> str | None:
-    """What the first bytes look like, such as ``an HTML page``; None if nothing known."""
+    """The format of a file by its first bytes, such as ``an HTML page``; None if unknown."""
     for beginning, description in _BEGINNINGS:
         if data.startswith(beginning):
             return description
-    if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0":  # reserved; a text has letters there
+    if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0":  # reserved bytes; a text has letters here
         return "a BMP"
     if data[:4] == b"RIFF":
         return _RIFF_KINDS.get(data[8:12], "a RIFF file")
@@ -81,19 +81,19 @@ def describe_beginning(data: bytes) -> str | None:
 
 
 def is_media(data: bytes) -> bool:
-    """Whether a file's first bytes, 12 or more of them, are those of a picture or a video."""
+    """Whether the first 12 or more bytes of a file are those of a picture or a video."""
     return data.startswith(_GIF) or (
         describe_beginning(data) in _MEDIA and any(byte < 9 for byte in data[:32])
     )
 
 
 def is_animation_or_video(data: bytes) -> bool:
-    """As `is_media`, without the formats that hold one still picture."""
+    """As `is_media`, without formats of still pictures."""
     return data.startswith(_GIF) or (is_media(data) and describe_beginning(data) not in _STILL)
 
 
 def _describe_brands(box: bytes) -> str:
-    """What a file type box tells: its major brand, a version, compatible brands, 4 bytes each."""
+    """The format of a file type box: major brand, version, compatible brands, 4 bytes each."""
     major, compatible = box[:4], [box[start : start + 4] for start in range(8, len(box), 4)]
     if major in _BRANDS:
         return _BRANDS[major]
@@ -117,7 +117,7 @@ def _describe_text(start: bytes) -> str | None:
 
 
 def _is_text(start: bytes) -> bool:
-    """Whether these bytes, perhaps cut inside a character, are UTF-8 without control codes."""
+    """Whether bytes, which may end inside a character, are UTF-8 without control codes."""
     try:
         text = start.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What can be captioned: a path, a file's bytes, or frames in memory, each with its name."""
+"""Sources of GIFs: a path, the bytes of a file, or frames in memory, each with a name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from gifdesc.gif.reader import Gif, read_gif
 
 @dataclass(frozen=True)
 class CaptionInput:
-    """One thing to caption, or one argument that gave none.
+    """A GIF to caption, or an argument without one.
 
     Attributes:
-        name: its path as it was given or found: what results call it.
-        data: what to open, such as the bytes that came through a pipe; None for the file of
-            that name.
-        error: why there is nothing to caption, None where there is.
+        name: its name in results: the path as it was given or found.
+        data: the source to open, such as bytes from a pipe; None for the file of that name.
+        error: why there is nothing to caption, None if there is a GIF.
     """
 
     name: str
@@ -30,17 +29,17 @@ class CaptionInput:
 
     @property
     def source(self) -> GifSource:
-        """What is to be opened."""
+        """The source to open."""
         return self.name if self.data is None else self.data
 
     def reason(self, error: GifdescError) -> str:
-        """What an error says, without the name that its caption bears anyway."""
+        """The message of an error, without the name, which results have already."""
         reason = str(error).removeprefix(f"{self.name}: ").removeprefix(f"{Path(self.name)}: ")
         return reason.removeprefix("these bytes: ")
 
 
 def as_input(source: GifSource | CaptionInput) -> CaptionInput:
-    """A source under the name that its results bear."""
+    """A source with its name in results."""
     if isinstance(source, CaptionInput):
         return source
     return CaptionInput(source_name(source), source)
@@ -50,16 +49,15 @@ Frames = npt.NDArray[np.uint8]
 """uint8 (T, height, width, 3), RGB."""
 
 GifSource = Path | str | bytes | Frames | tuple[Frames, Sequence[int]]
-"""A GIF: its path, the bytes of its file, its frames, or its frames with how long each is shown
-in milliseconds."""
+"""A GIF: its path, the bytes of its file, its frames, or its frames with their durations in
+milliseconds."""
 
 FRAME_DURATION_MS = 100
-"""How long a frame is shown that comes without a duration; what browsers show where a GIF says
-nothing useful."""
+"""The duration of frames that have none: that of browsers for GIFs without a useful delay."""
 
 
 def source_name(source: GifSource) -> str:
-    """What a source is called in results and messages: its path, or what it is."""
+    """The name of a source in results and messages: its path, or its kind."""
     if isinstance(source, (str, Path)):
         return str(source)
     return "these bytes" if isinstance(source, bytes) else "these frames"
@@ -73,14 +71,14 @@ def read_source(
     """The sampled frames of a source.
 
     Args:
-        source: what to read.
-        pick: from the frames' durations in milliseconds to the ascending indices wanted.
+        source: the source.
+        pick: a function of the frames' durations in milliseconds that returns ascending indices.
         reduce: applied to each frame as it is drawn; see `gif.read_gif`.
 
     Raises:
-        GifError: the file gives no frame.
-        TypeError: the source is of no known kind.
-        ValueError: frames are of another shape, or the durations do not belong to them.
+        GifError: the file has no frame that can be used.
+        TypeError: the source has an unknown type.
+        ValueError: the frames have another shape, or the durations do not match them.
     """
     if isinstance(source, (str, Path)):
         return read_gif(Path(source), pick, reduce=reduce)
@@ -118,9 +116,9 @@ def _frames_of(source: Frames | tuple[Frames, Sequence[int]]) -> tuple[Frames, t
             f"frames are uint8 (T, height, width, 3), not {frames.dtype} {frames.shape}"
         )
     if frames.size == 0:
-        raise GifError("these frames: none, or without a pixel")
+        raise GifError("these frames: there are none, or they have no pixels")
     if durations_ms is None:
         durations_ms = [FRAME_DURATION_MS] * len(frames)
-    if len(durations_ms) != len(frames) or any(one <= 0 for one in durations_ms):
+    if len(durations_ms) != len(frames) or any(duration_ms <= 0 for duration_ms in durations_ms):
         raise ValueError(f"{len(frames)} frames need as many durations, each above 0 milliseconds")
-    return np.ascontiguousarray(frames), tuple(int(one) for one in durations_ms)
+    return np.ascontiguousarray(frames), tuple(int(duration_ms) for duration_ms in durations_ms)
