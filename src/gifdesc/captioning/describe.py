@@ -88,9 +88,9 @@ def describe(
         DescriptionError: the folder has descriptions of another model, or cannot be written.
     """
     config = config or captioner.default_decoding
-    with writing(output_dir, DescriptionError, remedy="what is done is kept"):
-        _claim(output_dir, origin, config, force=force)
-        yield from _Run(output_dir, captioner, config, force=force).over(inputs)
+    with writing(output_dir, DescriptionError, remedy="finished files are kept"):
+        _check_origin(output_dir, origin, config, force=force)
+        yield from _Run(output_dir, captioner, config, force=force).describe_all(inputs)
 
 
 class _Run:

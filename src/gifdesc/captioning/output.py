@@ -128,7 +128,7 @@ class CaptionFile:
             self._path.unlink()
 
     def begin(self) -> None:
-        """Cut away what will not be gone on with; raises as `write`."""
+        """Remove half a line at the end, or all content; raises as `write`."""
         with writing(f"--output {self._path}"):
             if self._path.is_file():
                 self._file.truncate(self._whole_bytes)
@@ -197,8 +197,8 @@ class CaptionFile:
         except FileNotFoundError:
             return False
 
-    def _look(self) -> None:
-        """See what is there, and whether it may be gone on with or overwritten."""
+    def _read_existing(self) -> None:
+        """Read a file that is continued; refuse a file that may not be overwritten."""
         with reading(f"--output {self._path}"):
             has_content = self._path.is_file() and self._path.stat().st_size > 0
             if has_content and self._skip_done:

@@ -78,7 +78,7 @@ def extract(
     """
     if num_workers is None:
         num_workers = default_num_workers(extractor.device_type)
-    with writing(features_dir, FeatureError, remedy="what is done is in the manifest"):
+    with writing(features_dir, FeatureError, remedy="finished GIFs are in the manifest"):
         refusal = FeatureError(
             f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
             "another folder with --output"

@@ -52,7 +52,7 @@ class FeatureExtractor:
 
     @property
     def batch_frames(self) -> int:
-        """Frames that go through the network at once."""
+        """Frames that the network processes at once."""
         return self._batches.limit.size
 
     @batch_frames.setter
@@ -246,7 +246,7 @@ class FrameBatches:
     def __init__(self, encoder: FrameEncoder) -> None:
         self.limit = BatchLimit("frame", "choose another --device", size=encoder.batch_frames)
         self._encoder = encoder
-        # By a frame's digest: the vectors that it was computed with, and its row there.
+        # By the digest of a frame: the vectors of its batch, and its row in them.
         self._recent: dict[bytes, tuple[_Once, int]] = {}
 
     def submit(self, frames: Mapping[bytes, _Frame]) -> Callable[[], dict[bytes, _Vectors]]:
@@ -293,7 +293,7 @@ class FrameBatches:
         """Start one batch; if memory runs out, now or while it computes, smaller ones."""
 
         def submit() -> Callable[[], _Vectors]:
-            # Stacked as they lie in memory, channels last, which the network reads as they are.
+            # Stack in their memory layout, channels last, which the network reads without a copy.
             stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
             return self._encoder.submit(stacked.transpose(0, 3, 1, 2))
 
