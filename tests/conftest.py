@@ -10,9 +10,11 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from torch import nn
 
+    from builders import World
     from gifdesc.features.backbone import Backbone
 
 # No test asserts a wall-clock time, and a run is as the run before.
@@ -32,6 +34,30 @@ def random_backbone() -> Backbone:
 def random_network(random_backbone: Backbone) -> nn.Module:
     """Its network."""
     return random_backbone.network
+
+
+@pytest.fixture
+def tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny network in place of ResNet50: `--weights random` gives 48 features per frame."""
+    from builders import use_tiny_backbone
+
+    use_tiny_backbone(monkeypatch)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Feature files and descriptions of a few GIFs, made with the tiny backbone's recipe."""
+    from builders import tiny_recipe, write_world
+
+    return write_world(tmp_path / "world", recipe=tiny_recipe())
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    """A model folder with random weights, for features of the tiny backbone."""
+    from builders import tiny_recipe, write_model
+
+    return write_model(tmp_path / "model", recipe=tiny_recipe())
 
 
 @pytest.fixture(autouse=True)

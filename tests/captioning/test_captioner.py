@@ -10,7 +10,6 @@ from builders import (
     TINY,
     World,
     tiny_recipe,
-    use_tiny_backbone,
     write_model,
 )
 from gifdesc.captioning.captioner import Captioner
@@ -32,9 +31,7 @@ from helpers import draw_broken_gif, draw_gif, truncate
 SHORT = DecodingConfig(num_beams=3, max_tokens=8)
 
 
-@pytest.fixture(autouse=True)
-def tiny_backbone(monkeypatch):
-    use_tiny_backbone(monkeypatch)
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 @pytest.fixture(scope="module")

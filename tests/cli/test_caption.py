@@ -15,7 +15,6 @@ from builders import (
     run_here,
     run_process,
     tiny_recipe,
-    use_tiny_backbone,
     write_model,
 )
 from gifdesc.config import TrainingConfig
@@ -26,13 +25,8 @@ SHORT = ("--beam", 2, "--max-length", 6)
 
 
 @pytest.fixture
-def tiny_backbone(monkeypatch):
-    use_tiny_backbone(monkeypatch)
-
-
-@pytest.fixture
-def model_dir(tmp_path, tiny_backbone):  # noqa: ARG001
-    return write_model(tmp_path / "model", recipe=tiny_recipe())
+def model_dir(model_dir, tiny_backbone):  # noqa: ARG001
+    return model_dir
 
 
 @pytest.fixture

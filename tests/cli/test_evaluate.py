@@ -12,21 +12,10 @@ from builders import (
     run_here,
     tiny_recipe,
     write_model,
-    write_world,
 )
 
 SHORT = ("--beam", 2, "--max-length", 6, "--no-meteor")  # Java takes seconds to start
 TRAIN = ("--split", "train")
-
-
-@pytest.fixture
-def world(tmp_path):
-    return write_world(tmp_path / "world", recipe=tiny_recipe())
-
-
-@pytest.fixture
-def model_dir(tmp_path):
-    return write_model(tmp_path / "model", recipe=tiny_recipe())
 
 
 def evaluate(world, model_dir, *arguments):

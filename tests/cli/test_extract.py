@@ -4,13 +4,10 @@ import os
 import numpy as np
 import pytest
 
-from builders import run_here, run_process, use_tiny_backbone
+from builders import run_here, run_process
 from helpers import draw_broken_gif, draw_gif, truncate
 
-
-@pytest.fixture(autouse=True)
-def tiny_backbone(monkeypatch):
-    use_tiny_backbone(monkeypatch)
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is shown while a command works."""
+"""Progress while a command works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from builders import epoch_result
 from gifdesc.captioning.results import DescribingEvent, DescribingSummary
 from gifdesc.captions import Caption
+from gifdesc.checks.findings import Finding
 from gifdesc.checks.gifs import Inspection
 from gifdesc.cli import progress as progress_module
 from gifdesc.cli.progress import (
@@ -42,7 +43,7 @@ class Count:
 
 @pytest.fixture
 def lines(monkeypatch) -> io.StringIO:
-    """What is printed, with nothing left out for coming too soon."""
+    """The printed lines, without a pause between two of them."""
     monkeypatch.setattr(progress_module, "_LINE_INTERVAL_SECONDS", 0.0)
     return io.StringIO()
 
@@ -68,6 +69,45 @@ def test_without_a_terminal_lines_show_the_progress_of_extraction(lines):
     assert second.startswith("2/3 GIFs, 1 failed, 0 done before, ")
     assert third.startswith("3/3 GIFs, 1 failed, 1 done before, ")
     assert third.endswith(" frames/s, 0 s left")
+
+
+def test_without_a_terminal_lines_count_failures_and_skipped_gifs(lines):
+    events = [
+        DescribingEvent(Path("a.gif"), "a.gif", "a.gif", caption=Caption("a.gif", caption="a dog")),
+        DescribingEvent(Path("b.gif"), "b.gif", "b.gif", error="not a GIF"),
+        DescribingEvent(Path("c.gif"), "c.gif", "c.gif"),
+    ]
+    summary = DescribingSummary()
+    with DescribingProgress(Console(file=lines, width=200), 3, summary) as progress:
+        for event in events:
+            summary.add(event)
+            progress.advance()
+    assert lines.getvalue().splitlines() == [
+        "1/3 GIFs, 0 failed, 0 done before",
+        "2/3 GIFs, 1 failed, 0 done before",
+        "3/3 GIFs, 1 failed, 1 done before",
+    ]
+
+
+def test_without_a_terminal_lines_count_the_gifs(lines):
+    with PageProgress(Console(file=lines, width=200)) as progress:
+        progress.advance(1, 2)
+        progress.advance(2, 2)
+    assert lines.getvalue().splitlines() == [
+        "1/2 GIFs, reading frames for the page",
+        "2/2 GIFs, reading frames for the page",
+    ]
+
+
+def test_without_a_terminal_lines_of_check_are_seconds_apart(monkeypatch, capsys):
+    clock = iter([0.0, 5.0, 11.0, 12.0])
+    monkeypatch.setattr("gifdesc.cli.progress.time.monotonic", lambda: next(clock, 12.0))
+    finding = Finding(path="a", kind="still", detail="one frame")
+    with CheckProgress(Console(stderr=True, force_terminal=False)) as progress:
+        for findings in ([], [finding], []):
+            progress.advance(Inspection(is_gif=True, findings=findings))
+    assert progress.num_gifs == 3
+    assert capsys.readouterr().err == "2 GIFs checked, findings: 1\n"
 
 
 TRAINING = TrainingConfig(epochs=2, scst_epochs=1)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, tiny_recipe, write_world
+from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, write_world
 from gifdesc.config import DEFAULT_PRESET, PRESETS
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.losses import token_loss
@@ -20,11 +20,6 @@ from gifdesc.text.tokenizer import CaptionTokenizer
 
 SMALL = ("--hidden-size", 8, "--epochs", 2)
 ALL = ("--val-fraction", 0, "--test-fraction", 0)
-
-
-@pytest.fixture
-def world(tmp_path):
-    return write_world(tmp_path / "world", recipe=tiny_recipe())
 
 
 @pytest.fixture

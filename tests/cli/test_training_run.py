@@ -13,11 +13,6 @@ ALL = ("--val-fraction", 0, "--test-fraction", 0)
 
 
 @pytest.fixture
-def world(tmp_path):
-    return write_world(tmp_path / "world", recipe=tiny_recipe())
-
-
-@pytest.fixture
 def model_dir(tmp_path):
     return tmp_path / "model"
 

@@ -12,7 +12,6 @@ from builders import (
     tiny_model,
     tiny_recipe,
     tiny_tokenizer,
-    use_tiny_backbone,
     write_model,
 )
 from gifdesc.captioning.captioner import Captioner
@@ -22,10 +21,7 @@ from gifdesc.model.checkpoint import save_checkpoint
 from gifdesc.system.files import write_json, write_json_lines
 from helpers import draw_gif
 
-
-@pytest.fixture(autouse=True)
-def tiny_backbone(monkeypatch):
-    use_tiny_backbone(monkeypatch)
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 @pytest.fixture
