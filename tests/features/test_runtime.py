@@ -33,7 +33,7 @@ def test_auto_uses_openvino_for_long_runs(monkeypatch, name, num_gifs, is_instal
 
 def test_openvino_is_refused_where_it_cannot_run(monkeypatch):
     network = torch.nn.Identity()
-    with pytest.raises(UsageError, match="float32 only"):
+    with pytest.raises(UsageError, match="only the CPU and float32"):
         make_encoder(network, CPU, runtime="openvino", precision="bfloat16")
     monkeypatch.setattr(runtime, "has_openvino", lambda: False)
     with pytest.raises(UsageError, match=r"gifdesc\[openvino\]"):
