@@ -1,8 +1,7 @@
-"""The demo's world: its scenes, its drawn GIFs, and the pictures of its results.
+"""The GIFs of the demo, drawn from scenes, and a picture of the demo's captions.
 
-A scene is a coloured shape to which one thing happens ("a red ball grows"). A growing ball and a
-shrinking one are the same pictures in opposite order, so a captioner that ignores order cannot
-tell them apart.
+A scene is a coloured shape with one event ("a red ball grows"). A growing and a shrinking ball have
+the same pictures in opposite order, so a captioner that ignores the order cannot distinguish them.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from gifdesc.system.files import replacing, write_text, writing
 from gifdesc.system.waits import wait_for
 
 CANVAS_SIZE = 112
-"""Width and height of every GIF, in pixels: half of what the backbone sees."""
+"""Width and height of every GIF, in pixels: half the input size of the backbone."""
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (225, 35, 40),
@@ -36,7 +35,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 """Name -> RGB, 0 to 255."""
 
 SHAPES = ("ball", "cross", "grid")
-"""Names of the shapes, chosen as unlike as possible: untrained features must tell them apart."""
+"""Names of the shapes, which differ as much as possible: untrained features must differ too."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Stage:
     """One picture of an event.
 
     Attributes:
-        extent: Side of the shape relative to its full size, 0 (nothing to be seen) to 1.
-        whiteness: How far the shape's colour has gone to white, 0 to 1.
+        extent: Side of the shape relative to its full size, 0 (invisible) to 1.
+        whiteness: Share of white in the colour of the shape, 0 to 1.
     """
 
     extent: float = 1.0
@@ -63,15 +62,15 @@ EVENTS: dict[str, tuple[Stage, ...]] = {
     "blinks": (_FULL, *3 * (_NOTHING, _FULL)),
     "fades to white": tuple(Stage(whiteness=step / 4) for step in range(5)),
 }
-"""Name -> its pictures in order. Few, since every different picture costs a forward pass."""
+"""Name -> its pictures in order; few, because every distinct picture costs a forward pass."""
 
-_NUM_FRAMES, _MAX_SAMPLES = (12, 40), 16  # no stage may fall between two sampled frames
+_NUM_FRAMES, _MAX_SAMPLES = (12, 40), 16  # every stage must be in a sampled frame
 _DURATIONS_MS = (40, 60, 80, 100, 120)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a GIF shows: a key of `COLOURS`, one of `SHAPES`, a key of `EVENTS`."""
+    """The content of a GIF: a key of `COLOURS`, one of `SHAPES`, a key of `EVENTS`."""
 
     colour: str
     shape: str
@@ -79,27 +78,27 @@ class Scene:
 
     @property
     def description(self) -> str:
-        """The one sentence that describes the scene, such as "a blue grid fades to white"."""
+        """The sentence that describes the scene, such as "a blue grid fades to white"."""
         return f"a {self.colour} {self.shape} {self.event}"
 
 
 SCENES = tuple(Scene(*names) for names in product(COLOURS, SHAPES, EVENTS))
-"""Every scene of the world: 4 colours x 3 shapes x 6 events = 72."""
+"""Every scene: 4 colours x 3 shapes x 6 events = 72."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """What differs between two GIFs of the same scene; nothing here tells the scene.
+    """The differences between two GIFs of a scene; they do not depend on the scene.
 
     Attributes:
         num_frames: Frames of the GIF, 12 to 40.
-        duration_ms: How long each frame is shown.
+        duration_ms: Duration of each frame.
         event_start: Index of the first frame that no longer shows the opening stage.
         event_end: Index of the first frame of the closing stage. An event of two stages
             changes halfway between `event_start` and `event_end`.
-        background: Grey level behind the shape, 0 to 255.
+        background: Grey level of the background, 0 to 255.
         size: Side of the shape at extent 1, in pixels.
-        centre: Where the shape's middle lies, (x, y) in pixels.
+        centre: Centre of the shape, (x, y) in pixels.
     """
 
     num_frames: int
@@ -112,7 +111,7 @@ class Take:
 
     @classmethod
     def random(cls, rng: Random) -> Take:
-        """A take of which 16 frames, one from each equal segment of the GIF, show every stage."""
+        """A take in which 16 frames, one from each equal segment of the GIF, show every stage."""
         num_frames = rng.randint(*_NUM_FRAMES)
         hold = -(-num_frames // _MAX_SAMPLES)  # the widest gap between two sampled frames
         latest_start = num_frames // 5
@@ -130,7 +129,7 @@ class Take:
         )
 
     def stage_index(self, frame_index: int, num_stages: int) -> int:
-        """Which of an event's stages a frame shows: the first and the last are held."""
+        """The index of the stage in a frame; the first and the last stage are held."""
         if num_stages == 2:
             return int(frame_index >= (self.event_start + self.event_end) // 2)
         if frame_index < self.event_start:
@@ -157,21 +156,21 @@ def take_of(index: int, *, seed: int) -> Take:
     return Take.random(Random(f"take {seed} {index}"))
 
 
-# Shapes made of bars, upright and level: where each begins and how thick it is, in sides.
+# Shapes made of vertical and horizontal bars: the starts and the thickness, relative to the side.
 _BARS = {"cross": ((0.36,), 0.28), "grid": ((0.0, 0.2275, 0.455, 0.6825, 0.91), 0.09)}
 
 
 def gif_name(index: int) -> str:
-    """File name of GIF `index` without its ending; it says nothing of the content."""
+    """File name of GIF `index` without suffix; it does not describe the content."""
     return f"world-{index:04d}"
 
 
 def draw_frames(scene: Scene, take: Take) -> list[Image.Image]:
     """The GIF's frames: `take.num_frames` palette images of `CANVAS_SIZE` x `CANVAS_SIZE`.
 
-    Pillow leaves out a frame whose palette indices equal those of the frame before. Here a GIF
-    keeps the frames in which nothing moves, as recorded ones do: entries 0 and 1 of the palette
-    are the same background, and one corner pixel takes turns between them.
+    Pillow omits a frame whose palette indices equal those of the previous frame. These GIFs keep
+    frames without motion, as recorded GIFs do: entries 0 and 1 of the palette are the same
+    background colour, and a corner pixel alternates between them.
     """
     stages = EVENTS[scene.event]
     palette = [take.background] * 6
@@ -209,21 +208,21 @@ def _draw_shape(
 
 
 def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
-    """Write the world: `gifs/world-0000.gif` ... and `descriptions/world-0000.txt` ....
+    """Write `gifs/world-0000.gif` ... and `descriptions/world-0000.txt` ....
 
-    The same seed gives the same files, and a GIF is the same in a larger world.
+    The same seed gives the same files, and more GIFs do not change the first ones.
 
     Args:
-        output_dir: Folder of the world; made if it is not there.
-        num_gifs: How many GIFs; from 72 on every scene is in.
-        seed: Which world.
+        output_dir: The folder; created if it does not exist.
+        num_gifs: The number of GIFs; 72 or more contain every scene.
+        seed: Seed of the GIFs.
 
     Returns:
         The scene of every GIF, in the order of the names.
 
     Raises:
-        GifdescError: the folder cannot be written, or holds GIFs that are not of this world.
-        ValueError: fewer than one GIF is asked for.
+        GifdescError: the folder cannot be written, or has other GIFs.
+        ValueError: `num_gifs` is below 1.
     """
     if num_gifs < 1:
         raise ValueError(f"num_gifs must be at least 1, got {num_gifs}")
@@ -231,7 +230,7 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     names = list(map(gif_name, range(num_gifs)))
     scenes = [scene_of(index, seed=seed) for index in range(num_gifs)]
     with writing(output_dir):
-        _refuse_strangers(gifs_dir, names)
+        _check_only_demo_gifs(gifs_dir, names)
         with wait_for("drawing", unit="GIFs") as advance:
             for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
                 take = take_of(index, seed=seed)
@@ -241,28 +240,28 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     return scenes
 
 
-def _refuse_strangers(gifs_dir: Path, names: list[str]) -> None:
+def _check_only_demo_gifs(gifs_dir: Path, names: list[str]) -> None:
     found = {path.name for path in gifs_dir.glob("*.gif") if not path.name.startswith(".")}
-    strangers = found - {f"{name}.gif" for name in names}
-    if strangers:
+    others = found - {f"{name}.gif" for name in names}
+    if others:
         raise GifdescError(
-            f"{gifs_dir}: holds GIFs that this world does not have ({min(strangers)}, "
-            f"{len(strangers)} in all); choose an empty folder"
+            f"{gifs_dir}: has GIFs that are not of this demo ({min(others)}, "
+            f"{len(others)} in all); choose an empty folder"
         )
 
 
 def _write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:
     options = {"save_all": True, "append_images": frames[1:], "duration": duration_ms, "loop": 0}
     with replacing(path) as temporary_path:
-        # Not optimised: an optimised palette would lose its double entry.
+        # Without optimisation, which would remove the double entry of the palette.
         frames[0].save(temporary_path, format="GIF", optimize=False, **options)
 
 
 def held_out_gifs(world_dir: Path) -> list[Path]:
-    """The GIFs of a drawn world that training on it holds out for testing, sorted.
+    """The GIFs of the demo in the test split, sorted.
 
     Args:
-        world_dir: with `gifs/` and `descriptions/`, as `demo.draw_world` makes them, and the
+        world_dir: a folder with `gifs/` and `descriptions/` from `draw_world`, and with the
             `features/` of these GIFs.
 
     Raises:
@@ -271,33 +270,33 @@ def held_out_gifs(world_dir: Path) -> list[Path]:
     data = prepare_data(
         world_dir / "features", world_dir / "descriptions", TrainingConfig(), needs_training=False
     )
-    return [world_dir / "gifs" / f"{one.name}.gif" for one in data.splits["test"]]
+    return [world_dir / "gifs" / f"{example.name}.gif" for example in data.splits["test"]]
 
 
 def draw_captions(
     captioner: GifCaptioner, paths: Sequence[Path], world_dir: Path, picture_path: Path
 ) -> None:
-    """Draw GIFs of a world as filmstrips, with their captions and their descriptions.
+    """Draw GIFs of the demo as filmstrips, with their captions and their descriptions.
 
     Args:
-        captioner: says it.
-        paths: of the GIFs.
-        world_dir: holds the true sentences, in `descriptions/`.
-        picture_path: where to write the picture.
+        captioner: writes the captions.
+        paths: the GIFs.
+        world_dir: the folder with their `descriptions/`.
+        picture_path: the picture to write.
 
     Raises:
-        OSError: a description cannot be read or the picture written.
+        OSError: a description cannot be read, or the picture cannot be written.
     """
     rows = []
-    for path, said in zip(paths, captioner.caption_many(paths), strict=True):
-        truth_path = world_dir / "descriptions" / f"{path.stem}.txt"
-        truth = truth_path.read_text(encoding="utf-8").strip()
+    for path, result in zip(paths, captioner.caption_many(paths), strict=True):
+        reference_path = world_dir / "descriptions" / f"{path.stem}.txt"
+        reference = reference_path.read_text(encoding="utf-8").strip()
         rows.append(
             SheetRow(
-                frames=read_gif(path, said.sampled_frames).frames,
-                caption=said.caption or "",
-                references=[truth],
-                is_right=said.caption == truth,
+                frames=read_gif(path, result.sampled_frames).frames,
+                caption=result.caption or "",
+                references=[reference],
+                is_right=result.caption == reference,
             )
         )
     save_picture(contact_sheet(rows), picture_path)

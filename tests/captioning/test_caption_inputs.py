@@ -65,7 +65,7 @@ def test_a_pattern_gives_its_matches(pattern, wanted):
 def test_missing_inputs_keep_their_order_and_have_an_error():
     assert found("x.gif", "*.png", "a.gif") == [
         CaptionInput("x.gif", error="no such file or folder"),
-        CaptionInput("*.png", error="nothing matches this pattern"),
+        CaptionInput("*.png", error="no file matches this pattern"),
         CaptionInput("a.gif"),
     ]
 
@@ -146,7 +146,7 @@ def test_a_list_may_begin_like_a_picture():
 
 @pytest.mark.parametrize("stdin", [b"a.gif\0b.gif\0", b"\x91\x02\0\xf3\x99" * 9])
 def test_bytes_that_are_neither_a_list_nor_a_picture_are_wrong_usage(stdin):
-    with pytest.raises(UsageError, match="neither a GIF nor a list of paths came on stdin"):
+    with pytest.raises(UsageError, match="stdin has neither a GIF nor a list of paths"):
         found("-", stdin=stdin)
 
 
@@ -182,7 +182,7 @@ for one in caption_inputs(["/dev/stdin", "/dev/fd/0", "/dev/stdin"], sys.stdin.b
 def test_the_bytes_of_a_pipe_are_read_once_and_reused():
     assert in_process(BYTES, input=b"GIF89a...").splitlines() == [
         "/dev/stdin b'GIF89a...' None",
-        "/dev/fd/0 None no bytes came",
+        "/dev/fd/0 None empty: no bytes were read",
         "/dev/stdin b'GIF89a...' None",
     ]
 
@@ -223,7 +223,7 @@ def test_a_list_is_read_line_by_line():
     ],
 )
 def test_a_document_on_stdin_is_named(stdin, kind):
-    with pytest.raises(UsageError, match=f"-: {kind} came on stdin"):
+    with pytest.raises(UsageError, match=f"-: stdin has {kind}"):
         found("-", stdin=stdin)
 
 

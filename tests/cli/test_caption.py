@@ -565,7 +565,7 @@ def test_a_gif_is_read_from_stdin(home, cut, code):
     [row] = [json.loads(line) for line in done.stdout.splitlines()]
     assert row["path"] == "/dev/stdin"
     if code:
-        assert row["error"] == "no bytes came"
+        assert row["error"] == "empty: no bytes were read"
     else:
         assert row["caption"]
         assert ("note" in row) == bool(cut)

@@ -36,7 +36,7 @@ def test_a_folder_with_other_gifs_is_refused_and_unchanged(tmp_path):
     (tmp_path / "gifs" / "mine.gif").write_bytes(b"precious")
     done = run_here("demo", tmp_path, "--data-only", "--num-gifs", 2)
     assert (done.code, done.out) == (1, "")
-    assert "holds GIFs that this world does not have (mine.gif" in done.error
+    assert "has GIFs that are not of this demo (mine.gif" in done.error
     assert [path.name for path in (tmp_path / "gifs").iterdir()] == ["mine.gif"]
 
 

@@ -19,31 +19,31 @@ from gifdesc.gif.sniff import describe_beginning, is_media
 from gifdesc.system.files import reason
 
 STDIN = "-"
-"""The argument that stands for what comes on stdin."""
+"""The argument for stdin."""
 
 _STREAM = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
-"""Files that are read as they come, once: a pipe has no size and no second reading."""
+"""Files that can be read only once, such as pipes."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-"""How a URL begins (RFC 3986, section 3.1)."""
+"""The start of a URL (RFC 3986, section 3.1)."""
 
 _DOCUMENTS = {"an HTML page", "an SVG", "XML", "JSON", "a PDF"}
-"""What comes on stdin in place of a GIF when a server answers with something else."""
+"""Content of stdin that a server may send instead of a GIF."""
 
 _CHUNK_BYTES = 1 << 16
 _SNIFFED_BYTES = 512
-"""Of stdin, before it is taken for a list."""
+"""Bytes of stdin that are checked for the formats of pictures and documents."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument, after patterns and lists have been replaced by what they stand for.
+    """A path from an argument, a pattern or a list, or the bytes of a pipe.
 
     Attributes:
-        name: a path as it was given, listed or matched; what messages call it.
-        data: the bytes that came through a pipe, None for the file or folder of that name.
-        spooled_path: the temporary file that holds those bytes, None where there is none.
-        error: why it stands for nothing, None where it does.
+        name: the path as it was given, listed or matched; its name in messages.
+        data: the bytes of a pipe; None for the file or folder of that name.
+        spooled_path: the temporary file with those bytes, None if there is none.
+        error: why the argument names nothing, None if it names something.
     """
 
     name: str
@@ -55,20 +55,20 @@ class Argument:
 def expand_arguments(
     arguments: Sequence[str], stdin: BinaryIO, *, is_null_separated: bool = False
 ) -> Iterator[Argument]:
-    """What the arguments stand for, in their order, found as it is consumed.
+    """The paths that the arguments name, in order, found as they are consumed.
 
-    A path stands for itself. `-` stands for the paths listed on stdin, or for one GIF if stdin
-    begins with a picture's or a video's bytes; `/dev/stdin` and `/dev/fd/N` for the bytes of one
-    GIF. A pattern with `*`, `?`, `[...]` or `**` that the shell did not expand stands for what it
-    matches, sorted; a file with that very name comes first.
+    A path names itself. `-` names the paths in a list on stdin, or a GIF if stdin begins with the
+    bytes of a picture or a video; `/dev/stdin` and `/dev/fd/N` name the bytes of a GIF. A pattern
+    with `*`, `?`, `[...]` or `**` that the shell did not expand names its matches, sorted; a file
+    with that exact name takes precedence.
 
     Args:
-        arguments: as a person gives them.
-        stdin: where a list is read from, as its lines come.
-        is_null_separated: the paths of the list end with NUL, not with a line end.
+        arguments: as on the command line.
+        stdin: the list for `-`, read while its lines arrive.
+        is_null_separated: paths in the list end with NUL, not with a line end.
 
     Raises:
-        UsageError: an argument is empty, or stdin holds neither a list of paths nor a GIF.
+        UsageError: an argument is empty, or stdin has neither a list of paths nor a GIF.
     """
     if "" in arguments:
         raise UsageError("an argument is empty (an unset variable?); name a GIF or a folder")
@@ -87,7 +87,7 @@ def expand_arguments(
         elif glob.has_magic(argument) and not os.path.lexists(argument):
             matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - as the shell
             if not matches:
-                yield Argument(argument, error="nothing matches this pattern")
+                yield Argument(argument, error="no file matches this pattern")
             for match in matches:
                 yield _path_or_pipe(match, pipes)
         else:
@@ -130,27 +130,27 @@ def _spool(argument: Argument, data: bytes) -> Argument:
 
 
 def _expand_home(name: str) -> str:
-    """A path whose `~` a quotation kept from the shell; a file of that very name comes first."""
+    """A path with `~` expanded; a file with that exact name takes precedence."""
     if name.startswith("~") and not os.path.lexists(name):
         return os.path.expanduser(name)  # noqa: PTH111 - Path would drop a leading `./`
     return name
 
 
 def is_stream(name: str) -> bool:
-    """Whether a name stands for bytes as they come, and no file in a folder."""
+    """Whether a name is that of a stream, not of a file in a folder."""
     return name == STDIN or _STREAM.fullmatch(name) is not None
 
 
 def _path_or_pipe(name: str, pipes: dict[str, Argument]) -> Argument:
-    """A path, or a pipe's bytes (given again, the same)."""
+    """A path, or the bytes of a pipe, which are read once."""
     if is_stream(name) and name != STDIN:
         if name not in pipes:
             pipes[name] = _read_pipe(name)
         return pipes[name]
     name = _expand_home(name)
     if _ADDRESS.match(name) and not os.path.lexists(name):
-        advice = "fetch it first, such as with: curl -sL URL | gifdesc caption -"
-        return Argument(name, error=f"gifdesc reads no addresses; {advice}")
+        advice = "download it first: curl -sL URL | gifdesc caption -"
+        return Argument(name, error=f"gifdesc does not read URLs; {advice}")
     return Argument(name)
 
 
@@ -159,7 +159,7 @@ def _expand_list(
 ) -> Iterator[Argument]:
     if separator != b"\0" and b"\0" in beginning:
         raise UsageError(
-            "-: neither a GIF nor a list of paths came on stdin; a list that is separated by NUL "
+            "-: stdin has neither a GIF nor a list of paths; a list whose paths end with NUL "
             "needs -0"
         )
     if separator == b"\0" and _is_line_list(beginning):
@@ -170,9 +170,9 @@ def _expand_list(
     first = os.fsdecode(beginning.partition(separator)[0].rstrip(b"\r"))
     is_pattern = first.startswith("[") and not {'"', "{"} & set(first)
     if kind in _DOCUMENTS and not is_pattern and not os.path.lexists(first):
-        raise UsageError(f"-: {kind} came on stdin, neither a GIF nor a list of paths")
+        raise UsageError(f"-: stdin has {kind}, neither a GIF nor a list of paths")
     if separator == b"\n":
-        beginning = beginning.removeprefix(codecs.BOM_UTF8)  # an editor's, no part of a path
+        beginning = beginning.removeprefix(codecs.BOM_UTF8)  # from an editor, not part of a path
     for name in _listed(beginning, stdin, separator):
         yield Argument(name) if name == STDIN else _path_or_pipe(name, pipes)
 
@@ -187,7 +187,7 @@ def _is_line_list(beginning: bytes) -> bool:
 
 def _read_pipe(name: str) -> Argument:
     try:
-        # A number opens what the process was given; a name would not open a socket.
+        # Opening by number also works for sockets.
         opened: int | str = 0 if name == "/dev/stdin" else int(name.rpartition("/")[2])
         with open(opened, "rb", buffering=0, closefd=False) as file:
             return _read_all(name, b"", file.read)
@@ -196,7 +196,7 @@ def _read_pipe(name: str) -> Argument:
 
 
 def _read_all(name: str, beginning: bytes, read: Callable[[int], bytes | None]) -> Argument:
-    """All that a stream gives, up to the largest file that is read."""
+    """All bytes of a stream, up to the limit for files."""
     chunks = [beginning]
     num_bytes = len(beginning)
     while num_bytes <= MAX_FILE_BYTES and (chunk := read(1 << 20)):
@@ -205,11 +205,11 @@ def _read_all(name: str, beginning: bytes, read: Callable[[int], bytes | None]) 
     if num_bytes > MAX_FILE_BYTES:
         return Argument(name, error=f"too large (more than {MAX_FILE_BYTES >> 20} MB)")
     data = b"".join(chunks)
-    return Argument(name, data=data) if data else Argument(name, error="no bytes came")
+    return Argument(name, data=data) if data else Argument(name, error="empty: no bytes were read")
 
 
 def _beginning_of(stream: BinaryIO, separator: bytes) -> bytes:
-    """The first bytes of a stream: enough to tell a picture from a list, or a list's first line."""
+    """The first bytes of a stream: enough to recognise a picture, or the first line of a list."""
     beginning = b""
     while len(beginning) < _SNIFFED_BYTES and separator not in beginning:
         chunk = _read_some(stream)
@@ -220,7 +220,7 @@ def _beginning_of(stream: BinaryIO, separator: bytes) -> bytes:
 
 
 def _listed(beginning: bytes, stream: BinaryIO, separator: bytes) -> Iterator[str]:
-    """The paths of a list as they come; empty ones do not count."""
+    """The paths of a list while they arrive; empty paths are skipped."""
     chunk, rest = beginning, b""
     while chunk:
         *whole, rest = (rest + chunk).split(separator)
@@ -237,12 +237,13 @@ def _paths(entries: Sequence[bytes], separator: bytes) -> Iterator[str]:
 
 
 def _read_some(stream: BinaryIO) -> bytes:
-    """What has come by now, b"" at the end.
+    """The bytes that have arrived, b"" at the end.
 
-    Read past Python's own buffer: a thread that waits in it would not let the process end.
+    They are not read through Python's buffer: a thread that waits in it would keep the process
+    from ending.
     """
     try:
         descriptor = stream.fileno()
-    except (AttributeError, OSError):  # no file of the operating system, as in a test
+    except (AttributeError, OSError):  # not a file of the operating system, as in a test
         return stream.read(_CHUNK_BYTES)
     return os.read(descriptor, _CHUNK_BYTES)

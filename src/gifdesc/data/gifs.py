@@ -1,4 +1,4 @@
-"""The GIFs under files and folders, each with its name in a features folder."""
+"""Find the GIFs that files and folders contain, with their names in a features folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MEDIA_SUFFIXES = {
     *(".webp", ".apng", ".png", ".avif", ".gifv"),
     *(".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi"),
 }
-"""Endings of pictures and videos that somebody may take for GIFs."""
+"""Suffixes of pictures and videos that a user may call GIFs."""
 
 _OTHER_SUFFIXES = {
     *(".txt", ".tsv", ".csv", ".json", ".jsonl", ".md", ".html", ".xml", ".py", ".npy", ".log"),
@@ -29,10 +29,10 @@ _OTHER_SUFFIXES = {
 """Endings of files that are never GIFs: they are not opened."""
 
 _STDIN_SOURCE = "stdin"
-"""The name in a features folder of a GIF that came through a pipe."""
+"""The name of a GIF from a pipe in a features folder."""
 
 _MAC_FOLDER = "__MACOSX"
-"""What a ZIP archive from a Mac holds beside its files: their AppleDouble halves."""
+"""The folder of AppleDouble files in ZIP archives from a Mac."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class GifInput:
     error: str | None = None
     name: str = field(default="", compare=False)
     is_spooled: bool = field(default=False, compare=False)
-    """Whether the file is a temporary copy of what came through a pipe."""
+    """Whether the file is a temporary copy of the bytes of a pipe."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -60,11 +60,11 @@ class GifInput:
 
 @dataclass
 class PassedOver:
-    """What a search of folders left out although somebody may have meant it.
+    """Files and links that a search of folders skipped although the user may want them.
 
     Attributes:
-        endings: number of files that are pictures or videos without `.gif`, by their ending.
-        links: links to folders that lead back to a folder that holds them.
+        endings: number of pictures and videos without `.gif`, by suffix.
+        links: links to folders that contain the link.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
@@ -81,7 +81,7 @@ class PassedOver:
         return found
 
     def describe_endings(self) -> str:
-        """The files by their ending, such as `3 files (.webp 2, .mp4 1)`."""
+        """The files by suffix, such as `3 files (.webp 2, .mp4 1)`."""
         parts = ", ".join(f"{ending} {number}" for ending, number in self.endings.most_common())
         return f"{counted(self.endings.total(), 'file')} with other endings ({parts})"
 
@@ -89,14 +89,14 @@ class PassedOver:
 def find_gifs(
     arguments: Sequence[Path | Argument], passed_over: PassedOver | None = None
 ) -> Iterator[GifInput]:
-    """Every file given, and every `*.gif` (in any case) under every folder given, sorted.
+    """Every given file, and every `*.gif` (in any case) under every given folder, sorted.
 
-    A file comes once, however many arguments name it.
+    A file is yielded once, even if several arguments name it.
 
     Folders are walked as they are consumed, so work can begin before a large one is listed. A
     link to a folder elsewhere is followed, once. With one folder, `source` is the path under it;
     with several arguments, the path under the folder they have in common. AppleDouble files
-    (`._cat.gif`), which Macs write beside others, are no GIFs.
+    (`._cat.gif`), which Macs write, are no GIFs.
 
     Args:
         arguments: files and folders. A missing or empty one gives a `GifInput` with an error.
@@ -155,7 +155,7 @@ class BackgroundCount:
     """Counts the GIFs of `find_gifs` in a thread, while the first GIFs are processed."""
 
     def __init__(self, arguments: Sequence[Path | Argument]) -> None:
-        """Nothing is counted before somebody asks."""
+        """Prepare; counting starts when `total` is first read."""
         self._arguments = arguments
         self._thread: threading.Thread | None = None
         self._total: int | None = None
@@ -175,8 +175,8 @@ class BackgroundCount:
 class _Walk:
     """The GIFs under a folder, depth first in name order, and the folders that cannot be read.
 
-    A folder may hold 100,000 files: of a GIF no more is asked than its name and kind, and no path
-    is taken apart.
+    A folder may have 100,000 files, so only the name and kind of a GIF are read, and no path is
+    parsed.
 
     Attributes:
         passed_over: the files that are left out, complete when the walk has ended.
@@ -215,7 +215,7 @@ class _Walk:
                 self.passed_over.endings[ending or "none"] += 1
 
     def _is_followed(self, link: str) -> bool:
-        """Whether the folder behind a link is walked there, and not by its own name or before."""
+        """Whether a link is followed: its folder is walked neither by its own name nor before."""
         real = os.path.realpath(link)
         if real == self._real_root or self._real_root.startswith(real.rstrip(os.sep) + os.sep):
             self.passed_over.links.append(link)
@@ -239,7 +239,7 @@ def _is_apple_double(entry: os.DirEntry[str]) -> bool:
 
 
 def _may_be_meant(entry: os.DirEntry[str]) -> bool:
-    """Whether a file without the ending `.gif` is a picture or a video that moves, or may."""
+    """Whether a file without the suffix `.gif` may be an animation or a video."""
     if entry.name.startswith("."):
         return False
     suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
@@ -249,7 +249,7 @@ def _may_be_meant(entry: os.DirEntry[str]) -> bool:
 
 
 def _beginning(entry: os.DirEntry[str]) -> bytes:
-    """The first bytes of a file; none where it is no plain file, or cannot be read."""
+    """The first bytes of a file; empty if it is no regular file or cannot be read."""
     try:
         if not entry.is_file():  # a pipe would never end
             return b""

@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CPU_STREAM_FRAMES = 16
-"""Frames of a batch on one CPU stream: measured to be as fast as any other from 8 to 32."""
+"""Frames of a batch on a CPU stream; measured to be as fast as any number from 8 to 32."""
 
 
 _MAX_CPU_STREAMS = 8
@@ -33,11 +33,11 @@ def resolve_device(name: str | torch.device) -> torch.device:
     """The device that `--device` names.
 
     Args:
-        name: `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`; a device that is
-            resolved already is returned as it is.
+        name: `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`; a resolved
+            device is returned unchanged.
 
     Raises:
-        UsageError: there is no such device here, or no such name.
+        UsageError: there is no such device on this machine, or no such name.
     """
     if isinstance(name, torch.device):
         return name
@@ -58,9 +58,9 @@ def resolve_device(name: str | torch.device) -> torch.device:
 
 
 def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A tensor of the CPU on a device, without waiting for what the device computes.
+    """A CPU tensor on a device, without waiting for the computations of the device.
 
-    Only pinned memory is copied meanwhile: a copy from any other memory waits for the stream (CUDA
+    Only pinned memory is copied asynchronously: a copy of other memory waits for the stream (CUDA
     C++ Programming Guide, "Asynchronous Concurrent Execution"). PyTorch keeps the pinned memory
     until the copy is done.
     """
@@ -70,9 +70,9 @@ def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran short, on a GPU or on the CPU."""
+    """Whether an error is that memory ran out, on a GPU or on the CPU."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        # The CPU's allocator has no error class of its own.
+        # The allocator of the CPU has no own error class.
         isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
 
@@ -147,10 +147,10 @@ class BatchLimit:
 
 
 def cpu_streams() -> tuple[int, int]:
-    """How many batches a CPU computes side by side, and the threads of each.
+    """The number of batches that a CPU computes in parallel, and the threads of each.
 
-    One thread each on up to 8 cores, for threads that share a batch wait for each other; not more
-    than 8 streams, for each needs memory of its own.
+    Each has one thread on up to 8 cores, because threads that share a batch wait for each other;
+    there are at most 8 streams, because each needs its own memory.
     """
     num_threads = min(torch.get_num_threads(), available_cores())
     threads_each = math.ceil(num_threads / _MAX_CPU_STREAMS)
@@ -159,7 +159,7 @@ def cpu_streams() -> tuple[int, int]:
 
 @contextmanager
 def on_one_thread(*, if_true: bool = True) -> Iterator[None]:
-    """Compute on one CPU thread within: small tensors are done before a second one has woken."""
+    """Compute on one CPU thread in the block: for small tensors, further threads start too late."""
     num_threads = torch.get_num_threads()
     if if_true and num_threads > 1:
         torch.set_num_threads(1)
@@ -173,12 +173,12 @@ def on_one_thread(*, if_true: bool = True) -> Iterator[None]:
 
 @contextmanager
 def exact_float32(device: torch.device, *, if_true: bool = True) -> Iterator[None]:
-    """Compute float32 as float32 on a CUDA GPU within; the program's own settings come back after.
+    """Compute float32 exactly on a CUDA GPU in the block, then restore the program's settings.
 
-    cuDNN computes RNNs and convolutions of float32 with the 10-bit mantissas of TF32 unless it is
-    told not to, and matrix products too where the program around allows it ("Numerical accuracy" in
-    PyTorch's documentation). Both ways to say so, the older `allow_tf32` and the newer
-    `fp32_precision`, are set alike: PyTorch refuses to compute where they contradict each other.
+    By default, cuDNN computes RNNs and convolutions of float32 with the 10-bit mantissas of TF32,
+    and matrix products do so if the program allows it ("Numerical accuracy" in PyTorch's
+    documentation). The older setting `allow_tf32` and the newer `fp32_precision` are both set:
+    PyTorch refuses to compute if they contradict each other.
     """
     if not if_true or device.type != "cuda":
         yield
@@ -187,22 +187,22 @@ def exact_float32(device: torch.device, *, if_true: bool = True) -> Iterator[Non
     matmul: Any = torch.backends.cuda.matmul
     parts = (cudnn.rnn, cudnn.conv, matmul)
     precisions = [part.fp32_precision for part in parts]
-    allowed = [_allows_tf32(one) for one in (cudnn, matmul)]
+    allowed = [_allows_tf32(part) for part in (cudnn, matmul)]
     cudnn.allow_tf32 = matmul.allow_tf32 = False
     for part in parts:
         part.fp32_precision = "ieee"
     try:
         yield
     finally:
-        for one, before in zip((cudnn, matmul), allowed, strict=True):
+        for part, before in zip((cudnn, matmul), allowed, strict=True):
             if before is not None:
-                one.allow_tf32 = before
+                part.allow_tf32 = before
         for part, precision in zip(parts, precisions, strict=True):
             part.fp32_precision = precision
 
 
 def _allows_tf32(part: Any) -> bool | None:
-    """The older setting; None where the program around uses the newer ones."""
+    """The older setting; None if the program uses the newer settings."""
     try:
         return bool(part.allow_tf32)
     except RuntimeError:
