@@ -32,8 +32,8 @@ MIN_WORDS = 3
 """A description of fewer words is `short_description`: "a cat" does not describe an action."""
 
 KINDS: dict[Kind, str] = {
-    "unreadable": "no usable frame: empty, damaged, too large, a web page",
-    "not_gif": "a PNG, JPEG, WebP, AVIF or BMP, read in its own format",
+    "unreadable": "no frame: empty, damaged, too large, a web page",
+    "not_gif": "a PNG, JPEG, WebP, AVIF or BMP instead of a GIF",
     "truncated": "cut off or damaged: only the beginning is usable",
     "still": "one frame",
     "dead": "several frames, but all equal",
