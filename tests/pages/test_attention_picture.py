@@ -31,13 +31,13 @@ def blueness(pixels):
     return pixels[:, :, 2].astype(int) - pixels[:, :, 0]
 
 
-def test_the_frames_stand_in_order():
+def test_the_frames_are_in_order():
     row = draw([])[90]
     colours = [tuple(row[14 + 150 * place + 70]) for place in range(3)]
     assert colours == [RED, GREEN, BLUE]
 
 
-def test_each_word_has_a_field_for_each_frame_the_stronger_the_more_it_looked():
+def test_each_word_has_a_field_for_each_frame_by_its_weight():
     words = [Said("a", (0.1, 0.8, 0.1)), Said("ball", (0.3, 0.3, 0.4))]
     without, picture = draw([]), draw(words)
     assert picture.shape[0] == without.shape[0] + 2 * 26

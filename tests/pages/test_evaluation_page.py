@@ -188,7 +188,7 @@ def test_doubtful_captions_are_marked(tmp_path):
     assert text.index(">a ball<") < mark < text.index(">a cat<")
 
 
-def test_a_person_can_sort(tmp_path):
+def test_captions_can_be_sorted(tmp_path):
     with browser_with(write(tmp_path)) as page:
         assert shown_names(page) == ["cats/two", "dogs/ten", "cats/one", "dogs/three"]
         direction = page.get_by_role("button", name="lowest first")
@@ -215,7 +215,7 @@ def test_a_person_can_sort(tmp_path):
         ("<b> zebra (", []),
     ],
 )
-def test_a_person_can_search(tmp_path, query, found):
+def test_captions_can_be_searched(tmp_path, query, found):
     with browser_with(write(tmp_path)) as page:
         page.keyboard.press("/")
         page.keyboard.type(query)
@@ -293,7 +293,7 @@ def test_words_without_weights_for_the_frames_shown_are_left_out(tmp_path, gifs)
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_any_text_is_shown_as_it_is(tmp_path, width, scheme):
+def test_any_text_is_shown_escaped(tmp_path, width, scheme):
     examples = []
     for place, text in enumerate(NASTY):
         name = str(place) if place % 2 else f"{place:02} {text[:50]}"
@@ -327,7 +327,7 @@ def test_any_text_is_shown_as_it_is(tmp_path, width, scheme):
         assert page.locator("b, script").count() == page.locator("body > script").count() == 1
 
 
-def test_day_and_night_have_their_own_grounds_and_charts(tmp_path):
+def test_light_and_dark_themes_have_their_own_background_and_charts(tmp_path):
     path = write(tmp_path, history=HISTORY)
     seen = {}
     for scheme in ("light", "dark"):
@@ -348,7 +348,7 @@ def test_the_page_can_be_read_without_its_script(tmp_path, gifs):
         assert not page.get_by_label("Search").is_visible()
 
 
-def test_what_a_screen_reader_hears(tmp_path, gifs):
+def test_screen_readers_find_regions_and_labels(tmp_path, gifs):
     with browser_with(write(tmp_path, gifs=gifs, history=HISTORY)) as page:
         for name in ("Scores", "Training", "Captions"):
             assert page.get_by_role("region", name=name, exact=True).count() == 1

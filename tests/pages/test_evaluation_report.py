@@ -162,7 +162,7 @@ def test_frames_are_the_manifests_then_the_recipes(features_dir):
     assert known_frames(features_dir)("b")([100] * 8) == [2, 6]
 
 
-def test_the_gifs_lie_where_they_lie_by_default(tmp_path, monkeypatch):
+def test_gifs_are_read_from_the_default_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "report.html"
     assert not EvaluationReport(path).shows_gifs
@@ -176,7 +176,7 @@ def test_the_gifs_lie_where_they_lie_by_default(tmp_path, monkeypatch):
     assert path.read_text(encoding="utf-8").count("data:image/webp") == 1
 
 
-def test_wrong_names_are_said_before_anything_is_done(tmp_path):
+def test_wrong_names_are_reported_before_any_work(tmp_path):
     with pytest.raises(UsageError, match="a folder; give the name of a file in it"):
         EvaluationReport(tmp_path)
     with pytest.raises(GifdescError, match="no such folder; name the GIFs' folder"):
@@ -184,7 +184,7 @@ def test_wrong_names_are_said_before_anything_is_done(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written_is_said_before_gifs_are_read(tmp_path):
+def test_an_unwritable_page_is_reported_before_gifs_are_read(tmp_path):
     draw_gif(tmp_path / "gifs" / "b.gif", 3)
     (tmp_path / "file").touch()
     report = EvaluationReport(tmp_path / "file" / "report.html", tmp_path / "gifs")

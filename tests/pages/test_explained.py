@@ -4,7 +4,7 @@ from PIL import Image
 from gifdesc.captions import Caption, Word
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.pages.explanation import Explained
+from gifdesc.pages.explanation import ExplanationCollector
 from helpers import draw_gif
 
 
@@ -19,7 +19,7 @@ def gif(tmp_path):
 
 
 def test_all_that_there_is_room_for_is_written(tmp_path, gif):
-    explained = Explained(tmp_path / "page.html")
+    explained = ExplanationCollector(tmp_path / "page.html")
     explained.add(caption_of(gif))
     explained.add(Caption("bad.gif", error="not a GIF"))
     seen = []
@@ -32,22 +32,22 @@ def test_all_that_there_is_room_for_is_written(tmp_path, gif):
 
 @pytest.mark.parametrize(("name", "limit"), [("page.html", 500), ("strip.png", 20)])
 def test_of_more_the_first_are_kept_and_the_number_said(tmp_path, gif, name, limit):
-    explained = Explained(tmp_path / name)
+    explained = ExplanationCollector(tmp_path / name)
     for _ in range(limit + 3):
         explained.add(caption_of(gif))
     assert (explained.num_shown, explained.num_captions) == (limit, limit + 3)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("page.html", "page"), ("strip.png", "picture")])
-def test_what_is_left_out_is_said(tmp_path, gif, name, kind, monkeypatch):
+def test_captions_that_are_left_out_are_reported(tmp_path, gif, name, kind, monkeypatch):
     monkeypatch.setattr("gifdesc.pages.explanation.MAX_ON_PAGE", 2)
     monkeypatch.setattr("gifdesc.pages.explanation.MAX_IN_PICTURE", 2)
-    explained = Explained(tmp_path / name)
+    explained = ExplanationCollector(tmp_path / name)
     for _ in range(5):
         explained.add(caption_of(gif))
     [sentence] = explained.write()
     assert sentence == (
-        f"{tmp_path / name}: holds the first 2 of 5 GIFs; a {kind} has room for no more"
+        f"{tmp_path / name}: contains the first 2 of 5 GIFs; a {kind} has room for no more"
     )
     if kind == "page":
         text = (tmp_path / name).read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def test_what_is_left_out_is_said(tmp_path, gif, name, kind, monkeypatch):
 
 
 def test_failures_take_no_room_in_a_picture(tmp_path, gif):
-    explained = Explained(tmp_path / "strip.png")
+    explained = ExplanationCollector(tmp_path / "strip.png")
     for _ in range(30):
         explained.add(Caption("bad.gif", error="not a GIF"))
     explained.add(caption_of(gif))
@@ -65,7 +65,7 @@ def test_failures_take_no_room_in_a_picture(tmp_path, gif):
 
 
 def test_a_gif_that_came_through_a_pipe_is_read_from_its_bytes(tmp_path, gif):
-    explained = Explained(tmp_path / "page.html")
+    explained = ExplanationCollector(tmp_path / "page.html")
     inputs = [CaptionInput("/dev/stdin", gif.read_bytes()), CaptionInput(str(gif))]
     assert list(map(explained.remember_input, inputs)) == inputs
     explained.add(caption_of("/dev/stdin"))
@@ -74,7 +74,7 @@ def test_a_gif_that_came_through_a_pipe_is_read_from_its_bytes(tmp_path, gif):
 
 
 def test_a_model_that_weighs_no_frames_is_said(tmp_path, gif):
-    explained = Explained(tmp_path / "page.html")
+    explained = ExplanationCollector(tmp_path / "page.html")
     explained.add(caption_of(gif, None))
     explained.add(Caption(str(gif), caption="wordless", sampled_frames=(0,)))
     [sentence] = explained.write()
@@ -85,9 +85,9 @@ def test_a_model_that_weighs_no_frames_is_said(tmp_path, gif):
 
 def test_wrong_names_are_said_at_once(tmp_path):
     with pytest.raises(UsageError, match=r"a \.html page or a \.png picture"):
-        Explained(tmp_path / "page.pdf")
+        ExplanationCollector(tmp_path / "page.pdf")
     (tmp_path / "file").touch()
     (tmp_path / "folder.html").mkdir()
     for name in ("file/page.html", "folder.html"):
         with pytest.raises(GifdescError, match=r"--explain .*cannot be written: "):
-            Explained(tmp_path / name)
+            ExplanationCollector(tmp_path / name)

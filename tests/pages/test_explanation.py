@@ -157,4 +157,4 @@ def test_a_long_page_shows_the_first_and_says_so(tmp_path, gif, monkeypatch):
 
 
 def test_a_page_without_captions_is_written(tmp_path):
-    assert "What the captions looked at" in text_of([], tmp_path)
+    assert "Frames that each word attended to" in text_of([], tmp_path)

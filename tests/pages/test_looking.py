@@ -5,9 +5,9 @@ import pytest
 
 from gifdesc.pages.attention import (
     attends,
-    describe_look,
+    describe_attention,
     moment,
-    most_looked_at,
+    most_attended,
     probability,
     seconds,
 )
@@ -34,14 +34,14 @@ class Said:
     ],
 )
 def test_the_frames_that_a_word_looked_at_most(weights, most):
-    assert most_looked_at(weights) == most
+    assert most_attended(weights) == most
 
 
-def test_a_look_is_put_into_words():
-    assert describe_look((0.05, 0.62, 0.33), (0, 400, 12_000)) == (
+def test_attention_is_described_in_words():
+    assert describe_attention((0.05, 0.62, 0.33), (0, 400, 12_000)) == (
         "62 % to frame 2 (0.40 s), 33 % to frame 3 (12.0 s)"
     )
-    assert describe_look((0.25,) * 4, (0, 1, 2, 3)) == "about equally to all 4 frames"
+    assert describe_attention((0.25,) * 4, (0, 1, 2, 3)) == "about equally to all 4 frames"
 
 
 @pytest.mark.parametrize(

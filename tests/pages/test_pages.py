@@ -12,7 +12,7 @@ from markupsafe import Markup
 from builders import process_environment
 from gifdesc.errors import GifdescError
 from gifdesc.metrics.scoring import metric_label
-from gifdesc.pages.html import data_uri, printable, write_page
+from gifdesc.pages.html import data_uri, replace_unprintable, write_page
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_every_ink_can_be_read_on_its_ground(theme, ink, ground):
     ],
 )
 def test_what_a_page_cannot_hold_is_replaced(value, shown):
-    assert printable(value) == shown
+    assert replace_unprintable(value) == shown
 
 
 def test_a_picture_inside_a_page_is_its_bytes():

@@ -15,7 +15,7 @@ from gifdesc.gif.sources import CaptionInput
 
 if TYPE_CHECKING:  # a run is prepared before PyTorch is loaded
     from gifdesc.captioning.captioner import GifCaptioner
-    from gifdesc.pages.explanation import Explained
+    from gifdesc.pages.explanation import ExplanationCollector
 
 
 @dataclass(kw_only=True)
@@ -43,7 +43,7 @@ class CaptionRun:
     with_path: bool = True
     shorten: Shorten | None = None
     sidecars: Sidecars | None = None
-    explained: Explained | None = None
+    explained: ExplanationCollector | None = None
     advance: Callable[[Caption], None] = lambda _caption: None
     num_captioned: int = 0
     num_failed: int = 0

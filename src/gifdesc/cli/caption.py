@@ -47,7 +47,7 @@ from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:
     from gifdesc.captioning.run import CaptionRun
-    from gifdesc.pages.explanation import Explained
+    from gifdesc.pages.explanation import ExplanationCollector
 
 
 def caption(
@@ -308,12 +308,12 @@ def _check_alt_text_length(length: int, paths: list[str], *, is_alt_text: bool) 
             )
 
 
-def _explained(path: Path | None) -> Explained | None:
+def _explained(path: Path | None) -> ExplanationCollector | None:
     if path is None:
         return None
-    from gifdesc.pages.explanation import Explained
+    from gifdesc.pages.explanation import ExplanationCollector
 
-    return Explained(path)
+    return ExplanationCollector(path)
 
 
 @contextmanager
@@ -335,7 +335,7 @@ def _summary(run: CaptionRun, output: Path, num_done: int) -> str:
     return f"{counted(run.num_captioned, 'GIF')} captioned into {output}{failed}{before}"
 
 
-def _write_explanation(explained: Explained, path: Path) -> None:
+def _write_explanation(explained: ExplanationCollector, path: Path) -> None:
     from gifdesc.cli.progress import PageProgress
 
     if not explained.num_captions:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from gifdesc.captions import Word
-from gifdesc.pages.pictures import Frames, fit_frame, font, wrapped, write_lines
+from gifdesc.pages.pictures import Frames, fit_to_height, font, wrapped, write_lines
 from gifdesc.pages.style import LIGHT
 
 _MARGIN, _GAP, _LINE_HEIGHT, _ROW_HEIGHT = 14, 2, 22, 26  # pixels
@@ -25,7 +25,7 @@ def attention_picture(
 ) -> Image.Image:
     """The frames side by side, their times, and a row of fields for each word.
 
-    A field is the darker the more the word looked at its frame; one scale for all words. Words
+    A field is darker the more the word attended to its frame, on one scale for all words. Words
     without weights have no row.
 
     Args:
@@ -69,13 +69,14 @@ def attention_picture(
 
 
 def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures under one another, at the left, on a white ground."""
-    size = (max(one.width for one in pictures), sum(one.height for one in pictures))
+    """Pictures one below the other, at the left, on a white ground."""
+    width = max(picture.width for picture in pictures)
+    size = (width, sum(picture.height for picture in pictures))
     image = Image.new("RGB", size, LIGHT.paper)
     top = 0
-    for one in pictures:
-        image.paste(one, (0, top))
-        top += one.height
+    for picture in pictures:
+        image.paste(picture, (0, top))
+        top += picture.height
     return image
 
 
@@ -83,7 +84,7 @@ def _frame_row(frames: Frames, column: int) -> Image.Image:
     width, height = frames.shape[2], frames.shape[1]
     # As high as a frame of the column's width is, between a third and twice of it.
     box_height = round(min(max(height / width, 1 / 3), 2.0) * (column - _GAP))
-    fit = fit_frame(width, height, box_height)
+    fit = fit_to_height(width, height, box_height)
     row = Image.new("RGB", (len(frames) * column, box_height), LIGHT.paper)
     for place, frame in enumerate(np.asarray(frames)):
         picture = fit.place(Image.fromarray(frame))
@@ -100,7 +101,7 @@ def _draw_fields(
     corner: tuple[int, int],
     column: int,
 ) -> None:
-    most = most_looked_at(weights)
+    most = most_attended(weights)
     for place, weight in enumerate(weights):
         left, top = corner[0] + place * column, corner[1]
         box = (left, top, left + column - _GAP - 1, top + _ROW_HEIGHT - _GAP - 1)
@@ -116,7 +117,7 @@ def _tint(share: float) -> tuple[int, ...]:
     card, accent = ImageColor.getrgb(LIGHT.card), ImageColor.getrgb(LIGHT.accent)
     part = _DARKEST * share
     return tuple(
-        round((1 - part) * one + part * other) for one, other in zip(card, accent, strict=True)
+        round((1 - part) * pale + part * strong) for pale, strong in zip(card, accent, strict=True)
     )
 
 
@@ -130,7 +131,7 @@ _NUM_NAMED = 3  # frames that a sentence names
 
 
 def attends(words: Sequence[Word], num_frames: int) -> bool:
-    """Every word has a finite weight, 0 or more, for each of that many frames."""
+    """Whether every word has a finite weight, 0 or more, for each of that many frames."""
     return bool(words) and all(
         word.frame_weights is not None
         and len(word.frame_weights) == num_frames
@@ -139,11 +140,11 @@ def attends(words: Sequence[Word], num_frames: int) -> bool:
     )
 
 
-def most_looked_at(weights: Sequence[float]) -> list[int]:
-    """The positions that a word looked at most, ascending: none where it looked at all alike.
+def most_attended(weights: Sequence[float]) -> list[int]:
+    """The positions that a word attended to most, ascending; none if it attended to all alike.
 
-    A weight counts from half of the greatest on, and where the greatest is more than half as
-    much again as the mean.
+    A weight counts if it is at least half of the greatest, and the greatest is more than 1.5
+    times the mean.
     """
     greatest = max(weights, default=0.0)
     if len(weights) > 1 and greatest <= 1.5 * sum(weights) / len(weights):
@@ -152,12 +153,12 @@ def most_looked_at(weights: Sequence[float]) -> list[int]:
     return sorted(place for place in by_weight[:_NUM_NAMED] if weights[place] >= greatest / 2)
 
 
-def describe_look(weights: Sequence[float], times_ms: Sequence[int]) -> str:
+def describe_attention(weights: Sequence[float], times_ms: Sequence[int]) -> str:
     """The frames that a word attended to: `62 % to frame 3 (0.40 s), 31 % to frame 4 (0.60 s)`.
 
     Frames are counted from 1 among those that were sampled.
     """
-    most = most_looked_at(weights)
+    most = most_attended(weights)
     if not most:
         return f"about equally to all {len(weights)} frames"
     return ", ".join(
@@ -167,16 +168,16 @@ def describe_look(weights: Sequence[float], times_ms: Sequence[int]) -> str:
 
 
 def probability(log_prob: float) -> str:
-    """A log-probability as a person reads it: `62 %`."""
+    """A log-probability as a percentage: `62 %`."""
     percent = 100 * math.exp(min(log_prob, 0.0))
     return "under 1 %" if percent < 1 else f"{percent:.0f} %"
 
 
 def moment(time_ms: float) -> str:
-    """A moment of a GIF, finely enough to tell frames apart: `0.04 s`, `12.3 s`."""
+    """A moment of a GIF, precise enough to distinguish frames: `0.04 s`, `12.3 s`."""
     return f"{time_ms / 1000:.2f} s" if time_ms < 10_000 else seconds(time_ms)
 
 
 def seconds(time_ms: float) -> str:
-    """A duration as a person reads it: `0.4 s`."""
+    """A duration in seconds: `0.4 s`."""
     return f"{time_ms / 1000:.1f} s"

@@ -32,9 +32,9 @@ _CURVE_LABELS = {
 
 
 def drawable(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a history that say their epoch, each with the curves that it has a number of.
+    """The rows of a history that have an epoch, reduced to the numbers of curves.
 
-    A file that a person has changed may hold anything else.
+    An edited file may contain anything else.
     """
     return [
         {
@@ -47,14 +47,14 @@ def drawable(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves of a training run as a PNG: loss and, where known, token accuracy and CIDEr.
+    """Draw the curves of a training run as a PNG: loss and, if known, token accuracy and CIDEr.
 
     Args:
-        history: A row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
+        history: a row per epoch, as in `history.jsonl`: `epoch`; `train_loss` and `val_loss` in
             nats per token; `val_token_accuracy`, 0 to 1; `val_cider` and, of captions sampled in
-            self-critical training, `train_reward`, 0 to 10. What is missing, None or not finite
-            leaves a gap.
-        path: Where the picture goes.
+            self-critical training, `train_reward`, 0 to 10. A number that is missing,
+            None or not finite leaves a gap.
+        path: of the picture.
 
     Raises:
         GifdescError: the file cannot be written.
@@ -76,7 +76,7 @@ def history_svg(
     Args:
         history: see `plot_history`.
         theme: its colours; the ground shows through.
-        is_narrow: for a telephone: the panels stand under one another.
+        is_narrow: for a narrow screen, with the panels one below the other.
 
     Raises:
         ValueError: there is no epoch.
@@ -86,7 +86,7 @@ def history_svg(
 
 
 def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
-    """The curves of `history_svg` in words: where each begins and ends."""
+    """The curves of `history_svg` in words: the first and last number of each."""
     parts = []
     for key, label in _CURVE_LABELS.items():
         values = [value for value in _column(history, key) if math.isfinite(value)]

@@ -36,26 +36,26 @@ _MAX_BYTES = 80_000  # of one GIF's frames on a page
 _Item = TypeVar("_Item")
 
 Source = Callable[[Caption], Path | bytes]
-"""Where the bytes of a caption's GIF are."""
+"""A caption -> the path or the bytes of its GIF."""
 
 
 @dataclass(frozen=True)
-class _Explained:
-    """A caption with its frames, or why there are none."""
+class _ExplainedCaption:
+    """A caption with its frames, or the reason why there are none."""
 
-    given: Caption
+    caption: Caption
     filmstrip: Filmstrip | None
     missing: str | None
 
     @property
     def greatest(self) -> float:
         """The greatest weight of all its words."""
-        weights = [weight for word in self.given.words for weight in word.frame_weights or ()]
+        weights = [weight for word in self.caption.words for weight in word.frame_weights or ()]
         return max((weight for weight in weights if math.isfinite(weight)), default=0.0) or 1.0
 
 
 def check_explanation_path(path: Path) -> None:
-    """Make sure, before anything is captioned, that an explanation can have this name.
+    """Check, before any GIF is captioned, that an explanation can have this name.
 
     Raises:
         UsageError: its ending is neither a page's nor a picture's.
@@ -72,22 +72,21 @@ def write_explanation(
     num_captions: int | None = None,
     on_gif: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a page (`.html`) or a picture (`.png`) of what each word looked at.
+    """Write a page (`.html`) or a picture (`.png`) of the frames that each word attended to.
 
-    A GIF that is gone or broken by now is said in its place on a page, and left out of a
-    picture.
+    A page names a GIF that is missing or broken by now; a picture leaves it out.
 
     Args:
         captions: in the order in which they are shown.
-        path: where it goes.
+        path: of the file to write.
         source: the path or bytes of a caption's GIF: its `path` by default.
-        num_captions: how many there were in all, where these are the first of more.
-        on_gif: told the number of GIFs read, and of all that are shown, after each.
+        num_captions: their total number, if these are only the first.
+        on_gif: called after each GIF, with the number of GIFs read and their total.
 
     Raises:
         UsageError: the path has another ending.
         GifdescError: the file cannot be written, there are too many GIFs for a picture, or a
-            picture would hold none.
+            picture would contain none.
     """
     check_explanation_path(path)
     if is_page(path):
@@ -96,7 +95,7 @@ def write_explanation(
             path,
             "explanation.html.j2",
             {
-                "title": f"What the caption{'' if len(captions) == 1 else 's'} looked at",
+                "title": "Frames that each word attended to",
                 "skip_to": "captions",
                 "explained": _counted(_explained(shown, source), len(shown), on_gif),
                 "num_shown": len(shown),
@@ -108,7 +107,7 @@ def write_explanation(
 
 
 def is_page(path: Path) -> bool:
-    """The name is a page's, and not a picture's."""
+    """Whether the name is that of a page, and not of a picture."""
     return path.suffix.lower() in _PAGES
 
 
@@ -121,22 +120,22 @@ def _counted(
         yield item
 
 
-def _explained(captions: Sequence[Caption], source: Source) -> Iterator[_Explained]:
-    def read(one: Caption) -> _Explained:
-        if one.error is not None:
-            return _Explained(one, None, one.error)
+def _explained(captions: Sequence[Caption], source: Source) -> Iterator[_ExplainedCaption]:
+    def read(caption: Caption) -> _ExplainedCaption:
+        if caption.error is not None:
+            return _ExplainedCaption(caption, None, caption.error)
         try:
             film = read_filmstrip(
-                source(one),
-                tuple(one.sampled_frames),
-                name=one.path,
+                source(caption),
+                tuple(caption.sampled_frames),
+                name=caption.path,
                 frame_height=_FRAME_HEIGHT,
                 num_columns=None,
                 max_bytes=_MAX_BYTES,
             )
         except GifdescError as error:
-            return _Explained(one, None, str(error).removeprefix(f"{one.path}: "))
-        return _Explained(one, film, None)
+            return _ExplainedCaption(caption, None, str(error).removeprefix(f"{caption.path}: "))
+        return _ExplainedCaption(caption, film, None)
 
     return mapped_ahead(read, captions, num_threads=NUM_THREADS)
 
@@ -147,7 +146,7 @@ def _picture(
     source: Source,
     on_gif: Callable[[int, int], None] | None,
 ) -> Image.Image:
-    usable = [one for one in captions if one.error is None]
+    usable = [caption for caption in captions if caption.error is None]
     if len(usable) > MAX_IN_PICTURE:
         raise GifdescError(
             f"{path}: {len(usable)} GIFs are too many for a picture (at most {MAX_IN_PICTURE}); "
@@ -155,26 +154,31 @@ def _picture(
         )
     pictures = []
     problem = "no GIF has a caption"
-    for one in _counted(usable, len(usable), on_gif):
+    for caption in _counted(usable, len(usable), on_gif):
         try:
             gif = read_small(
-                source(one), tuple(one.sampled_frames), _PICTURE_FRAME_HEIGHT, name=one.path
+                source(caption),
+                tuple(caption.sampled_frames),
+                _PICTURE_FRAME_HEIGHT,
+                name=caption.path,
             )
         except GifdescError as error:
             problem = str(error)
             continue
         times_ms = start_times_ms(gif.durations_ms, gif.indices)
-        pictures.append(attention_picture(gif.frames, one.caption or "", one.words, times_ms))
+        pictures.append(
+            attention_picture(gif.frames, caption.caption or "", caption.words, times_ms)
+        )
     if not pictures:
         raise GifdescError(f"{path}: nothing to explain: {problem}")
     return stacked(pictures)
 
 
-class Explained:
+class ExplanationCollector:
     """Collects the captions of a run for `write_explanation`.
 
-    Beyond those that a page or a picture shows only their number is kept, so memory stays
-    bounded. Wrong names are said before anything is captioned.
+    Of captions beyond those that a page or a picture shows, only the number is kept, so memory
+    stays bounded. Wrong names are reported before any GIF is captioned.
 
     Args:
         path: the page or picture to write.
@@ -184,7 +188,7 @@ class Explained:
         GifdescError: it cannot be written.
 
     Attributes:
-        num_captions: captions that were taken, shown or not.
+        num_captions: captions that were added, shown or not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -199,17 +203,17 @@ class Explained:
 
     @property
     def num_shown(self) -> int:
-        """Captions that there was room for."""
+        """Captions that are shown."""
         return len(self._captions)
 
-    def remember_input(self, caption_input: CaptionInput) -> CaptionInput:
-        """Keep the bytes of a GIF that came through a pipe: they cannot be read again."""
-        if isinstance(caption_input.data, bytes):
-            self._pipes[caption_input.name] = caption_input.data
-        return caption_input
+    def remember_input(self, source: CaptionInput) -> CaptionInput:
+        """Keep the bytes of a GIF from a pipe, which cannot be read again."""
+        if isinstance(source.data, bytes):
+            self._pipes[source.name] = source.data
+        return source
 
     def add(self, caption: Caption) -> None:
-        """Keep a caption while there is room; a picture has none for what failed."""
+        """Keep a caption while there is room; a picture leaves out GIFs that failed."""
         if caption.error is not None and not is_page(self._path):
             return
         self.num_captions += 1
@@ -220,10 +224,10 @@ class Explained:
         """Write the page or the picture.
 
         Args:
-            on_gif: told the number of GIFs read, and of all that are shown, after each.
+            on_gif: called after each GIF, with the number of GIFs read and their total.
 
         Returns:
-            What a reader must know of it, a sentence each.
+            Notes for the user, a sentence each.
 
         Raises:
             GifdescError: as `explanation.write_explanation`.
@@ -231,7 +235,7 @@ class Explained:
         write_explanation(
             self._captions,
             self._path,
-            source=lambda one: self._pipes.get(one.path) or Path(one.path),
+            source=lambda caption: self._pipes.get(caption.path) or Path(caption.path),
             num_captions=self.num_captions,
             on_gif=on_gif,
         )
@@ -239,13 +243,14 @@ class Explained:
         if self.num_shown < self.num_captions:
             kind = "page" if is_page(self._path) else "picture"
             sentences.append(
-                f"{self._path}: holds the first {self.num_shown} of {self.num_captions} GIFs; "
+                f"{self._path}: contains the first {self.num_shown} of {self.num_captions} GIFs; "
                 f"a {kind} has room for no more"
             )
-        said = [one for one in self._captions if one.caption]
-        if said and all(word.frame_weights is None for one in said for word in one.words):
+        words = [word for caption in self._captions if caption.caption for word in caption.words]
+        has_captions = any(caption.caption for caption in self._captions)
+        if has_captions and all(word.frame_weights is None for word in words):
             sentences.append(
-                f"{self._path}: this model does not weigh single frames, so what each word looked "
-                "at is not in it"
+                f"{self._path}: this model does not weigh single frames, so the file cannot show "
+                "which frames each word attended to"
             )
         return sentences

@@ -14,18 +14,18 @@ from gifdesc.data.gifs import find_gifs
 from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.gif.reader import Gif, Indices, read_gif
-from gifdesc.pages.pictures import Frames, fit_frame
+from gifdesc.pages.pictures import Frames, fit_to_height
 from gifdesc.sampling import sampler, start_times_ms
 
 NUM_FRAMES = 16
-"""Frames of a filmstrip where nothing says how many."""
+"""Frames of a filmstrip by default."""
 
 NUM_THREADS = 2
 """GIFs to read at once: decoding and shrinking leave Python's lock, and each may be large."""
 
 _NARROWEST_CELL = 24  # pixels
-_MARGIN_COLOUR = "#858b94"  # to be told from white and from black paper
-_QUALITIES = (65, 45, 25)  # of WebP: the next is tried where a picture grows too large
+_MARGIN_COLOUR = "#858b94"  # differs from white and from black paper
+_QUALITIES = (65, 45, 25)  # of WebP: the next is tried if a picture is too large
 _EFFORT = 2  # of WebP, 0 to 6: takes half the time of 4, for pictures that are 5 % larger
 
 
@@ -41,7 +41,7 @@ class Filmstrip:
         times_ms: when each of them comes on screen.
         num_frames: frames of the file.
         duration_ms: of one pass through the GIF.
-        note: what is worth knowing of the file, such as that it is cut off.
+        note: a remark about the file, such as that it is cut off.
     """
 
     image: bytes
@@ -72,12 +72,12 @@ def read_filmstrip(
     """A GIF's frames as one picture; each is made small as soon as it is drawn.
 
     Args:
-        source: The file's path, or its bytes.
-        indices: Which frames, as for `read_gif`; None for `NUM_FRAMES` spread over all.
-        name: What an error message calls the file.
-        frame_height: Height of a cell in pixels; a wide frame's is less.
-        num_columns: Cells in a row; None for one row.
-        max_bytes: A larger picture is made coarser, as far as that goes; None for any size.
+        source: the file's path, or its bytes.
+        indices: which frames, as for `read_gif`; None for `NUM_FRAMES` spread over all.
+        name: of the file in error messages.
+        frame_height: height of a cell in pixels; a wide frame's is less.
+        num_columns: cells in a row; None for a single row.
+        max_bytes: a larger picture is made coarser, as far as that goes; None for any size.
 
     Raises:
         GifError: the file gives no frame.
@@ -112,7 +112,7 @@ def read_small(
         return read_gif(source, indices, name=name, reduce=Shrinker(frame_height))
     except IndexError as error:
         shown = name or (source if isinstance(source, Path) else "these bytes")
-        problem = f"{shown}: has fewer frames than when the model looked at it"
+        problem = f"{shown}: has fewer frames than when it was captioned"
         raise GifError(problem) from error
 
 
@@ -125,9 +125,9 @@ class Shrinker:
     def __call__(self, frame: Frames) -> Frames:
         """uint8 (height, width, 3) -> uint8 (cell height, cell width, 3).
 
-        A cell has the frame's form, and a margin where that is nearly a line.
+        A cell has the form of the frame, and a margin if that is nearly a line.
         """
-        size = fit_frame(frame.shape[1], frame.shape[0], self._frame_height).size
+        size = fit_to_height(frame.shape[1], frame.shape[0], self._frame_height).size
         cell = (max(size[0], _NARROWEST_CELL), max(size[1], _NARROWEST_CELL))
         picture = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         return np.asarray(ImageOps.pad(picture, cell, color=_MARGIN_COLOUR))
@@ -145,8 +145,8 @@ class GifFolder:
         if not folder.is_dir():
             raise GifdescError(f"{folder}: no such folder; name the GIFs' folder with --gifs")
         self._folder = folder
-        found = [one for one in find_gifs([folder]) if one.error is None]
-        self._paths = {gif_key(one.source): one.path for one in found}
+        found = [gif for gif in find_gifs([folder]) if gif.error is None]
+        self._paths = {gif_key(gif.source): gif.path for gif in found}
         self._names = NameIndex(self._paths)
 
     def find(self, name: str) -> Path | None:
@@ -157,7 +157,7 @@ class GifFolder:
     def filmstrip(
         self, name: str, indices: Indices = None
     ) -> tuple[Filmstrip, None] | tuple[None, str]:
-        """A GIF's filmstrip, or why there is none: never an error."""
+        """A GIF's filmstrip, or the reason why there is none; never an error."""
         path = self.find(name)
         if path is None:
             return None, f"GIF missing: nothing under {self._folder} has this name"

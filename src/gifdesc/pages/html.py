@@ -1,4 +1,4 @@
-"""What every page has: templates that escape, one style, one script, nothing from elsewhere."""
+"""The parts that pages share: templates that escape, one style, one script, no external files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gifdesc.metrics.scoring import metric_label
-from gifdesc.pages.attention import attends, describe_look, moment, probability, seconds
+from gifdesc.pages.attention import attends, describe_attention, moment, probability, seconds
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
 from gifdesc.system.files import check_replaceable, replacing, writing
 from gifdesc.version import __version__
@@ -24,15 +24,15 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\ufff
 
 
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
-    """Fill a template and write the page: one file that needs no other and no network.
+    """Fill a template and write the page: a single file that needs no network.
 
-    Whatever is not marked as HTML is escaped. A policy in the page lets a browser run the
+    Text that is not marked as HTML is escaped. A policy in the page lets a browser run the
     page's own script and load nothing.
 
     Args:
-        path: where the page goes.
+        path: of the page.
         template: its name in `templates/`.
-        content: what the template names, by those names.
+        content: the values of the template, by name.
 
     Raises:
         GifdescError: the file cannot be written.
@@ -54,10 +54,10 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
 
 
 def check_page_path(path: Path) -> None:
-    """Make sure, before long work, that a page can be written there; its folder is made.
+    """Check, before long work, that a page can be written there; its folder is made.
 
     Raises:
-        GifdescError: it cannot.
+        GifdescError: it cannot be written.
     """
     with writing(path):
         check_replaceable(path)
@@ -69,8 +69,8 @@ def data_uri(content: bytes | str, kind: str) -> Markup:
     return Markup(f"data:{kind};base64,{base64.b64encode(encoded).decode()}")
 
 
-def printable(value: Any) -> Any:
-    """Text with a replacement character for each that a page cannot hold; others as they are."""
+def replace_unprintable(value: Any) -> Any:
+    """Text with a replacement for each character that HTML forbids; other values unchanged."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
     return value
@@ -82,7 +82,7 @@ def _environment() -> Environment:
         loader=PackageLoader("gifdesc.pages", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=printable,
+        finalize=replace_unprintable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -90,7 +90,7 @@ def _environment() -> Environment:
         metric_label=metric_label,
         baseline_label=baseline_label,
         attends=attends,
-        look=describe_look,
+        attention=describe_attention,
         moment=moment,
         probability=probability,
         seconds=seconds,
@@ -101,7 +101,7 @@ def _environment() -> Environment:
 
 
 def _source(name: str) -> str:
-    """A file of `templates/` as it stands."""
+    """The text of a file of `templates/`."""
     environment = _environment()
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]

@@ -42,7 +42,7 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class Fit:
-    """How frames of one size are shown, in pixels.
+    """The place of a frame in its box, in pixels.
 
     Attributes:
         box: width and height of the place for a frame.
@@ -64,8 +64,8 @@ class Fit:
         return placed
 
 
-def fit_frame(width: int, height: int, frame_height: int) -> Fit:
-    """The place for frames of a size: one form for all but very wide and very high ones.
+def fit_to_height(width: int, height: int, frame_height: int) -> Fit:
+    """The place for frames of a size: of their own form, unless very wide or very high.
 
     Args:
         width: of the frames, in pixels.
@@ -137,7 +137,7 @@ def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Imag
         raise ValueError(f"frames must be uint8 (T, height, width, 3), got {found}")
     if frame_height < 1:
         raise ValueError(f"frame_height must be at least 1, got {frame_height}")
-    fit = fit_frame(frames.shape[2], frames.shape[1], frame_height)
+    fit = fit_to_height(frames.shape[2], frames.shape[1], frame_height)
     shown = uniform_indices(len(frames), max_frames)
     strip = Image.new("RGB", (len(shown) * (fit.box[0] + _GAP) - _GAP, fit.box[1]), LIGHT.paper)
     for place, index in enumerate(shown):
@@ -172,7 +172,7 @@ def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
 def write_lines(
     pen: ImageDraw.ImageDraw, lines: Sequence[str], left: int, top: int, colour: str
 ) -> int:
-    """Draw the lines and give the height, in pixels, at which the next one goes."""
+    """Draw lines of text; the height, in pixels, of the next line."""
     for line in lines:
         pen.text((left, top), line, fill=colour, font=font())
         top += _LINE_HEIGHT

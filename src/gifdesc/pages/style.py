@@ -1,4 +1,4 @@
-"""The look that pictures, charts and pages share: colours by day and by night, names of scores."""
+"""The style of pictures, charts and pages: colours of a light and a dark theme, labels."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _DPI = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Theme:
-    """Colours as `#rrggbb`. Every ink stands out from `paper` by 4.5 to 1 or more (WCAG 2.2 AA).
+    """Colours as `#rrggbb`. Every ink has a contrast of 4.5 to 1 or more to `paper` (WCAG 2.2 AA).
 
     Attributes:
-        paper, card: the ground, and the ground of what is set apart from it.
-        ink, pale_ink: text, and text that may stand back.
-        rule: thin lines that carry no meaning.
+        paper, card: the background, and that of boxes.
+        ink, pale_ink: text, and less important text.
+        rule: thin decorative lines.
         accent: links, the model, the training curve.
-        second, third: what is compared with it: the validation curve, a baseline.
-        right, wrong: verdicts, which a sign or a word tells as well.
+        second, third: the validation curve, baselines.
+        right, wrong: verdicts, which a sign or a word shows too.
     """
 
     paper: str
@@ -74,13 +74,13 @@ _BASELINE_LABELS = {
 
 
 def baseline_label(name: str) -> str:
-    """What a person calls a baseline: `blind` is the model that was shown another GIF."""
+    """The name of a baseline for readers: `blind` is the model that was shown another GIF."""
     return _BASELINE_LABELS.get(name.replace("_", "-"), name)
 
 
 @contextmanager
 def drawing(theme: Theme) -> Iterator[None]:
-    """Within the block, matplotlib draws in a theme's colours on a ground that shows through."""
+    """Within the block, matplotlib draws in the colours of a theme on a transparent ground."""
     import matplotlib
 
     settings: dict[Any, Any] = {
@@ -121,5 +121,5 @@ def svg_of(figure: Figure) -> str:
 
 
 def value_or_gap(value: float | None) -> float:
-    """A number to draw; one that is not known is not a number, where matplotlib leaves a gap."""
+    """A number to draw; NaN, where matplotlib leaves a gap, if it is unknown."""
     return math.nan if value is None else float(value)
