@@ -43,8 +43,8 @@ class Stage:
     """One picture of an event.
 
     Attributes:
-        extent: Side of the shape relative to its full size, 0 (invisible) to 1.
-        whiteness: Share of white in the colour of the shape, 0 to 1.
+        extent: side of the shape relative to its full size, 0 (invisible) to 1.
+        whiteness: share of white in the colour of the shape, 0 to 1.
     """
 
     extent: float = 1.0
@@ -91,14 +91,14 @@ class Take:
     """The differences between two GIFs of a scene; they do not depend on the scene.
 
     Attributes:
-        num_frames: Frames of the GIF, 12 to 40.
-        duration_ms: Duration of each frame.
-        event_start: Index of the first frame that no longer shows the opening stage.
-        event_end: Index of the first frame of the closing stage. An event of two stages
+        num_frames: frames of the GIF, 12 to 40.
+        duration_ms: duration of each frame.
+        event_start: index of the first frame that no longer shows the opening stage.
+        event_end: index of the first frame of the closing stage. An event of two stages
             changes halfway between `event_start` and `event_end`.
-        background: Grey level of the background, 0 to 255.
-        size: Side of the shape at extent 1, in pixels.
-        centre: Centre of the shape, (x, y) in pixels.
+        background: grey level of the background, 0 to 255.
+        size: side of the shape at extent 1, in pixels.
+        centre: centre of the shape, (x, y) in pixels.
     """
 
     num_frames: int
@@ -213,9 +213,9 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     The same seed gives the same files, and more GIFs do not change the first ones.
 
     Args:
-        output_dir: The folder; created if it does not exist.
-        num_gifs: The number of GIFs; 72 or more contain every scene.
-        seed: Seed of the GIFs.
+        output_dir: the folder; created if it does not exist.
+        num_gifs: the number of GIFs; 72 or more contain every scene.
+        seed: seed of the GIFs.
 
     Returns:
         The scene of every GIF, in the order of the names.

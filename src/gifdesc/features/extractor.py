@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, Precision, Sampling
 from gifdesc.errors import CheckpointError, WeightsError
 from gifdesc.features.backbone import WEIGHT_NAMES, Backbone, load_backbone
 from gifdesc.features.encoder import FrameEncoder, RuntimeName, make_encoder
-from gifdesc.features.frames import SampledGif, sample_source
+from gifdesc.features.frames import Pixels, SampledGif, Vectors, sample_source
 from gifdesc.gif.sources import GifSource
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.system.device import BatchLimit, resolve_device
@@ -158,7 +157,7 @@ class FeatureExtractor:
         """Decode, sample and preprocess one GIF; see `sample_source`."""
         return sample_source(source, self.recipe, self.transform)
 
-    def encode(self, gifs: Sequence[SampledGif]) -> list[npt.NDArray[np.float32]]:
+    def encode(self, gifs: Sequence[SampledGif]) -> list[Vectors]:
         """Feature vectors of several GIFs' frames.
 
         Equal frames of these and of recent GIFs are computed once.
@@ -168,7 +167,7 @@ class FeatureExtractor:
         """
         return self.submit(gifs)()
 
-    def submit(self, gifs: Sequence[SampledGif]) -> Callable[[], list[npt.NDArray[np.float32]]]:
+    def submit(self, gifs: Sequence[SampledGif]) -> Callable[[], list[Vectors]]:
         """Start encoding; the returned function waits for the features of `encode`."""
         wait = self._batches.submit(
             {
@@ -178,7 +177,7 @@ class FeatureExtractor:
             }
         )
 
-        def finish() -> list[npt.NDArray[np.float32]]:
+        def finish() -> list[Vectors]:
             vectors = wait()
             return [self._finish(gif, vectors) for gif in gifs]
 
@@ -188,9 +187,7 @@ class FeatureExtractor:
         """Drop submitted GIFs: their features are not needed."""
         self._batches.cancel()
 
-    def _finish(
-        self, gif: SampledGif, vectors: dict[bytes, npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32]:
+    def _finish(self, gif: SampledGif, vectors: dict[bytes, Vectors]) -> Vectors:
         features = np.stack([vectors[gif.digests[position]] for position in gif.order])
         if self.recipe.encoding == "sinusoidal":
             features = features + sinusoidal_encoding(*features.shape)
@@ -206,7 +203,7 @@ def extract_features(
     framing: Framing = "whole",
     encoding: Encoding = "sinusoidal",
     device: str = "auto",
-) -> npt.NDArray[np.float32]:
+) -> Vectors:
     """The features of one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
 
     For many GIFs, use a `FeatureExtractor`: this function loads the network each time.
@@ -229,9 +226,6 @@ def extract_features(
     return extractor.encode([extractor.sample(source)])[0]
 
 
-_Frame = npt.NDArray[np.uint8]
-_Vectors = npt.NDArray[np.float32]
-
 MAX_RECENT_FRAMES = 2048
 """Frames whose vectors are kept for later GIFs with equal frames: 16 MB."""
 
@@ -249,7 +243,7 @@ class FrameBatches:
         # By the digest of a frame: the vectors of its batch, and its row in them.
         self._recent: dict[bytes, tuple[_Once, int]] = {}
 
-    def submit(self, frames: Mapping[bytes, _Frame]) -> Callable[[], dict[bytes, _Vectors]]:
+    def submit(self, frames: Mapping[bytes, Pixels]) -> Callable[[], dict[bytes, Vectors]]:
         """Start computing; recent frames are not computed again.
 
         Args:
@@ -266,7 +260,7 @@ class FrameBatches:
         while len(self._recent) > MAX_RECENT_FRAMES:
             del self._recent[next(iter(self._recent))]
 
-        def finish() -> dict[bytes, _Vectors]:
+        def finish() -> dict[bytes, Vectors]:
             try:
                 return {digest: vectors()[row] for digest, (vectors, row) in places.items()}
             except BaseException:
@@ -280,7 +274,7 @@ class FrameBatches:
         self._encoder.cancel()
         self._recent.clear()
 
-    def _submit_batches(self, frames: Sequence[_Frame]) -> list[Callable[[], _Vectors]]:
+    def _submit_batches(self, frames: Sequence[Pixels]) -> list[Callable[[], Vectors]]:
         waits = []
         first = 0
         while first < len(frames):
@@ -289,10 +283,10 @@ class FrameBatches:
             waits.append(self._submit_batch(batch))
         return waits
 
-    def _submit_batch(self, batch: Sequence[_Frame]) -> Callable[[], _Vectors]:
+    def _submit_batch(self, batch: Sequence[Pixels]) -> Callable[[], Vectors]:
         """Start one batch; if memory runs out, now or while it computes, smaller ones."""
 
-        def submit() -> Callable[[], _Vectors]:
+        def submit() -> Callable[[], Vectors]:
             # Stack in their memory layout, channels last, which the network reads without a copy.
             stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
             return self._encoder.submit(stacked.transpose(0, 3, 1, 2))
@@ -302,7 +296,7 @@ class FrameBatches:
             waits = self._submit_batches(batch)
             return lambda: np.concatenate([wait() for wait in waits])
 
-        def finish() -> _Vectors:
+        def finish() -> Vectors:
             vectors = self.limit.attempt(wait, len(batch))
             if vectors is None:
                 return np.concatenate([wait() for wait in self._submit_batches(batch)])
@@ -314,10 +308,10 @@ class FrameBatches:
 class _Once:
     """The cached result of a function, which is called once and then freed."""
 
-    def __init__(self, call: Callable[[], _Vectors]) -> None:
-        self._call: Callable[[], _Vectors] | None = call
+    def __init__(self, call: Callable[[], Vectors]) -> None:
+        self._call: Callable[[], Vectors] | None = call
 
-    def __call__(self) -> _Vectors:
+    def __call__(self) -> Vectors:
         if self._call is not None:
             self._vectors = self._call()
             self._call = None

@@ -20,9 +20,10 @@ from gifdesc.gif.sources import GifSource, read_source
 from gifdesc.sampling import sampler
 
 Pixels = npt.NDArray[np.uint8]
-
+"""uint8 frames as the network reads them: (3, h, w) of a frame, (N, 3, h, w) of several."""
 
 Vectors = npt.NDArray[np.float32]
+"""float32 feature vectors: (D,) of a frame, (N, D) of several."""
 
 
 @dataclass(frozen=True)

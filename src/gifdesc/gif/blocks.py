@@ -12,6 +12,8 @@ specification in some places and stricter in others:
 Section numbers are those of the GIF89a specification (CompuServe, 1990).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
 from struct import Struct
 from typing import Literal
@@ -40,15 +42,15 @@ class ImageBlock:
     """An image of a GIF: its place on the canvas, and the place of its bytes.
 
     Attributes:
-        left, top, width, height: The rectangle in pixels; it may extend beyond the canvas.
-        interlaced: Whether the rows are stored in four passes (appendix E).
+        left, top, width, height: the rectangle in pixels; it may extend beyond the canvas.
+        interlaced: whether the rows are stored in four passes (appendix E).
         palette: RGB triples, at most 768 bytes; colours beyond its end are black.
-        transparent_index: The palette index that keeps the canvas, or None.
-        disposal: The treatment of the rectangle afterwards.
-        delay: The delay in hundredths of a second, as written in the file.
-        min_code_size: The LZW minimum code size in bits (section 22).
-        data_start, data_end: The place of its data sub-blocks, without the terminator.
-        is_complete: Whether the terminator exists; only the first image is kept without it.
+        transparent_index: the palette index that keeps the canvas, or None.
+        disposal: the treatment of the rectangle afterwards.
+        delay: the delay in hundredths of a second, as written in the file.
+        min_code_size: the LZW minimum code size in bits (section 22).
+        data_start, data_end: the place of its data sub-blocks, without the terminator.
+        is_complete: whether the terminator exists; only the first image is kept without it.
     """
 
     left: int
@@ -76,10 +78,10 @@ class GifBlocks:
     """The content of a GIF file, without its pixels.
 
     Attributes:
-        width, height: The canvas in pixels.
-        images: The images that can be used, in file order; at least one.
-        damage: Why nothing after them is used, or None for a whole file.
-        has_trailer: Whether the file has a trailer (section 27).
+        width, height: the canvas in pixels.
+        images: the images that can be used, in file order; at least one.
+        damage: why nothing after them is used, or None for a whole file.
+        has_trailer: whether the file has a trailer (section 27).
     """
 
     width: int
@@ -88,7 +90,7 @@ class GifBlocks:
     damage: str | None
     has_trailer: bool
 
-    def first(self, num_images: int) -> "GifBlocks":
+    def first(self, num_images: int) -> GifBlocks:
         """The same blocks with only the first images."""
         return replace(self, images=self.images[:num_images])
 
@@ -218,11 +220,11 @@ def parse_blocks(data: bytes, name: str) -> GifBlocks:
     """Read the blocks of a GIF file.
 
     Args:
-        data: The whole file, beginning with ``GIF87a`` or ``GIF89a``.
-        name: The name of the file in error messages.
+        data: the whole file, beginning with ``GIF87a`` or ``GIF89a``.
+        name: the name of the file in error messages.
 
     Raises:
-        GifError: The file has no image, or its canvas is empty or larger than
+        GifError: the file has no image, or its canvas is empty or larger than
             `gif.limits.MAX_CANVAS_PIXELS`.
     """
     parser = _Parser(data=data)

@@ -6,6 +6,8 @@ of the logical screen is ignored, as in all browsers. Disposal is section 23 of 
 specification.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,14 +18,14 @@ from gifdesc.gif.blocks import GifBlocks, ImageBlock, parse_blocks
 from gifdesc.gif.limits import MAX_CANVAS_PIXELS, Budget, BudgetSpentError
 from gifdesc.gif.lzw import (
     BeyondPaletteError,
-    Indices,
     Mask,
+    PaletteIndices,
     decode_indices,
     decode_partial_indices,
 )
 
-Frame = npt.NDArray[np.uint8]
-"""RGB over white: (height, width, 3), or (T, height, width, 3) for several."""
+Frames = npt.NDArray[np.uint8]
+"""uint8 RGB: (height, width, 3) of a frame, (T, height, width, 3) of several."""
 _Pixels = npt.NDArray[np.uint32]
 
 _WHITE = np.frombuffer(bytes([255, 255, 255, 0]), np.uint32)[0]
@@ -37,25 +39,25 @@ class GifImages:
     """A GIF whose frames can be drawn, in ascending order and only where needed.
 
     Attributes:
-        width, height: The canvas in pixels.
-        damage: Why no later frame can be used, or None for a whole file.
-        note: Anything else that is odd about the file.
+        width, height: the canvas in pixels.
+        damage: why no later frame can be used, or None for a whole file.
+        note: anything else that is odd about the file.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
         """Read the blocks, without pixels.
 
         Args:
-            data: The whole file, beginning with ``GIF87a`` or ``GIF89a``.
-            name: The name of the file in error messages.
+            data: the whole file, beginning with ``GIF87a`` or ``GIF89a``.
+            name: the name of the file in error messages.
 
         Raises:
-            GifError: The file has no image, or its canvas is empty or too large.
+            GifError: the file has no image, or its canvas is empty or too large.
         """
         self._data = data
         self._name = name
         self._blocks = parse_blocks(data, name)
-        self._partial_first: tuple[Indices, Mask] | None = None
+        self._partial_first: tuple[PaletteIndices, Mask] | None = None
         self._budget: Budget | None = Budget()
         self._num_affordable: int | None = None
         self.width = self._blocks.width
@@ -69,11 +71,11 @@ class GifImages:
         """The duration of each usable frame, as written in the file."""
         return tuple(10 * image.delay for image in self._blocks.images)
 
-    def frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
+    def frames(self, wanted: Sequence[int]) -> Iterator[Frames]:
         """Draw frames.
 
         Args:
-            wanted: Ascending frame indices, each once.
+            wanted: ascending frame indices, each once.
 
         Yields:
             For each, uint8 (height, width, 3): RGB over white.
@@ -147,7 +149,7 @@ class GifImages:
         """Keep the frames before the first damaged one; of a damaged first frame, its good part.
 
         Raises:
-            GifError: There is no pixel.
+            GifError: there is no pixel.
         """
         if self._num_affordable is None:
             self._find_damage()
@@ -229,8 +231,8 @@ def plan_drawing(blocks: GifBlocks, wanted: Sequence[int]) -> list[bool]:
     cleared or restored rectangle leaves nothing.
 
     Args:
-        blocks: The file.
-        wanted: Ascending frame indices.
+        blocks: the file.
+        wanted: ascending frame indices.
 
     Returns:
         A boolean per image, up to the last wanted frame.
@@ -251,7 +253,7 @@ def plan_drawing(blocks: GifBlocks, wanted: Sequence[int]) -> list[bool]:
     return plan
 
 
-def _rgb(canvas: _Pixels) -> Frame:
+def _rgb(canvas: _Pixels) -> Frames:
     """A copy of the canvas: uint8 (height, width, 3)."""
     height, width = canvas.shape
     frame = np.empty((height, width, 3), np.uint8)

@@ -4,6 +4,8 @@ Image hosts serve WebP, PNG and JPEG under .gif names. Such pictures are shown o
 by their EXIF data, and animations frame by frame.
 """
 
+from __future__ import annotations
+
 import io
 import struct
 import warnings
@@ -15,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from gifdesc.errors import GifError
-from gifdesc.gif.canvas import BrokenFrameError, Frame
+from gifdesc.gif.canvas import BrokenFrameError, Frames
 from gifdesc.gif.foreign_delays import frame_delays_ms, trim_to_whole_chunks
 from gifdesc.gif.limits import MAX_DRAWN_PIXELS, MAX_FRAMES, Budget, BudgetSpentError, check_canvas
 from gifdesc.gif.sniff import describe_beginning
@@ -50,22 +52,22 @@ class ForeignImages:
     """A picture or an animation in another format than GIF.
 
     Attributes:
-        width, height: The canvas in pixels.
-        durations_ms: The duration of each usable frame, as written in the file; 0 for a still
+        width, height: the canvas in pixels.
+        durations_ms: the duration of each usable frame, as written in the file; 0 for a still
             picture.
-        damage: Why no later frame can be used, or None for a whole file.
-        note: The format, such as ``a WebP under a .gif name``.
+        damage: why no later frame can be used, or None for a whole file.
+        note: the format, such as ``a WebP under a .gif name``.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
         """Read the properties of the frames; only the first frame of a PNG is decoded.
 
         Args:
-            data: The whole file.
-            name: The name of the file in error messages.
+            data: the whole file.
+            name: the name of the file in error messages.
 
         Raises:
-            GifError: The file is no picture, has no usable frame, or is too large.
+            GifError: the file is no picture, has no usable frame, or is too large.
         """
         kind = describe_beginning(data)
         if kind is None:
@@ -114,11 +116,11 @@ class ForeignImages:
             self.damage = f"it ends inside frame {num_frames + 1}"
         return (*delays_ms, *[0] * num_frames)[:num_frames]
 
-    def frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
+    def frames(self, wanted: Sequence[int]) -> Iterator[Frames]:
         """Decode frames.
 
         Args:
-            wanted: Ascending frame indices, each once.
+            wanted: ascending frame indices, each once.
 
         Yields:
             For each, uint8 (height, width, 3): RGB over white.
@@ -147,7 +149,7 @@ class ForeignImages:
         Raises:
             BrokenFrameError: as `frames`; the frames before are equal.
         """
-        first: Frame | None = None
+        first: Frames | None = None
         for index, frame in enumerate(self.frames(range(len(self.durations_ms)))):
             first = frame if first is None else first
             if not np.array_equal(frame, first):
@@ -172,7 +174,7 @@ class ForeignImages:
         """Keep the frames before the first damaged one.
 
         Raises:
-            GifError: There is no good frame.
+            GifError: there is no good frame.
         """
         if self._num_affordable is None:
             self._find_damage()
@@ -232,7 +234,7 @@ def _turned_size(picture: Image.Image) -> tuple[bool, int, int]:
     return orientation != 1, width, height
 
 
-def _over_white(picture: Image.Image, *, is_turned: bool) -> Frame:
+def _over_white(picture: Image.Image, *, is_turned: bool) -> Frames:
     """RGB over white, rotated by the EXIF data: uint8 (height, width, 3)."""
     turned = ImageOps.exif_transpose(picture) if is_turned else picture
     if turned.has_transparency_data:

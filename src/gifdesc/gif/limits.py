@@ -1,5 +1,7 @@
 """Limits of files, canvases and frames, checked before memory is allocated."""
 
+from __future__ import annotations
+
 import time
 
 from gifdesc.errors import GifError
@@ -53,7 +55,7 @@ def check_canvas(width: int, height: int, name: str) -> None:
     """Check that a canvas has at most `MAX_CANVAS_PIXELS`.
 
     Raises:
-        GifError: The canvas is larger.
+        GifError: the canvas is larger.
     """
     if width * height > MAX_CANVAS_PIXELS:
         limit = f"the limit is {MAX_CANVAS_PIXELS // 1_000_000} megapixels"
@@ -64,7 +66,7 @@ def check_frames(num_frames: int, num_bytes: int, name: str) -> None:
     """Check that frames take at most `MAX_FRAMES_BYTES` together.
 
     Raises:
-        GifError: They take more.
+        GifError: they take more.
     """
     if num_bytes > MAX_FRAMES_BYTES:
         size = f"{num_bytes / 1e9:.1f} GB of memory"

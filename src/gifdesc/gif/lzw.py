@@ -6,6 +6,8 @@ Section numbers are those of the GIF89a specification: 22 is table based image d
 the interlaced row order, appendix F the LZW compression.
 """
 
+from __future__ import annotations
+
 from contextlib import suppress
 
 import numpy as np
@@ -18,7 +20,7 @@ from gifdesc.gif.limits import MAX_CANVAS_PIXELS
 _PILLOW_MAX_CODE_SIZE = 8
 _MAX_CODES = 4096  # of 12 bits, appendix F
 
-Indices = npt.NDArray[np.uint8]
+PaletteIndices = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -26,19 +28,19 @@ class BeyondPaletteError(ValueError):
     """The index of a pixel needs more than the 8 bits of the largest palette."""
 
 
-def decode_indices(data: bytes, image: ImageBlock) -> Indices:
+def decode_indices(data: bytes, image: ImageBlock) -> PaletteIndices:
     """The palette index of every pixel of an image.
 
     Args:
-        data: The whole file.
-        image: The image, with a complete chain of data sub-blocks.
+        data: the whole file.
+        image: the image, with a complete chain of data sub-blocks.
 
     Returns:
         uint8 (image.height, image.width), rows in their final order.
 
     Raises:
-        BeyondPaletteError: The index of a pixel is 256 or more.
-        ValueError: The data is damaged or does not fill the image. Data after the last pixel
+        BeyondPaletteError: the index of a pixel is 256 or more.
+        ValueError: the data is damaged or does not fill the image. Data after the last pixel
             is ignored, as in browsers.
     """
     if _is_oversized(image):
@@ -63,12 +65,12 @@ def decode_indices(data: bytes, image: ImageBlock) -> Indices:
     return np.asarray(picture)
 
 
-def decode_partial_indices(data: bytes, image: ImageBlock) -> tuple[Indices, Mask]:
+def decode_partial_indices(data: bytes, image: ImageBlock) -> tuple[PaletteIndices, Mask]:
     """The good part of an image whose data is damaged or cut off.
 
     Args:
-        data: The whole file.
-        image: The image.
+        data: the whole file.
+        image: the image.
 
     Returns:
         The palette indices, uint8 (image.height, image.width), and which of them exist, bool of
@@ -154,7 +156,7 @@ def _joined(data: bytes, image: ImageBlock) -> bytes:
     return bytes(joined)
 
 
-def _in_rows(pixels: bytes, image: ImageBlock) -> Indices:
+def _in_rows(pixels: bytes, image: ImageBlock) -> PaletteIndices:
     """Rows in their final order (appendix E), from pixels in the order of the file."""
     rows = np.frombuffer(pixels, np.uint8).reshape(image.height, image.width)
     if not image.interlaced:
@@ -166,7 +168,7 @@ def _in_rows(pixels: bytes, image: ImageBlock) -> Indices:
     return ordered
 
 
-def _repeat_rows(indices: Indices, is_there: Mask) -> None:
+def _repeat_rows(indices: PaletteIndices, is_there: Mask) -> None:
     """Fill the gaps of an interlaced image, in place, with whole rows of earlier passes."""
     rows = np.arange(len(indices))
     for step in (2, 4, 8):  # from the finest pass to the coarsest, appendix E
@@ -180,7 +182,7 @@ def _is_oversized(image: ImageBlock) -> bool:
     return image.width * image.height > MAX_CANVAS_PIXELS
 
 
-def _decode_over(fill: int, sub_blocks: bytes, image: ImageBlock) -> Indices:
+def _decode_over(fill: int, sub_blocks: bytes, image: ImageBlock) -> PaletteIndices:
     """Decode onto a filled picture: pixels without data keep the fill."""
     picture = Image.new("L", (image.width, image.height), fill)
     with suppress(ValueError):  # damaged or too short, as expected: the good part is used

@@ -5,6 +5,8 @@ frame depends on are skipped. The good beginning of a broken file is used, and p
 formats are read as such.
 """
 
+from __future__ import annotations
+
 import operator
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from gifdesc.errors import GifError
-from gifdesc.gif.canvas import BrokenFrameError, Frame, GifImages
+from gifdesc.gif.canvas import BrokenFrameError, Frames, GifImages
 from gifdesc.gif.foreign import ForeignImages
 from gifdesc.gif.limits import MAX_FILE_BYTES, check_frames
 
@@ -44,10 +46,10 @@ class GifInfo:
     """The content of a GIF file, without its pixels.
 
     Attributes:
-        width, height: The canvas in pixels.
-        durations_ms: The duration of each usable frame in a browser.
-        truncated: Why only the beginning of the file is used, None for a whole file.
-        note: Anything else that is odd, such as ``a WebP under a .gif name``.
+        width, height: the canvas in pixels.
+        durations_ms: the duration of each usable frame in a browser.
+        truncated: why only the beginning of the file is used, None for a whole file.
+        note: anything else that is odd, such as ``a WebP under a .gif name``.
     """
 
     width: int
@@ -68,13 +70,13 @@ class Gif:
 
     Attributes:
         frames: uint8 (T, height, width, 3), RGB over white; after `reduce`, if given.
-        indices: The indices of the frames in the file: T ascending numbers, which may repeat.
-        durations_ms: The duration of each usable frame of the file in a browser.
-        truncated: Why only the beginning of the file is used, None for a whole file.
-        note: Anything else that is odd, such as ``a WebP under a .gif name``.
+        indices: the indices of the frames in the file: T ascending numbers, which may repeat.
+        durations_ms: the duration of each usable frame of the file in a browser.
+        truncated: why only the beginning of the file is used, None for a whole file.
+        note: anything else that is odd, such as ``a WebP under a .gif name``.
     """
 
-    frames: Frame
+    frames: Frames
     indices: tuple[int, ...]
     durations_ms: tuple[int, ...]
     truncated: str | None
@@ -107,7 +109,7 @@ class _Images(Protocol):
     def damage(self) -> str | None: ...
     @property
     def note(self) -> str | None: ...
-    def frames(self, wanted: Sequence[int]) -> Iterator[Frame]: ...
+    def frames(self, wanted: Sequence[int]) -> Iterator[Frames]: ...
     def count_equal_frames(self) -> int: ...
     def cut(self) -> None: ...
 
@@ -117,17 +119,17 @@ def read_gif(
     indices: Indices = None,
     *,
     name: str | None = None,
-    reduce: Callable[[Frame], Frame] | None = None,
+    reduce: Callable[[Frames], Frames] | None = None,
 ) -> Gif:
     """Frames of a GIF file, as a browser shows them on a white page.
 
     Args:
-        source: The file's path, or its bytes.
-        indices: The frames to read: ascending indices, which may repeat (a frame is decoded
+        source: the file's path, or its bytes.
+        indices: the frames to read: ascending indices, which may repeat (a frame is decoded
             once); or a function of the usable frames' durations in milliseconds that returns
             such indices; None for all frames.
-        name: The name of the file in error messages; by default its path.
-        reduce: Applied to every frame, uint8 (height, width, 3), as soon as it is drawn, so
+        name: the name of the file in error messages; by default its path.
+        reduce: applied to every frame, uint8 (height, width, 3), as soon as it is drawn, so
             that the frames of a large canvas are never in memory together; it must return
             the same shape for all frames, which are then in `Gif.frames`.
 
@@ -138,10 +140,10 @@ def read_gif(
         there is no other. Damage in frames that no wanted frame depends on is not found.
 
     Raises:
-        GifError: The file has no usable frame, is too large, or all given indices are beyond
+        GifError: the file has no usable frame, is too large, or all given indices are beyond
             its good beginning.
-        IndexError: An index is out of range in a whole file.
-        ValueError: The indices do not ascend.
+        IndexError: an index is out of range in a whole file.
+        ValueError: the indices do not ascend.
     """
     data, name = _load(source, name)
     images = _open(data, name)
@@ -156,11 +158,11 @@ def scan_gif(source: Path | str | bytes, *, name: str | None = None) -> GifInfo:
     """The content of a GIF file, without decoding its pixels (but the first frame of a PNG).
 
     Args:
-        source: The file's path, or its bytes.
-        name: The name of the file in error messages; by default its path.
+        source: the file's path, or its bytes.
+        name: the name of the file in error messages; by default its path.
 
     Raises:
-        GifError: The file has no frame, or is too large. Damage inside the data of an image is
+        GifError: the file has no frame, or is too large. Damage inside the data of an image is
             found only by `read_gif`.
     """
     data, name = _load(source, name)
@@ -179,9 +181,9 @@ class EqualFrames:
     """How far a file does not move.
 
     Attributes:
-        num_equal: Frames from the first on that are equal to it.
-        num_frames: The usable frames, as far as they were drawn.
-        damage: Why no later frame can be used, None if none is damaged.
+        num_equal: frames from the first on that are equal to it.
+        num_frames: the usable frames, as far as they were drawn.
+        damage: why no later frame can be used, None if none is damaged.
     """
 
     num_equal: int
@@ -193,11 +195,11 @@ def count_equal_frames(source: Path | str | bytes, *, name: str | None = None) -
     """The number of frames that are equal to the first one, drawing as few frames as possible.
 
     Args:
-        source: The file's path, or its bytes.
-        name: The name of the file in error messages; by default its path.
+        source: the file's path, or its bytes.
+        name: the name of the file in error messages; by default its path.
 
     Raises:
-        GifError: The file has no usable frame, or is too large.
+        GifError: the file has no usable frame, or is too large.
     """
     data, name = _load(source, name)
     images = _open(data, name)
@@ -216,7 +218,7 @@ def _open(data: bytes, name: str) -> _Images:
 
 
 def _read(
-    images: _Images, indices: Indices, name: str, reduce: Callable[[Frame], Frame] | None
+    images: _Images, indices: Indices, name: str, reduce: Callable[[Frames], Frames] | None
 ) -> Gif:
     """Decode the chosen frames.
 
@@ -276,7 +278,7 @@ def _load(source: Path | str | bytes, name: str | None) -> tuple[bytes, str]:
     """The bytes of a file, and its name in error messages.
 
     Raises:
-        GifError: The file cannot be read or is empty.
+        GifError: the file cannot be read or is empty.
     """
     if not isinstance(source, bytes):
         return load_bytes(source), name or str(source)
@@ -290,7 +292,7 @@ def load_bytes(path: Path | str) -> bytes:
     """The bytes of a file, at most `MAX_FILE_BYTES`, read once.
 
     Raises:
-        GifError: There is no such file, it may not be read, or it is empty, too large, a folder
+        GifError: there is no such file, it may not be read, or it is empty, too large, a folder
             or a pipe (which may never end).
     """
     path = Path(path)

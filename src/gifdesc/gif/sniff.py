@@ -1,5 +1,7 @@
 """Recognise the format of a file by its first bytes."""
 
+from __future__ import annotations
+
 APPLE_DOUBLE_START = b"\0\x05\x16\x07"
 """The start of an AppleDouble file (RFC 1740, appendix B)."""
 

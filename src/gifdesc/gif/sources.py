@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from gifdesc.errors import GifdescError, GifError
+from gifdesc.gif.canvas import Frames
 from gifdesc.gif.reader import Gif, read_gif
 
 
@@ -44,9 +44,6 @@ def as_input(source: GifSource | CaptionInput) -> CaptionInput:
         return source
     return CaptionInput(source_name(source), source)
 
-
-Frames = npt.NDArray[np.uint8]
-"""uint8 (T, height, width, 3), RGB."""
 
 GifSource = Path | str | bytes | Frames | tuple[Frames, Sequence[int]]
 """A GIF: its path, the bytes of its file, its frames, or its frames with their durations in

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
+from gifdesc.gif.canvas import Frames
 from gifdesc.sampling import time_indices, uniform_indices
 
 QUESTION = "Describe what happens in this animated GIF in one short sentence."
@@ -264,8 +264,6 @@ def _beginning(tokenizer: Any, text: str, num_clips: int) -> dict[str, torch.Ten
     input_ids = torch.tensor([ids] * num_clips)
     return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
 
-
-Frames = npt.NDArray[np.uint8]
 
 LONGEST_SIDE = 512
 """Most pixels of the longer side of a frame: the size of SmolVLM2 for videos (its
