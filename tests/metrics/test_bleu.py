@@ -2,15 +2,15 @@ import math
 
 import pytest
 
-from gifdesc.metrics.base import Example, TokenizedCaption
+from gifdesc.metrics.base import TokenizedCaption, TokenizedExample
 from gifdesc.metrics.bleu import bleu, bleu_statistics
 
 
-def example(hypothesis: str, *references: str) -> Example:
-    return Example(TokenizedCaption(hypothesis), tuple(map(TokenizedCaption, references)))
+def example(hypothesis: str, *references: str) -> TokenizedExample:
+    return TokenizedExample(TokenizedCaption(hypothesis), tuple(map(TokenizedCaption, references)))
 
 
-def scores(*examples: Example) -> tuple[float, ...]:
+def scores(*examples: TokenizedExample) -> tuple[float, ...]:
     totals = tuple(map(sum, zip(*bleu_statistics(examples), strict=True)))
     return bleu(totals, len(examples))
 

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from gifdesc.metrics.base import Example, TokenizedCaption
+from gifdesc.metrics.base import TokenizedCaption, TokenizedExample
 from gifdesc.metrics.cider import CiderD, DocumentFrequencies, cider_statistics
 
 
@@ -11,8 +11,8 @@ def caption(text: str) -> TokenizedCaption:
     return TokenizedCaption(text)
 
 
-def example(hypothesis: str, *references: str) -> Example:
-    return Example(caption(hypothesis), tuple(map(caption, references)))
+def example(hypothesis: str, *references: str) -> TokenizedExample:
+    return TokenizedExample(caption(hypothesis), tuple(map(caption, references)))
 
 
 def test_document_frequency_counts_examples_not_captions() -> None:

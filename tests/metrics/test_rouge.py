@@ -1,11 +1,13 @@
 import pytest
 
-from gifdesc.metrics.base import Example, TokenizedCaption
+from gifdesc.metrics.base import TokenizedCaption, TokenizedExample
 from gifdesc.metrics.rouge import longest_common_subsequence, rouge_l
 
 
 def score(hypothesis: str, *references: str) -> float:
-    return rouge_l(Example(TokenizedCaption(hypothesis), tuple(map(TokenizedCaption, references))))
+    return rouge_l(
+        TokenizedExample(TokenizedCaption(hypothesis), tuple(map(TokenizedCaption, references)))
+    )
 
 
 @pytest.mark.parametrize(

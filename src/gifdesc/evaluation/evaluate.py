@@ -24,11 +24,11 @@ from gifdesc.evaluation.results import (
     plain,
 )
 from gifdesc.metrics import (
-    Example,
     Metric,
     Scores,
     ScoreTable,
     TokenizedCaption,
+    TokenizedExample,
     tokenize,
     tokenize_all,
 )
@@ -288,7 +288,7 @@ class Scorer:
         After METEOR has failed once, it is left out.
         """
         examples = [
-            Example(TokenizedCaption(text), group)
+            TokenizedExample(TokenizedCaption(text), group)
             for text, group in zip(tokenize_all(captions), self._references, strict=True)
         ]
         table = ScoreTable.of(examples)

@@ -1,4 +1,6 @@
-"""Tokenized captions, the examples that are scored, and what every metric gives."""
+"""Tokenized captions, the examples that are scored, and the form of every metric."""
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,12 +27,12 @@ class TokenizedCaption:
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
-        """The words. Any white space parts them, the no-break space in "3 1/2" too."""
+        """The words, separated by any white space, such as the no-break space in "3 1/2"."""
         return tuple(self.text.split())
 
     @cached_property
     def ngram_counts(self) -> tuple[Counter[Ngram], ...]:
-        """How often each n-gram stands in the caption: one counter for each n from 1 to 4."""
+        """The number of times that each n-gram occurs: a counter for each n from 1 to 4."""
         tokens = self.tokens
         return tuple(
             Counter(zip(*(tokens[start:] for start in range(order)), strict=False))
@@ -39,8 +41,8 @@ class TokenizedCaption:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A hypothesis and the references it is scored against (at least one)."""
+class TokenizedExample:
+    """A tokenized hypothesis, and the references (at least one) it is scored against."""
 
     hypothesis: TokenizedCaption
     references: tuple[TokenizedCaption, ...]
@@ -48,8 +50,8 @@ class Example:
 
 def tokenize_examples(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]]
-) -> list[Example]:
-    """Gives one tokenized example per hypothesis, in the order given.
+) -> list[TokenizedExample]:
+    """A tokenized example per hypothesis, in the order given.
 
     Args:
         hypotheses: one caption per example, as written.
@@ -63,7 +65,7 @@ def tokenize_examples(
     hypothesis_texts = tokenize_all(hypotheses)
     reference_texts = iter(tokenize_all([caption for group in references for caption in group]))
     return [
-        Example(
+        TokenizedExample(
             TokenizedCaption(text),
             tuple(TokenizedCaption(next(reference_texts)) for _ in group),
         )
@@ -110,7 +112,7 @@ class Metric:
 
     names: tuple[str, ...]
     labels: tuple[str, ...]
-    statistics: Callable[[Sequence[Example]], list[Statistics]] | None
+    statistics: Callable[[Sequence[TokenizedExample]], list[Statistics]] | None
     summarize: Callable[[Statistics, int], tuple[float, ...]]
     maximum: float = 1.0
     example_names: tuple[str, ...] | None = None

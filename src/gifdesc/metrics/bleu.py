@@ -1,22 +1,24 @@
 """BLEU-1 to BLEU-4 (Papineni et al. 2002, "BLEU: a method for automatic evaluation of MT").
 
 Section 2.1 gives the clipped n-gram precision, section 2.2 the brevity penalty, section 2.3 their
-combination. As in the coco-caption toolkit the reference length is the one closest to the
-hypothesis (the shorter of two equally close), and small constants keep precisions of 0 finite.
+combination. As in the coco-caption toolkit, the reference length is the length closest to that of
+the hypothesis (the shorter of two equally close), and small constants keep precisions of 0 finite.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from gifdesc.metrics.base import MAX_ORDER, Example, Metric, Statistics
+from gifdesc.metrics.base import MAX_ORDER, Metric, Statistics, TokenizedExample
 
 _NUMERATOR_FLOOR = 1e-15
 _DENOMINATOR_FLOOR = 1e-9
 """Added to the counts (and lengths) of every ratio, as the coco-caption toolkit does."""
 
 
-def bleu_statistics(examples: Sequence[Example]) -> list[Statistics]:
-    """Gives the counts that BLEU is made of, for each example.
+def bleu_statistics(examples: Sequence[TokenizedExample]) -> list[Statistics]:
+    """The counts that BLEU is computed from, for each example.
 
     Each tuple holds the number of the hypothesis's n-grams found in the references (clipped) for n
     from 1 to 4, the number of its n-grams for n from 1 to 4, its length, and the closest reference
@@ -26,7 +28,7 @@ def bleu_statistics(examples: Sequence[Example]) -> list[Statistics]:
 
 
 def bleu(totals: Statistics, num_examples: int) -> tuple[float, ...]:  # noqa: ARG001
-    """Gives BLEU-1 to BLEU-4, each in 0 to 1, from summed `bleu_statistics`.
+    """BLEU-1 to BLEU-4, each in 0 to 1, from summed `bleu_statistics`.
 
     Orders that no hypothesis is long enough for count as a precision of 1e-6.
     """
@@ -51,7 +53,7 @@ BLEU = Metric(
 )
 
 
-def _counts(example: Example) -> Statistics:
+def _counts(example: TokenizedExample) -> Statistics:
     length = len(example.hypothesis.tokens)
     matches = [_num_matches(example, order) for order in range(MAX_ORDER)]
     ngrams = [max(0, length - order) for order in range(MAX_ORDER)]
@@ -60,7 +62,7 @@ def _counts(example: Example) -> Statistics:
     return (*matches, *ngrams, length, closest)
 
 
-def _num_matches(example: Example, order: int) -> int:
+def _num_matches(example: TokenizedExample, order: int) -> int:
     references = [reference.ngram_counts[order] for reference in example.references]
     return sum(
         min(count, max([counts.get(gram, 0) for counts in references]))

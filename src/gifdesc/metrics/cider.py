@@ -6,16 +6,18 @@ difference in length, and a factor of 10. The coco-caption toolkit calls this fo
 does the literature that reports its numbers. Where the paper divides term counts by the caption's
 length, the toolkit does not: the cosine cancels it, except in the clipping.
 
-`CiderD` is also what self-critical training rewards with (Rennie et al. 2017, arXiv:1612.00563;
+`CiderD` is also the reward of self-critical training (Rennie et al. 2017, arXiv:1612.00563;
 Luo 2020, arXiv:2003.09971): build it once from the training captions and score against those.
 """
+
+from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gifdesc.metrics.base import Example, Metric, Ngram, Statistics, TokenizedCaption, mean
+from gifdesc.metrics.base import Metric, Ngram, Statistics, TokenizedCaption, TokenizedExample, mean
 
 SIGMA = 6.0
 """Width of the length penalty, in bigrams (Vedantam et al. 2015, CIDEr-D)."""
@@ -26,10 +28,10 @@ SCALE = 10.0
 
 @dataclass(frozen=True)
 class DocumentFrequencies:
-    """How many documents each n-gram stands in. A document is all references of one example.
+    """The number of documents that contain each n-gram. A document is all references of an example.
 
     Attributes:
-        counts: n-gram of 1 to 4 tokens -> number of documents that hold it.
+        counts: n-gram of 1 to 4 tokens -> number of documents that contain it.
         num_documents: number of documents counted.
     """
 
@@ -37,8 +39,8 @@ class DocumentFrequencies:
     num_documents: int
 
     @classmethod
-    def of(cls, documents: Iterable[Sequence[TokenizedCaption]]) -> "DocumentFrequencies":
-        """Counts the n-grams of `documents`."""
+    def of(cls, documents: Iterable[Sequence[TokenizedCaption]]) -> DocumentFrequencies:
+        """The frequencies in some documents."""
         counts: Counter[Ngram] = Counter()
         num_documents = 0
         for document in documents:
@@ -68,7 +70,7 @@ class CiderD:
     """Scores captions against references, with document frequencies fixed beforehand.
 
     Args:
-        frequencies: what the weights are computed from. With a single document every weight, and
+        frequencies: the weights are computed from them. With a single document every weight, and
             so every score, is 0.
     """
 
@@ -80,7 +82,7 @@ class CiderD:
         }
 
     def vector(self, caption: TokenizedCaption) -> TfIdfVector:
-        """Gives the TF-IDF vector of a caption; an n-gram in no document counts as in one."""
+        """The TF-IDF vector of a caption; an unseen n-gram counts as in one document."""
         idf, unseen = self._idf, self._log_num_documents
         weights = tuple(
             {gram: count * idf.get(gram, unseen) for gram, count in counts.items()}
@@ -92,19 +94,19 @@ class CiderD:
         return TfIdfVector(weights, norms, max(0, len(caption.tokens) - 1))
 
     def score(self, hypothesis: TokenizedCaption, references: Sequence[TokenizedCaption]) -> float:
-        """Gives the CIDEr-D of one caption: the mean over its references, in 0 to 10."""
+        """The CIDEr-D of a caption: the mean over its references, in 0 to 10."""
         return self.score_vectors(
             self.vector(hypothesis), [self.vector(reference) for reference in references]
         )
 
     def score_vectors(self, hypothesis: TfIdfVector, references: Sequence[TfIdfVector]) -> float:
-        """Gives `score` from vectors, for callers that score against the same ones often."""
+        """`score` from vectors, for callers that score against the same references often."""
         similarities = [similarity(hypothesis, reference) for reference in references]
         return SCALE * sum(similarities) / len(similarities)
 
 
 def similarity(hypothesis: TfIdfVector, reference: TfIdfVector) -> float:
-    """Gives the mean over n of the clipped, length-penalised cosines of two captions, in 0 to 1."""
+    """The mean over n of the clipped, length-penalised cosines of two captions, in 0 to 1."""
     difference = hypothesis.num_bigrams - reference.num_bigrams
     penalty = math.exp(-(difference**2) / (2 * SIGMA**2))
     cosines = map(
@@ -129,8 +131,8 @@ def _clipped_cosine(
     return product / (hypothesis_norm * reference_norm)
 
 
-def cider_statistics(examples: Sequence[Example]) -> list[Statistics]:
-    """Gives the CIDEr-D of each example, with document frequencies of all their references."""
+def cider_statistics(examples: Sequence[TokenizedExample]) -> list[Statistics]:
+    """The CIDEr-D of each example, with document frequencies of all their references."""
     scorer = CiderD(DocumentFrequencies.of(example.references for example in examples))
     return [(scorer.score(example.hypothesis, example.references),) for example in examples]
 
@@ -141,8 +143,8 @@ CIDER = Metric(
     statistics=cider_statistics,
     summarize=mean,
     maximum=SCALE,
-    # Below, document frequencies say little: a word that stands in one of few documents looks
-    # neither rare nor common.
+    # On fewer, document frequencies mean little: a word in one of few documents is neither rare
+    # nor common.
     min_examples=30,
     min_reason="it weighs words by how many GIFs' references hold them",
 )

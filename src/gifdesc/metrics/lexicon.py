@@ -1,10 +1,12 @@
-"""What the tokenizer knows of characters and words: classes of characters, and special tokens.
+"""The lexicon of the tokenizer: classes of characters, and special tokens.
 
 The classes were measured: Stanford's PTBTokenizer (CoreNLP 3.4.1, Unicode 6) was given every
 character of the Basic Multilingual Plane, alone and inside a word. Latin, Greek and Cyrillic are
-exact; other scripts are covered by whole blocks. What neither makes words nor stands alone
-(emoji beyond the plane, variation selectors, private use, ...) gives no token.
+exact; other scripts are covered by whole blocks. Characters that are neither part of words
+nor tokens (emoji beyond the plane, variation selectors, private use, ...) are dropped.
 """
+
+from __future__ import annotations
 
 import re
 
@@ -65,11 +67,11 @@ REPLACEMENTS = {
     **_DASHES,
     "\u2026": "...",
 }
-"""What the Penn Treebank writes for a token of one character."""
+"""The spelling of the Penn Treebank for tokens of one character."""
 
 
 def remove_line_breaks(text: str) -> str:
-    r"""Gives `text` on one line.
+    r"""Text on a single line.
 
     Every character that some reader ends a line at (those of `str.splitlines`, among them
     ``\r``, ``\v``, ``\f``, U+0085, U+2028, U+2029) becomes a space. The toolkit replaces ``\n``
@@ -79,12 +81,12 @@ def remove_line_breaks(text: str) -> str:
 
 
 def remove_soft_hyphens(text: str) -> str:
-    """Gives `text` without U+00AD: where a word might be broken, not part of how it is spelt."""
+    """Text without U+00AD, which marks where a word may be broken and is not part of it."""
     return _SOFT_HYPHENS.sub("", text)
 
 
 def escape_brackets(token: str) -> str:
-    """Gives `token` with the Treebank's names for its round brackets: ``:)`` is ``:-rrb-``."""
+    """A token with the Treebank's names for its round brackets: ``:)`` is ``:-rrb-``."""
     return token.replace("(", "-lrb-").replace(")", "-rrb-")
 
 
@@ -119,7 +121,7 @@ SENTENCE_STARTERS = _words(
     these they this we what when while yet you
     """
 )
-"""Words that, capitalised, begin a sentence: "plan b. The ..." ends one after the letter."""
+"""Words that begin a sentence if capitalised: in "plan b. The ...", a sentence ends after "b"."""
 
 SPOKEN_FORMS = {
     "cannot": ("can", "not"),
@@ -129,7 +131,7 @@ SPOKEN_FORMS = {
     "gimme": ("gim", "me"),
     "wanna": ("wan", "na"),
 }
-"""Words that the Treebank takes apart."""
+"""Words that the Treebank splits."""
 
 APOSTROPHE_WORDS = ("'em", "'till?", "'cause", "cap'n", "ol'", "somethin'", "dunkin'")
 """Patterns of words that keep their apostrophe, straight or curly."""
@@ -143,4 +145,4 @@ FILE_ENDINGS = _words(
     png ppt ps py sql tar txt wav x xml zip
     """
 )
-"""Endings that make a file name of what would otherwise be a number and a word ("1.gif")."""
+"""Endings of file names that would otherwise be a number and a word ("1.gif")."""

@@ -1,9 +1,9 @@
 """METEOR 1.5 (Denkowski & Lavie 2014, "Meteor Universal"), by the authors' own program.
 
-The alignment of captions needs WordNet and a table of paraphrases, so it is asked of the program
-(`metrics/meteor_process.py`); no other METEOR is computed here, for their numbers differ widely.
-The program gives counts for each example. What they are summed and computed to is section 2 of the
-paper, in the form that the program gives a corpus: counts are summed over the examples first.
+The alignment of captions needs WordNet and a table of paraphrases, so the program computes it
+(`metrics/meteor_process.py`); the numbers of other METEOR implementations differ widely. The
+program prints counts for each example. The score is computed from them as in section 2 of the
+paper, in the form for a corpus: counts are summed over the examples first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from gifdesc.errors import MeteorError
-from gifdesc.metrics.base import Example, Metric, Statistics
+from gifdesc.metrics.base import Metric, Statistics, TokenizedExample
 from gifdesc.metrics.meteor_process import Conversation, ConversationError, meteor_command
 from gifdesc.system.waits import wait_for
 
@@ -21,7 +21,7 @@ START_TIMEOUT_SECONDS = 60.0
 """Java reads a table of 62 MB first: 10 to 30 seconds on a busy machine of 2 cores."""
 
 REPLY_TIMEOUT_SECONDS = 60.0
-"""An example takes milliseconds, one of 10,000 characters seconds."""
+"""An example takes milliseconds, and seconds with 10,000 characters."""
 
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 """Weight of recall, shape and weight of the fragmentation penalty, weight of content words
@@ -55,7 +55,7 @@ def running_meteor() -> Iterator[Metric]:
 
 
 def meteor(totals: Statistics, num_examples: int) -> tuple[float, ...]:  # noqa: ARG001
-    """Gives METEOR, in 0 to 1, from summed statistics.
+    """METEOR, in 0 to 1, from summed statistics.
 
     These are, each for hypothesis and reference: weighted matches, weighted length, matched
     words; and the number of chunks, in which a caption that is matched whole and in order is left
@@ -74,7 +74,7 @@ METEOR = Metric(names=("meteor",), labels=("METEOR",), statistics=None, summariz
 """Its statistics need a running Java: see `running_meteor`."""
 
 
-def _statistics(java: Conversation, examples: Sequence[Example]) -> list[Statistics]:
+def _statistics(java: Conversation, examples: Sequence[TokenizedExample]) -> list[Statistics]:
     try:
         questions = [_question(example) for example in examples]
         replies = java.ask(questions, len(questions), timeout_seconds=REPLY_TIMEOUT_SECONDS)
@@ -88,9 +88,9 @@ def _statistics(java: Conversation, examples: Sequence[Example]) -> list[Statist
     return rows
 
 
-def _question(example: Example) -> str:
+def _question(example: TokenizedExample) -> str:
     texts = [*(caption.text for caption in example.references), example.hypothesis.text]
-    # Bars part the fields, so none may stand in a caption.
+    # Bars separate the fields, so a caption must not contain any.
     return " ||| ".join(["SCORE", *(text.replace("|||", " ") for text in texts)])
 
 

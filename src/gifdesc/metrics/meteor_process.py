@@ -19,20 +19,20 @@ from typing import Self
 from gifdesc.errors import MeteorError
 
 _MAX_REPLY_BYTES = 1 << 20
-"""A longer line is handed over in pieces: a program gone mad must not fill the memory."""
+"""A longer line is passed on in pieces, which bounds memory if the program misbehaves."""
 
-_FAREWELL_SECONDS = 10
+_END_SECONDS = 10
 
 
 class ConversationError(Exception):
-    """The program cannot be started, ended, or gave no answer in time. The message says which."""
+    """The program cannot be started, has ended, or did not answer in time; see the message."""
 
 
 class Conversation:
     """A running program. Use it in a `with` block: at the end it is stopped.
 
-    Writing and reading have threads of their own, so neither a program that does not read nor
-    one that does not answer can hold the caller up beyond the time-out.
+    Threads write and read, so a program that neither reads nor answers cannot block the caller
+    beyond the time-out.
 
     Args:
         command: the program and its arguments.
@@ -45,7 +45,7 @@ class Conversation:
         self._name = command[0]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         try:
-            # A session of its own: what the program starts is stopped with it.
+            # A new session: processes that the program starts are stopped with it.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -77,7 +77,7 @@ class Conversation:
         """Send lines and give the replies, in order, as they come.
 
         Args:
-            lines: without line ends; what UTF-8 cannot hold is sent as question marks.
+            lines: without line ends; characters that UTF-8 cannot encode become question marks.
             num_replies: lines to wait for.
             timeout_seconds: longest wait for each of them.
 
@@ -96,7 +96,7 @@ class Conversation:
                     f"{self._name} gave no answer for {timeout_seconds:g} seconds"
                 ) from None
             if not reply:
-                raise ConversationError(f"{self._name} ended{self._last_words()}")
+                raise ConversationError(f"{self._name} ended{self._describe_end()}")
             yield reply.decode("utf-8", "replace").rstrip("\r\n")
         writer.join(timeout_seconds)
 
@@ -109,14 +109,14 @@ class Conversation:
                 self._process.kill()
         self._process.wait()
         for thread in self._threads:
-            thread.join(_FAREWELL_SECONDS)
+            thread.join(_END_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
-            with contextlib.suppress(OSError):  # what was not sent cannot be sent any more
+            with contextlib.suppress(OSError):  # unsent data cannot be sent any more
                 pipe.close()  # type: ignore[union-attr]
 
     def _write(self, data: bytes) -> None:
         assert self._process.stdin is not None
-        # The program may end before it has read everything: the reader learns that.
+        # The program may end before it has read everything: the reader notices.
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(data)
             self._process.stdin.flush()
@@ -128,13 +128,13 @@ class Conversation:
                 self._replies.put(reply)
         self._replies.put(b"")
 
-    def _last_words(self) -> str:
-        """The first thing that the program complained of, for a sentence."""
+    def _describe_end(self) -> str:
+        """The first error message of the program, as the end of a sentence."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_FAREWELL_SECONDS)
+            self._process.wait(_END_SECONDS)
         self._errors.seek(0)
-        said = self._errors.read(4096)
-        lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines()]
+        printed = self._errors.read(4096)
+        lines = [line.strip() for line in printed.decode("utf-8", "replace").splitlines()]
         first = next((line for line in lines if line and not line.startswith("Picked up")), "")
         code = self._process.returncode
         return f" with code {code}" + (f": {first[:200]}" if first else "")

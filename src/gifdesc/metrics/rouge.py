@@ -5,16 +5,18 @@ references the coco-caption toolkit takes the best precision and the best recall
 come from two references.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
-from gifdesc.metrics.base import Example, Metric, Statistics, mean
+from gifdesc.metrics.base import Metric, Statistics, TokenizedExample, mean
 
 BETA = 1.2
 """Weight of recall against precision (Lin 2004, equation 4; the coco-caption toolkit's value)."""
 
 
-def rouge_l(example: Example) -> float:
-    """Gives the ROUGE-L of one example, in 0 to 1.
+def rouge_l(example: TokenizedExample) -> float:
+    """The ROUGE-L of an example, in 0 to 1.
 
     A caption without words counts as one empty token, as in the coco-caption toolkit: it scores 1
     against a reference without words.
@@ -32,7 +34,7 @@ def rouge_l(example: Example) -> float:
 
 
 def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
-    """Gives the length of the longest sequence that both hold in order, gaps allowed."""
+    """The length of the longest sequence that both contain in order, gaps allowed."""
     lengths = [0] * (len(second) + 1)
     for token in first:
         diagonal = 0
@@ -46,8 +48,8 @@ def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> i
     return lengths[-1]
 
 
-def rouge_l_statistics(examples: Sequence[Example]) -> list[Statistics]:
-    """Gives `rouge_l` of each example, as tuples of one number."""
+def rouge_l_statistics(examples: Sequence[TokenizedExample]) -> list[Statistics]:
+    """The ROUGE-L of each example, as tuples of one number."""
     return [(rouge_l(example),) for example in examples]
 
 

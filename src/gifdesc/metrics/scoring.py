@@ -1,11 +1,11 @@
-"""Captions against references: every metric at once, over one tokenization."""
+"""Score captions against references: every metric at once, over one tokenization."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gifdesc.metrics.base import Example, Metric, Statistics, tokenize_examples
+from gifdesc.metrics.base import Metric, Statistics, TokenizedExample, tokenize_examples
 from gifdesc.metrics.bleu import BLEU
 from gifdesc.metrics.cider import CIDER
 from gifdesc.metrics.meteor import METEOR
@@ -45,7 +45,7 @@ def metric_maximum(name: str) -> float:
 
 
 def example_metric_names() -> tuple[str, ...]:
-    """The metrics that are shown for a single caption, the most telling first."""
+    """The metrics that are shown for a single caption, the most informative first."""
     names = [
         name
         for metric in METRICS
@@ -83,7 +83,9 @@ class ScoreTable:
     columns: tuple[tuple[Metric, list[Statistics]], ...]
 
     @classmethod
-    def of(cls, examples: Sequence[Example], metrics: Sequence[Metric] | None = None) -> ScoreTable:
+    def of(
+        cls, examples: Sequence[TokenizedExample], metrics: Sequence[Metric] | None = None
+    ) -> ScoreTable:
         """The table of some examples.
 
         Args:

@@ -1,9 +1,11 @@
 """The metrics' tokenizer: its rules, and captions split into tokens by them.
 
-The rules compete as in a generated scanner: at every place the longest match wins, and of two
-equally long ones the earlier rule. Group 1 of a pattern is the token. What a pattern matches after
-the group counts for the length but is read again; what it only looks ahead at does not count.
+The rules compete as in a generated scanner: at every position the longest match wins, and of two
+equally long matches the earlier rule. Group 1 of a pattern is the token. Text that a pattern
+matches after the group counts for the length but is read again; its lookahead does not count.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
@@ -30,7 +32,7 @@ from gifdesc.unspaced import is_unspaced_text, split_unspaced
 
 
 class Rule(NamedTuple):
-    """A kind of token: its pattern, and what is written for a token of it."""
+    """A kind of token: its pattern, and the spelling of its tokens."""
 
     pattern: re.Pattern[str]
     write: Callable[[str], str]
@@ -100,7 +102,7 @@ _PATH = rf"(?:/[^{_NO_URL}]+{_URL_END})?"
 _STARTER = rf"(?=[A-Z])(?i:{_one_of(tuple(map(re.escape, SENTENCE_STARTERS)))}){_ENDS}"
 
 _SPOKEN = [
-    # Only the first part: what is left of "cannot" is then read as a word.
+    # Only the first part: the rest of "cannot" is then read as a word.
     _rule(rf"((?i:{first}))(?i:{second})(?!{_A}|{_ANY_APOSTROPHE}{_CLITIC}(?!{_A}))")
     for first, second in SPOKEN_FORMS.values()
 ]
@@ -147,7 +149,7 @@ _NUMBERS = [
     _rule(r"([-+]?(?:\d*(?:[.:,]\d+)+|\d+))"),
     _rule(rf"((?:\d{{1,4}}{_GAP})?\d{{1,4}}(?:\\?/|\u2044)\d{{1,4}})", _joined),  # 3 1/2
     _rule(r"(\d{1,2}[-/]\d{1,2}[-/]\d{2,4})"),
-    _rule(  # telephone numbers, and whatever looks like one
+    _rule(  # telephone numbers, and similar numbers
         rf"((?:\(\d{{2,3}}\){_SPACE}?|(?:[+][+]?)?(?:\d{{2,4}}{_GAP})?\d{{2,4}}{_GAP})"
         rf"\d{{3,4}}{_GAP}?\d{{3,5}})",
         _telephone,
@@ -198,7 +200,7 @@ RULES: tuple[Rule, ...] = (
     *_FACES,
     *_MARKS,
 )
-"""All rules, earlier ones first where two match equally much."""
+"""All rules; of two equally long matches the earlier rule wins."""
 
 
 REMOVED_TOKENS = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
@@ -213,15 +215,15 @@ _PLAIN_WORDS = re.compile(rf"(?:(?!(?i:{'|'.join(SPOKEN_FORMS)})\b)[A-Za-z]+(?:[
 
 
 def tokenize(caption: str, following: str = "") -> str:
-    """Gives the scored tokens of one caption, lower-cased and joined by single spaces.
+    """The scored tokens of a caption, lower-cased and joined by single spaces.
 
-    A token may hold a no-break space ("3 1/2" is one token). A caption without words gives "".
+    A token may contain a no-break space ("3 1/2" is one token). A caption without words gives "".
 
     Args:
         caption: the caption as written; line breaks in it count as spaces.
         following: the caption after it, if any. The toolkit tokenizes all captions as one text,
             so a caption that ends in a letter and a period, or in "no.", depends on whether the
-            next one begins like a sentence or with a number.
+            next caption begins like a sentence or with a number.
 
     A caption of a script without spaces (`unspaced.is_unspaced_text`) gives its characters.
     """
@@ -238,12 +240,12 @@ def tokenize(caption: str, following: str = "") -> str:
 
 
 def tokenize_all(captions: Sequence[str]) -> list[str]:
-    """Gives `tokenize` of every caption, each in sight of the next one."""
+    """`tokenize` of every caption, each followed by the next."""
     return [tokenize(caption, following) for caption, following in pairwise([*captions, ""])]
 
 
 def _scan(text: str, end: int) -> list[str]:
-    """Gives the tokens that begin before `end`, lower-cased."""
+    """The tokens that begin before `end`, lower-cased."""
     tokens: list[str] = []
     position = 0
     while position < end:
@@ -258,7 +260,7 @@ def _scan(text: str, end: int) -> list[str]:
 
 
 def _scan_token(text: str, position: int, tokens: list[str]) -> int:
-    """Appends the token at `position` to `tokens`; gives the place after it."""
+    """Append the token at `position` to `tokens`; the position after it."""
     best_end, best = position, None
     for rule in RULES:
         found = rule.pattern.match(text, position)

@@ -30,7 +30,7 @@ _FULL_STOPS = (
 
 
 def to_alt_text(caption: str, max_characters: int = DEFAULT_CHARACTERS) -> str:
-    """One sentence: capitalised, ended by a full stop, cut at a word where it is too long.
+    """A caption as one sentence: capitalised, with a full stop, cut at a word if it is too long.
 
     Args:
         caption: any text; of several sentences the first is taken.
@@ -55,8 +55,8 @@ def to_alt_text(caption: str, max_characters: int = DEFAULT_CHARACTERS) -> str:
 
 
 def _full_stop(sentence: str) -> str:
-    """What ends a sentence in the script of its last letter."""
-    last = next((one for one in reversed(sentence) if one.isalnum() or is_mark(one)), "")
+    """The full stop in the script of a sentence's last letter."""
+    last = next((sign for sign in reversed(sentence) if sign.isalnum() or is_mark(sign)), "")
     for bounds, mark in _FULL_STOPS:
         pairs = zip(bounds[::2], bounds[1::2], strict=True)
         if any(first <= last <= final for first, final in pairs):
@@ -67,7 +67,7 @@ def _full_stop(sentence: str) -> str:
 def _cut(sentence: str, max_characters: int) -> str:
     """The words that fit, with an ellipsis."""
     room = max_characters - len(_ELLIPSIS)
-    # Each word after the first with the space before it, where there is one.
+    # Each word after the first, with the space before it if there is any.
     words = [
         f" {part}" if place and not at else part
         for place, word in enumerate(sentence.split(" "))
@@ -86,7 +86,7 @@ def _joined(words: list[str]) -> str:
 
 
 def _capitalised(sentence: str) -> str:
-    """The first letter as a capital, and the English `i` where a lower-cased text has it."""
+    """Text with a capital first letter, and `I` for the `i` of lower-cased English."""
     if sentence == sentence.lower():
         sentence = re.sub(r"(?<![\w'.])i(?=$|\s|'(?:m|d|ll|ve)\b)", "I", sentence)
     for position, character in enumerate(sentence):

@@ -143,7 +143,8 @@ class Spelling:
 
     Attributes:
         lower_case: capitals are not kept.
-        starts_with_capital: captions begin with one; the vocabulary has their first words without.
+        starts_with_capital: captions begin with a capital; the vocabulary has their first words
+            without it.
         capitals: words that keep their capital at a caption's beginning, such as names.
     """
 
@@ -230,7 +231,7 @@ class Spelling:
         return kept + start
 
     def start_of(self, words: list[str], vocabulary: Mapping[str, int]) -> list[str]:
-        """Words with the first one in the case that the vocabulary has it in.
+        """Words with the first word in the case that it has in the vocabulary.
 
         Args:
             words: of a caption.
@@ -330,10 +331,10 @@ class CaptionSpeller:
         if text.isascii():
             return text
         return "".join(
-            f"{_ESCAPE}{ord(one):x}{_ESCAPE}"
-            if one == _ESCAPE or (unicodedata.category(one) != "Cc" and self._is_dropped(one))
-            else one
-            for one in text
+            f"{_ESCAPE}{ord(mark):x}{_ESCAPE}"
+            if mark == _ESCAPE or (unicodedata.category(mark) != "Cc" and self._is_dropped(mark))
+            else mark
+            for mark in text
         )
 
     def _is_dropped(self, character: str) -> bool:
@@ -365,7 +366,7 @@ def _letters_of(caption: str) -> list[tuple[str, bool, bool]]:
 
 
 def _first_word(words: Sequence[str]) -> int | None:
-    """The place of a caption's first word of letters, None where it begins with a number."""
+    """The index of a caption's first word of letters; None if it begins with a number."""
     for place, word in enumerate(words):
         if word[0].isalnum():
             return place if word[0].isalpha() else None

@@ -20,7 +20,7 @@ _MAX_PIECES = 3
 
 _SETTINGS_NAME = "tokenizer_config.json"
 _SPELLING_KEY = "gifdesc_spelling"
-"""In the settings, where BertTokenizer passes over it: how captions were rewritten."""
+"""The key of the spelling in the settings, which BertTokenizer ignores."""
 
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
 
@@ -31,7 +31,7 @@ class CaptionTokenizer:
     A caption is `[CLS] tokens [SEP]`: the first starts it, the second ends it, `[PAD]` fills up.
 
     Args:
-        backend: a `tokenizers.Tokenizer`, the one that works inside a BertTokenizer.
+        backend: a `tokenizers.Tokenizer`, as in a BertTokenizer.
         special_ids: of `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`.
         save_files: writes BertTokenizer's own files into a folder.
         spelling: how captions are rewritten before they are tokenized; None where they are not,
@@ -54,7 +54,7 @@ class CaptionTokenizer:
 
     @property
     def banned_ids(self) -> tuple[int, ...]:
-        """Tokens that no caption may hold: padding, start, unknown, mask."""
+        """Tokens that no caption may contain: padding, start, unknown, mask."""
         return (self.pad_id, self.start_id, self.unknown_id, self._mask_id)
 
     @property
@@ -63,11 +63,11 @@ class CaptionTokenizer:
         if self.spelling is None:
             return ()
         found = (self._backend.token_to_id(mark) for mark in MARKS)
-        return tuple(one for one in found if one is not None)
+        return tuple(mark_id for mark_id in found if mark_id is not None)
 
     @property
     def case(self) -> str:
-        """What becomes of the capitals of captions, as the end of a sentence."""
+        """The treatment of capitals in captions, as the end of a sentence."""
         if self.spelling is not None:
             return self.spelling.describe()
         keeps = (
@@ -97,7 +97,7 @@ class CaptionTokenizer:
             vocab_size: the most tokens (BERT's own vocabulary has 30,522).
             case: see `spelling.Spelling.of`.
             spelling: `exact` gives captions back as they were written, by `spelling`'s rules;
-                `plain` makes the vocabulary that versions before made, in small letters.
+                `plain` makes the lower-case vocabulary of earlier versions.
         """
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
@@ -110,10 +110,10 @@ class CaptionTokenizer:
         if rules is not None:
             speller = CaptionSpeller(wordpiece, rules)
             captions = [speller.spell(caption, {}) for caption in captions]
-        # No token spans white space, so that each word need be looked at but once.
+        # No token spans white space, so each word is trained on only once.
         words = sorted({word for caption in captions for word in caption.split()})
-        # The trainer would number inner characters in a hash map's order, another one each time,
-        # and breaks ties by these numbers. Given as special tokens they are numbered here.
+        # The trainer would number inner characters in the order of a hash map, which differs each
+        # time, and it breaks ties by these numbers. As special tokens, they are numbered here.
         inner = {
             f"##{character}" for word in _split_words(wordpiece, words) for character in word[1:]
         }
@@ -165,7 +165,7 @@ class CaptionTokenizer:
             )
         if (backend := read_backend(folder)) is not None:
             special_ids = [backend.token_to_id(token) for token in SPECIAL_TOKENS]
-            return cls(backend, special_ids, copier(folder), _read_spelling(folder))
+            return cls(backend, special_ids, file_copier(folder), _read_spelling(folder))
         from transformers import BertTokenizer
 
         try:
@@ -197,10 +197,10 @@ class CaptionTokenizer:
         if not captions:
             return []
         if self._speller is not None:
-            captions = [self._speller.spell(one, self._vocabulary) for one in captions]
+            captions = [self._speller.spell(caption, self._vocabulary) for caption in captions]
         self._backend.no_padding()
         self._backend.enable_truncation(max_tokens)
-        return [one.ids for one in self._backend.encode_batch_fast(list(captions))]
+        return [encoding.ids for encoding in self._backend.encode_batch_fast(list(captions))]
 
     def spellings(self, word: str) -> list[tuple[int, ...]]:
         """All ways in which up to 3 tokens spell a word, in small or capital letters.
@@ -217,7 +217,10 @@ class CaptionTokenizer:
             elif len(ids) < _MAX_PIECES:
                 for end in range(length + 1, len(wanted) + 1):
                     piece = wanted[length:end] if not ids else f"##{wanted[length:end]}"
-                    begun += [(end, (*ids, one)) for one in self._ids_by_lower_case.get(piece, ())]
+                    begun += [
+                        (end, (*ids, piece_id))
+                        for piece_id in self._ids_by_lower_case.get(piece, ())
+                    ]
         return sorted(found)
 
     @cached_property
@@ -235,7 +238,7 @@ class CaptionTokenizer:
     def words(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
         """The words that tokens spell, each with the positions of its tokens in `ids`.
 
-        A mark that states how two words are joined belongs to the second one.
+        A mark for how two words are joined belongs to the second word.
         """
         words: list[tuple[str, list[int]]] = []
         marks: list[int] = []
@@ -250,7 +253,7 @@ class CaptionTokenizer:
         return words
 
     def _spelt(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
-        """Words and marks as they stand in the vocabulary, pieces joined."""
+        """Words and marks as in the vocabulary, pieces joined."""
         words: list[tuple[str, list[int]]] = []
         for position, token in enumerate(map(self._backend.id_to_token, ids)):
             if token.startswith("##") and words:
@@ -274,7 +277,7 @@ _IDEOGRAPH_GAP = re.compile(f"(?<=[{_IDEOGRAPHS}]) (?=[{_IDEOGRAPHS}])")
 
 
 def clean_text(spaced: str) -> str:
-    """Put words and punctuation that stand apart by spaces together as one writes them.
+    """Join words and punctuation, which are separated by spaces, as in normal writing.
 
     `don ' t stop , ok ?` becomes `don't stop, ok?`; quotes close on the words between them; between
     the characters of Chinese and Japanese there are no spaces.
@@ -304,7 +307,7 @@ def _bert_from_vocabulary(tokens: list[str], *, lower_case: bool) -> Any:
 
 
 def _read_spelling(folder: Path) -> Spelling | None:
-    """How captions were rewritten, None where they were not.
+    """The rules by which captions were rewritten; None if they were not.
 
     Raises:
         CheckpointError: the settings are damaged.
@@ -348,10 +351,10 @@ _BERT_MODEL: dict[str, Any] = {
 
 
 def read_backend(folder: Path) -> Any | None:
-    """The tokenizer of a folder that a BertTokenizer saved, None where it may be another.
+    """The tokenizer of a folder that a BertTokenizer saved; None if it may be another kind.
 
-    BertTokenizer builds its parts from the vocabulary and the settings, whatever else
-    tokenizer.json says: so the file is taken as it is only if it says just that.
+    BertTokenizer builds its parts from the vocabulary and the settings, and ignores the rest of
+    tokenizer.json: so the file is read directly only if it has exactly these parts.
     """
     from tokenizers import Tokenizer
 
@@ -373,7 +376,7 @@ def read_backend(folder: Path) -> Any | None:
 
 
 def _is_plain_bert(saved: Any, settings: Any) -> bool:
-    """Whether tokenizer.json holds what a BertTokenizer with these settings is made of."""
+    """Whether tokenizer.json has exactly the parts of a BertTokenizer with these settings."""
     if settings.get("tokenizer_class") not in ("BertTokenizer", "BertTokenizerFast"):
         return False
     names = ("pad", "unk", "cls", "sep", "mask")
@@ -392,8 +395,8 @@ def _is_plain_bert(saved: Any, settings: Any) -> bool:
         "lowercase": settings.get("do_lower_case", True),
     }
     return (
-        {one["content"]: one["id"] for one in saved["added_tokens"]} == ids
-        and all(one["special"] and not one["normalized"] for one in saved["added_tokens"])
+        {token["content"]: token["id"] for token in saved["added_tokens"]} == ids
+        and all(token["special"] and not token["normalized"] for token in saved["added_tokens"])
         and sorted(vocabulary.values()) == list(range(len(vocabulary)))
         and model == _BERT_MODEL
         and saved["normalizer"] == normalizer
@@ -401,13 +404,13 @@ def _is_plain_bert(saved: Any, settings: Any) -> bool:
         and saved["post_processor"]["type"] == "TemplateProcessing"
         and [next(iter(part)) for part in single] == ["SpecialToken", "Sequence", "SpecialToken"]
         and (single[0]["SpecialToken"]["id"], single[2]["SpecialToken"]["id"]) == ("[CLS]", "[SEP]")
-        and {name: one["ids"] for name, one in ends.items()}
+        and {name: token["ids"] for name, token in ends.items()}
         == {"[CLS]": [ids["[CLS]"]], "[SEP]": [ids["[SEP]"]]}
     )
 
 
-def copier(folder: Path) -> Callable[[Path], None]:
-    """Writes a tokenizer's files as they were when it was read."""
+def file_copier(folder: Path) -> Callable[[Path], None]:
+    """A function that writes the files of a tokenizer as they are now."""
     files = {
         name: (folder / name).read_bytes() for name in ("tokenizer.json", "tokenizer_config.json")
     }
