@@ -26,7 +26,7 @@ def test_lines_end_as_any_system_ends_them(tmp_path, end):
 
 
 @pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
-def test_other_separators_stand_within_a_line(tmp_path, mark):
+def test_other_separators_do_not_end_a_line(tmp_path, mark):
     assert table(tmp_path, f"a\tone{mark}two\n") == [("a", f"one{mark}two")]
     path = tmp_path / "d.jsonl"
     path.write_text(f'{{"id": "a", "caption": "one{mark}two"}}\n', encoding="utf-8")

@@ -18,7 +18,7 @@ from gifdesc.data.caption_statistics import CaptionStatistics, repeated_pairs, r
         ("one two three four five one two three four five", 1),
     ],
 )
-def test_the_most_times_that_something_is_said_in_a_row(said, wanted):
+def test_the_longest_run_of_a_phrase(said, wanted):
     assert repeats_in_a_row(said.split()) == wanted
 
 
@@ -59,7 +59,7 @@ def test_they_come_back_from_json():
 
 
 @pytest.mark.parametrize("changes", [{"longest": 0}, {"repeats": 0}, {"repeated_pairs": 2.0}])
-def test_what_cannot_be_is_refused(changes):
+def test_invalid_statistics_are_refused(changes):
     row = to_json(CaptionStatistics(longest=12, repeats=1, repeated_pairs=0.25))
     with pytest.raises(ValueError, match="must be"):
         from_json(CaptionStatistics, {**row, **changes})

@@ -288,7 +288,7 @@ def test_names_in_two_unicode_forms_are_one(tmp_path):
         ("c.csv", "image,caption\na.gif,x\n", "a CSV table"),
     ],
 )
-def test_a_file_of_another_form_is_called_what_it_is(tmp_path, name, text, kind):
+def test_a_file_of_another_format_is_named_as_such(tmp_path, name, text, kind):
     path = tmp_path / name
     path.write_text(text)
     with pytest.raises(DescriptionError) as caught:
@@ -305,12 +305,12 @@ def test_a_folder_of_unread_formats_names_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lines.json", "lines.ndjson", "lines"])
-def test_json_lines_are_read_whatever_the_file_is_called(tmp_path, name):
+def test_json_lines_are_read_from_files_of_any_name(tmp_path, name):
     (tmp_path / name).write_text('{"id": "a", "caption": "x"}\n{"id": "b", "caption": "y"}\n')
     assert read_descriptions(tmp_path / name).captions == {"a": ["x"], "b": ["y"]}
 
 
-def test_what_gifdesc_caption_writes_is_read(tmp_path):
+def test_the_output_of_gifdesc_caption_is_read(tmp_path):
     captions = [
         Caption("gifs/cats/a\\b.gif", caption="it moves"),
         Caption("gifs/c.gif", error="not a GIF"),

@@ -39,7 +39,7 @@ def test_a_file_is_read_once(tmp_path, reads):
     assert reads == ["a"]
 
 
-def test_what_has_no_room_is_read_anew_and_the_rest_kept(tmp_path, reads):
+def test_files_beyond_the_cache_are_read_again(tmp_path, reads):
     paths = [write(tmp_path, name) for name in "abc"]
     store = FeatureStore(5, cache_bytes=150)
     for _ in range(3):

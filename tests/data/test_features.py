@@ -100,7 +100,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
 
 
 @pytest.mark.parametrize("num_frames", [1, 3, 16])
-def test_what_is_written_is_read(tmp_path, num_frames):
+def test_written_features_are_read_back(tmp_path, num_frames):
     features = np.random.default_rng(0).standard_normal((num_frames, 2048)).astype(np.float32)
     write_features(tmp_path / "new" / "a.npy", features)
     read = read_features(tmp_path / "new" / "a.npy", 2048)
@@ -208,7 +208,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         read_features(tmp_path)
 
 
-def test_no_damage_whatever_escapes_as_another_error(tmp_path):
+def test_any_damage_is_a_feature_error(tmp_path):
     chance = random.Random(0)
     path = tmp_path / "a.npy"
     refused = 0

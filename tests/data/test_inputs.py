@@ -79,7 +79,7 @@ def test_several_arguments_keep_their_order(tmp_path):
     ]
 
 
-def test_no_arguments_give_nothing():
+def test_no_arguments_give_no_gifs():
     assert list(find_gifs([])) == []
 
 
@@ -153,7 +153,7 @@ def test_animations_and_videos_with_other_endings_are_counted(tmp_path):
     assert sentence.endswith("; name such files to read them")
 
 
-def test_a_folder_without_gifs_says_what_it_holds_instead(tmp_path):
+def test_a_folder_without_gifs_names_what_it_contains(tmp_path):
     touch(tmp_path, "clip.mp4")
     passed_over = PassedOver()
     [found] = find_gifs([tmp_path], passed_over)
@@ -172,7 +172,7 @@ def test_an_argument_that_is_none_keeps_its_name(tmp_path):
     assert second.source == "a.gif"
 
 
-def test_what_came_through_a_pipe_has_a_name_of_its_own(tmp_path):
+def test_a_gif_from_a_pipe_has_its_own_name(tmp_path):
     touch(tmp_path, "spool/stdin.gif", "x/a.gif")
     piped = Argument("-", spooled_path=tmp_path / "spool" / "stdin.gif")
     first, second = find_gifs([piped, tmp_path / "x"])
@@ -246,7 +246,7 @@ def test_gifs_are_counted_in_the_background(tmp_path):
     assert count.total == 4
 
 
-def test_of_a_files_kind_no_more_is_asked_than_the_folder_says(tmp_path, monkeypatch):
+def test_the_kind_of_a_file_is_taken_from_the_listing(tmp_path, monkeypatch):
     touch(tmp_path, *(f"{index}.gif" for index in range(20)))
     asked = []
     isdir = os.path.isdir

@@ -38,7 +38,7 @@ GIPHY = [f"https://media.giphy.com/media/{name}/giphy.gif" for name in ("aB1", "
 
 
 @pytest.mark.parametrize("root", ["", "gifs/", "media/", "/home/me/gifs/"])
-def test_urls_that_end_alike_are_told_apart_by_their_longest_common_end(root):
+def test_urls_with_equal_ends_are_distinguished_by_the_longest_common_end(root):
     gifs = [f"{root}{name}/giphy.gif" for name in ("eF3", "aB1", "other", "gH4", "cD2")]
     assert match_names(gifs, GIPHY).found == [GIPHY[2], GIPHY[0], None, GIPHY[3], GIPHY[1]]
 
@@ -119,7 +119,7 @@ def test_two_feature_files_of_one_name_both_have_it():
     assert match_names(["x/a", "x/a"], ["a"]).found == ["a", "a"]
 
 
-def test_candidates_are_what_a_name_could_mean():
+def test_candidates_are_the_possible_meanings_of_a_name():
     index = NameIndex(["a/x", "b/x", "c/x", "d/x", "y"])
     assert index.candidates("x.gif") == ["a/x", "b/x", "c/x"]
     assert index.candidates("z") == []
@@ -139,6 +139,6 @@ def test_candidates_are_what_a_name_could_mean():
         ("7", None),
     ],
 )
-def test_a_name_that_can_mean_no_gif_is_told(name, problem):
+def test_a_name_that_can_mean_no_gif_is_reported(name, problem):
     assert name_problem(name) == problem
     assert isinstance(gif_key(name), str)

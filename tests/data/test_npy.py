@@ -73,7 +73,7 @@ def outcome(read, path):
     return result.shape
 
 
-def test_the_header_alone_refuses_what_reading_all_refuses(tmp_path):
+def test_reading_the_header_finds_the_same_damage_as_reading_all(tmp_path):
     chance = random.Random(0)
     path = tmp_path / "a.npy"
     outcomes = set()
@@ -91,7 +91,7 @@ def test_the_header_alone_refuses_what_reading_all_refuses(tmp_path):
 
 
 @pytest.mark.parametrize("read", [read_matrix, read_matrix_header])
-def test_what_is_no_file_is_refused(tmp_path, read):
+def test_paths_that_are_no_files_are_refused(tmp_path, read):
     assert outcome(read, tmp_path / "gone.npy") == f"{tmp_path / 'gone.npy'}: no such file"
     assert outcome(read, tmp_path) == f"{tmp_path}: cannot be read: is a directory"
 

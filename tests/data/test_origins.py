@@ -31,7 +31,7 @@ def two_folders(tmp_path) -> Path:
     return tmp_path
 
 
-def test_in_a_new_folder_the_names_are_the_paths_under_what_was_given(two_folders):
+def test_in_a_new_folder_names_are_paths_under_the_arguments(two_folders):
     assert named(Origins({}), two_folders / "cats") == ["1.gif", "2.gif"]
     assert named(Origins({}), two_folders) == [
         "cats/1.gif",
@@ -91,7 +91,7 @@ def test_names_from_before_paths_were_recorded_are_given_again(two_folders):
     assert named(origins, two_folders / "dogs") == ["dogs/1.gif", "dogs/2.gif"]
 
 
-def test_what_came_through_a_pipe_has_no_origin(tmp_path):
+def test_a_gif_from_a_pipe_has_no_origin(tmp_path):
     gif = GifInput(tmp_path / "spool.gif", "stdin", name="-", is_spooled=True)
     assert origin_of(gif) is None
     assert Origins({}).name_of(gif) == "stdin"

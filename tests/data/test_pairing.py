@@ -32,7 +32,7 @@ def read_headers(examples: list[Example]) -> tuple[list[Example], int, list[str]
     return usable.examples, usable.feature_size, usable.problems
 
 
-def test_feature_files_meet_their_descriptions_and_what_is_left_over_is_listed(tmp_path):
+def test_feature_files_are_paired_and_the_rest_is_listed(tmp_path):
     for name in ("b.gif.npy", "x/a.gif.npy", "alone.gif.npy", "a.npy"):
         write(tmp_path / name)
     descriptions = Descriptions({"b": ["one", "two"], "x/a": ["three"], "gone": ["x"], "a": ["4"]})
@@ -46,7 +46,7 @@ def test_feature_files_meet_their_descriptions_and_what_is_left_over_is_listed(t
     assert pairing.without_features == ["gone"]
 
 
-def test_a_table_that_knows_only_bare_names_describes_gifs_in_folders(tmp_path):
+def test_a_table_of_bare_names_describes_gifs_in_folders(tmp_path):
     write(tmp_path / "x" / "tumblr_1.gif.npy")
     pairing = pair(tmp_path, Descriptions({"tumblr_1": ["a man"]}))
     assert [(one.name, one.captions) for one in pairing.examples] == [("x/tumblr_1", ("a man",))]
@@ -171,7 +171,7 @@ def test_numbers_are_not_read(tmp_path):
     assert read_headers(examples) == (examples, 3, [])
 
 
-def test_nothing_good_leaves_nothing(tmp_path):
+def test_damaged_files_alone_leave_no_examples(tmp_path):
     (tmp_path / "a.npy").touch()
     good, feature_size, problems = read_headers([example(tmp_path / "a.npy", "x")])
     assert (good, feature_size, len(problems)) == ([], 0, 1)

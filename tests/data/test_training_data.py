@@ -40,7 +40,7 @@ def test_features_meet_their_descriptions(tmp_path):
     assert list(data.problems) == []
 
 
-def test_what_has_no_partner_is_listed_and_the_rest_used(tmp_path):
+def test_files_without_a_partner_are_listed_and_the_rest_is_used(tmp_path):
     world = write_world(tmp_path)
     (world.descriptions_dir / "a.txt").unlink()
     (world.features_dir / "b.npy").unlink()
@@ -184,7 +184,7 @@ def test_damaged_feature_files_are_named_and_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_feature_files_of_other_floats_are_converted_and_said_once(tmp_path, dtype):
+def test_feature_files_of_other_floats_are_converted_and_reported_once(tmp_path, dtype):
     world = write_world(tmp_path)
     plain = prepare(world)
     for path in world.features_dir.glob("*.npy"):
@@ -288,7 +288,7 @@ def test_missing_folders_are_named(tmp_path):
         prepare_data(world.features_dir, nowhere, ALL)
 
 
-def test_split_lists_are_told_apart():
+def test_split_lists_have_different_digests():
     lists = {"a": "train", "b": "test"}
     assert sha256_of_splits(lists) == sha256_of_splits(dict(reversed(lists.items())))
     assert sha256_of_splits(lists) != sha256_of_splits({"a": "train", "b": "val"})

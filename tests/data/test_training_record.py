@@ -39,7 +39,7 @@ def test_a_record_is_of_the_splits_of_a_run():
     assert other.joined(RECORD).train == {"gif:1", "features:1", "gif:9"}
 
 
-def test_what_was_met_before_a_split_is_not_held_out():
+def test_gifs_of_earlier_splits_are_not_held_out():
     examples = [example("a", "features:1", "gif:8"), example("b", "gif:2"), example("c", "gif:3")]
     assert RECORD.held_out(examples, "test") == examples[2:]
     assert RECORD.held_out(examples, "val") == examples[1:]

@@ -38,7 +38,7 @@ def test_each_caption_keeps_its_own_references() -> None:
         (["a", "b"], [["a"], []], "example 1 has no references"),
     ],
 )
-def test_says_what_cannot_be_scored(
+def test_unscorable_input_is_an_error(
     hypotheses: list[str], references: list[list[str]], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

@@ -17,7 +17,7 @@ def test_a_line_break_becomes_a_space(line_break: str) -> None:
     assert tokenize(f"a dog{line_break}runs") == "a dog runs"
 
 
-def test_whatever_python_ends_a_line_at_is_a_line_break() -> None:
+def test_every_line_break_of_python_is_a_line_break() -> None:
     for number in range(sys.maxunicode + 1):
         character = chr(number)
         assert (remove_line_breaks(character) == " ") == (

@@ -19,7 +19,7 @@ def test_a_conversation_keeps_the_order():
             list(shouting.ask([], 1, timeout_seconds=0.2))
 
 
-def test_a_program_that_ends_says_with_what_code_and_last_words():
+def test_an_ended_program_is_reported_with_code_and_message():
     with (
         program("sys.exit('Error: no memory')") as dying,
         pytest.raises(ConversationError, match="ended with code 1: Error: no memory"),

@@ -29,7 +29,7 @@ def test_without_java_it_is_a_reason():
 
 
 @pytest.mark.usefixtures("no_java")
-def test_java_is_looked_for_on_the_path_and_in_java_home(tmp_path, monkeypatch):
+def test_java_is_found_on_the_path_and_in_java_home(tmp_path, monkeypatch):
     at_home = install_java(tmp_path / "home" / "bin")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
     assert meteor_command()[0] == str(at_home)

@@ -6,7 +6,7 @@ def test_abbreviations_keep_their_period_whatever_follows() -> None:
         assert tokenize(f"he saw {word}. it") == f"he saw {word}. it"
 
 
-def test_words_that_look_like_states_keep_it_with_a_capital_alone() -> None:
+def test_abbreviated_states_keep_their_period_only_if_capitalised() -> None:
     for word in lexicon.CAPITAL_ABBREVIATIONS:
         assert tokenize(f"{word}. it") == f"{word.lower()}. it"
         assert tokenize(f"{word.lower()}. it") == f"{word.lower()} it"

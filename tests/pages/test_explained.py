@@ -31,7 +31,7 @@ def test_all_that_there_is_room_for_is_written(tmp_path, gif):
 
 
 @pytest.mark.parametrize(("name", "limit"), [("page.html", 500), ("strip.png", 20)])
-def test_of_more_the_first_are_kept_and_the_number_said(tmp_path, gif, name, limit):
+def test_only_the_first_captions_are_kept_and_all_are_counted(tmp_path, gif, name, limit):
     explained = ExplanationCollector(tmp_path / name)
     for _ in range(limit + 3):
         explained.add(caption_of(gif))
@@ -73,7 +73,7 @@ def test_a_gif_that_came_through_a_pipe_is_read_from_its_bytes(tmp_path, gif):
     assert "data:image/webp" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-def test_a_model_that_weighs_no_frames_is_said(tmp_path, gif):
+def test_a_model_without_frame_weights_is_reported(tmp_path, gif):
     explained = ExplanationCollector(tmp_path / "page.html")
     explained.add(caption_of(gif, None))
     explained.add(Caption(str(gif), caption="wordless", sampled_frames=(0,)))
@@ -83,7 +83,7 @@ def test_a_model_that_weighs_no_frames_is_said(tmp_path, gif):
     assert text.count("This model does not weigh single frames.") == 2
 
 
-def test_wrong_names_are_said_at_once(tmp_path):
+def test_wrong_names_are_reported_at_once(tmp_path):
     with pytest.raises(UsageError, match=r"a \.html page or a \.png picture"):
         ExplanationCollector(tmp_path / "page.pdf")
     (tmp_path / "file").touch()

@@ -58,7 +58,7 @@ def test_a_page_shows_every_word_with_every_frame(tmp_path, gif):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_page_of_many_fits_any_width_and_says_what_failed(tmp_path, gif, width):
+def test_a_page_of_many_fits_any_width_and_names_failures(tmp_path, gif, width):
     gone = tmp_path / "gone.gif"
     broken = draw_broken_gif(tmp_path / "broken.gif")
     nasty = "<script>alert(1)</script> " + "W" * 10_000 + " \u0631\u062c\u0644 \x00"
@@ -104,7 +104,7 @@ def test_a_picture_shows_one_gif_or_several(tmp_path, gif):
     assert heights[1] == 3 * heights[0]
 
 
-def test_a_picture_leaves_out_what_cannot_be_shown(tmp_path, gif):
+def test_a_picture_leaves_out_broken_gifs(tmp_path, gif):
     bad = Caption("bad.gif", error="not a GIF")
     gone = caption_of(tmp_path / "gone.gif")
     for name, captions in (("all", [bad, caption_of(gif), gone]), ("one", [caption_of(gif)])):
@@ -122,7 +122,7 @@ def test_a_picture_leaves_out_what_cannot_be_shown(tmp_path, gif):
         ([caption_of("x.gif")] * 21, "21 GIFs are too many for a picture"),
     ],
 )
-def test_a_picture_of_nothing_is_one_sentence(tmp_path, captions, problem):
+def test_a_picture_without_gifs_is_an_error(tmp_path, captions, problem):
     with pytest.raises(GifdescError, match=problem):
         write_explanation(captions, tmp_path / "strip.png")
     assert list(tmp_path.iterdir()) == []
@@ -148,7 +148,7 @@ class Counter:
         return self.gif
 
 
-def test_a_long_page_shows_the_first_and_says_so(tmp_path, gif, monkeypatch):
+def test_a_long_page_shows_the_first_captions_and_their_number(tmp_path, gif, monkeypatch):
     monkeypatch.setattr("gifdesc.pages.explanation.MAX_ON_PAGE", 2)
     source = Counter(gif.read_bytes(), [])
     text = text_of([caption_of(f"{n}.gif") for n in range(3)], tmp_path, source=source)

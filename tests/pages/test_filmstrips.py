@@ -57,7 +57,7 @@ def test_a_filmstrip_of_bytes_is_that_of_the_file(tmp_path):
     assert read_filmstrip(path.read_bytes()) == read_filmstrip(path)
 
 
-def test_a_cut_gif_gives_its_beginning_and_says_so(tmp_path):
+def test_a_truncated_gif_gives_its_beginning_and_a_note(tmp_path):
     film = read_filmstrip(truncate(draw_gif(tmp_path / "a.gif", 6, size=(60, 50)), 40))
     assert film.num_frames < 6
     assert film.note

@@ -33,7 +33,7 @@ class Said:
         ((0.0,) * 12 + (0.25,) * 4, [12, 13, 14]),
     ],
 )
-def test_the_frames_that_a_word_looked_at_most(weights, most):
+def test_the_frames_that_a_word_attended_to_most(weights, most):
     assert most_attended(weights) == most
 
 

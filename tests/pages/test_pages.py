@@ -48,7 +48,7 @@ def test_every_ink_can_be_read_on_its_ground(theme, ink, ground):
         (Markup("<b>"), Markup("<b>")),
     ],
 )
-def test_what_a_page_cannot_hold_is_replaced(value, shown):
+def test_characters_that_html_forbids_are_replaced(value, shown):
     assert replace_unprintable(value) == shown
 
 

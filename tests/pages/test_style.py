@@ -27,7 +27,7 @@ def contrast(one, other):
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_every_ink_stands_out_from_the_paper(theme):
+def test_every_ink_has_enough_contrast(theme):
     inks = ("ink", "pale_ink", "accent", "second", "third", "right", "wrong")
     low = {name for name in inks if contrast(getattr(theme, name), theme.paper) < 4.5}
     assert low == set()
@@ -60,6 +60,6 @@ def test_a_figure_is_the_same_svg_each_time():
     assert drawn().startswith("<svg")
 
 
-def test_what_is_not_known_is_a_gap():
+def test_an_unknown_value_is_a_gap():
     assert math.isnan(value_or_gap(None))
     assert value_or_gap(2) == 2.0

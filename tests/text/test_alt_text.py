@@ -72,7 +72,7 @@ def test_a_word_that_is_too_long_alone_is_cut_within():
 
 
 @given(st.text(max_size=300), st.integers(1, 140))
-def test_it_is_never_longer_and_always_one_line(caption, max_characters):
+def test_alt_text_is_never_too_long_and_always_one_line(caption, max_characters):
     text = to_alt_text(caption, max_characters)
     assert len(text) <= max_characters
     assert len(text.splitlines()) <= 1
@@ -80,7 +80,7 @@ def test_it_is_never_longer_and_always_one_line(caption, max_characters):
 
 
 @given(st.lists(st.sampled_from(["a", "dog", "of", "the", "café", "7", "runs"]), min_size=1))
-def test_what_fits_keeps_all_its_words(words):
+def test_text_that_fits_keeps_all_its_words(words):
     text = to_alt_text(" ".join(words), 10_000)
     assert text.lower() == " ".join(words) + "."
 

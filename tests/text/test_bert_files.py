@@ -109,7 +109,7 @@ def test_any_text_has_the_same_tokens_without_transformers(trained, reloaded, te
         lambda _, settings: settings.pop("tokenizer_class"),
     ],
 )
-def test_what_may_be_another_tokenizer_is_left_to_transformers(change, tmp_path):
+def test_a_possibly_different_tokenizer_is_read_by_transformers(change, tmp_path):
     folder = save_bert(tmp_path)
     names = ("tokenizer.json", "tokenizer_config.json")
     saved, settings = (json.loads((folder / name).read_text()) for name in names)
@@ -119,7 +119,7 @@ def test_what_may_be_another_tokenizer_is_left_to_transformers(change, tmp_path)
     assert read_backend(folder) is None
 
 
-def test_what_was_read_without_transformers_is_saved_as_it_was(trained, tmp_path):
+def test_a_tokenizer_read_without_transformers_is_saved_unchanged(trained, tmp_path):
     trained.save(tmp_path / "first")
     loaded = CaptionTokenizer.load(tmp_path / "first")
     loaded.encode_all(CAPTIONS, 4)

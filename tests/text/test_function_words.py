@@ -6,9 +6,9 @@ def test_words_are_written_as_a_vocabulary_has_them():
     assert all(word == word.lower().strip() and " " not in word for word in DANGLING_WORDS)
 
 
-def test_what_may_end_a_sentence_is_not_among_them():
+def test_words_that_may_end_a_sentence_are_not_in_the_list():
     assert not {"up", "in", "by", "it", "her", "some", "off", "on", "there"} & set(DANGLING_WORDS)
 
 
-def test_english_is_known_by_words_of_the_list():
+def test_english_vocabularies_are_recognised():
     assert set(ENGLISH_WORDS) <= set(DANGLING_WORDS)

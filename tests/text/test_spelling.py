@@ -179,7 +179,7 @@ def test_a_capital_never_trained_on_is_read_as_a_small_letter_at_the_beginning()
         ),
     ],
 )
-def test_it_says_what_becomes_of_capitals(captions, case, said):
+def test_the_treatment_of_capitals_is_described(captions, case, said):
     assert CaptionTokenizer.train(captions, case=case).case == said
     assert CaptionTokenizer.train(captions, spelling="plain").case == "lowered"
 
@@ -230,7 +230,7 @@ def test_a_damaged_spelling_is_refused(tmp_path):
         CaptionTokenizer.load(tmp_path)
 
 
-def test_what_is_kept_of_capitals_as_json():
+def test_the_rules_of_capitals_survive_json():
     spelling = Spelling.of(GERMAN, "auto")
     assert spelling.capitals == frozenset({"Hunde"})
     assert Spelling.from_json(spelling.to_json()) == spelling

@@ -59,7 +59,7 @@ def test_two_trainings_are_equal(trained, tmp_path):
             assert path.read_bytes() == (tmp_path / str(attempt) / path.name).read_bytes()
 
 
-def test_special_tokens_come_first_and_are_told_apart(trained):
+def test_special_tokens_come_first_and_differ(trained):
     ids = (trained.pad_id, trained.unknown_id, trained.start_id, trained.end_id)
     assert ids == (0, 1, 2, 3)
     assert trained.banned_ids == (0, 2, 1, 4)
@@ -119,7 +119,7 @@ def test_captions_are_not_padded_to_each_other(trained):
 # Words
 
 
-def test_words_say_where_their_tokens_stand(by_hand):
+def test_words_have_the_positions_of_their_tokens(by_hand):
     ids = [START, A, RED, BALL, S, UN, DO, S, END, PAD]
     assert by_hand.words(ids) == [("a", [1]), ("red", [2]), ("balls", [3, 4]), ("undos", [5, 6, 7])]
     assert by_hand.decode(ids) == "a red balls undos"
@@ -129,7 +129,7 @@ def test_a_piece_without_a_beginning_is_a_word(by_hand):
     assert by_hand.words([S, DO, A]) == [("sdo", [0, 1]), ("a", [2])]
 
 
-def test_words_of_nothing(by_hand):
+def test_no_tokens_have_no_words(by_hand):
     assert by_hand.words([]) == []
     assert by_hand.decode([START, END, PAD]) == ""
 
@@ -163,7 +163,7 @@ def test_words_alone_are_left_as_they_are(words):
 # Saved and loaded
 
 
-def test_what_is_saved_is_loaded(trained, tmp_path):
+def test_a_saved_tokenizer_is_loaded(trained, tmp_path):
     trained.save(tmp_path)
     loaded = CaptionTokenizer.load(tmp_path)
     texts = [*CAPTIONS, "A MANDOG ζ", "", "[SEP]", "CAFÉ"]
@@ -281,7 +281,7 @@ def hub(monkeypatch, trained, tmp_path):
 
 
 @pytest.mark.usefixtures("no_network")
-def test_without_a_network_only_the_local_copy_is_looked_for(hub, trained):
+def test_without_a_network_only_the_local_copy_is_searched(hub, trained):
     loaded = CaptionTokenizer.load("someone/tokenizer")
     assert hub == [("someone/tokenizer", True)]
     assert loaded.encode_all(CAPTIONS, 128) == trained.encode_all(CAPTIONS, 128)
@@ -299,7 +299,7 @@ class ProxyError(Exception):
 
 
 @pytest.mark.usefixtures("no_network")
-def test_whatever_the_hubs_client_raises_ends_in_one_sentence(monkeypatch):
+def test_any_error_of_the_hub_client_is_one_sentence(monkeypatch):
     def refuse(*_args: object, **_options: object) -> None:
         raise ProxyError("403 Forbidden")
 

@@ -1,7 +1,5 @@
 """Scores of captions against references, equal to the coco-caption toolkit's, without Java."""
 
-from __future__ import annotations
-
 from gifdesc.metrics.base import Metric, TokenizedCaption, TokenizedExample, tokenize_examples
 from gifdesc.metrics.cider import CiderD, DocumentFrequencies
 from gifdesc.metrics.scoring import METRICS, Scores, ScoreTable, score
