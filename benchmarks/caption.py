@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gifdesc.features.backbone import Backbone, load_backbone
 from PIL import Image
 from torch import nn
 from torchvision.models import resnet50
@@ -38,7 +39,6 @@ from torchvision.models import resnet50
 from gifdesc.captioning.captioner import Captioner
 from gifdesc.config import UNTRAINED, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.data.gifs import find_gifs
-from gifdesc.features.backbone import Backbone, load_backbone
 from gifdesc.features.encoder import make_encoder
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform

@@ -26,13 +26,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gifdesc.features.backbone import Backbone, fold_batch_norm, load_backbone
 from PIL import Image
 from torchvision.models import ResNet50_Weights
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.demo import draw_world
-from gifdesc.features.backbone import Backbone, fold_batch_norm, load_backbone
 from gifdesc.features.encoder import FrameEncoder, has_openvino, make_encoder, with_normalisation
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor

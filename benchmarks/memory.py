@@ -16,12 +16,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from gifdesc.features.backbone import Backbone
 from PIL import Image
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput
 from gifdesc.demo import draw_world
-from gifdesc.features.backbone import Backbone
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from builders import World
-    from gifdesc.features.backbone import Backbone
+    from gifdesc.features.backbones.base import Backbone
 
 # No test asserts a wall-clock time, and a run is as the run before.
 settings.register_profile("gifdesc", deadline=None, derandomize=True)
@@ -25,9 +25,9 @@ settings.load_profile("gifdesc")
 @pytest.fixture(scope="session")
 def random_backbone() -> Backbone:
     """The untrained ResNet50 of `--weights random`, half a second's work. Not to be changed."""
-    from gifdesc.features.backbone import load_backbone
+    from gifdesc.features.backbones.loading import load_backbone
 
-    return load_backbone("random")
+    return load_backbone("resnet50", "random")
 
 
 @pytest.fixture(scope="session")

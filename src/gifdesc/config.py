@@ -71,6 +71,9 @@ def _check_choices(config: object) -> None:
             raise ValueError(f"{name} is one of {choices}, not {getattr(config, name)!r}")
 
 
+_TITLES = {"efficientnet-lite0": "EfficientNet-Lite0"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeatureRecipe:
     """How the feature files of one folder were made. Two recipes never share a folder."""
@@ -98,6 +101,11 @@ class FeatureRecipe:
         _check_choices(self)
         if min(self.num_frames, self.image_size, self.resize_size) < 1:
             raise ValueError("num_frames, image_size and resize_size must be 1 or more")
+
+    @property
+    def backbone_title(self) -> str:
+        """The backbone's name for readers: `ResNet50` for `resnet50`."""
+        return _TITLES.get(self.backbone, self.backbone.replace("resnet", "ResNet"))
 
     @property
     def is_untrained(self) -> bool:

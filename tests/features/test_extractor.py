@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
+from builders import IMAGENET_MEAN, IMAGENET_STD, backbone_of
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features import extractor as extractor_module
-from gifdesc.features.backbone import Backbone
+from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.encoder import TorchEncoder
 from gifdesc.features.extractor import FeatureExtractor, extract_features
-from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
+from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.gif.reader import read_gif
 from gifdesc.positional import sinusoidal_encoding
 from helpers import COLOURS, draw_gif, truncate
@@ -38,7 +39,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
-        self._encoder = TorchEncoder(Pooling(), CPU)
+        self._encoder = TorchEncoder(backbone_of(Pooling()), CPU)
 
     def submit(self, pixels: np.ndarray):
         """Compute one batch."""
@@ -52,7 +53,7 @@ def watched() -> Watched:
 
 
 def make_extractor(encoder: Watched, **recipe: object) -> FeatureExtractor:
-    backbone = Backbone(Pooling(), SMALL, "random", "5" * 64)
+    backbone = backbone_of(Pooling(), transform=SMALL)
     made = FeatureRecipe(weights_sha256="5" * 64, gifdesc_version="0.1.0", **recipe)
     return FeatureExtractor(backbone, made, encoder)
 
@@ -84,11 +85,10 @@ def test_features_agree_with_a_plain_implementation(random_backbone, tmp_path):
     second = tmp_path / "b.gif"
     images[0].save(second, save_all=True, append_images=images[1:], duration=50)
     # A smaller square than 224 for time's sake; the transform itself has tests of its own.
-    backbone = Backbone(
-        random_backbone.network, FrameTransform(resize_size=72, image_size=64), "random", "5" * 64
-    )
+    small = FrameTransform(resize_size=72, image_size=64)
+    backbone = backbone_of(random_backbone.network, transform=small)
     recipe = FeatureRecipe(weights_sha256="5" * 64, gifdesc_version="0.1.0")
-    extractor = FeatureExtractor(backbone, recipe, TorchEncoder(backbone.network, CPU))
+    extractor = FeatureExtractor(backbone, recipe, TorchEncoder(backbone, CPU))
     together = extractor.encode([extractor.sample(first), extractor.sample(second)])
     for path, features, num_frames in zip((first, second), together, (3, 2), strict=True):
         plain = plain_features(path, backbone.network, extractor.transform, list(range(num_frames)))
@@ -212,8 +212,11 @@ def small_backbone(monkeypatch) -> None:
     """Weights of three names that cost nothing, each with its own digest."""
     digests = {"random": "a" * 64, "imagenet1k-v2": "b" * 64, "/elsewhere/my.pth": "c" * 64}
 
-    def load(weights: str) -> Backbone:
-        return Backbone(Pooling(), SMALL, weights, digests[weights])
+    def load(name: str, weights: str) -> Backbone:
+        assert name == "resnet50"
+        return backbone_of(
+            Pooling(), transform=SMALL, weights=weights, weights_sha256=digests[weights]
+        )
 
     monkeypatch.setattr(extractor_module, "load_backbone", load)
 
@@ -282,7 +285,7 @@ def test_a_recipes_file_that_is_elsewhere_is_named_with_its_digest(tmp_path, mon
 
 
 def test_the_device_is_checked_before_the_weights(monkeypatch):
-    monkeypatch.setattr(extractor_module, "load_backbone", lambda _: pytest.fail("weights read"))
+    monkeypatch.setattr(extractor_module, "load_backbone", lambda *_: pytest.fail("weights read"))
     with pytest.raises(UsageError, match="--device tpu: not a device"):
         FeatureExtractor.create(weights="random", device="tpu")
 

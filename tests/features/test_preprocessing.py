@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torchvision.models import ResNet50_Weights
 
+from builders import IMAGENET_MEAN, IMAGENET_STD, backbone_of
 from gifdesc.features import preprocessing
-from gifdesc.features.encoder import with_normalisation
-from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
+from gifdesc.features.backbones.base import fill_colour, network_on_pixels
+from gifdesc.features.preprocessing import FrameTransform
 
 SIZES = {
     "square": (64, 64),
@@ -25,7 +26,7 @@ SIZES = {
 """Heights and widths of frames."""
 
 
-normalise = with_normalisation(nn.Identity())
+normalise = network_on_pixels(backbone_of(nn.Identity()))
 """uint8 (N, 3, h, w) to the floats that the network reads."""
 
 
@@ -170,7 +171,9 @@ def test_a_whole_frame_is_resized_to_the_square_as_torchvision_does():
 @pytest.mark.parametrize(("height", "width"), [(90, 160), (160, 90), (50, 50), (1, 9), (3000, 2)])
 def test_pad_keeps_the_aspect_ratio_on_the_mean_colour(height, width):
     frames = noise(2, height, width)
-    pixels = FrameTransform(resize_size=256).framed("pad")(frames)
+    colour = fill_colour(IMAGENET_MEAN)
+    assert colour == (124, 116, 104)
+    pixels = FrameTransform(resize_size=256, fill_colour=colour).framed("pad")(frames)
     assert pixels.shape == (2, 3, 224, 224)
     inner = [max(1, round(224 * side / max(height, width))) for side in (height, width)]
     mean = torch.tensor([124, 116, 104], dtype=torch.uint8)

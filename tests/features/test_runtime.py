@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 import torch
 
-from builders import CPU
+from builders import CPU, backbone_of
 from gifdesc.errors import UsageError
 from gifdesc.features import encoder as runtime
 from gifdesc.features.encoder import OPENVINO_MIN_GIFS, has_openvino, make_encoder
@@ -27,17 +27,20 @@ def test_auto_uses_openvino_for_long_runs(monkeypatch, name, num_gifs, is_instal
     monkeypatch.setattr(runtime, "has_openvino", lambda: is_installed)
     monkeypatch.setattr(runtime, "OpenVinoEncoder", lambda *_: "openvino")
     monkeypatch.setattr(runtime, "TorchEncoder", lambda *_: "torch")
-    network = torch.nn.Identity()
-    assert make_encoder(network, CPU, runtime=name, num_gifs=num_gifs) == wanted
+    backbone = backbone_of(torch.nn.Identity())
+    assert make_encoder(backbone, CPU, runtime=name, num_gifs=num_gifs) == wanted
 
 
 def test_openvino_is_refused_where_it_cannot_run(monkeypatch):
-    network = torch.nn.Identity()
+    backbone = backbone_of(torch.nn.Identity())
     with pytest.raises(UsageError, match="only the CPU and float32"):
-        make_encoder(network, CPU, runtime="openvino", precision="bfloat16")
+        make_encoder(backbone, CPU, runtime="openvino", precision="bfloat16")
+    other = backbone_of(torch.nn.Identity(), name="resnet18")
+    with pytest.raises(UsageError, match="supports only resnet50, resnet101, resnet152, not"):
+        make_encoder(other, CPU, runtime="openvino")
     monkeypatch.setattr(runtime, "has_openvino", lambda: False)
     with pytest.raises(UsageError, match=r"gifdesc\[openvino\]"):
-        make_encoder(network, CPU, runtime="openvino")
+        make_encoder(backbone, CPU, runtime="openvino")
 
 
 def test_whether_openvino_is_installed_is_found_without_importing_it():

@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 
-from builders import difference_of_scale, draw_pixels, plain_vectors
+from builders import backbone_of, difference_of_scale, draw_pixels, plain_vectors
 from gifdesc.features.encoder_openvino import OpenVinoEncoder
 
 pytestmark = pytest.mark.skipif(
@@ -22,7 +22,7 @@ def pixels() -> np.ndarray:
 
 
 def test_openvino_gives_the_plain_features_at_every_batch_size(random_network, pixels):
-    encoder = OpenVinoEncoder(random_network)
+    encoder = OpenVinoEncoder(backbone_of(random_network))
     wanted = plain_vectors(random_network, pixels)
     for size in (1, 2, 3):
         features = encoder.submit(pixels[:size])()
@@ -32,7 +32,7 @@ def test_openvino_gives_the_plain_features_at_every_batch_size(random_network, p
 
 def test_frames_are_computed_after_a_cancellation(random_network):
     pixels = draw_pixels(32)
-    encoder = OpenVinoEncoder(random_network)
+    encoder = OpenVinoEncoder(backbone_of(random_network))
     waits = [encoder.submit(pixels) for _ in range(4)]
     encoder.cancel()
     with pytest.raises(CancelledError):

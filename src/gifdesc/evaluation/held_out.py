@@ -325,7 +325,8 @@ def _baselines(
 def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
     notes = {}
     if checkpoint.recipe is not None and checkpoint.recipe.is_untrained:
-        notes["weights"] = "the features are of an untrained ResNet50 (random weights)"
+        title = checkpoint.recipe.backbone_title
+        notes["weights"] = f"the features are of an untrained {title} (random weights)"
     if checkpoint.training.objective == "reconstruction":
         notes["loss"] = (
             "the model is shown the token it must predict, and padding counts: "

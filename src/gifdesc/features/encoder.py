@@ -9,19 +9,18 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gifdesc.config import Precision
 from gifdesc.errors import UsageError
-from gifdesc.features.backbone import fold_batch_norm
-from gifdesc.features.encoder_openvino import OpenVinoEncoder
+from gifdesc.features.backbones.base import Backbone, network_on_pixels
+from gifdesc.features.encoder_openvino import OPENVINO_BACKBONES, OpenVinoEncoder
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams, exact_float32
 
 
 class TorchEncoder:
-    """ResNet50 by PyTorch.
+    """A backbone by PyTorch.
 
     Batch-norm is folded, and the layout is channels last. On CUDA, copies and the caller's work
     overlap with the network; 16-bit precisions use autocast. On a CPU a batch is split among
@@ -29,17 +28,17 @@ class TorchEncoder:
     wait longer when another program needs a core.
 
     Args:
-        network: normalised float frames (N, 3, h, w) -> (N, 2048), in evaluation mode.
+        backbone: the network and its preprocessing.
         device: where to compute.
         precision: `float32`, or what autocast uses.
     """
 
     def __init__(
-        self, network: nn.Module, device: torch.device, precision: Precision = "float32"
+        self, backbone: Backbone, device: torch.device, precision: Precision = "float32"
     ) -> None:
         self._device = device
         self._dtype: torch.dtype = getattr(torch, precision)
-        self._network = fold_batch_norm(with_normalisation(network)).to(device)
+        self._network = network_on_pixels(backbone).to(device)
         self._network.to(memory_format=torch.channels_last)
         self._num_streams, num_threads = cpu_streams() if device.type == "cpu" else (1, None)
 
@@ -112,27 +111,6 @@ class TorchEncoder:
         return vectors.float()
 
 
-class _Normalisation(nn.Module):
-    """uint8 pixels as floats of ImageNet's mean 0 and deviation 1."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, 3, h, w) -> the same shape."""
-        return (pixels.float() - self.mean) / self.std
-
-
-def with_normalisation(network: nn.Module) -> nn.Module:
-    """A network that takes uint8 pixels."""
-    return nn.Sequential(_Normalisation(), network).eval()
-
-
 RuntimeName = Literal["auto", "torch", "openvino"]
 
 OPENVINO_MIN_GIFS = 8
@@ -150,7 +128,7 @@ class FrameEncoder(Protocol):
     batch_frames: int
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
-        """Start computing uint8 (N, 3, h, w); the returned function waits for (N, 2048).
+        """Start computing uint8 (N, 3, h, w); the returned function waits for (N, D).
 
         Pixels with channels last in memory are not copied.
         """
@@ -167,7 +145,7 @@ def has_openvino() -> bool:
 
 
 def make_encoder(
-    network: nn.Module,
+    backbone: Backbone,
     device: torch.device,
     *,
     runtime: RuntimeName = "torch",
@@ -177,7 +155,7 @@ def make_encoder(
     """The encoder for the options of a user.
 
     Args:
-        network: ResNet50 without its head.
+        backbone: the network and its preprocessing.
         device: where to compute.
         runtime: `auto` uses OpenVINO on a CPU if it is installed and there are enough GIFs.
         precision: of the arithmetic.
@@ -193,9 +171,16 @@ def make_encoder(
         )
     if precision != "float32" and device.type == "cpu":
         raise UsageError(f"--precision {precision}: for GPUs only; use float32 on a CPU")
-    is_worth_it = device.type == "cpu" and precision == "float32" and num_gifs >= OPENVINO_MIN_GIFS
+    has_graph = backbone.name in OPENVINO_BACKBONES
+    if runtime == "openvino" and not has_graph:
+        raise UsageError(
+            f"--runtime openvino: supports only {', '.join(OPENVINO_BACKBONES)}, not "
+            f"{backbone.name}; use --runtime torch"
+        )
+    is_float32 = device.type == "cpu" and precision == "float32"
+    is_worth_it = has_graph and is_float32 and num_gifs >= OPENVINO_MIN_GIFS
     if runtime == "openvino" or (runtime == "auto" and is_worth_it and has_openvino()):
         if not has_openvino():
             raise UsageError("--runtime openvino: not installed; pip install 'gifdesc[openvino]'")
-        return OpenVinoEncoder(network)
-    return TorchEncoder(network, device, precision)
+        return OpenVinoEncoder(backbone)
+    return TorchEncoder(backbone, device, precision)

@@ -13,15 +13,19 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from gifdesc.features.backbone import fold_batch_norm
+from gifdesc.features.backbones.base import Backbone
+from gifdesc.features.backbones.folding import fold_batch_norm
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams
 
 if TYPE_CHECKING:
     from openvino import InferRequest, Model, Node
+
+
+OPENVINO_BACKBONES = ("resnet50", "resnet101", "resnet152")
+"""The backbones whose graph is written down here: torchvision's ResNets of bottleneck blocks."""
 
 
 def import_openvino() -> Any:
@@ -35,13 +39,13 @@ def import_openvino() -> Any:
 
 
 class OpenVinoEncoder:
-    """ResNet50 by OpenVINO in float32: equal to PyTorch to 1e-4 of the features' scale.
+    """A ResNet by OpenVINO in float32: equal to PyTorch to 1e-4 of the features' scale.
 
     Args:
-        network: torchvision's ResNet50 without its head, in evaluation mode.
+        backbone: one of `OPENVINO_BACKBONES`.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         openvino = import_openvino()
         self._num_streams, num_threads = cpu_streams()
         settings = {
@@ -50,7 +54,7 @@ class OpenVinoEncoder:
             "INFERENCE_NUM_THREADS": str(self._num_streams * num_threads),
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        self._compiled = openvino.Core().compile_model(resnet50_graph(network), "CPU", settings)
+        self._compiled = openvino.Core().compile_model(resnet_graph(backbone), "CPU", settings)
         self._requests: list[InferRequest] = []
         self.batch_frames = CPU_STREAM_FRAMES * self._num_streams
 
@@ -86,8 +90,8 @@ class OpenVinoEncoder:
             request.cancel()
 
 
-def resnet50_graph(network: nn.Module) -> Model:
-    """The graph of torchvision's ResNet50 without its head, for uint8 (N, 224, 224, 3).
+def resnet_graph(backbone: Backbone) -> Model:
+    """The graph of a ResNet of `OPENVINO_BACKBONES` without its head, for uint8 (N, 224, 224, 3).
 
     Batch-norm is folded into the convolutions. The layers and their order are those of
     `torchvision.models.resnet.ResNet` and `Bottleneck` (He et al. 2016, arXiv:1512.03385,
@@ -96,7 +100,7 @@ def resnet50_graph(network: nn.Module) -> Model:
     openvino = import_openvino()
     from openvino import opset13 as ops
 
-    folded: Any = fold_batch_norm(network)
+    folded: Any = fold_batch_norm(backbone.network)
 
     def convolve(frames: Node, layer: Any) -> Node:
         padding = list(layer.padding)
@@ -115,7 +119,7 @@ def resnet50_graph(network: nn.Module) -> Model:
         return ops.relu(ops.add(convolved, frames))
 
     pixels = ops.parameter([-1, 224, 224, 3], np.uint8, name="pixels")
-    mean, std = (255 * np.array(rgb, np.float32) for rgb in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (255 * np.array(rgb, np.float32) for rgb in (backbone.mean, backbone.std))
     frames = ops.divide(ops.subtract(ops.convert(pixels, "f32"), mean), std)
     frames = ops.transpose(frames, np.array([0, 3, 1, 2]))
     frames = ops.relu(convolve(frames, folded.conv1))
@@ -124,7 +128,7 @@ def resnet50_graph(network: nn.Module) -> Model:
         for block in stage:
             frames = bottleneck(frames, block)
     vectors = ops.reduce_mean(frames, np.array([2, 3]), keep_dims=False)
-    return openvino.Model([vectors], [pixels], "resnet50")
+    return openvino.Model([vectors], [pixels], backbone.name)
 
 
 def _constant(tensor: Tensor) -> Node:

@@ -13,7 +13,8 @@ import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, Precision, Sampling
 from gifdesc.errors import CheckpointError, WeightsError
-from gifdesc.features.backbone import WEIGHT_NAMES, Backbone, load_backbone
+from gifdesc.features.backbones.base import Backbone
+from gifdesc.features.backbones.loading import DEFAULT_BACKBONE, is_weight_name, load_backbone
 from gifdesc.features.encoder import FrameEncoder, RuntimeName, make_encoder
 from gifdesc.features.frames import Pixels, SampledGif, Vectors, sample_source
 from gifdesc.gif.sources import GifSource
@@ -62,7 +63,8 @@ class FeatureExtractor:
     def create(
         cls,
         *,
-        weights: str = "imagenet1k-v1",
+        backbone: str = DEFAULT_BACKBONE,
+        weights: str | None = None,
         num_frames: int = 16,
         sampling: Sampling = "uniform",
         framing: Framing = "whole",
@@ -75,7 +77,8 @@ class FeatureExtractor:
         """An extractor from the options of a user.
 
         Args:
-            weights: see `backbone.load_backbone`.
+            backbone: the network that sees the frames; see `loading.load_backbone`.
+            weights: of the backbone; None for its default.
             num_frames: the most frames sampled from a GIF.
             sampling: how frames are chosen.
             framing: how a frame is fitted to the network's square input.
@@ -90,19 +93,20 @@ class FeatureExtractor:
             WeightsError: the weights are not available.
         """
         torch_device = resolve_device(device)
-        backbone = load_backbone(weights)
+        loaded = load_backbone(backbone, weights)
         encoder = make_encoder(
-            backbone.network,
+            loaded,
             torch_device,
             runtime=runtime,
             precision=precision,
             num_gifs=num_gifs,
         )
-        transform = backbone.transform.framed(framing)
+        transform = loaded.transform.framed(framing)
         recipe = FeatureRecipe(
+            backbone=loaded.name,
             # Files are compared by hash: a path means nothing on another machine.
-            weights=Path(weights).name,
-            weights_sha256=backbone.weights_sha256,
+            weights=Path(loaded.weights).name,
+            weights_sha256=loaded.weights_sha256,
             num_frames=num_frames,
             sampling=sampling,
             framing=framing,
@@ -112,7 +116,7 @@ class FeatureExtractor:
             precision=precision,
             gifdesc_version=__version__,
         )
-        return cls(backbone, recipe, encoder, torch_device.type)
+        return cls(loaded, recipe, encoder, torch_device.type)
 
     @classmethod
     def for_recipe(
@@ -134,14 +138,14 @@ class FeatureExtractor:
             UsageError, WeightsError: as `create`.
         """
         torch_device = resolve_device(device)
-        if weights is None and recipe.weights not in WEIGHT_NAMES:
+        if weights is None and not is_weight_name(recipe.backbone, recipe.weights):
             if not Path(recipe.weights).is_file():
                 raise WeightsError(
                     f"the model's features were made with the weights file {recipe.weights} "
                     f"(SHA-256 {recipe.weights_sha256[:12]}...); name that file with --weights"
                 )
             weights = recipe.weights
-        backbone = load_backbone(weights or recipe.weights)
+        backbone = load_backbone(recipe.backbone, weights or recipe.weights)
         if backbone.weights_sha256 != recipe.weights_sha256:
             raise CheckpointError(
                 f"{weights or recipe.weights}: not the weights that the model's features "
@@ -150,7 +154,7 @@ class FeatureExtractor:
             )
         # A CPU computes in float32, which is close enough to 16-bit features of a GPU.
         precision = "float32" if torch_device.type == "cpu" else recipe.precision
-        encoder = make_encoder(backbone.network, torch_device, precision=precision)
+        encoder = make_encoder(backbone, torch_device, precision=precision)
         return cls(backbone, recipe, encoder, torch_device.type)
 
     def sample(self, source: GifSource) -> SampledGif:
@@ -163,7 +167,7 @@ class FeatureExtractor:
         Equal frames of these and of recent GIFs are computed once.
 
         Returns:
-            float32 (T, 2048) per GIF, the positional encoding added if the recipe has one.
+            float32 (T, D) per GIF, the positional encoding added if the recipe has one.
         """
         return self.submit(gifs)()
 
@@ -197,7 +201,8 @@ class FeatureExtractor:
 def extract_features(
     source: GifSource,
     *,
-    weights: str = "imagenet1k-v1",
+    backbone: str = DEFAULT_BACKBONE,
+    weights: str | None = None,
     num_frames: int = 16,
     sampling: Sampling = "uniform",
     framing: Framing = "whole",
@@ -209,13 +214,14 @@ def extract_features(
     For many GIFs, use a `FeatureExtractor`: this function loads the network each time.
 
     Returns:
-        float32 (T, 2048).
+        float32 (T, D).
 
     Raises:
         GifdescError: the GIF has no frame that can be used, or the weights or the device are not
             available.
     """
     extractor = FeatureExtractor.create(
+        backbone=backbone,
         weights=weights,
         num_frames=num_frames,
         sampling=sampling,
@@ -250,7 +256,7 @@ class FrameBatches:
             frames: uint8 (3, h, w) by digest.
 
         Returns:
-            A function that waits for the vector (2048,) of each digest.
+            A function that waits for the vector (D,) of each digest.
         """
         new = {digest: frame for digest, frame in frames.items() if digest not in self._recent}
         waits = self._submit_batches(list(new.values()))

@@ -1,9 +1,10 @@
-"""Turn decoded frames into the square pictures that ResNet50 reads."""
+"""Turn decoded frames into the square pictures that a backbone reads."""
 
 from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,7 @@ from torch.nn.functional import interpolate
 
 from gifdesc.config import Framing
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Mean and standard deviation of ImageNet's R, G, B in [0, 1], as torchvision's weights expect."""
-
-_MEAN_COLOUR = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
-"""ImageNet's mean as R, G, B in 0 to 255; normalised, it is 0 to half a grey level."""
+Interpolation = Literal["bilinear", "bicubic"]
 
 _MAX_RATIO = 16
 """The largest ratio of a frame's longer side to its shorter before a crop: pixels farther out are
@@ -31,17 +27,20 @@ class FrameTransform:
 
     - `whole`: the whole frame is resized to the square; its aspect ratio changes.
     - `pad`: the whole frame is resized so that its longer side is `image_size`, and centred on
-      ImageNet's mean colour (letterbox).
+      `fill_colour` (letterbox).
     - `crop`: the frame is resized so that its shorter side is `resize_size`, then the central
-      square is cut out: torchvision's `ImageClassification` preset, with which the weights were
-      trained.
+      square is cut out: the preprocessing that weights are usually trained with (torchvision's
+      `ImageClassification` preset).
 
-    Resizing is bilinear and antialiased.
+    Resizing is antialiased.
     """
 
     framing: Framing = "crop"
     resize_size: int
     image_size: int = 224
+    interpolation: Interpolation = "bilinear"
+    fill_colour: tuple[int, int, int] = (0, 0, 0)
+    """R, G, B of the margins of `pad`: the backbone's mean, which normalisation turns into 0."""
 
     def __post_init__(self) -> None:
         if self.resize_size < self.image_size:
@@ -64,12 +63,12 @@ class FrameTransform:
         batch = torch.from_numpy(frames).permute(0, 3, 1, 2)
         square = (self.image_size, self.image_size)
         if self.framing == "whole":
-            framed = _resize(batch, square)
+            framed = self._resize(batch, square)
         elif self.framing == "pad":
-            framed = _centre_on_mean_colour(_resize(batch, self._inner_size(batch)), square)
+            framed = self._centred(self._resize(batch, self._inner_size(batch)), square)
         else:
             batch = _crop_centre(batch, *_strip_sizes(*batch.shape[2:]))
-            framed = _crop_centre(_resize(batch, self._outer_size(batch)), *square)
+            framed = _crop_centre(self._resize(batch, self._outer_size(batch)), *square)
         return framed.contiguous(memory_format=torch.channels_last)
 
     def _inner_size(self, batch: Tensor) -> tuple[int, int]:
@@ -86,30 +85,32 @@ class FrameTransform:
             return self.resize_size, longer_side
         return longer_side, self.resize_size
 
+    def _resize(self, batch: Tensor, size: tuple[int, int]) -> Tensor:
+        """Antialiased, uint8 (T, 3, height, width), as torchvision's v2 `resize` does it.
 
-def _resize(batch: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear and antialiased, uint8 (T, 3, height, width), as torchvision's v2 `resize` does it.
+        Called directly: worker processes that preprocess need not import torchvision.
+        """
+        if size == tuple(batch.shape[2:]):
+            return batch
+        # Without vector instructions for bytes, PyTorch is faster on floats.
+        on_bytes = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") or (
+            platform.machine() in ("aarch64", "arm64")
+        )
+        source = batch if on_bytes else batch.float()
+        resized = interpolate(
+            source, size, mode=self.interpolation, align_corners=False, antialias=True
+        )
+        return resized if on_bytes else resized.round_().clamp_(0, 255).to(torch.uint8)
 
-    Called directly, because importing torchvision takes as long as importing PyTorch.
-    """
-    if size == tuple(batch.shape[2:]):
-        return batch
-    # Without vector instructions for bytes, PyTorch is faster on floats.
-    on_bytes = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") or (
-        platform.machine() in ("aarch64", "arm64")
-    )
-    source = batch if on_bytes else batch.float()
-    resized = interpolate(source, size, mode="bilinear", align_corners=False, antialias=True)
-    return resized if on_bytes else resized.round_().to(torch.uint8)
-
-
-def _centre_on_mean_colour(batch: Tensor, size: tuple[int, int]) -> Tensor:
-    """The pictures in the middle of larger ones of ImageNet's mean colour, (T, 3, *size)."""
-    top, left = ((outer - inner) // 2 for outer, inner in zip(size, batch.shape[2:], strict=True))
-    colour = torch.tensor(_MEAN_COLOUR, dtype=torch.uint8).view(3, 1, 1)
-    canvas = colour.expand(len(batch), 3, *size).clone()
-    canvas[:, :, top : top + batch.shape[2], left : left + batch.shape[3]] = batch
-    return canvas
+    def _centred(self, batch: Tensor, size: tuple[int, int]) -> Tensor:
+        """The pictures in the middle of larger ones of the fill colour, (T, 3, *size)."""
+        top, left = (
+            (outer - inner) // 2 for outer, inner in zip(size, batch.shape[2:], strict=True)
+        )
+        colour = torch.tensor(self.fill_colour, dtype=torch.uint8).view(3, 1, 1)
+        canvas = colour.expand(len(batch), 3, *size).clone()
+        canvas[:, :, top : top + batch.shape[2], left : left + batch.shape[3]] = batch
+        return canvas
 
 
 def _crop_centre(batch: Tensor, height: int, width: int) -> Tensor:

@@ -134,12 +134,13 @@ def _features(checkpoint: Checkpoint) -> str:
         return "It is not known how the features were made."
     if recipe.is_untrained:
         backbone = (
-            "**The ResNet50 is untrained (random weights).** Its features carry no learned visual "
-            "information: the model can describe only GIFs very similar to its training GIFs."
+            f"**The {recipe.backbone_title} is untrained (random weights).** Its features carry no "
+            "learned visual information: the model can describe only GIFs very similar to its "
+            "training GIFs."
         )
     else:
         backbone = (
-            f"The ResNet50 has the weights `{recipe.weights}` (SHA-256 "
+            f"The {recipe.backbone_title} has the weights `{recipe.weights}` (SHA-256 "
             f"`{recipe.weights_sha256[:12]}`) and was not trained further."
         )
     return (

@@ -1,16 +1,17 @@
-"""Read a state dict from a file of weights, as training programs save them."""
+"""Read state dicts from files of weights, as training programs save them, and use them."""
 
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from gifdesc.errors import WeightsError
 from gifdesc.system.files import describe_placeholder
@@ -128,3 +129,68 @@ def _is_safetensors(path: Path) -> bool:
         return False
     length: int = struct.unpack("<Q", beginning[:8])[0]
     return length <= _MAX_HEADER_BYTES
+
+
+_BLOCK_NAME = re.compile(r"layer[1-4]\.[0-9]+\.(conv[1-3]|bn[1-3])\.")
+"""Names of tensors in a ResNet's blocks; blocks that the network lacks are a deeper one's."""
+
+
+def fill(network: nn.Module, path: Path, title: str, head: str) -> None:
+    """Load a state dict file, as float32, into a network that may be without memory (`meta`).
+
+    Args:
+        network: its head, and its counters of batches, are left as they are.
+        path: the file.
+        title: the network's name in messages, such as `ResNet50`.
+        head: prefix of the names of the head's tensors.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds the weights of another network.
+    """
+    expected = network.state_dict()
+
+    def is_unused(name: str) -> bool:
+        return name.startswith(head) or name.endswith("num_batches_tracked")
+
+    needed = {name for name in expected if not is_unused(name)}
+    state = without_prefix(read_state_dict(path), needed, path)
+    left_over = {name for name in state if name not in needed and not is_unused(name)}
+    _check_names(needed - set(state), left_over, path, title)
+    for name in sorted(needed):
+        tensor = state[name]
+        if tensor.shape != expected[name].shape:
+            raise WeightsError(
+                f"{path}: not {title}: {name} has shape {tuple(tensor.shape)} "
+                f"instead of {tuple(expected[name].shape)}"
+            )
+        if not tensor.is_floating_point():
+            raise WeightsError(
+                f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, not floating-"
+                "point numbers; use weights that are not quantised"
+            )
+        if not tensor.to(torch.float32).isfinite().all():
+            raise WeightsError(f"{path}: {name} holds numbers that are not finite (NaN, infinity)")
+    # Copied to PyTorch's own memory: the alignment of numbers in a file must not affect kernels.
+    filled = {
+        name: state[name].to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        for name in needed
+    }
+    network.load_state_dict(filled, strict=False, assign=True)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = torch.tensor(0)
+
+
+def _check_names(missing: set[str], left_over: set[str], path: Path, title: str) -> None:
+    """Refuse a state dict that lacks tensors, or has tensors that the network has no place for."""
+    if missing:
+        raise WeightsError(f"{path}: not {title}: it lacks {_some(sorted(missing))}")
+    if left_over:
+        is_deeper = title.startswith("ResNet") and all(map(_BLOCK_NAME.match, left_over))
+        kind = f"a deeper ResNet than {title}" if is_deeper else f"not {title}"
+        raise WeightsError(f"{path}: {kind}: {title} has no place for {_some(sorted(left_over))}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

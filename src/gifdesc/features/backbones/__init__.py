@@ -1,0 +1,1 @@
+"""Backbones: frozen networks from frames to vectors, each with its preprocessing and weights."""

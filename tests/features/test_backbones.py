@@ -1,0 +1,304 @@
+"""Backbones beside ResNet50: other ResNets, EfficientNet-Lite0, models of timm and transformers."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision import models
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    Dinov2Config,
+    Dinov2Model,
+    SiglipConfig,
+    SiglipModel,
+    VideoMAEConfig,
+    VideoMAEModel,
+    ViTConfig,
+    ViTImageProcessor,
+    ViTModel,
+)
+
+from builders import run_here
+from gifdesc.errors import UsageError, WeightsError
+from gifdesc.features.backbones import efficientnet_lite, from_timm, from_transformers
+from gifdesc.features.backbones.base import network_on_pixels
+from gifdesc.features.backbones.loading import load_backbone
+from gifdesc.system.hub import HubError
+from helpers import draw_gif
+
+TINY = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
+VISION = {**TINY, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
+TEXT = {**TINY, "num_attention_heads": 2, "vocab_size": 30, "max_position_embeddings": 8}
+
+
+def pixels(size, num_frames=3):
+    numbers = np.random.default_rng(0).integers(0, 256, (num_frames, 3, size, size), np.uint8)
+    return torch.from_numpy(numbers)
+
+
+def normalised(backbone, frames):
+    mean = torch.tensor(backbone.mean).view(1, 3, 1, 1)
+    std = torch.tensor(backbone.std).view(1, 3, 1, 1)
+    return (frames / 255 - mean) / std
+
+
+def vectors_of(backbone, frames):
+    with torch.inference_mode():
+        return network_on_pixels(backbone)(frames)
+
+
+# ResNets
+
+
+@pytest.mark.parametrize(("name", "size"), [("resnet18", 512), ("resnet34", 512)])
+def test_a_smaller_resnet_gives_its_own_vectors(name, size):
+    backbone = load_backbone(name, "random")
+    frames = pixels(64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        plain = getattr(models, name)().eval()
+    plain.fc = nn.Identity()
+    mean, std = (
+        torch.tensor(numbers).view(1, 3, 1, 1) for numbers in (backbone.mean, backbone.std)
+    )
+    with torch.inference_mode():
+        wanted = plain((frames / 255 - mean) / std)
+    found = vectors_of(backbone, frames)
+    assert found.shape == (3, size) == (3, backbone.feature_size)
+    assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
+
+
+def test_weights_of_another_resnet_are_refused(tmp_path):
+    torch.save(models.resnet34().state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=r"a deeper ResNet than ResNet18: ResNet18 has no place"):
+        load_backbone("resnet18", str(tmp_path / "weights.pth"))
+
+
+@pytest.mark.parametrize("name", ["resnet5", "", "nowhere/at/all"])
+def test_a_name_of_no_backbone_is_refused_with_the_names(name):
+    with pytest.raises(UsageError, match=r"no backbone of that name; use resnet18, .*lite0"):
+        load_backbone(name)
+
+
+# EfficientNet-Lite0
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return load_backbone("efficientnet-lite0")
+
+
+def test_the_packages_weights_are_in_the_network_in_their_order(lite):
+    path = efficientnet_lite.packaged_weights()
+    state = torch.load(path, weights_only=True)
+    values = [tensor for name, tensor in state.items() if "num_batches" not in name]
+    whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    own = {name: t for name, t in whole.state_dict().items() if "num_batches" not in name}
+    assert len(values) == len(own) == 247
+    whole.load_state_dict(dict(zip(own, values, strict=True)), strict=False)
+    frames = pixels(224, 2)
+    with torch.inference_mode():
+        logits = whole((frames.float() - 127) / 128)
+        vectors = vectors_of(lite, frames)
+        found = lite.classifier(vectors)
+    assert vectors.shape == (2, 1280)
+    assert (found - logits).abs().max() < 1e-4 * logits.abs().max()
+    assert lite.licence == "Apache-2.0"
+    assert lite.weights_sha256.startswith("57934424")  # as the file's name
+
+
+def test_folded_batch_norms_give_the_same_vectors(lite):
+    frames = pixels(96)
+    with torch.inference_mode():
+        plain = lite.network(normalised(lite, frames))
+    folded = network_on_pixels(lite)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    assert (vectors_of(lite, frames) - plain).abs().max() < 1e-4 * plain.abs().max()
+
+
+def test_other_tensors_are_not_taken_for_its_weights(tmp_path):
+    torch.save(models.resnet18().state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match="not the weights of EfficientNet-Lite0"):
+        load_backbone("efficientnet-lite0", str(tmp_path / "weights.pth"))
+    with pytest.raises(WeightsError, match="neither a file nor one of imagenet1k, random"):
+        load_backbone("efficientnet-lite0", "imagenet1k-v1")
+
+
+def test_without_the_packages_the_sentence_names_the_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"pip install 'gifdesc\[lite\]'"):
+        load_backbone("efficientnet-lite0")
+    monkeypatch.setitem(__import__("sys").modules, "timm.models", None)
+    with pytest.raises(UsageError, match=r"pip install 'gifdesc\[lite\]'"):
+        load_backbone("efficientnet-lite0", "random")
+
+
+def test_gifs_are_extracted_and_captioned_with_trained_weights(tmp_path, monkeypatch):
+    """The whole way; the recipe keeps the backbone, and features of another are refused."""
+    monkeypatch.chdir(tmp_path)
+    for index, (name, colour) in enumerate(
+        {"a": (200, 0, 0), "b": (0, 0, 200), "c": (0, 200, 0)}.items()
+    ):
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", [colour, (index, 9, 9)])
+        path = tmp_path / "descriptions" / f"{name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"gif number {name}\n")
+    done = run_here("extract", "gifs", "--backbone", "efficientnet-lite0", "--device", "cpu")
+    assert done.code == 0, done.err
+    assert "untrained" not in done.err
+    assert np.load("features/a.gif.npy").shape == (2, 1280)
+    refused = run_here("extract", "gifs", "--weights", "random", "--device", "cpu")
+    assert refused.code == 1
+    assert "the same backbone (extract --backbone efficientnet-lite0)" in refused.err
+    options = ("--val-fraction", 0, "--test-fraction", 0, "--hidden-size", 16, "--device", "cpu")
+    trained = run_here("train", "--epochs", 1, *options)
+    assert trained.code == 0, trained.err
+    captioned = run_here("caption", "gifs/a.gif", "--device", "cpu")
+    assert captioned.code == 0, captioned.err
+    assert captioned.out.strip()
+    assert "untrained" not in captioned.err
+
+
+# timm
+
+
+def test_a_model_of_timm_brings_its_own_preprocessing():
+    backbone = load_backbone("timm:vit_tiny_patch16_224.augreg_in21k", "random")
+    assert backbone.mean == backbone.std == (0.5, 0.5, 0.5)
+    assert backbone.transform.image_size == 224
+    assert backbone.transform.interpolation == "bicubic"
+    assert vectors_of(backbone, pixels(224, 1)).shape == (1, 192) == (1, backbone.feature_size)
+
+
+@pytest.fixture
+def timm_hub(monkeypatch, tmp_path):
+    """A hub that has tiny weights of one model; what was asked for is noted."""
+    asked = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        save_file(timm.create_model("test_vit").state_dict(), tmp_path / "model.safetensors")
+
+    def fetch(name, patterns, revision=None):
+        asked.append((name, list(patterns), revision))
+        return tmp_path
+
+    monkeypatch.setattr(from_timm, "fetch", fetch)
+    return asked
+
+
+def test_pretrained_weights_of_timm_come_through_the_hub(timm_hub):
+    backbone = load_backbone("timm:test_vit")
+    assert timm_hub == [("timm/test_vit.r160_in1k", ["model.safetensors"], None)]
+    size = backbone.transform.image_size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        whole = timm.create_model("test_vit").eval()
+    frames = pixels(size, 2)
+    mean, std = (
+        torch.tensor(numbers).view(1, 3, 1, 1) for numbers in (backbone.mean, backbone.std)
+    )
+    with torch.inference_mode():
+        normalised = (frames / 255 - mean) / std
+        wanted = whole.forward_head(whole.forward_features(normalised), pre_logits=True)
+    found = vectors_of(backbone, frames)
+    assert found.shape == (2, backbone.feature_size)
+    assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
+    assert backbone.weights == "pretrained"
+
+
+def test_weights_that_are_not_there_end_in_a_sentence(monkeypatch):
+    def refuse(name, *_):
+        raise HubError(f"{name}: the Hugging Face hub cannot be reached from here")
+
+    monkeypatch.setattr(from_timm, "fetch", refuse)
+    monkeypatch.setattr(from_transformers, "fetch", refuse)
+    for name in ("timm:test_vit", "hf:openai/clip-vit-base-patch32"):
+        with pytest.raises(
+            WeightsError, match=r"use --backbone efficientnet-lite0, which needs no"
+        ):
+            load_backbone(name)
+
+
+def test_models_that_timm_does_not_have_are_refused(monkeypatch):
+    with pytest.raises(UsageError, match=r"timm .* has no model of that name"):
+        load_backbone("timm:no_such_model")
+    with pytest.raises(UsageError, match="takes pretrained or random"):
+        load_backbone("timm:test_vit", "imagenet1k-v1")
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    with pytest.raises(UsageError, match=r"needs timm: pip install 'gifdesc\[timm\]'"):
+        load_backbone("timm:test_vit")
+
+
+# transformers
+
+
+def save_tiny(folder: Path, model, processor) -> str:
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return str(folder)
+
+
+def tiny_clip():
+    config = CLIPConfig(
+        vision_config={**VISION, "projection_dim": 8}, text_config={**TEXT, "projection_dim": 8}
+    )
+    return CLIPModel(config)
+
+
+SMALL = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
+FAMILIES = {
+    "clip": (tiny_clip, lambda: CLIPImageProcessor(**SMALL)),
+    "vit": (
+        lambda: ViTModel(ViTConfig(**VISION)),
+        lambda: ViTImageProcessor(size={"height": 32, "width": 32}),
+    ),
+    "dino": (
+        lambda: Dinov2Model(Dinov2Config(**VISION)),
+        lambda: CLIPImageProcessor(**SMALL),
+    ),
+    "siglip": (
+        lambda: SiglipModel(SiglipConfig(vision_config=VISION, text_config=TEXT)),
+        lambda: ViTImageProcessor(size={"height": 32, "width": 32}),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_vision_model_of_transformers_gives_its_pooled_output(family, tmp_path):
+    build, make_processor = FAMILIES[family]
+    model, processor = build().eval(), make_processor()
+    folder = save_tiny(tmp_path / family, model, processor)
+    for name in (f"hf:{folder}", folder):
+        backbone = load_backbone(name)
+        frames = pixels(32)
+        vision = getattr(model, "vision_model", model)
+        mean = torch.tensor(processor.image_mean).view(1, 3, 1, 1)
+        std = torch.tensor(processor.image_std).view(1, 3, 1, 1)
+        with torch.inference_mode():
+            wanted = vision(pixel_values=(frames / 255 - mean) / std).pooler_output
+        found = vectors_of(backbone, frames)
+        assert found.shape == (3, 16) == (3, backbone.feature_size)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+        assert backbone.transform.image_size == 32
+
+
+def test_a_model_that_reads_videos_or_lacks_pooled_output_is_refused(tmp_path):
+    video = VideoMAEModel(VideoMAEConfig(**VISION, num_frames=2))
+    processor = ViTImageProcessor(size={"height": 32, "width": 32})
+    folder = save_tiny(tmp_path / "video", video, processor)
+    with pytest.raises(UsageError, match="gives no vector per picture"):
+        load_backbone(folder)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match=rf"--backbone {tmp_path}: cannot be loaded"):
+        load_backbone(str(tmp_path))
+    with pytest.raises(UsageError, match="neither a folder nor a name on the hub"):
+        load_backbone("hf:nowhere")
