@@ -31,7 +31,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gifdesc.features.backbone import Backbone, load_backbone
 from PIL import Image
 from torch import nn
 from torchvision.models import resnet50
@@ -39,6 +38,7 @@ from torchvision.models import resnet50
 from gifdesc.captioning.captioner import Captioner
 from gifdesc.config import UNTRAINED, DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.data.gifs import find_gifs
+from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.encoder import make_encoder
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform
@@ -145,7 +145,7 @@ def measure_warm(gif: Path, model: Path, rounds: int) -> None:
     lengths = (TYPICAL_TOKENS, 40)
     configs = {length: DecodingConfig(num_beams=5, max_tokens=length) for length in lengths}
     # The encoder itself: the extractor would know the frames again and compute nothing.
-    network = make_encoder(load_backbone(UNTRAINED).network, torch.device("cpu"))
+    network = make_encoder(load_backbone("resnet50", UNTRAINED), torch.device("cpu"))
     frames = np.stack(sampled.pixels)
     runs = {"ResNet50": lambda: timed(lambda: network.submit(frames)())}
     for length, config in configs.items():
@@ -200,8 +200,13 @@ def measure_many(num_gifs: int, model: Path) -> None:
         hidden_size=32,
         embedding_size=32,
     )
-    backbone = Backbone(ColourGrid(), FrameTransform(resize_size=32, image_size=32), UNTRAINED, "0")
-    encoder = make_encoder(backbone.network, torch.device("cpu"))
+    backbone = replace(
+        load_backbone("resnet18", UNTRAINED),
+        network=ColourGrid(),
+        transform=FrameTransform(resize_size=32, image_size=32),
+        folds=False,
+    )
+    encoder = make_encoder(backbone, torch.device("cpu"))
     recipe = replace(checkpoint.recipe, image_size=32, resize_size=32)
     tiny = Checkpoint(CaptionModel(config).eval(), tokenizer, recipe, checkpoint.training)
     captioner = Captioner(tiny, FeatureExtractor(backbone, recipe, encoder), "cpu")

@@ -26,14 +26,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gifdesc.features.backbone import Backbone, fold_batch_norm, load_backbone
 from PIL import Image
 from torchvision.models import ResNet50_Weights
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.demo import draw_world
-from gifdesc.features.encoder import FrameEncoder, has_openvino, make_encoder, with_normalisation
+from gifdesc.features.backbones.base import Backbone, network_on_pixels
+from gifdesc.features.backbones.loading import load_backbone
+from gifdesc.features.encoder import FrameEncoder, has_openvino, make_encoder
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.sampling import uniform_indices
@@ -103,7 +104,7 @@ def ways_forward(
         for size in STREAM_BATCHES
     }
     if runtime == "torch":
-        fused = fold_batch_norm(with_normalisation(backbone.network))
+        fused = network_on_pixels(backbone)
         fused.to(memory_format=torch.channels_last)
         for size in WHOLE_BATCHES:
             ways[f"together, batch {size}"] = partial(
@@ -138,7 +139,7 @@ def measure(bench: Bench, rounds: int) -> None:
     runs: dict[str, Callable[[], None]] = {}
     runtimes = ["torch", "openvino"] if has_openvino() else ["torch"]
     for runtime in runtimes:
-        encoder = make_encoder(bench.backbone.network, torch.device("cpu"), runtime=runtime)
+        encoder = make_encoder(bench.backbone, torch.device("cpu"), runtime=runtime)
         name, way = fastest(ways_forward(bench.backbone, runtime, encoder), bench.pixels[:32])
         print(f"{runtime}: forward alone in {name}", flush=True)
         runs[f"(b) gifdesc, {runtime}"] = partial(gifdesc_extract, bench, encoder)
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=24, help="GIFs of the demo's world to add")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    backbone = load_backbone("random")
+    backbone = load_backbone("resnet50", "random")
     recipe = FeatureRecipe(weights="random", weights_sha256="0", gifdesc_version="0")
     with tempfile.TemporaryDirectory() as folder:
         draw_world(Path(folder), num_gifs=arguments.drawn, seed=0)

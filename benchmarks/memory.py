@@ -12,16 +12,17 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from gifdesc.features.backbone import Backbone
 from PIL import Image
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput
 from gifdesc.demo import draw_world
+from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform
@@ -52,7 +53,7 @@ def make_extractor() -> FeatureExtractor:
     """An extractor without a network."""
     transform = FrameTransform(resize_size=256)
     recipe = FeatureRecipe(weights="none", weights_sha256="0", gifdesc_version="0")
-    backbone = Backbone(None, transform, "none", "0")  # type: ignore[arg-type]
+    backbone = replace(load_backbone("resnet18", "random"), transform=transform)
     return FeatureExtractor(backbone, recipe, EmptyEncoder())
 
 
