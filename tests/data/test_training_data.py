@@ -193,7 +193,7 @@ def test_feature_files_of_other_floats_are_converted_and_reported_once(tmp_path,
     assert names_in(data) == names_in(plain)
     assert list(data.problems) == []
     [note] = data.notes
-    assert note.endswith(f"6 feature files hold {dtype}, which is converted to float32")
+    assert note.endswith(f"6 feature files contain {dtype}, which is converted to float32")
     for before, after in zip(plain.splits["train"], data.splits["train"], strict=True):
         features = data.store.read(after.features_path)
         assert features.dtype == np.float32

@@ -1,1 +1,1 @@
-"""What is on disk to examples and batches: GIFs and their names, descriptions, features, splits."""
+"""Files to examples and batches: GIFs and their names, descriptions, features, splits."""

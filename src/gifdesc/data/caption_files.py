@@ -17,7 +17,7 @@ from gifdesc.system.files import reading
 Form = Literal["table", "json_lines"]
 
 FORMS_READ = 'write lines {"id": ..., "caption": ...} (.jsonl) or name<TAB>caption (.tsv)'
-"""What to do with a file of another form."""
+"""The advice for a file of another form."""
 
 _OWNER_KEYS = ("image_id", "video_id", "gif_id")
 _NAME_KEYS = (
@@ -47,7 +47,7 @@ class CaptionLine:
         captions: as the file has them; an empty text for each that is null.
         has_text: whether the file has a text for the caption, be it empty.
         is_list: whether these come from a list, even of a single caption.
-        problem: why the line cannot be used, None where it can.
+        problem: why the line cannot be used; None if it can.
         is_empty: whether all that the line lacks is a caption.
         is_misnamed: whether its name can mean no GIF.
     """
@@ -180,7 +180,7 @@ def _whole_row(lines: list[str], first: int) -> tuple[str, int]:
 
 
 def _cell(cell: str) -> str:
-    """What a spreadsheet's cell holds: without the quotes around it, those within made single."""
+    """The text of a spreadsheet's cell: without the quotes around it, with inner quotes single."""
     match = _QUOTED_CELL.fullmatch(cell)
     return match[1].replace('""', '"') if match else cell
 

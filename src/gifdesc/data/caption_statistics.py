@@ -1,8 +1,7 @@
-"""What a model's training captions are like: how long they are, how much they repeat themselves.
+"""Statistics of a model's training captions: their lengths and repetitions.
 
-A model folder keeps it, so that a caption can be measured by the captions that the model learnt
-from: it is cut where it grows far longer than they are, and it is doubtful where it repeats itself
-more than they do.
+A model folder keeps them, so that captions can be compared with those of the training: a caption is
+cut if it grows far longer, and it is doubtful if it repeats itself more.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class CaptionStatistics:
             `RARE_SHARE` of them.
         repeated_pairs: see `repeated_pairs`; likewise.
         ends: words of `text.english.DANGLING_WORDS` that do end captions here, as in a language
-            other than English: more than `MAY_END_SHARE` of the captions that hold the word.
+            other than English: more than `MAY_END_SHARE` of the captions that contain the word.
     """
 
     longest: int

@@ -1,4 +1,4 @@
-"""What a GIF is apart from its name: digests of its bytes and of its features."""
+"""The identity of a GIF apart from its name: digests of its bytes and of its features."""
 
 from __future__ import annotations
 

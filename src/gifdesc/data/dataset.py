@@ -276,8 +276,8 @@ def plan_batches(
     """The batches of one training epoch: every item once, captions of similar length together.
 
     The items are shuffled, sorted by length within windows of some batches, cut into batches, and
-    the batches are shuffled. What does not fill a batch comes last. A run that is resumed leaves
-    out the batches it has done: `plan[num_done:]`.
+    the batches are shuffled. The rest, which does not fill a batch, comes last. A resumed run skips
+    the batches it has done: `plan[num_done:]`.
 
     Args:
         token_lengths: tokens of every item.
@@ -285,7 +285,7 @@ def plan_batches(
         seed: of the run.
         epoch: another epoch has another order.
         pad_to: every caption is filled up to this length, so that sorting would gain nothing;
-            None where captions are padded to the longest of their batch.
+            None if captions are padded to the longest of their batch.
     """
     # A string is hashed the same way on every machine and takes negative seeds too.
     random = Random(f"batches:{seed}:{epoch}")
@@ -303,7 +303,7 @@ def plan_batches(
 
 
 def plan_scoring(token_lengths: Sequence[int], batch_size: int) -> Plan:
-    """Every item once, sorted by length: least padding, where the order does not matter.
+    """Every item once, sorted by length: least padding, because the order does not matter.
 
     Args:
         token_lengths: tokens of every item.
@@ -347,7 +347,7 @@ def _cut(order: Sequence[int], batch_size: int) -> Plan:
 
 
 MAX_FILES = 2048
-"""Files that statistics are taken from, drawn by a fixed seed where there are more.
+"""Files that statistics are computed from, drawn by a fixed seed if there are more.
 
 The frames of one GIF resemble each other, so the files count: the mean of 2,048 is known to
 1 / sqrt(2048), or 2 %, of a standard deviation, and reading them takes a second and not minutes."""

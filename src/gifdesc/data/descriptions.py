@@ -92,7 +92,7 @@ def read_description_file(path: Path, name: str, *, is_alone: bool = False) -> l
     Args:
         path: the file.
         name: what `description_files` calls it.
-        is_alone: whether this file was asked for, and not a folder. Then a `.txt` file may hold a
+        is_alone: whether this file was given, and not a folder. Then a `.txt` file may contain a
             table or JSON lines as well, if all of its lines look so.
 
     Raises:
@@ -114,7 +114,7 @@ def read_descriptions(path: Path) -> Descriptions:
     and `caption` or `captions`.
 
     Raises:
-        DescriptionError: there is no such path, or it holds no description at all.
+        DescriptionError: there is no such path, or it contains no description at all.
     """
     check_descriptions_path(path)
     descriptions = Descriptions()

@@ -91,7 +91,7 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
 
 @dataclass(frozen=True)
 class UsableExamples:
-    """What headers of feature files show.
+    """The result of reading the headers of feature files.
 
     Attributes:
         examples: those whose files can be used.
@@ -110,7 +110,7 @@ def drop_damaged(examples: Iterable[Example]) -> UsableExamples:
     """Look at the sizes and headers of feature files and keep the examples that can be used.
 
     Of many files of one size, 64 headers are read; where these agree, the others are taken to be
-    like them. Numbers are not read at all. What this misses comes to light when training reads it.
+    like them. Numbers are not read at all. Other damage is found when training reads the files.
     """
     examples = list(examples)
     problems: dict[int, str] = {}

@@ -55,7 +55,7 @@ class ManifestEntry:
     Attributes:
         source: its path under the given folder.
         status: `ok`; `truncated`, a good beginning was used; `failed`, no feature file.
-        error: the reason where the status is not `ok`.
+        error: the reason if the status is not `ok`.
         note: a remark, such as another format under a .gif name.
         size_bytes: of the file.
         sha256: of the file's bytes, hexadecimal.
@@ -64,7 +64,7 @@ class ManifestEntry:
         sampled_frames: the indices of the frames that the features describe.
         sampled_times_ms: when each of them comes on screen.
         features: the feature file's path under the features folder.
-        origin: the GIF's absolute path when it was read; None where an earlier gifdesc wrote the
+        origin: the GIF's absolute path when it was read; None if an earlier gifdesc wrote the
             entry, or the GIF came through a pipe.
     """
 
@@ -138,7 +138,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
         float32 (T, D), T of 1 or more, every number finite.
 
     Raises:
-        FeatureError: the file cannot be read or holds anything else.
+        FeatureError: the file cannot be read or contains anything else.
     """
     features = read_matrix(path)
     if feature_size is not None and features.shape[1] != feature_size:
@@ -151,7 +151,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
 
 
 def read_recipe(features_dir: Path) -> FeatureRecipe | None:
-    """The recipe of a features folder, None where it has none (made elsewhere).
+    """The recipe of a features folder, None if it has none (made elsewhere).
 
     Raises:
         FeatureError: the recipe file is damaged.
@@ -284,7 +284,7 @@ class MatrixHeader:
         shape: rows and columns, each 1 or more.
         dtype: float16, float32 or float64, of either byte order.
         is_column_major: the columns are written one after the other.
-        offset_bytes: where the numbers begin.
+        offset_bytes: the position of the numbers.
     """
 
     shape: tuple[int, int]
@@ -299,10 +299,10 @@ class MatrixHeader:
 
 
 def read_matrix_header(path: Path) -> MatrixHeader:
-    """What a matrix is like, by its header and the size of its file.
+    """The form of a matrix, by its header and the size of its file.
 
     Raises:
-        FeatureError: the file cannot be read, is cut off, or holds anything else.
+        FeatureError: the file cannot be read, is cut off, or contains anything else.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -320,12 +320,12 @@ def read_matrix_header(path: Path) -> MatrixHeader:
 
 
 def read_matrix(path: Path) -> npt.NDArray[np.float32]:
-    """A matrix, float32 whatever the file holds, its rows one after the other in memory.
+    """A matrix, float32 for any type in the file, its rows one after the other in memory.
 
     A number that is too large for float32 becomes infinite.
 
     Raises:
-        FeatureError: the file cannot be read, is cut off, or holds anything else.
+        FeatureError: the file cannot be read, is cut off, or contains anything else.
     """
     try:
         with path.open("rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Feature files as training reads them: again and again, and from memory where they fit."""
+"""Feature files as training reads them: repeatedly, and from memory if they fit."""
 
 from __future__ import annotations
 

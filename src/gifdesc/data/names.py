@@ -4,9 +4,9 @@ A GIF's key is its path without `.gif`: `cats/jump.gif` and `cats/jump.txt` meet
 report's names meet too: `gif_7_features_with_pe.npy` and `description_7.txt`. A URL's key begins
 with `//` and the host.
 
-Two names mean the same GIF where their keys are equal; else where the path of one is the end of
+Two names mean the same GIF if their keys are equal; else if the path of one is the end of
 the other's, the longest common end first; else, where one is a URL, by the longest common end of
-the two paths. What could mean several GIFs means none. Names compare in Unicode NFC, and the
+the two paths. A name that could mean several GIFs means none. Names compare in Unicode NFC, and the
 endings of pictures and videos do not count unless they decide between two names.
 """
 
@@ -27,7 +27,7 @@ MEDIA_SUFFIXES = (
 """Endings of pictures and videos, in small letters: `v1.mp4` may be called `v1`."""
 
 _ODD_PATH = re.compile(r"\\|//|/$|^$|(^|/)\.(/|$)")
-"""What a path may be written without: most are, and need no parsing."""
+"""Characters that need parsing; most paths have none of them."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _REPORT_NAME = re.compile(r"gif_(\d+)_features_with_pe|description_(\d+)")
@@ -61,7 +61,7 @@ def bare_name(key: str) -> str:
 
 
 def name_problem(name: str) -> str | None:
-    """Why a name can mean no GIF, None where it can."""
+    """Why a name can mean no GIF; None if it can."""
     if _URL.match(name):
         try:
             has_path = bool(urlsplit(name).path.strip("/"))
@@ -75,7 +75,7 @@ def name_problem(name: str) -> str | None:
 
 
 def url_query(name: str) -> str:
-    """The query of a URL, from its question mark on; empty where there is none."""
+    """The query of a URL, from its question mark on; empty if there is none."""
     if not _URL.match(name):
         return ""
     _, mark, query = name.partition("#")[0].partition("?")
@@ -161,7 +161,7 @@ def _is_url(key: str) -> bool:
 
 
 def _paths(key: str) -> tuple[str, ...]:
-    """The path of a key, and the same without the ending of a medium; once where it has none."""
+    """The path of a key, and if it ends like a medium, also the path without the ending."""
     path = key.strip("/")
     stem, dot, ending = path.rpartition(".")
     is_medium = bool(bare_name(stem)) and dot + ending.lower() in MEDIA_SUFFIXES
@@ -188,7 +188,7 @@ class Matches:
     """Which of the names in a table, a list or a folder means each GIF.
 
     Attributes:
-        found: for each GIF its name there, None where it has none.
+        found: for each GIF its name; None if it has none.
         ambiguous: names there that mean no GIF because they could mean several, or because a GIF
             could be meant by several names: each with its candidates.
     """

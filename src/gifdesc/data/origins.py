@@ -20,7 +20,7 @@ class Origins:
     """The names of GIFs in a folder of results, and where each GIF was.
 
     A name is the GIF's path under the folder that was given first, whatever else a later run is
-    given. A GIF that is elsewhere is called by its path under the folder that holds both.
+    given. A GIF elsewhere is named by its path under the folder that contains both.
     """
 
     def __init__(self, known: Mapping[str, str | None]) -> None:

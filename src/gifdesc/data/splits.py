@@ -17,7 +17,7 @@ from gifdesc.errors import DescriptionError
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 _FEWEST_EXPECTED = 0.5
-"""A held-out split is never empty where this many GIFs or more are expected in it."""
+"""A held-out split is never empty if this many GIFs or more are expected in it."""
 
 
 def content_splits(

@@ -47,7 +47,7 @@ class TrainingData:
         pairing: the pairs, and the files without a partner.
         problems: one sentence for each file that cannot be used; `store` adds those whose numbers
             are not finite when it reads them.
-        store: reads the feature files, for all who share it.
+        store: reads the feature files, shared by all users of the data.
         notes: other sentences for the user.
         splits_sha256: of the split lists, empty where hashes decided.
     """
@@ -80,7 +80,7 @@ def prepare_data(
     Args:
         features_dir: the feature files.
         descriptions_path: a folder or file of descriptions.
-        config: how the split is made where no lists make it; None for the default.
+        config: of the split, if there are no lists; None for the default.
         splits_dir: split lists.
         needs_training: refuse an empty training split; a model can be scored without one.
 
@@ -101,7 +101,7 @@ def prepare_data(
     examples, feature_size = usable.examples, usable.feature_size
     problems = Problems(descriptions.problems + usable.problems)
     notes = [
-        f"{features_dir}: {num_files} feature files hold {dtype}, which is converted to float32"
+        f"{features_dir}: {num_files} feature files contain {dtype}, which is converted to float32"
         for dtype, num_files in usable.num_converted.items()
     ]
     # Epochs read a file again and again; an evaluation would only fill the memory.
@@ -162,7 +162,7 @@ def sha256_of_splits(lists: Mapping[str, Split]) -> str:
 
 
 def _drawn_splits(examples: Sequence[Example], config: TrainingConfig) -> list[Split]:
-    """The split of each example where no lists make them."""
+    """The split of each example without split lists."""
     fractions = {"val_fraction": config.val_fraction, "test_fraction": config.test_fraction}
     if config.split_by == "content":
         return content_splits(examples, seed=config.split_seed, **fractions)

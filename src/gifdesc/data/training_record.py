@@ -68,7 +68,7 @@ def write_record(folder: Path, record: TrainingRecord) -> None:
 
 
 def read_record(folder: Path) -> TrainingRecord | None:
-    """A model folder's record, None where an older gifdesc wrote the folder.
+    """A model folder's record, None if an older gifdesc wrote the folder.
 
     Raises:
         CheckpointError: the record is damaged or of a newer format.

@@ -127,7 +127,7 @@ def two_sided_p_value(gaps: npt.NDArray[np.float64]) -> float:
 def _draw(
     random: np.random.Generator, num_resamples: int, num_examples: int
 ) -> npt.NDArray[np.float64]:
-    """How often each resample holds each example: (resamples, N)."""
+    """How often each resample contains each example: (resamples, N)."""
     picked = random.integers(num_examples, size=(num_resamples, num_examples))
     rows = np.arange(num_resamples)[:, None] * num_examples
     counts = np.bincount((picked + rows).ravel(), minlength=num_resamples * num_examples)

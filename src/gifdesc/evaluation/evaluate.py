@@ -308,7 +308,7 @@ def open_scorer(references: Sequence[Sequence[str]], *, meteor: bool) -> Iterato
     """A scorer, with METEOR if it is asked for and available.
 
     Raises:
-        DescriptionError: no reference holds a word.
+        DescriptionError: no reference contains a word.
     """
     with ExitStack() as stack:
         metric, unavailable = None, "" if meteor else "not asked for"
@@ -330,8 +330,8 @@ def warnings_of(names: Sequence[str], references: Sequence[Sequence[str]]) -> di
     warnings = warnings_of_metrics(len(names))
     if 2 <= len(names) < MIN_INTERVAL_EXAMPLES:
         warnings["intervals"] = (
-            f"too narrow on fewer than {MIN_INTERVAL_EXAMPLES} GIFs: those of 95 % hold the true "
-            "score in about 90 % of cases on 10 GIFs"
+            f"too narrow on fewer than {MIN_INTERVAL_EXAMPLES} GIFs: those of 95 % contain the "
+            "true score in about 90 % of cases on 10 GIFs"
         )
     if all(len(group) == 1 for group in references):
         warnings["references"] = (

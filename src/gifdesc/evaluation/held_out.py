@@ -96,7 +96,7 @@ def evaluate_model_folder(
         config: how captions are searched for.
         against_path: captions of another system to compare with, as in `read_predictions`.
         meteor: compute METEOR too, if its program and Java are installed.
-        on_problem: gets a sentence for each file that cannot be used, when it is found.
+        on_problem: called with a sentence for each file that cannot be used, when it is found.
 
     Raises:
         GifdescError: as `load_checkpoint`, `held_out_examples` and `evaluate_model`.
@@ -138,7 +138,7 @@ def held_out_examples(
 
     Raises:
         FeatureError: the features are of another recipe than the model's.
-        GifdescError: the split holds no example.
+        GifdescError: the split has no example.
     """
     features_dir = Path(features_dir)
     recipe = read_recipe(features_dir)
@@ -151,7 +151,7 @@ def held_out_examples(
         if splits_dir is None:
             raise GifdescError(
                 f"{features_dir}: the model was trained with split lists, so a hash "
-                "would hold out GIFs that it has seen; give the lists with --splits"
+                "would hold out GIFs that it was trained on; give the lists with --splits"
             )
         log.warning(
             "other split lists than in training: the model may have been trained on these GIFs"

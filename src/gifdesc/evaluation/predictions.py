@@ -78,7 +78,7 @@ def read_references(path: Path) -> dict[str, list[str]]:
             id may stand more than once; or a folder of descriptions.
 
     Raises:
-        DescriptionError: a line is of another form, holds no caption, or an id occurs twice in
+        DescriptionError: a line is of another form, contains no caption, or an id occurs twice in
             JSON lines.
     """
     if path.is_dir():

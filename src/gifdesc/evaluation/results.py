@@ -33,7 +33,7 @@ class Captioned:
         name: the name of the GIF.
         caption: of the system; empty if it has none.
         references: captions by people, at least one.
-        words: the caption word by word, with the weights over the frames where the model attends.
+        words: the caption word by word, with its weights over the frames if the model attends.
         doubts: why the caption is doubtful, a clause each; see `model.confidence`.
     """
 
@@ -79,11 +79,11 @@ class Evaluation:
 
     Attributes:
         num_examples: GIFs scored.
-        metrics: the keys of `metrics.scoring.metric_names`; None where not computed.
+        metrics: the keys of `metrics.scoring.metric_names`; None if not computed.
         intervals: 95 % bootstrap intervals of these and of `exact_match`; None for one GIF.
         baselines: `blind` (each GIF captioned from another GIF's features), `nearest` (the most
             similar training GIF's caption), `most-common` (one caption for all) -> the same
-            metrics and `exact_match`; None where not computed.
+            metrics and `exact_match`; None if not computed.
         exact_match: share of captions that equal a reference, case and punctuation apart.
         diversity: how varied the captions are.
         loss: cross-entropy per token in nats; None for captions without a model.

@@ -20,9 +20,9 @@ _DENOMINATOR_FLOOR = 1e-9
 def bleu_statistics(examples: Sequence[TokenizedExample]) -> list[Statistics]:
     """The counts that BLEU is computed from, for each example.
 
-    Each tuple holds the number of the hypothesis's n-grams found in the references (clipped) for n
-    from 1 to 4, the number of its n-grams for n from 1 to 4, its length, and the closest reference
-    length, in tokens.
+    Each tuple contains the number of the hypothesis's n-grams found in the references (clipped) for
+    n from 1 to 4, the number of its n-grams for n from 1 to 4, its length, and the closest
+    reference length, in tokens.
     """
     return [_counts(example) for example in examples]
 

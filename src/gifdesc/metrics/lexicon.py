@@ -109,10 +109,10 @@ ABBREVIATIONS = _words(
 """Words that keep the period written after them, whatever follows and however they are cased."""
 
 CAPITAL_ABBREVIATIONS = _words("Ark Az Del Ill La Mass Miss Ore Pa Tex Wash")
-"""Words that keep their period only where they begin with a capital ("Mass.", not "mass.")."""
+"""Words that keep their period only if they begin with a capital ("Mass.", not "mass.")."""
 
 NUMBER_ABBREVIATIONS = _words("art ca fig figs no nos op pp prop")
-"""Words that keep their period where a number follows ("no. 5", but "no. he is not")."""
+"""Words that keep their period if a number follows ("no. 5", but "no. he is not")."""
 
 SENTENCE_STARTERS = _words(
     """
@@ -137,7 +137,7 @@ APOSTROPHE_WORDS = ("'em", "'till?", "'cause", "cap'n", "ol'", "somethin'", "dun
 """Patterns of words that keep their apostrophe, straight or curly."""
 
 STRAIGHT_APOSTROPHE_WORDS = _words("cont'd[.] nor'easter c'mon e'er s'mores ev'ry li'l nat'l")
-"""Patterns of words that keep their apostrophe where it is the straight one."""
+"""Patterns of words that keep their apostrophe if it is straight."""
 
 FILE_ENDINGS = _words(
     """

@@ -37,7 +37,7 @@ _TOLERANCE = 1e-6
 
 @contextmanager
 def running_meteor() -> Iterator[Metric]:
-    """METEOR as a metric that can be computed within the block, which holds a running Java.
+    """METEOR as a metric that can be computed within the block, while Java runs.
 
     Raises:
         MeteorError: the extra or Java is not there, or Java does not start, here or later on

@@ -21,7 +21,7 @@ EXACT_MATCH = "exact_match"
 """The key of a score beside the metrics: whether a caption equals a reference."""
 
 Scores = dict[str, float | None]
-"""`metric_names()` -> score, or None where the metric was not computed."""
+"""`metric_names()` -> score; None if the metric was not computed."""
 
 
 def metric_names() -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def warnings_of_metrics(num_examples: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """What the scores of a corpus, of its examples and of resamples are computed from.
+    """The statistics that scores of a corpus, of its examples and of resamples are computed from.
 
     Attributes:
         num_examples: number of examples, at least 1.

@@ -1,1 +1,1 @@
-"""Captions to tokens and back, and what is peculiar to a language."""
+"""Captions to tokens and back, and the rules of single languages."""

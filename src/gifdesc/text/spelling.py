@@ -19,10 +19,10 @@ from gifdesc.config import CaseChoice
 from gifdesc.unspaced import is_mark, is_unspaced, split_unspaced
 
 JOIN = "\uffed"
-"""Between two words: no space, where the rules would set one."""
+"""Between two words: no space, although the rules would add a space."""
 
 SPACE = "\u2581"
-"""Between two words: a space, where the rules would leave it out."""
+"""Between two words: a space, although the rules would leave it out."""
 
 MARKS = (JOIN, SPACE)
 
@@ -87,7 +87,7 @@ def _is_joined(words: Sequence[str], place: int, left_role: str, right_role: str
 
 
 def _quote_roles(words: Sequence[str]) -> list[str]:
-    """What each quotation mark does: `open`, `close`, or `inner`, an apostrophe; "" for words."""
+    """The role of each quotation mark: `open`, `close`, or `inner`, an apostrophe; "" for words."""
     roles = ["inner" if _is_apostrophe(words, place) else "" for place in range(len(words))]
     for mark in ('"', "'"):
         places = [at for at, word in enumerate(words) if word == mark and not roles[at]]
@@ -221,7 +221,7 @@ class Spelling:
         }
 
     def describe(self) -> str:
-        """What becomes of capitals, as the end of a sentence."""
+        """The treatment of capitals, as the end of a sentence."""
         if self.keeps_starts:
             return "all kept as they are"
         kept = "lowered" if self.lower_case else "kept"

@@ -34,8 +34,8 @@ class CaptionTokenizer:
         backend: a `tokenizers.Tokenizer`, as in a BertTokenizer.
         special_ids: of `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`.
         save_files: writes BertTokenizer's own files into a folder.
-        spelling: how captions are rewritten before they are tokenized; None where they are not,
-            as with vocabularies of others and of models of before.
+        spelling: how captions are rewritten before they are tokenized; None if they are not,
+            as with vocabularies of other programs and of older models.
     """
 
     def __init__(
@@ -150,12 +150,12 @@ class CaptionTokenizer:
     def load(cls, name: str | Path) -> CaptionTokenizer:
         """A BertTokenizer from a folder or a hub name.
 
-        Where the folder's files hold what a BertTokenizer saves, they are read without
+        If the files of the folder are those of a BertTokenizer, they are read without
         transformers, whose import takes a second; anything else goes through `from_pretrained`.
 
         Raises:
             UsageError: there is no such folder and the hub does not give it.
-            CheckpointError: the folder holds no usable vocabulary.
+            CheckpointError: the folder has no usable vocabulary.
         """
         folder = Path(name) if Path(name).is_dir() else _download(str(name))
         # Without these files from_pretrained returns a tokenizer of five tokens and no error.

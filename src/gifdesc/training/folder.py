@@ -1,4 +1,4 @@
-"""What a training run writes into its model folder, and the state that a resume needs."""
+"""The files of a training run in its model folder, and the state that a resumed run needs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the epochs of a run minimise: the cross-entropy of the next token, then rewards.
+"""The phases of a run: epochs of cross-entropy, then epochs of self-critical training.
 
-A phase owns its loss, the batches that it is computed from, and the name of what it measures.
+A phase owns its loss, the batches that the loss is computed from, and the name of its score.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class EpochResult:
         train_reward: mean CIDEr-D of sampled captions, 0 to 10; None outside that phase.
         val_loss: cross-entropy on the validation split, dropout off; None without one.
         val_token_accuracy: share of its tokens predicted right; None without one.
-        val_cider: CIDEr of its greedy captions, 0 to 10; None where it is not computed.
+        val_cider: CIDEr of its greedy captions, 0 to 10; None if it is not computed.
         learning_rate: of the epoch's last step.
         seconds: wall-clock time of the epoch's steps.
         examples_per_second: examples trained on per second.

@@ -285,9 +285,9 @@ def train(
 ) -> TrainingSummary:
     """Train a captioner; after every epoch the model folder is whole.
 
-    The folder keeps the best epoch by validation score (the latest, where there is no validation
-    split); `last/` keeps the latest and what a resumed run needs. SIGINT and SIGTERM end the step
-    that is under way and save.
+    The folder keeps the best epoch by validation score (the latest epoch without a validation
+    split); `last/` keeps the latest epoch and the state for a resumed run. SIGINT and SIGTERM end
+    the current step and save.
 
     Args:
         data: from `prepare_data`.

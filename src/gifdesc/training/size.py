@@ -20,7 +20,7 @@ MIN_EPOCHS = 20
 """Of the default recipe, whatever the data."""
 
 MIN_STEPS = 300
-"""Optimizer steps that a run takes at least where its epochs or its batches follow the data."""
+"""Optimizer steps that a run takes at least if its epochs or its batches follow the data."""
 
 FEW_PAIRS = 64
 """Up to so many pairs each is seen `MIN_PASSES` times."""
@@ -53,7 +53,7 @@ def fit_to_data(
     - `passes`: 1; where the epochs are given and the batches are not, as many of few pairs as make
       `MIN_PASSES` passes in all, up to `MAX_PASSES`.
     - `best_by`: CIDEr from `MIN_VAL_GIFS` validation GIFs on, else the last epoch; the loss of a
-      model that is trained to repeat what it is shown.
+      model that is trained to repeat its input.
 
     Args:
         config: the run; only the fields that it leaves to the data are chosen.

@@ -41,7 +41,7 @@ class Validation:
     Attributes:
         loss: cross-entropy per token in nats.
         token_accuracy: share of tokens predicted right given those before, in [0, 1].
-        cider: of greedy captions, 0 to 10; None where it is not computed.
+        cider: of greedy captions, 0 to 10; None if it is not computed.
     """
 
     loss: float
