@@ -232,6 +232,19 @@ def test_wrong_usage_is_exit_code_2(world, model_dir, arguments):
     assert not model_dir.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--preset", "best"), "best: no such preset; choose attention, mean, report"),
+        (("--resume", "--force"), "--resume continues a run, --force replaces it: choose one"),
+    ],
+)
+def test_wrong_usage_is_reported_before_missing_folders(tmp_path, arguments, sentence):
+    done = run_here("train", "--features", tmp_path / "gone", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert sentence in done.err
+
+
 def test_an_unavailable_tokenizer_is_a_one_sentence_error(world, model_dir, monkeypatch, tmp_path):
     def no_network(*_, **__):
         raise OSError("no network")

@@ -228,20 +228,20 @@ def train(
     `attention`.
     """
     with exit_on_error(debug=debug, json=json):
-        if os.environ.get("RANK", "0") == "0":  # under torchrun, the main process reports errors
-            check_device_name(device)
-            check_features_dir(features)
-            check_descriptions_path(descriptions)
-        else:
+        is_main = os.environ.get("RANK", "0") == "0"  # under torchrun, one process prints
+        if not is_main:
             mute()
-        with wait_for("starting"):
-            from gifdesc.cli.training_run import run_training
-            from gifdesc.training.resume import choose_configs
-
         if preset is not None and preset not in PRESETS:
             raise typer.BadParameter(f"{preset}: no such preset; choose {', '.join(PRESETS)}")
         if resume and force:
             raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
+        if is_main:
+            check_device_name(device)
+            check_features_dir(features)
+            check_descriptions_path(descriptions)
+        with wait_for("starting"):
+            from gifdesc.cli.training_run import run_training
+            from gifdesc.training.resume import choose_configs
         try:
             model_config, training_config = choose_configs(
                 model if resume else None,
