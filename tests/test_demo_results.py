@@ -20,7 +20,7 @@ def test_held_out_gifs_are_not_in_the_training_split(tmp_path):
 
 
 class Knowing:
-    """Says what is true of every GIF but those it is to be wrong about."""
+    """Returns the reference of every GIF, except for the GIFs that it shall caption wrongly."""
 
     def __init__(self, world_dir, wrong):
         self.world_dir = world_dir

@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path, where):
 
 
 def test_lines_of_another_run_are_not_cut_off(tmp_path):
-    """A run reads what is there when it holds the lock, not before."""
+    """A run reads the existing lines after it has locked the file."""
     path = tmp_path / "captions"
     late = CaptionFile(path, "tsv", skip_done=True)
     with CaptionFile(path, "tsv") as first:

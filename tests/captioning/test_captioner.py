@@ -91,7 +91,7 @@ def test_a_slow_source_does_not_delay_finished_captions(captioner, gif_paths):
 
 
 def test_ten_thousand_inputs_are_captioned_in_order_without_holding_them(captioner):
-    """Every input is accounted for, and what is read ahead is bounded throughout."""
+    """Every input has a result, and the number of GIFs read ahead is bounded."""
     num_gifs, num_taken, num_done, farthest = 10_000, 0, 0, 0
 
     def names():

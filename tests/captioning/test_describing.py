@@ -17,7 +17,7 @@ ORIGIN = Origin("someone/model")
 
 
 class Echo:
-    """A captioner that reads ahead by some GIFs and says their names."""
+    """A captioner that reads some GIFs ahead; its captions are the names of the GIFs."""
 
     warnings = ()
     default_decoding = DecodingConfig(num_beams=2, num_captions=2)

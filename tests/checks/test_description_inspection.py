@@ -73,7 +73,7 @@ def test_a_broken_gif_is_still_the_gif_of_its_description(tmp_path):
 
 
 def text_findings(tmp_path: Path, **files: str | bytes) -> dict[str, list[str]]:
-    """Details by kind of what is found about descriptions alone, the GIFs a, b and c being good."""
+    """Details by kind of the findings about descriptions, with the good GIFs a, b and c."""
     for number, name in enumerate("abc", start=2):
         draw_gif(tmp_path / "gifs" / f"{name}.gif", number)
     texts = describe(tmp_path / "texts", **files)
@@ -145,7 +145,7 @@ def test_a_single_description_file_and_a_missing_one(tmp_path):
 
 
 def test_it_reads_the_captions_that_training_reads(tmp_path):
-    """One GIF per description that `read_descriptions` knows leaves no orphan and none missing."""
+    """With a GIF for each description of `read_descriptions`, none is missing or an orphan."""
     texts = tmp_path / "texts"
     describe(texts / "sub", d_txt="the fourth one moves", description_7_txt="the report's own name")
     describe(

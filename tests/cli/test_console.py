@@ -1,4 +1,4 @@
-"""What the command line says when something goes wrong, and to whom."""
+"""Errors of the command line: their text, stream and exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gifdesc.errors import GifdescError, UsageError
 
 @pytest.fixture
 def deaf_stderr(monkeypatch):
-    """A stderr whose reader is gone, as after `2> >(head -1)`."""
+    """A stderr whose reader has closed it, as after `2> >(head -1)`."""
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w", encoding="utf-8") as stream:

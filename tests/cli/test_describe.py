@@ -128,7 +128,7 @@ def test_a_small_captioner_is_trained_on_the_descriptions_of_a_large_model(
     for name in ("a", "b", "deep/c"):
         said = run_here("caption", gifs / f"{name}.gif").out
         wanted = (gifs.parent / f"descriptions/{name}.txt").read_text()
-        # The random model's marks stand where nobody would put them, and so without spaces.
+        # The random model writes punctuation in unusual places, which has no spaces before it.
         assert "".join(said.split()) == "".join(wanted.split())
 
 

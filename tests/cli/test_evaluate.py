@@ -195,7 +195,7 @@ def test_scores_of_the_training_split_are_marked(world, model_dir, tmp_path):
 
 
 def test_a_model_that_is_no_better_than_the_baselines_is_a_warning(world, model_dir, tmp_path):
-    """With random weights it says the same of every GIF."""
+    """With random weights, the model writes the same caption for every GIF."""
     page = tmp_path / "page.html"
     done = evaluate(world, model_dir, *TRAIN, "--html", page, "--json")
     sentences = json.loads(done.out)["warnings"]

@@ -80,7 +80,7 @@ def test_json_is_one_object_and_all_that_stdout_holds(gifs, output):
 
 
 def refuse_to_list(monkeypatch, folder):
-    """Let the operating system refuse to list a folder, whoever asks."""
+    """Let the operating system refuse to list a folder, also to root."""
     scandir = os.scandir
 
     def refusing(path="."):

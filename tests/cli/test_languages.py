@@ -1,4 +1,4 @@
-"""Captions of every script through the commands: learnt, said, written, shown, scored."""
+"""Captions of every script through the commands: trained, generated, written, shown, scored."""
 
 import csv
 import html

@@ -369,7 +369,7 @@ def test_running_out_of_memory_is_reported_once_and_changes_no_result(
     done = train(world, model_dir, *options, "--force")
     assert done.code == 0, done.err
     assert most == [6]
-    said = [record.getMessage() for record in caplog.records]  # pytest takes the log for itself
+    said = [record.getMessage() for record in caplog.records]  # pytest captures the log
     assert said == ["out of memory: continuing with batches of 3 examples"]
     assert json.loads(done.out)["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-5)
 

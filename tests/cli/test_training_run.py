@@ -1,4 +1,4 @@
-"""What a person at a terminal is told of a training run."""
+"""The messages of a training run on stderr."""
 
 import json
 import sys

@@ -377,7 +377,7 @@ class Answer(io.BytesIO):
 
 @pytest.fixture
 def downloads(monkeypatch, small_state) -> list[str]:
-    """A network that gives a small file for every URL; what was fetched is noted."""
+    """A network that returns a small file for every URL; requests are recorded."""
     fetched = []
     saved = io.BytesIO()
     torch.save(small_state, saved)

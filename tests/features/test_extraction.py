@@ -1,4 +1,4 @@
-"""Folders of GIFs to folders of features: what is written, skipped, redone, and survived."""
+"""Extraction of folders: written, skipped and repeated files, errors and killed runs."""
 
 import json
 import os
@@ -97,7 +97,7 @@ class Run:
         return by_source
 
     def statuses(self) -> dict[str, str]:
-        """What the manifest on disk says of each GIF."""
+        """The manifest on disk, by GIF."""
         return {source: one.status for source, one in Manifest(self.features).entries.items()}
 
     def files(self) -> set[str]:
@@ -489,7 +489,7 @@ def test_a_stopped_run_continues(run):
         draw_gif(run.gifs / f"{name}.gif", 2)
     events = run.start()
     first = next(events)
-    assert (run.features / first.entry.features).is_file()  # safe on disk as it is told
+    assert (run.features / first.entry.features).is_file()  # the file is on disk before its event
     assert run.statuses() == {first.entry.source: "ok"}
     events.close()
     assert sum(event.skipped for event in run().values()) == 1

@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 class Pooling(torch.nn.Module):
-    """In ResNet50's place: 2048 numbers that tell frames apart."""
+    """A replacement for ResNet50: 2048 numbers that differ between frames."""
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(N, 3, h, w) -> (N, 2048)."""

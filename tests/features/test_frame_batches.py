@@ -1,4 +1,4 @@
-"""Frames in batches: what is computed, what is remembered, and what is done without memory."""
+"""Batches of frames: computed once, cached, and smaller when memory runs out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIXELS = np.zeros((3, 2, 2), np.uint8)
 
 
 class Waiting:
-    """An encoder that computes when told, or fails."""
+    """An encoder that computes on request, or fails."""
 
     batch_frames = 4
 
@@ -35,13 +35,13 @@ class Waiting:
         return self.futures[-1].result
 
     def compute(self) -> None:
-        """Do what is wanted and was not cancelled."""
+        """Compute the submitted frames that were not cancelled."""
         for future in self.futures:
             if not future.done():
                 future.set_result(future.vectors)
 
     def cancel(self) -> None:
-        """Drop what is wanted."""
+        """Drop the submitted frames."""
         for future in self.futures:
             future.cancel()
 

@@ -102,7 +102,7 @@ def test_a_file_that_kills_its_worker_fails_alone(gifs, tmp_path):
 
 
 def manager_threads() -> list[threading.Thread]:
-    """The threads that look after worker processes, which end when these are dead."""
+    """The threads that manage worker processes, which end with them."""
     kind = "_ExecutorManagerThread"
     return [thread for thread in threading.enumerate() if type(thread).__name__ == kind]
 

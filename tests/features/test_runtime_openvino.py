@@ -1,4 +1,4 @@
-"""The network by OpenVINO: the plain features, and what is cancelled."""
+"""The network by OpenVINO: equal features, and cancellation."""
 
 from __future__ import annotations
 

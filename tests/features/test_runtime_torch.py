@@ -106,7 +106,7 @@ def test_normalisation_makes_imagenets_mean_zero_and_deviation_one():
 
 
 class FakeStream:
-    """A CUDA stream that notes who waits for whom; what it is given is done at once."""
+    """A CUDA stream that records its waits and runs its work at once."""
 
     def __init__(self, name: str, log: list[str]) -> None:
         self.name = name

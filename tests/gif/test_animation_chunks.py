@@ -1,4 +1,4 @@
-"""Delays read from a file's chunks: as Pillow tells them when it has decoded each frame."""
+"""Delays read from the chunks of a file equal those of Pillow after decoding."""
 
 import io
 

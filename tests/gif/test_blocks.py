@@ -1,4 +1,4 @@
-"""Where images lie in a file, how they are shown, and what ends a file."""
+"""The blocks of a file: images, graphic controls, and damage."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is spent on one file at most, and what is compared to see whether it moves."""
+"""The limits of work on a file, and the comparison of its frames."""
 
 import time
 
@@ -67,7 +67,7 @@ def test_processor_time_is_a_budget_too(budget, monkeypatch):
 
 
 def test_damage_is_not_searched_for_without_end(budget):
-    """The search for it looks at every image, wanted or not."""
+    """The search for damage decodes every image, wanted or not."""
     budget(pixels=4 * 20)
     sound = 40 * image(["01", "10"])
     broken = image(["01"], size=(2, 2))  # half of its pixels are missing

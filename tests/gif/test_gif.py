@@ -1,4 +1,4 @@
-"""Which frames are read, and what a damaged file gives; `test_gif_corpus` has the real files."""
+"""The choice of frames, and damaged files; `test_corpus` has real files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a file that is no picture is said to be."""
+"""The formats of files that are no pictures."""
 
 import pytest
 

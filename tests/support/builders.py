@@ -1,4 +1,4 @@
-"""Tiny models, tokenizers, feature folders and a stand-in for ResNet50, all made in the test."""
+"""Tiny models, tokenizers, feature folders and a replacement for ResNet50, all made in the test."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ SCORES = {
     "blind": {"bleu_1": 0.125, "bleu_4": 0.0, "meteor": None, "rouge_l": 0.1, "cider": 0.2},
     "exact_match": 0.75,
 }
-"""What `gifdesc evaluate --json` says of some model, in part."""
+"""A part of the output of `gifdesc evaluate --json`."""
 
 FEATURE_SIZE = 48
-"""Numbers per frame of the stand-in for ResNet50, and of `random_features`."""
+"""Features per frame of the replacement for ResNet50, and of `random_features`."""
 
 TINY = ModelConfig(
     feature_size=FEATURE_SIZE,
@@ -109,7 +109,7 @@ def random_features(num_frames: int, seed: int, size: int = FEATURE_SIZE) -> np.
 
 
 def tiny_recipe(**changes: object) -> FeatureRecipe:
-    """The recipe of features that the stand-in for ResNet50 makes."""
+    """The recipe of features from the replacement for ResNet50."""
     recipe = FeatureRecipe(
         weights=UNTRAINED,
         weights_sha256="5" * 64,
@@ -169,7 +169,7 @@ def write_model(
 
 
 def said(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
-    """What the model in a folder says of each example, word by word the most probable one."""
+    """The captions of the model in a folder by greedy search."""
     checkpoint = load_checkpoint(model_dir)
     features = [read_features(one.features_path) for one in examples]
     config = DecodingConfig(num_beams=1, max_tokens=40)

@@ -1,4 +1,4 @@
-"""What stands in the SVG documents that charts are."""
+"""The content of SVG charts."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def fast_tokenizer(special: list[str], **named: str) -> PreTrainedTokenizerFast:
 
 
 def qwen_tokenizer() -> Qwen2Tokenizer:
-    """With the tokens that stand for pictures and videos."""
+    """With the tokens of pictures and videos."""
     import json
 
     learnt = json.loads(byte_tokenizer().to_str())["model"]
@@ -244,7 +244,7 @@ def write_qwen2_vl(folder: Path) -> Path:
 
 
 def write_qwen2_5_vl(folder: Path) -> Path:
-    """Qwen2.5-VL: a chat with videos whose times it is told."""
+    """Qwen2.5-VL: a chat with videos and their times."""
     tokenizer = qwen_tokenizer()
     vision = {
         "depth": 1,

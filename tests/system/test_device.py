@@ -91,7 +91,7 @@ def test_there_are_no_more_streams_than_usable_cores(monkeypatch):
 
 
 def tf32_settings():
-    """What PyTorch is told of TF32, in the older way and the newer."""
+    """The settings of PyTorch for TF32, the older and the newer ones."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     found = []
     for one in (cudnn, matmul):

@@ -23,13 +23,13 @@ def no_network(monkeypatch, tmp_path):
 
 @pytest.fixture
 def listener():
-    """The port of a server of this machine that takes connections and says nothing."""
+    """The port of a local server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 class Response:
-    """What the hub's errors want to know of an answer."""
+    """The part of a response that the errors of the hub read."""
 
     def __init__(self, status_code):
         self.status_code = status_code

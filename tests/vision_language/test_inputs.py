@@ -35,7 +35,7 @@ def form_of(models, name, prompt=None):
 
 
 def text_of(models, name, inputs):
-    """What the model reads, without what stands for pictures and padding."""
+    """The text of the inputs, without the tokens of pictures and padding."""
     tokenizer = models[name].processor.tokenizer
     text = tokenizer.decode(inputs["input_ids"][0])
     for token in ("<image>", "<|image_pad|>", "<|video_pad|>"):
@@ -91,7 +91,7 @@ def test_a_template_of_the_tokenizer_is_found(models):
     try:
         assert type(form_of(models, "qwen2-vl")) is VideoChat
         processor.chat_template = None
-        processor.tokenizer.chat_template = "{{ messages[0]['role'] }}:"  # knows no pictures
+        processor.tokenizer.chat_template = "{{ messages[0]['role'] }}:"  # supports no pictures
         assert type(form_of(models, "qwen2-vl")) is GridStart
     finally:
         processor.chat_template = template
@@ -101,7 +101,7 @@ def test_a_template_of_the_tokenizer_is_found(models):
 
 
 def test_the_metadata_have_the_time_of_each_frame(models, monkeypatch):
-    """Delays differ from frame to frame, which no rate of frames per second can say."""
+    """Delays differ between frames, which no frame rate can express."""
     told = []
     processor = models["qwen2.5-vl"].processor.video_processor
     preprocess = type(processor).preprocess

@@ -202,7 +202,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
 
 class Hub:
-    """A hub with one model; what is asked for is noted, and only that is given."""
+    """A hub with one model; requests are recorded, and only requested files are returned."""
 
     def __init__(self, model_dir, cache):
         self.model_dir = model_dir
