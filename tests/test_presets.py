@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import CAPTIONS, CPU, TINY, said, write_world
+from builders import CAPTIONS, CPU, TINY, greedy_captions, write_world
 from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.data.training_data import prepare_data
 from gifdesc.training.run import train
@@ -88,4 +88,4 @@ def test_every_preset_learns_a_few_captions_by_heart(tmp_path, name):
     )
     data = prepare_data(world.features_dir, world.descriptions_dir, training)
     train(data, tmp_path / "model", model, training, CPU)
-    assert said(tmp_path / "model", data.splits["train"]) == captions
+    assert greedy_captions(tmp_path / "model", data.splits["train"]) == captions

@@ -168,7 +168,7 @@ def write_model(
     return folder
 
 
-def said(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
+def greedy_captions(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
     """The captions of the model in a folder by greedy search."""
     checkpoint = load_checkpoint(model_dir)
     features = [read_features(one.features_path) for one in examples]
@@ -178,7 +178,7 @@ def said(model_dir: Path, examples: Sequence[Example]) -> dict[str, str]:
 
 
 class ColourGrid(nn.Module):
-    """Frames to the mean colours of a 4 x 4 grid: in ResNet50's place where it is not the point."""
+    """Mean colours of a 4 x 4 grid, in place of ResNet50 where the network does not matter."""
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(N, 3, h, w) -> (N, 48)."""

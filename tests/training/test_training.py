@@ -12,8 +12,8 @@ from builders import (
     CAPTIONS,
     CPU,
     TINY,
+    greedy_captions,
     random_features,
-    said,
     tiny_recipe,
     tiny_tokenizer,
     write_world,
@@ -58,7 +58,7 @@ def run(world, model_dir, config=SHORT, model_config=TINY, **options):
 def test_a_few_captions_are_overfitted(world, tmp_path, variant):
     config = replace(SHORT, epochs=60, learning_rate=2e-2, schedule="constant")
     summary = run(world, tmp_path, config, replace(TINY, **variant))
-    assert said(tmp_path, summary.data.splits["train"]) == CAPTIONS
+    assert greedy_captions(tmp_path, summary.data.splits["train"]) == CAPTIONS
     assert summary.history[-1].train_loss < 0.1 < summary.history[0].train_loss
 
 
@@ -307,7 +307,9 @@ def test_one_example_is_enough_to_train(tmp_path):
     world = write_world(tmp_path / "world", {"only": "a red ball grows"})
     config = replace(SHORT, epochs=60, learning_rate=2e-2, schedule="constant")
     summary = run(world, tmp_path / "model", config)
-    assert said(tmp_path / "model", summary.data.splits["train"]) == {"only": "a red ball grows"}
+    assert greedy_captions(tmp_path / "model", summary.data.splits["train"]) == {
+        "only": "a red ball grows"
+    }
 
 
 def test_captions_are_cut_to_the_limit(world, tmp_path, monkeypatch):
@@ -365,7 +367,7 @@ def test_the_reports_loss_falls_because_padding_is_easy(tmp_path):
     losses = [one.train_loss for one in summary.history]
     assert losses[-1] < 0.2 * losses[0]
     # Low though it is, the model has not learnt to say what it saw.
-    assert said(tmp_path / "model", summary.data.splits["train"]) != CAPTIONS
+    assert greedy_captions(tmp_path / "model", summary.data.splits["train"]) != CAPTIONS
 
 
 def test_a_given_tokenizer_is_used(world, tmp_path):
