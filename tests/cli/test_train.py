@@ -17,9 +17,7 @@ from gifdesc.config import DEFAULT_PRESET, PRESETS
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.losses import token_loss
 from gifdesc.text.tokenizer import CaptionTokenizer
-
-SMALL = ("--hidden-size", 8, "--epochs", 2)
-ALL = ("--val-fraction", 0, "--test-fraction", 0)
+from training_configs import ALL, SMALL, train_here
 
 
 @pytest.fixture
@@ -27,12 +25,8 @@ def model_dir(tmp_path):
     return tmp_path / "model"
 
 
-def train(world, model_dir, *arguments):
-    return run_here("train", *world.options, "--model", model_dir, *SMALL, *arguments)
-
-
 def test_training_writes_a_model_folder_and_reports_every_epoch(world, model_dir):
-    done = train(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL)
     assert (done.code, done.out) == (0, "")
     assert {path.name for path in model_dir.iterdir()} == {
         "model.safetensors",
@@ -53,7 +47,7 @@ def test_training_writes_a_model_folder_and_reports_every_epoch(world, model_dir
 
 
 def test_json_is_one_object_and_all_that_stdout_holds(world, model_dir):
-    done = train(world, model_dir, *ALL, "--json")
+    done = train_here(world, model_dir, *ALL, "--json")
     result = json.loads(done.out)
     assert done.out.count("\n") == 1
     assert (result["epochs"], result["model"]) == (2, str(model_dir))
@@ -64,7 +58,7 @@ def test_json_is_one_object_and_all_that_stdout_holds(world, model_dir):
 def test_options_reach_the_model(world, model_dir):
     shape = ("--encoder", "lstm", "--decoder", "rnn", "--fusion", "concat", "--hidden-size", 12)
     run = ("--epochs", 1, "--lr", 0.004, "--batch-size", 3, "--seed", 5)
-    assert train(world, model_dir, *shape, *run, *ALL).code == 0
+    assert train_here(world, model_dir, *shape, *run, *ALL).code == 0
     checkpoint = load_checkpoint(model_dir)
     model, training = checkpoint.model.config, checkpoint.training
     assert (model.encoder, model.decoder, model.fusion) == ("lstm", "rnn", "concat")
@@ -76,7 +70,7 @@ def test_options_reach_the_model(world, model_dir):
 
 def test_the_report_preset_uses_the_reports_objective(world, model_dir):
     options = ("--preset", "report", "--tokenizer", "corpus", *ALL, "--json")
-    done = train(world, model_dir, *options)
+    done = train_here(world, model_dir, *options)
     assert done.code == 0
     checkpoint = load_checkpoint(model_dir)
     training = checkpoint.training
@@ -93,7 +87,7 @@ def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
     np.save(world.features_dir / "d.npy", np.array([{}]), allow_pickle=True)
     (world.descriptions_dir / "g.txt").write_text("")
     (world.descriptions_dir / "h.txt").write_bytes(b"\xff\xfe\xfd")
-    done = train(world, model_dir, *ALL, "--json")
+    done = train_here(world, model_dir, *ALL, "--json")
     assert done.code == 1
     result = json.loads(done.out)
     assert result["num_examples"]["train"] == 2
@@ -115,18 +109,18 @@ def test_every_bad_file_is_named_and_the_rest_is_used(world, model_dir):
 
 
 def test_a_single_example_is_enough(tmp_path, model_dir):
-    done = train(write_world(tmp_path / "one", {"only": "a red ball grows"}), model_dir)
+    done = train_here(write_world(tmp_path / "one", {"only": "a red ball grows"}), model_dir)
     assert done.code == 0
     assert "1 GIF: 1 train, 0 val, 0 test" in done.err
 
 
 def test_a_folder_with_a_model_is_refused_without_force(world, model_dir):
-    train(world, model_dir, *ALL)
-    done = train(world, model_dir, *ALL, "--seed", 1)
+    train_here(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL, "--seed", 1)
     assert (done.code, done.out) == (1, "")
     assert "holds a model already" in done.error
     assert load_checkpoint(model_dir).training.seed == 0
-    assert train(world, model_dir, *ALL, "--seed", 1, "--force").code == 0
+    assert train_here(world, model_dir, *ALL, "--seed", 1, "--force").code == 0
     assert load_checkpoint(model_dir).training.seed == 1
 
 
@@ -151,13 +145,13 @@ def test_an_interrupted_run_reports_its_progress_and_can_be_resumed(
         return token_loss(*arguments, **named)
 
     monkeypatch.setattr("gifdesc.training.phases.token_loss", interrupted)
-    stopped = train(world, model_dir, *options)
+    stopped = train_here(world, model_dir, *options)
     assert (stopped.code, stopped.out) == (128 + number, "")
     assert len(calls) == step_index
     assert stopped.warnings[-1] == f"stopped: {done}; continue with --resume"
     assert (model_dir / "training.png").is_file() == has_model
     assert (model_dir / "model.safetensors").is_file() == has_model
-    resumed = train(world, model_dir, *options, "--resume", "--json")
+    resumed = train_here(world, model_dir, *options, "--resume", "--json")
     assert resumed.code == 0
     assert json.loads(resumed.out)["epochs"] == 2
     assert len(calls) == 6
@@ -169,7 +163,7 @@ def test_a_loss_that_is_not_finite_is_a_one_sentence_error(world, model_dir):
     for path in world.features_dir.glob("*.npy"):
         signs = np.where(np.load(path) > 3, 1, -1)
         np.save(path, (3e38 * signs).astype(np.float32))
-    done = train(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL)
     assert (done.code, done.out) == (1, "")
     assert "the loss of step 1 (epoch 1) is not finite; a lower --lr usually helps" in done.error
 
@@ -177,7 +171,7 @@ def test_a_loss_that_is_not_finite_is_a_one_sentence_error(world, model_dir):
 def test_missing_folders_are_named(world, model_dir, tmp_path):
     nowhere = tmp_path / "nowhere"
     for option in ("--features", "--descriptions"):
-        done = train(world, model_dir, option, nowhere)
+        done = train_here(world, model_dir, option, nowhere)
         assert done.code == 1
         assert done.error.startswith(f"error: {nowhere}: no such f")
     assert not model_dir.exists()
@@ -186,13 +180,13 @@ def test_missing_folders_are_named(world, model_dir, tmp_path):
 def test_empty_folders_are_named(world, model_dir, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "no feature files here" in train(world, model_dir, "--features", empty).error
-    assert "no descriptions here" in train(world, model_dir, "--descriptions", empty).error
+    assert "no feature files here" in train_here(world, model_dir, "--features", empty).error
+    assert "no descriptions here" in train_here(world, model_dir, "--descriptions", empty).error
 
 
 def test_a_training_split_without_examples_is_a_one_sentence_error(world, model_dir, tmp_path):
     (tmp_path / "train.txt").write_text("elsewhere\n")
-    done = train(world, model_dir, "--splits", tmp_path)
+    done = train_here(world, model_dir, "--splits", tmp_path)
     assert done.code == 1
     assert f"none of its {len(CAPTIONS)} examples is in the training split" in done.error
 
@@ -200,7 +194,7 @@ def test_a_training_split_without_examples_is_a_one_sentence_error(world, model_
 @pytest.mark.parametrize("device", ["abacus", "cuda", "cuda:1"])
 def test_a_missing_device_is_exit_code_2(world, model_dir, device, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    done = train(world, model_dir, "--device", device)
+    done = train_here(world, model_dir, "--device", device)
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith(f"error: --device {device}: ")
 
@@ -225,7 +219,7 @@ def test_a_missing_device_is_exit_code_2(world, model_dir, device, monkeypatch):
     ],
 )
 def test_wrong_usage_is_exit_code_2(world, model_dir, arguments):
-    done = train(world, model_dir, *arguments)
+    done = train_here(world, model_dir, *arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
     assert done.err
@@ -253,7 +247,7 @@ def test_an_unavailable_tokenizer_is_a_one_sentence_error(world, model_dir, monk
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    done = train(world, model_dir, "--tokenizer", "no-such/tokenizer-anywhere")
+    done = train_here(world, model_dir, "--tokenizer", "no-such/tokenizer-anywhere")
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith("error: --tokenizer no-such/tokenizer-anywhere: ")
     assert "use --tokenizer corpus" in done.error
@@ -261,7 +255,7 @@ def test_an_unavailable_tokenizer_is_a_one_sentence_error(world, model_dir, monk
 
 def test_a_resumed_run_keeps_its_options(world, model_dir):
     settings = ("--fusion", "gate", "--lr", 0.004, "--seed", 3, "--dropout", 0.1, *ALL)
-    assert train(world, model_dir, *settings).code == 0
+    assert train_here(world, model_dir, *settings).code == 0
     options = (*world.options, "--model", model_dir, "--epochs", 3, "--resume", "--json")
     done = run_here("train", *options)
     assert done.code == 0, done.err
@@ -284,29 +278,29 @@ def test_a_resumed_run_keeps_its_options(world, model_dir):
     ],
 )
 def test_a_different_run_is_not_resumed_and_nothing_is_changed(world, model_dir, arguments, named):
-    train(world, model_dir, *ALL)
+    train_here(world, model_dir, *ALL)
     before = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()}
-    done = train(world, model_dir, *ALL, *arguments, "--resume")
+    done = train_here(world, model_dir, *ALL, *arguments, "--resume")
     assert (done.code, done.out) == (1, "")
     assert named in done.error
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
 
 
 def test_resuming_an_empty_folder_starts_a_run(world, model_dir):
-    assert train(world, model_dir, *ALL, "--resume").code == 0
+    assert train_here(world, model_dir, *ALL, "--resume").code == 0
     load_checkpoint(model_dir)
 
 
 def test_resuming_and_replacing_exclude_each_other(world, model_dir):
-    train(world, model_dir, *ALL)
-    done = train(world, model_dir, *ALL, "--resume", "--force")
+    train_here(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL, "--resume", "--force")
     assert (done.code, done.out) == (2, "")
     assert "choose one" in " ".join(done.err.split())
 
 
 def test_captions_that_are_all_the_same_can_be_learnt(tmp_path, model_dir):
     same = write_world(tmp_path / "same", dict.fromkeys("abcdefghijkl", "a red ball"))
-    done = train(same, model_dir, "--scst-epochs", 1, "--json")
+    done = train_here(same, model_dir, "--scst-epochs", 1, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["val_cider"] in (None, 0)
     load_checkpoint(model_dir)
@@ -314,7 +308,7 @@ def test_captions_that_are_all_the_same_can_be_learnt(tmp_path, model_dir):
 
 def test_a_single_example_can_be_rewarded(tmp_path, model_dir):
     one = write_world(tmp_path / "one", {"only": "a red ball grows"})
-    done = train(one, model_dir, "--scst-epochs", 1)
+    done = train_here(one, model_dir, "--scst-epochs", 1)
     assert done.code == 0, done.err
     assert "epoch 3/3  train reward 0.0000" in done.err
 
@@ -323,7 +317,7 @@ def test_a_single_example_can_be_rewarded(tmp_path, model_dir):
 @pytest.mark.parametrize("fusion", ["add", "concat", "gate", "attention"])
 def test_presets_and_fusions_go_together(world, model_dir, preset, fusion):
     shape = ("--preset", preset, "--fusion", fusion, "--decoder", "gru", "--hidden-size", 12)
-    done = train(world, model_dir, *shape, "--epochs", 1, *ALL)
+    done = train_here(world, model_dir, *shape, "--epochs", 1, *ALL)
     assert done.code == 0, done.err
     model = load_checkpoint(model_dir).model.config
     assert (model.fusion, model.decoder, model.hidden_size) == (fusion, "gru", 12)
@@ -343,7 +337,7 @@ def test_every_setting_of_the_training_reaches_the_run(world, model_dir):
         "--objective": ("objective", "next_token"),
     }
     options = [one for name, (_, value) in settings.items() for one in (name, value)]
-    done = train(world, model_dir, *options, "--dropout", 0.125, *ALL)
+    done = train_here(world, model_dir, *options, "--dropout", 0.125, *ALL)
     assert done.code == 0, done.err
     checkpoint = load_checkpoint(model_dir)
     found = {name: getattr(checkpoint.training, name) for name, _ in settings.values()}
@@ -364,9 +358,9 @@ def test_running_out_of_memory_is_reported_once_and_changes_no_result(
         return token_loss(model, batch, *arguments, **named)
 
     options = (*ALL, "--dropout", 0.3, "--batch-size", 6, "--json")
-    whole = json.loads(train(world, model_dir, *options).out)
+    whole = json.loads(train_here(world, model_dir, *options).out)
     monkeypatch.setattr("gifdesc.training.phases.token_loss", exhausted)
-    done = train(world, model_dir, *options, "--force")
+    done = train_here(world, model_dir, *options, "--force")
     assert done.code == 0, done.err
     assert most == [6]
     said = [record.getMessage() for record in caplog.records]  # pytest captures the log
@@ -407,7 +401,7 @@ def test_a_stopped_process_saves_and_can_be_resumed(world, model_dir, number, co
     assert err.count("continue with --resume") == 1
     num_epochs = len((model_dir / "history.jsonl").read_text().splitlines())
     longer = ("--epochs", num_epochs + 1, *STEADY, "--resume")
-    done = train(world, model_dir, *longer, "--json")
+    done = train_here(world, model_dir, *longer, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["epochs"] == num_epochs + 1
 
@@ -458,7 +452,7 @@ def test_help_shows_the_values_of_the_default_preset():
 )
 def test_the_run_reports_how_it_treats_capitals(tmp_path, model_dir, case, said, first):
     german = write_world(tmp_path / "german", dict.fromkeys("abcdef", "Ein Ball"))
-    done = train(german, model_dir, "--case", case, "--epochs", 1)
+    done = train_here(german, model_dir, "--case", case, "--epochs", 1)
     assert done.code == 0
     assert f"capitals: {said} (--case)" in done.err
     tokenizer = CaptionTokenizer.load(model_dir)
@@ -466,18 +460,18 @@ def test_the_run_reports_how_it_treats_capitals(tmp_path, model_dir, case, said,
 
 
 def test_captions_without_capitals_report_nothing(world, model_dir):
-    assert "capitals:" not in train(world, model_dir).err
+    assert "capitals:" not in train_here(world, model_dir).err
 
 
 def test_words_missing_from_another_vocabulary_are_reported(world, tmp_path, model_dir):
     CaptionTokenizer.train(["a red ball grows"]).save(tmp_path)
-    done = train(world, model_dir, "--tokenizer", tmp_path)
+    done = train_here(world, model_dir, "--tokenizer", tmp_path)
     [warning] = [one for one in done.warnings if "--tokenizer" in one]
     assert "has no token for some words of" in warning
 
 
 def test_case_is_only_for_the_corpus_vocabulary(world, tmp_path, model_dir):
     CaptionTokenizer.train(["a red ball grows"]).save(tmp_path)
-    done = train(world, model_dir, "--tokenizer", tmp_path, "--case", "keep")
+    done = train_here(world, model_dir, "--tokenizer", tmp_path, "--case", "keep")
     assert done.code == 2
     assert "--case goes with --tokenizer corpus" in done.err

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from builders import FEATURE_SIZE, run_here, tiny_recipe, write_world
-
-SMALL = ("--hidden-size", 8, "--epochs", 2)
-ALL = ("--val-fraction", 0, "--test-fraction", 0)
+from training_configs import ALL, train_here
 
 
 @pytest.fixture
@@ -17,27 +15,23 @@ def model_dir(tmp_path):
     return tmp_path / "model"
 
 
-def train(world, model_dir, *arguments):
-    return run_here("train", *world.options, "--model", model_dir, *SMALL, *arguments)
-
-
 def test_unpaired_files_are_counted_and_listed_once(world, model_dir):
     (world.descriptions_dir / "a.txt").rename(world.descriptions_dir / "z.txt")
-    done = train(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL)
     assert done.code == 0
     assert "1 feature file without description: a" in done.warnings
     assert "1 description without feature file: z" in done.warnings
 
 
 def test_features_without_a_recipe_are_used_and_reported_once(tmp_path, model_dir):
-    done = train(write_world(tmp_path / "elsewhere"), model_dir, *ALL)
+    done = train_here(write_world(tmp_path / "elsewhere"), model_dir, *ALL)
     assert done.code == 0
     assert len([one for one in done.warnings if "no recipe.json" in one]) == 1
 
 
 def test_resuming_a_finished_run_reports_that_it_is_finished(world, model_dir):
-    train(world, model_dir, *ALL)
-    done = train(world, model_dir, *ALL, "--resume")
+    train_here(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL, "--resume")
     assert done.code == 0
     assert f"trained 2 epochs, best is 2 -> {model_dir}" in done.err
 
@@ -45,20 +39,20 @@ def test_resuming_a_finished_run_reports_that_it_is_finished(world, model_dir):
 def test_captions_beyond_the_limit_are_counted_and_reported(world, model_dir):
     for name in "ab":
         (world.descriptions_dir / f"{name}.txt").write_text("ball " * 200 + "\n")
-    done = train(world, model_dir, *ALL, "--json")
+    done = train_here(world, model_dir, *ALL, "--json")
     assert done.code == 0
     assert json.loads(done.out)["num_cut_captions"] == 2
     assert done.warnings.count("2 captions longer than 128 tokens: cut to that length") == 1
 
 
 def test_a_single_epoch_is_one(world, model_dir):
-    done = train(world, model_dir, *ALL, "--epochs", 1)
+    done = train_here(world, model_dir, *ALL, "--epochs", 1)
     assert f"trained 1 epoch, best is 1 -> {model_dir}" in done.err
 
 
 def test_a_run_is_reported_epoch_by_epoch(world, model_dir):
     split = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2, "--best-by", "cider")
-    done = train(world, model_dir, *split, "--scst-epochs", 1)
+    done = train_here(world, model_dir, *split, "--scst-epochs", 1)
     assert done.code == 0, done.err
     first, second, third = (line for line in done.err.splitlines() if line.startswith("epoch "))
     for line in (first, second):
@@ -114,7 +108,7 @@ def test_twenty_gifs_and_ten_epochs_give_the_training_captions_back(tmp_path, mo
 
 
 def test_a_run_of_few_steps_is_a_warning_with_a_remedy(world, model_dir):
-    done = train(world, model_dir, *ALL, "--batch-size", 4)
+    done = train_here(world, model_dir, *ALL, "--batch-size", 4)
     assert [one for one in done.warnings if "optimizer step" in one] == [
         "4 optimizer steps in all: few models write whole sentences after fewer than 300; give "
         "more --epochs or a smaller --batch-size, or leave both out"
@@ -123,14 +117,14 @@ def test_a_run_of_few_steps_is_a_warning_with_a_remedy(world, model_dir):
 
 
 def test_few_validation_gifs_choose_no_epoch_and_that_is_reported(world, model_dir):
-    done = train(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
+    done = train_here(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
     assert "too few to choose an epoch, so the last epoch is kept" in done.err
     assert "best is 2" in done.err
 
 
 def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-    done = train(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
+    done = train_here(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
     assert done.code == 0, done.err
     [events] = (tmp_path / "runs").iterdir()
     assert events.name.startswith("events.out.tfevents")
@@ -141,7 +135,7 @@ def test_without_tensorboard_the_error_names_the_package_to_install(
     world, model_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    done = train(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
+    done = train_here(world, model_dir, *ALL, "--tensorboard", tmp_path / "runs")
     assert (done.code, done.out) == (2, "")
     assert "pip install 'gifdesc[tensorboard]'" in done.error
     assert not model_dir.exists()
@@ -150,7 +144,7 @@ def test_without_tensorboard_the_error_names_the_package_to_install(
 @pytest.mark.parametrize(("weights", "num_said"), [("random", 1), ("resnet50-0676ba61.pth", 0)])
 def test_features_of_an_untrained_network_are_a_warning(tmp_path, model_dir, weights, num_said):
     world = write_world(tmp_path / "world", recipe=tiny_recipe(weights=weights))
-    done = train(world, model_dir, *ALL)
+    done = train_here(world, model_dir, *ALL)
     assert done.code == 0, done.err
     said = "the features come from an untrained ResNet50 (random weights)"
     assert done.warnings.count(said) == num_said
@@ -162,8 +156,8 @@ def test_the_splits_are_counted_and_a_missing_validation_split_is_reported(
     (tmp_path / "train.txt").write_text("a\nb\nc\n")
     (tmp_path / "val.txt").write_text("d\n")
     (tmp_path / "test.txt").write_text("e\n")
-    held_out = train(world, model_dir, "--splits", tmp_path).err.splitlines()
-    everything = train(world, model_dir, *ALL, "--force").err.splitlines()
+    held_out = train_here(world, model_dir, "--splits", tmp_path).err.splitlines()
+    everything = train_here(world, model_dir, *ALL, "--force").err.splitlines()
     lack = "no validation split: the last epoch is kept as the best"
     assert "5 GIFs: 3 train, 1 val, 1 test" in held_out
     assert lack not in held_out
@@ -175,7 +169,7 @@ def test_a_bad_file_is_reported_once_whenever_it_is_found(world, model_dir, monk
     monkeypatch.setattr("gifdesc.data.training_data.READ_FIRST_FILES", 0)
     np.save(world.features_dir / "a.npy", np.ones(FEATURE_SIZE, np.float32))  # seen at once
     np.save(world.features_dir / "c.npy", np.full((3, FEATURE_SIZE), np.nan, np.float32))
-    done = train(world, model_dir, *ALL, "--json")
+    done = train_here(world, model_dir, *ALL, "--json")
     assert done.code == 1
     known, found_later = json.loads(done.out)["problems"]
     assert "a.npy" in known

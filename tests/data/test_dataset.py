@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from builders import dataset_of
+from builders import dataset_of, example
 from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch, pad_features
-from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.errors import FeatureError
@@ -21,10 +20,6 @@ def write(path: Path, num_frames: int = 3, size: int = 5) -> np.ndarray:
     features = random.standard_normal((num_frames, size)).astype(np.float32)
     write_features(path, features)
     return features
-
-
-def example(path: Path, *captions: str) -> Example:
-    return Example(path.stem, path, captions)
 
 
 def item(num_frames: int, tokens: list[int]) -> Item:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from builders import example
 from gifdesc.data import dataset as module
 from gifdesc.data.dataset import feature_statistics
-from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import read_features, write_features
 from gifdesc.data.feature_store import FeatureStore
 
@@ -19,10 +19,6 @@ def write(path: Path, num_frames: int = 3, size: int = 5, offset: float = 0.0) -
     features = (offset + random.standard_normal((num_frames, size))).astype(np.float32)
     write_features(path, features)
     return features
-
-
-def example(path: Path, *captions: str) -> Example:
-    return Example(path.stem, path, captions)
 
 
 @pytest.mark.parametrize("offset", [0.0, 3.0, 1000.0])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from builders import example
 from gifdesc.data import examples as pairing
 from gifdesc.data.descriptions import Descriptions
 from gifdesc.data.examples import Example, drop_damaged, pair
@@ -21,10 +22,6 @@ from gifdesc.errors import FeatureError
 
 def write(path: Path, num_frames: int = 3, size: int = 5) -> None:
     write_features(path, np.ones((num_frames, size), np.float32))
-
-
-def example(path: Path, *captions: str) -> Example:
-    return Example(path.stem, path, captions)
 
 
 def read_headers(examples: list[Example]) -> tuple[list[Example], int, list[str]]:

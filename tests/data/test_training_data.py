@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import training_configs
 from builders import (
     ALL_FOR_TRAINING,
     CAPTIONS,
@@ -24,7 +25,7 @@ MANY = {f"gif{i:03}": f"thing {i} moves" for i in range(60)}
 
 
 def prepare(world, config=ALL, splits_dir=None):
-    return prepare_data(world.features_dir, world.descriptions_dir, config, splits_dir)
+    return training_configs.prepare(world, config, splits_dir)
 
 
 def names_in(data, split="train"):

@@ -72,6 +72,11 @@ TINY = ModelConfig(
 ALL_FOR_TRAINING = {"val_fraction": 0.0, "test_fraction": 0.0}
 
 
+def example(path: Path, *captions: str) -> Example:
+    """A GIF that is named like its feature file, with its captions."""
+    return Example(path.stem, path, captions)
+
+
 def epoch_result(epoch: int, **changes: object) -> EpochResult:
     """A finished epoch of a run without validation."""
     result = EpochResult(

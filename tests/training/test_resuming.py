@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, TINY, tiny_recipe, write_model, write_world
+from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, TINY, tiny_recipe, write_model
 from gifdesc.config import PRESETS, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError, TrainingError
@@ -23,13 +23,9 @@ from gifdesc.training.folder import load_state, read_progress, save_state
 from gifdesc.training.resume import check_folder, choose_configs, stored_configs
 from gifdesc.training.run import train
 from gifdesc.training.step import make_optimizer
+from training_configs import train_on
 
 CONFIG = TrainingConfig(epochs=2, batch_size=4, passes=1, best_by="last", **ALL_FOR_TRAINING)
-
-
-@pytest.fixture
-def world(tmp_path):
-    return write_world(tmp_path / "world", recipe=tiny_recipe())
 
 
 @pytest.fixture
@@ -40,8 +36,7 @@ def model_dir(tmp_path, world):
 
 
 def run(world, model_dir, config=CONFIG, model_config=TINY, **options):
-    data = prepare_data(world.features_dir, world.descriptions_dir, config)
-    return train(data, model_dir, model_config, config, CPU, **options)
+    return train_on(world, model_dir, config, model_config, **options)
 
 
 def files_of(folder):

@@ -26,7 +26,6 @@ from builders import (
     write_world,
 )
 from gifdesc.config import TrainingConfig
-from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import load_checkpoint, save_weights
 from gifdesc.model.confidence import confidence_threshold
@@ -35,7 +34,7 @@ from gifdesc.training.distributed import World
 from gifdesc.training.run import train
 from gifdesc.training.step import Trainer
 from gifdesc.training.validation import Validation, Validator
-from training_configs import CONFIGS, DROPPING, REWARDED, SHORT
+from training_configs import CONFIGS, DROPPING, REWARDED, SHORT, prepare, train_on
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +46,8 @@ def world(tmp_path_factory):
     return write_world(tmp_path_factory.mktemp("world"), captions, recipe=tiny_recipe())
 
 
-def prepare(world, config):
-    return prepare_data(world.features_dir, world.descriptions_dir, config)
-
-
 def run(world, model_dir, config=SHORT, model_config=DROPPING, **options):
-    return train(prepare(world, config), model_dir, model_config, config, CPU, **options)
+    return train_on(world, model_dir, config, model_config, **options)
 
 
 def stop_at(*steps, number=signal.SIGTERM):

@@ -27,6 +27,7 @@ from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.losses import score_tokens, token_loss
 from gifdesc.training.folder import read_progress
 from gifdesc.training.run import make_tokenizer, train
+from training_configs import train_on
 
 SHORT = TrainingConfig(epochs=2, batch_size=4, label_smoothing=0.0, **ALL_FOR_TRAINING)
 
@@ -36,12 +37,8 @@ def world(tmp_path_factory):
     return write_world(tmp_path_factory.mktemp("world"), recipe=tiny_recipe())
 
 
-def prepare(world, config):
-    return prepare_data(world.features_dir, world.descriptions_dir, config)
-
-
 def run(world, model_dir, config=SHORT, model_config=TINY, **options):
-    return train(prepare(world, config), model_dir, model_config, config, CPU, **options)
+    return train_on(world, model_dir, config, model_config, **options)
 
 
 @pytest.mark.parametrize(
