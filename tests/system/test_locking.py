@@ -10,7 +10,7 @@ import pytest
 
 from builders import process_environment
 from gifdesc.errors import FeatureError
-from gifdesc.system.locking import locked
+from gifdesc.system.locking import locked, try_lock
 
 BUSY = FeatureError("busy")
 
@@ -85,3 +85,19 @@ def test_a_lock_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with pytest.raises(OSError, match="No space"), locked(tmp_path, BUSY):
         pytest.fail("the lock was not to be had")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fcntl")
+def test_an_open_file_is_locked_until_it_is_closed(tmp_path):
+    path = tmp_path / "captions.txt"
+    with path.open("ab", buffering=0) as first, path.open("ab", buffering=0) as second:
+        assert try_lock(first)
+        assert not try_lock(second)
+        first.close()
+        assert try_lock(second)
+
+
+def test_a_file_is_used_unlocked_where_nothing_can_be_locked(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with (tmp_path / "captions.txt").open("ab", buffering=0) as file:
+        assert try_lock(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from gifdesc.config import CaptionFormat
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import reading, reason, writing
+from gifdesc.system.locking import try_lock
 from gifdesc.system.process import write_standard_output
 
 
@@ -178,7 +178,8 @@ class CaptionFile:
             self._is_new = not self._path.exists()
             file = self._path.open("ab", buffering=0)
             try:
-                self._lock(file)
+                if not try_lock(file):
+                    raise GifdescError(f"--output {self._path}: another run is writing it")
                 # Another run may have removed the file before this run got the lock.
                 if self._is_current(file):
                     return file
@@ -221,21 +222,6 @@ class CaptionFile:
                 f"--output {self._path}: {error}; give the --format of the file, or another file"
             ) from error
         return whole
-
-    def _lock(self, file: FileIO) -> None:
-        """Keep a second run out, except on Windows, which has no `fcntl`.
-
-        Raises:
-            GifdescError: another run is writing the file.
-        """
-        with suppress(ImportError):
-            fcntl = importlib.import_module("fcntl")
-            try:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise GifdescError(f"--output {self._path}: another run is writing it") from None
-            except OSError:
-                return  # the file system has no locks
 
 
 CaptionSink = StdoutSink | CaptionFile

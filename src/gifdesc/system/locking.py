@@ -1,11 +1,13 @@
-"""Lock a folder, so that only one run at a time writes to it."""
+"""Lock a folder or a file, so that only one run at a time writes to it."""
 
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -49,3 +51,23 @@ def locked(folder: Path, refusal: GifdescError) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def try_lock(file: FileIO) -> bool:
+    """Lock an open file until it is closed, without waiting.
+
+    Returns:
+        False if another process or another open file holds the lock; True also where nothing can
+        be locked (Windows, some network file systems).
+    """
+    try:
+        fcntl = importlib.import_module("fcntl")  # not on Windows
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
