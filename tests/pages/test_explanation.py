@@ -12,7 +12,7 @@ from helpers import draw_broken_gif, draw_gif
 
 
 def caption_of(path, text="a red ball", num_frames=4, *, weights=True, **more):
-    """As `Captioner` gives it: the n-th word looked at the n-th frame."""
+    """As from `Captioner`: the n-th word attended to the n-th frame."""
     rest = 0.1 / (num_frames - 1)
     rows = [
         tuple(0.9 if frame == place % num_frames else rest for frame in range(num_frames))
@@ -55,6 +55,14 @@ def test_a_page_shows_every_word_with_every_frame(tmp_path, gif):
             for place in (1, 2)
         ]
         assert grounds[0] != grounds[1]
+
+
+def test_doubtful_captions_are_marked(tmp_path, gif):
+    doubtful = caption_of(gif, "a cat", low_confidence=True, doubts=("it <is> short", "a reason"))
+    text = text_of([caption_of(gif), doubtful], tmp_path)
+    assert text.count("Low confidence: ") == 1
+    mark = text.index("Low confidence: it &lt;is&gt; short, a reason")
+    assert text.index("a red ball</h2>") < text.index("a cat</h2>") < mark
 
 
 @pytest.mark.parametrize("width", [390, 1280])
