@@ -222,6 +222,11 @@ def small_backbone(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("small_backbone")
+def test_the_size_of_batches_is_an_option():
+    assert FeatureExtractor.create(weights="random", device="cpu", batch_frames=3).batch_frames == 3
+
+
+@pytest.mark.usefixtures("small_backbone")
 def test_an_extractor_has_the_recipe_of_its_options():
     extractor = FeatureExtractor.create(
         weights="/elsewhere/my.pth", num_frames=4, sampling="time", encoding="none", device="cpu"

@@ -213,9 +213,8 @@ def extract(
                     precision=precision,
                     runtime=runtime,
                     num_gifs=num_undone,
+                    batch_frames=batch_frames,
                 )
-            if batch_frames is not None:
-                extractor.batch_frames = batch_frames
             if extractor.recipe.is_untrained:
                 title = extractor.recipe.backbone_title
                 warn(
@@ -273,4 +272,4 @@ def _report_orphans(output: Path, *, prune: bool) -> None:
         remove_orphans(output, names)
         info(f"removed {files} whose GIF no longer exists: {list_some(names)}")
         return
-    warn(f"the GIF of {files} no longer exists: {list_some(names)}; remove them with --prune")
+    warn(f"{files} whose GIF no longer exists: {list_some(names)}; remove with --prune")

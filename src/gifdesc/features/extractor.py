@@ -52,12 +52,8 @@ class FeatureExtractor:
 
     @property
     def batch_frames(self) -> int:
-        """Frames that the network processes at once."""
+        """Frames that the network processes at once; fewer after memory ran out."""
         return self._batches.limit.size
-
-    @batch_frames.setter
-    def batch_frames(self, number: int) -> None:
-        self._batches.limit.size = number
 
     @classmethod
     def create(
@@ -73,6 +69,7 @@ class FeatureExtractor:
         precision: Precision = "float32",
         runtime: RuntimeName = "torch",
         num_gifs: int = 1,
+        batch_frames: int | None = None,
     ) -> FeatureExtractor:
         """An extractor from the options of a user.
 
@@ -87,6 +84,8 @@ class FeatureExtractor:
             precision: the number format of the network.
             runtime: see `features.encoder.make_encoder`.
             num_gifs: the number of GIFs to extract, for `runtime="auto"`.
+            batch_frames: frames that the network processes at once; None for the encoder's own
+                number.
 
         Raises:
             UsageError: there is no such device or runtime.
@@ -101,6 +100,8 @@ class FeatureExtractor:
             precision=precision,
             num_gifs=num_gifs,
         )
+        if batch_frames is not None:
+            encoder.batch_frames = batch_frames
         transform = loaded.transform.framed(framing)
         recipe = FeatureRecipe(
             backbone=loaded.name,
