@@ -1,4 +1,4 @@
-"""Files of captions line by line, whoever wrote them."""
+"""Files of captions in every form, line by line."""
 
 import pytest
 

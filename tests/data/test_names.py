@@ -1,4 +1,4 @@
-"""Which GIF a name means, whoever wrote it."""
+"""The GIF that a name means, in any spelling."""
 
 import unicodedata
 

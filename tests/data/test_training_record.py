@@ -1,4 +1,4 @@
-"""What a model folder keeps of the GIFs that it was made with."""
+"""The record of a model's training GIFs in its folder."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a run leaves in its model folder, epoch by epoch, and what becomes of it that fails."""
+"""The files of a run in its model folder, after each epoch and after failures."""
 
 import json
 import sys

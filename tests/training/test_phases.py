@@ -1,4 +1,4 @@
-"""What the steps of a phase learn from: batches, rates, the model's own words, rewards."""
+"""The batches, learning rates and losses of phases; scheduled sampling and rewards."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What may be resumed and what is refused, before anything is written."""
+"""Runs that are resumed or refused, before any file is written."""
 
 import errno
 import os

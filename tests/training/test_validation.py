@@ -1,4 +1,4 @@
-"""Scores after an epoch: the same as everywhere else, whoever shares the work."""
+"""Validation scores equal those of other modules, with one process or several."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The steps of an epoch, from any of its batches on."""
+"""The steps and the result of an epoch, from any of its batches on."""
 
 import math
 from itertools import islice
