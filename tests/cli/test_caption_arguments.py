@@ -24,7 +24,7 @@ CAPTION = typer.main.get_command(app).commands["caption"]
 )
 def test_alt_text_and_its_length_are_two_options(arguments, paths, is_alt_text, length):
     values = CAPTION.make_context("gifdesc caption", arguments.split()).params
-    assert (values["paths"], values["alt_text"]) == (paths, is_alt_text)
+    assert (list(values["paths"]), values["alt_text"]) == (paths, is_alt_text)
     assert values["alt_text_length"] == length
 
 
