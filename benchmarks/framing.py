@@ -113,7 +113,9 @@ def main() -> None:
             folder = Path(name, world)
             write_split_lists(folder, options.num_gifs)
             for framing in get_args(Framing):
-                extractor = FeatureExtractor.create(weights="random", framing=framing, device="cpu")
+                extractor = FeatureExtractor.create(
+                    precision="float32", weights="random", framing=framing, device="cpu"
+                )
                 features_dir = folder / f"features-{framing}"
                 for _ in extract(find_gifs([folder / "gifs"]), features_dir, extractor):
                     pass

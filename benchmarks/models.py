@@ -111,7 +111,9 @@ def make_world(folder: Path, num_gifs: int) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for index in range(num_gifs):
         draw_gif(index, folder)
-    extractor = FeatureExtractor.create(weights="random", num_frames=32, device="cpu")
+    extractor = FeatureExtractor.create(
+        precision="float32", weights="random", num_frames=32, device="cpu"
+    )
     for _ in extract(list(find_gifs([folder / "gifs"])), folder / "features", extractor):
         pass
     unseen = unseen_scenes()

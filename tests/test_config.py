@@ -120,12 +120,12 @@ CHANGED = {
 }
 
 
-def test_every_field_but_the_version_tells_recipes_apart():
+def test_the_fields_that_change_features_tell_recipes_apart():
     names = {field.name for field in dataclasses.fields(FeatureRecipe)}
     assert names == {*CHANGED, "gifdesc_version"}
     for name, value in CHANGED.items():
         other = dataclasses.replace(RECIPE, **{name: value})
-        wanted = None if name == "weights" else name
+        wanted = None if name in ("weights", "precision") else name
         assert RECIPE.difference(other) == other.difference(RECIPE) == wanted
 
 

@@ -28,7 +28,7 @@ SpellingChoice = Literal["exact", "plain"]
 Split = Literal["train", "val", "test"]
 SplitBy = Literal["content", "name"]
 Precision = Literal["float32", "float16", "bfloat16"]
-TrainingPrecision = Literal["auto", "float32", "float16", "bfloat16"]
+PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 BestBy = Literal["auto", "cider", "loss", "last"]
@@ -115,10 +115,11 @@ class FeatureRecipe:
     def difference(self, other: FeatureRecipe) -> str | None:
         """The first field that makes the features of the two recipes differ, None if they agree.
 
-        The gifdesc version does not count, nor the name of the weights if their hashes agree.
+        The gifdesc version does not count, nor the precision (features of float32 and of 16 bits
+        have a cosine of 0.999 or more), nor the name of the weights if their hashes agree.
         """
         for name in (known.name for known in fields(self)):
-            if name in ("gifdesc_version", "weights") or (
+            if name in ("gifdesc_version", "precision", "weights") or (
                 getattr(self, name) == getattr(other, name)
             ):
                 continue
@@ -222,7 +223,7 @@ class TrainingConfig:
     if there are enough validation GIFs, else `last` (training/size.py)."""
     patience: int = 0
     """Stop after so many epochs without improvement; 0: never."""
-    precision: TrainingPrecision = "auto"
+    precision: PrecisionChoice = "auto"
     """Precision of the arithmetic; `auto`: a 16-bit type that the GPU is fast at, else float32."""
     max_tokens: int = MAX_TOKENS
     val_fraction: float = 0.1

@@ -26,10 +26,14 @@ from transformers import (
 )
 
 from builders import run_here
+from gifdesc.demo import draw_frames, scene_of, take_of
 from gifdesc.errors import UsageError, WeightsError
+from gifdesc.features import encoder
 from gifdesc.features.backbones import efficientnet_lite, from_timm, from_transformers
 from gifdesc.features.backbones.base import network_on_pixels
 from gifdesc.features.backbones.loading import load_backbone
+from gifdesc.features.encoder import TorchEncoder, choose_precision
+from gifdesc.system.device import has_fast_bfloat16
 from gifdesc.system.hub import HubError
 from helpers import draw_gif
 
@@ -302,3 +306,88 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
         load_backbone(str(tmp_path))
     with pytest.raises(UsageError, match="neither a folder nor a name on the hub"):
         load_backbone("hf:nowhere")
+
+
+# Half the arithmetic
+
+HAS_BFLOAT16 = has_fast_bfloat16(torch.device("cpu"))
+
+
+def drawn_frames(size):
+    """Scenes of the demo's world, resized."""
+    frames = [
+        np.asarray(frame.convert("RGB").resize((size, size)))
+        for index in range(8)
+        for frame in draw_frames(scene_of(index, seed=0), take_of(index, seed=0))[::5]
+    ]
+    return np.stack(frames).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this CPU does not compute bfloat16 in hardware")
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_features_in_bfloat16_have_a_cosine_of_0_999_to_float32(name):
+    backbone = load_backbone(name, "random")
+    frames = np.concatenate([drawn_frames(96), pixels(96, 6).numpy()])
+    cpu = torch.device("cpu")
+    assert choose_precision(backbone, cpu) == "bfloat16"
+    exact, fast = (
+        torch.from_numpy(TorchEncoder(backbone, cpu, precision).submit(frames)())
+        for precision in ("float32", "bfloat16")
+    )
+    assert not torch.equal(exact, fast)
+    assert torch.cosine_similarity(exact, fast).min() >= 0.999
+
+
+def test_the_precision_follows_the_device(monkeypatch):
+    resnet, other = load_backbone("resnet18", "random"), load_backbone("timm:test_vit", "random")
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for has_it, wanted in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(encoder, "has_fast_bfloat16", lambda _, has_it=has_it: has_it)
+        assert choose_precision(resnet, cpu) == wanted
+        assert choose_precision(resnet, cpu, runtime="openvino") == "float32"
+        assert choose_precision(resnet, gpu) == ("bfloat16" if has_it else "float16")
+        assert choose_precision(other, cpu) == "float32"
+        assert choose_precision(resnet, cpu, "float32") == "float32"
+    with pytest.raises(UsageError, match="this CPU does not compute it in hardware"):
+        choose_precision(resnet, cpu, "bfloat16")
+    with pytest.raises(UsageError, match="--precision float16: for GPUs only"):
+        choose_precision(resnet, cpu, "float16")
+    for device in (cpu, gpu):
+        with pytest.raises(UsageError, match="changes the features of timm:test_vit, or was not"):
+            choose_precision(other, device, "bfloat16")
+
+
+def test_efficientnet_lite0_computes_in_float32(lite, monkeypatch):
+    """In bfloat16 the cosine of some frames' vectors is below 0.999 (0.997 on drawn frames)."""
+    monkeypatch.setattr(encoder, "has_fast_bfloat16", lambda _: True)
+    assert choose_precision(lite, torch.device("cpu")) == "float32"
+
+
+def test_pytorch_is_asked_what_the_cpu_computes(monkeypatch):
+    cpu = torch.device("cpu")
+    for capabilities, wanted in (
+        ({"avx512_bf16": True, "avx2": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": False, "avx2": True}, False),
+        ({"arm_bf16": True}, True),
+    ):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda found=capabilities: found, raising=False
+        )
+        assert has_fast_bfloat16(cpu) is wanted
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    assert not has_fast_bfloat16(cpu)
+    assert not has_fast_bfloat16(torch.device("mps"))
+
+
+def test_features_of_two_precisions_may_be_mixed(tmp_path, monkeypatch, tiny_backbone):  # noqa: ARG001
+    monkeypatch.setattr(encoder, "has_fast_bfloat16", lambda _: True)
+    for name in ("a", "b"):
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", 3)
+    output = ("--output", tmp_path / "features", "--device", "cpu", "--weights", "random")
+    first = run_here("extract", tmp_path / "gifs" / "a.gif", *output, "--precision", "float32")
+    assert first.code == 0, first.err
+    second = run_here("extract", tmp_path / "gifs", *output, "--precision", "bfloat16")
+    assert second.code == 0, second.err
+    assert len(list((tmp_path / "features").glob("*.npy"))) == 2

@@ -229,7 +229,12 @@ def test_the_size_of_batches_is_an_option():
 @pytest.mark.usefixtures("small_backbone")
 def test_an_extractor_has_the_recipe_of_its_options():
     extractor = FeatureExtractor.create(
-        weights="/elsewhere/my.pth", num_frames=4, sampling="time", encoding="none", device="cpu"
+        weights="/elsewhere/my.pth",
+        num_frames=4,
+        sampling="time",
+        encoding="none",
+        device="cpu",
+        precision="float32",
     )
     recipe = extractor.recipe
     assert (recipe.weights, recipe.weights_sha256) == ("my.pth", "c" * 64)

@@ -223,6 +223,7 @@ def backbone_of(network: nn.Module, **changes: object) -> Backbone:
         "feature_size": FEATURE_SIZE,
         "transform": FrameTransform(resize_size=256, fill_colour=(124, 116, 104)),
         "folds": True,
+        "has_16_bits": True,
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,
         "weights": UNTRAINED,

@@ -29,7 +29,7 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
 )
-from gifdesc.config import Framing, Precision, Sampling
+from gifdesc.config import Framing, PrecisionChoice, Sampling
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
 from gifdesc.system.waits import wait_for
@@ -144,13 +144,14 @@ def extract(
         ),
     ] = "auto",
     precision: Annotated[
-        Precision,
+        PrecisionChoice,
         typer.Option(
             "--precision",
-            help="Number format of the network; 16 bits are faster on a GPU.",
+            help="Number format of the network; auto uses 16 bits on devices that compute them in "
+            "hardware.",
             rich_help_panel=RUN,
         ),
-    ] = "float32",
+    ] = "auto",
     num_workers: Annotated[
         int | None,
         typer.Option(

@@ -31,9 +31,9 @@ from gifdesc.config import (
     FusionKind,
     Objective,
     Optimizer,
+    PrecisionChoice,
     Recurrence,
     Schedule,
-    TrainingPrecision,
 )
 from gifdesc.data.paths import check_descriptions_path, check_features_dir
 from gifdesc.system.device_name import check_device_name
@@ -213,7 +213,7 @@ def train(
     json: Json = False,
     device: Device = "auto",
     precision: Annotated[
-        TrainingPrecision | None,
+        PrecisionChoice | None,
         _training("--precision", "precision", "Number format; auto: bfloat16 on a GPU.", group=RUN),
     ] = None,
     seed: Annotated[

@@ -40,7 +40,6 @@ _EXTRACT_OPTIONS = {
     "num_frames": "--num-frames",
     "sampling": "--sampling",
     "framing": "--framing",
-    "precision": "--precision",
     "weights": "--weights",
 }
 """Fields of a recipe that an option of `gifdesc extract` sets as they are."""

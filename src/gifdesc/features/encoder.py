@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gifdesc.config import Precision
+from gifdesc.config import Precision, PrecisionChoice
 from gifdesc.errors import UsageError
 from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.encoder_openvino import OPENVINO_BACKBONES, OpenVinoEncoder
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams, exact_float32
+from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams, exact_float32, has_fast_bfloat16
 
 
 class TorchEncoder:
@@ -144,6 +144,41 @@ def has_openvino() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
+def choose_precision(
+    backbone: Backbone,
+    device: torch.device,
+    precision: PrecisionChoice = "auto",
+    runtime: RuntimeName = "auto",
+) -> Precision:
+    """The number format of the network on a device.
+
+    `auto` is bfloat16 where the device computes it in hardware, float16 on an older GPU, and
+    float32 elsewhere, for OpenVINO, and for backbones whose features bfloat16 changes.
+
+    Raises:
+        UsageError: the CPU does not compute the precision in hardware, or the backbone's features
+            need float32.
+    """
+    if precision == "auto":
+        if runtime == "openvino" or not backbone.has_16_bits:
+            return "float32"
+        if has_fast_bfloat16(device):
+            return "bfloat16"
+        return "float16" if device.type == "cuda" else "float32"
+    if precision != "float32" and not backbone.has_16_bits:
+        raise UsageError(
+            f"--precision {precision}: changes the features of {backbone.name}, or was not "
+            "measured for it; use auto or float32"
+        )
+    if precision == "float16" and device.type == "cpu":
+        raise UsageError("--precision float16: for GPUs only; use auto or float32 on a CPU")
+    if precision == "bfloat16" and device.type == "cpu" and not has_fast_bfloat16(device):
+        raise UsageError(
+            "--precision bfloat16: this CPU does not compute it in hardware; use auto or float32"
+        )
+    return precision
+
+
 def make_encoder(
     backbone: Backbone,
     device: torch.device,
@@ -162,15 +197,13 @@ def make_encoder(
         num_gifs: GIFs to encode.
 
     Raises:
-        UsageError: OpenVINO is not installed, or the device is not a CPU; or the precision is not
-            float32 on a CPU, whose features agree to 1e-4 of their scale.
+        UsageError: OpenVINO is not installed, or does not support the device, the precision or the
+            backbone.
     """
     if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
         raise UsageError(
             "--runtime openvino: supports only the CPU and float32; use --runtime torch"
         )
-    if precision != "float32" and device.type == "cpu":
-        raise UsageError(f"--precision {precision}: for GPUs only; use float32 on a CPU")
     has_graph = backbone.name in OPENVINO_BACKBONES
     if runtime == "openvino" and not has_graph:
         raise UsageError(

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gifdesc.config import Encoding, FeatureRecipe, Framing, Precision, Sampling
+from gifdesc.config import Encoding, FeatureRecipe, Framing, PrecisionChoice, Sampling
 from gifdesc.errors import CheckpointError, WeightsError
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.backbones.loading import DEFAULT_BACKBONE, is_weight_name, load_backbone
-from gifdesc.features.encoder import FrameEncoder, RuntimeName, make_encoder
+from gifdesc.features.encoder import FrameEncoder, RuntimeName, choose_precision, make_encoder
 from gifdesc.features.frames import Pixels, SampledGif, Vectors, sample_source
 from gifdesc.gif.sources import GifSource
 from gifdesc.positional import sinusoidal_encoding
@@ -66,7 +66,7 @@ class FeatureExtractor:
         framing: Framing = "whole",
         encoding: Encoding = "sinusoidal",
         device: str = "auto",
-        precision: Precision = "float32",
+        precision: PrecisionChoice = "auto",
         runtime: RuntimeName = "torch",
         num_gifs: int = 1,
         batch_frames: int | None = None,
@@ -81,7 +81,7 @@ class FeatureExtractor:
             framing: how a frame is fitted to the network's square input.
             encoding: the encoding of the frames' positions.
             device: see `device.resolve_device`.
-            precision: the number format of the network.
+            precision: the number format of the network; see `encoder.choose_precision`.
             runtime: see `features.encoder.make_encoder`.
             num_gifs: the number of GIFs to extract, for `runtime="auto"`.
             batch_frames: frames that the network processes at once; None for the encoder's own
@@ -93,11 +93,12 @@ class FeatureExtractor:
         """
         torch_device = resolve_device(device)
         loaded = load_backbone(backbone, weights)
+        chosen = choose_precision(loaded, torch_device, precision, runtime)
         encoder = make_encoder(
             loaded,
             torch_device,
             runtime=runtime,
-            precision=precision,
+            precision=chosen,
             num_gifs=num_gifs,
         )
         if batch_frames is not None:
@@ -114,7 +115,7 @@ class FeatureExtractor:
             image_size=transform.image_size,
             resize_size=transform.resize_size,
             encoding=encoding,
-            precision=precision,
+            precision=chosen,
             gifdesc_version=__version__,
         )
         return cls(loaded, recipe, encoder, torch_device.type)
@@ -153,8 +154,8 @@ class FeatureExtractor:
                 f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted "
                 f"{recipe.weights_sha256[:12]}...); name the right file with --weights"
             )
-        # A CPU computes in float32, which is close enough to 16-bit features of a GPU.
-        precision = "float32" if torch_device.type == "cpu" else recipe.precision
+        # Not the recipe's precision, but the fastest here: their features are close enough.
+        precision = choose_precision(backbone, torch_device)
         encoder = make_encoder(backbone, torch_device, precision=precision)
         return cls(backbone, recipe, encoder, torch_device.type)
 

@@ -69,6 +69,23 @@ def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=True)
 
 
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes bfloat16 in hardware, as PyTorch reports it.
+
+    On a CPU: AVX512-BF16, AMX or ARM's BF16. On CUDA: compute capability 8.0 (Ampere) or more;
+    PyTorch emulates bfloat16 on older GPUs.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
+    if capabilities:
+        return any(bool(has) for name, has in capabilities.items() if name.endswith("bf16"))
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is that memory ran out, on a GPU or on the CPU."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (

@@ -13,10 +13,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from gifdesc.config import TrainingConfig, TrainingPrecision
+from gifdesc.config import PrecisionChoice, TrainingConfig
 from gifdesc.data.dataset import Batch
 from gifdesc.errors import TrainingError
-from gifdesc.system.device import BatchLimit, exact_float32
+from gifdesc.system.device import BatchLimit, exact_float32, has_fast_bfloat16
 from gifdesc.training.distributed import World
 
 
@@ -142,7 +142,7 @@ def make_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScale
     return torch.amp.GradScaler(device.type, enabled=is_needed)
 
 
-def autocast_dtype(precision: TrainingPrecision, device: torch.device) -> torch.dtype:
+def autocast_dtype(precision: PrecisionChoice, device: torch.device) -> torch.dtype:
     """The type of the arithmetic.
 
     `auto` is bfloat16 on a GPU that supports it, float16 on an older GPU, float32 elsewhere.
@@ -155,9 +155,7 @@ def autocast_dtype(precision: TrainingPrecision, device: torch.device) -> torch.
         }[precision]
     if device.type != "cuda":
         return torch.float32
-    # Since Ampere (compute capability 8.0) GPUs are fast at bfloat16; before, PyTorch emulates it.
-    is_ampere = torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if is_ampere else torch.float16
+    return torch.bfloat16 if has_fast_bfloat16(device) else torch.float16
 
 
 def learning_rate_at(step: int, num_steps: int, config: TrainingConfig) -> float:

@@ -33,6 +33,7 @@ class Backbone:
         weights_sha256: of the weights' file, or of the tensors if they come from no single file.
         licence: of the weights, an SPDX identifier; empty if unknown.
         folds: whether `folding.fold_batch_norm` gives the same network.
+        has_16_bits: whether its vectors in 16 bits and in float32 have a cosine of 0.999 or more.
         classifier: float (N, D) -> logits (N, number of labels); None without a classifier.
         labels: the names of the classes, in the order of the logits.
     """
@@ -47,6 +48,7 @@ class Backbone:
     weights_sha256: str
     licence: str = ""
     folds: bool = False
+    has_16_bits: bool = False
     classifier: nn.Module | None = None
     labels: tuple[str, ...] = ()
 

@@ -95,6 +95,7 @@ def load_resnet(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         weights_sha256=digest,
         licence=_LICENCE if weights in weight_names(name) and weights != UNTRAINED else "",
         folds=True,
+        has_16_bits=True,
     )
 
 
