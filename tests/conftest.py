@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from builders import World
     from gifdesc.features.backbones.base import Backbone
+    from worlds import World
 
 # No test asserts a wall-clock time, and a run is as the run before.
 settings.register_profile("gifdesc", deadline=None, derandomize=True)
@@ -39,7 +39,7 @@ def random_network(random_backbone: Backbone) -> nn.Module:
 @pytest.fixture
 def tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny network in place of ResNet50: `--weights random` gives 48 features per frame."""
-    from builders import use_tiny_backbone
+    from worlds import use_tiny_backbone
 
     use_tiny_backbone(monkeypatch)
 
@@ -47,7 +47,7 @@ def tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Feature files and descriptions of a few GIFs, made with the tiny backbone's recipe."""
-    from builders import tiny_recipe, write_world
+    from worlds import tiny_recipe, write_world
 
     return write_world(tmp_path / "world", recipe=tiny_recipe())
 
@@ -55,7 +55,7 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def model_dir(tmp_path: Path) -> Path:
     """A model folder with random weights, for features of the tiny backbone."""
-    from builders import tiny_recipe, write_model
+    from worlds import tiny_recipe, write_model
 
     return write_model(tmp_path / "model", recipe=tiny_recipe())
 

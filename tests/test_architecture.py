@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import gifdesc
-from builders import process_environment, write_world
+from worlds import process_environment, write_world
 
 PACKAGE_DIR = Path(gifdesc.__file__).parent
 

@@ -1,11 +1,11 @@
 from PIL import Image
 
-from builders import random_features
 from gifdesc.captions import Caption
 from gifdesc.config import TrainingConfig
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.training_data import prepare_data
 from gifdesc.demo import draw_captions, draw_world, held_out_gifs
+from worlds import random_features
 
 
 def test_held_out_gifs_are_not_in_the_training_split(tmp_path):

@@ -10,9 +10,9 @@ import huggingface_hub
 import pytest
 
 import gifdesc
-import tiny_vlms
-from builders import tiny_recipe, use_tiny_backbone, write_model
-from helpers import draw_broken_gif, draw_gif
+import tiny_models
+from gif_files import draw_broken_gif, draw_gif
+from worlds import tiny_recipe, use_tiny_backbone, write_model
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -61,7 +61,7 @@ def home(tmp_path, monkeypatch):
         path = tmp_path / "descriptions" / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{description}\n", encoding="utf-8")
-    smolvlm_dir = tiny_vlms.write_smolvlm(tmp_path / "hub")
+    smolvlm_dir = tiny_models.write_smolvlm(tmp_path / "hub")
 
     def snapshot_download(name, *, allow_patterns, local_files_only):
         assert name == "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"

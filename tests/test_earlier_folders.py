@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import run_here, use_tiny_backbone
 from gifdesc.data.feature_files import read_features
+from worlds import run_here, use_tiny_backbone
 
 EARLIER = Path(__file__).parent / "support" / "earlier"
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from builders import process_environment
 from gifdesc.features.encoder import has_openvino
+from worlds import process_environment
 
 GUARD = """
 import os, socket, sys
@@ -84,7 +84,7 @@ def test_no_command_reaches_the_network(run):
 
 
 def test_a_public_model_in_a_folder_reaches_no_network(run, tmp_path):
-    from tiny_vlms import write_blip
+    from tiny_models import write_blip
 
     write_blip(tmp_path / "blip")
     run("demo", "w", "--data-only", "--num-gifs", 2)

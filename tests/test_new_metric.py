@@ -2,7 +2,6 @@
 
 import pytest
 
-from builders import tiny_model, tiny_recipe, tiny_tokenizer
 from gifdesc.config import TrainingConfig
 from gifdesc.evaluation.evaluate import evaluate_predictions
 from gifdesc.metrics import score, scoring
@@ -11,6 +10,7 @@ from gifdesc.model.card import model_card
 from gifdesc.model.checkpoint import Checkpoint
 from gifdesc.pages.charts import scores_svg
 from gifdesc.pages.evaluation import EvaluationReport, Subject
+from worlds import tiny_model, tiny_recipe, tiny_tokenizer
 
 PREDICTIONS = {"a": "a red ball", "b": "a cat"}
 REFERENCES = {"a": ["a red ball grows"], "b": ["the cat"]}

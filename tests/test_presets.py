@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from builders import CAPTIONS, CPU, TINY, greedy_captions, write_world
 from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.data.training_data import prepare_data
 from gifdesc.training.run import train
+from worlds import CAPTIONS, CPU, TINY, greedy_captions, write_world
 
 
 @pytest.mark.parametrize("preset", PRESETS.values())

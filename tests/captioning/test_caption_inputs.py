@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from builders import process_environment
 from gifdesc.captioning.inputs import caption_inputs
 from gifdesc.errors import UsageError
 from gifdesc.gif.sources import CaptionInput
+from worlds import process_environment
 
 
 @pytest.fixture

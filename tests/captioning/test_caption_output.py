@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from gif_files import is_mapped
 from gifdesc.captioning.output import CaptionFile
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
-from helpers import is_mapped
 
 
 def test_lines_are_in_the_file_at_once_and_nothing_before_it_is_entered(tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 
+from gif_files import draw_gif
 from gifdesc.captioning.output import CaptionFile
 from gifdesc.captioning.run import CaptionRun
 from gifdesc.captioning.sidecars import Sidecars
@@ -7,7 +8,6 @@ from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import GifdescError
 from gifdesc.gif.sources import CaptionInput
-from helpers import draw_gif
 
 
 class Parrot:

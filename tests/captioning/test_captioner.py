@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 
 import gifdesc
-from builders import (
-    ALL_FOR_TRAINING,
-    CPU,
-    TINY,
-    World,
-    tiny_recipe,
-    write_model,
-)
+from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.captioning.captioner import Captioner
 from gifdesc.captions import Caption, GeneratedCaption
 from gifdesc.config import DecodingConfig, TrainingConfig
@@ -26,7 +19,14 @@ from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.model.generation import CaptionGenerator
 from gifdesc.training.run import train
-from helpers import draw_broken_gif, draw_gif, truncate
+from worlds import (
+    ALL_FOR_TRAINING,
+    CPU,
+    TINY,
+    World,
+    tiny_recipe,
+    write_model,
+)
 
 SHORT = DecodingConfig(num_beams=3, max_tokens=8)
 

@@ -5,20 +5,20 @@ import sys
 import huggingface_hub
 import pytest
 
-import tiny_vlms
-from builders import tiny_recipe, write_model
+import tiny_models
+from gif_files import draw_gif
 from gifdesc.captioning.captioner import Captioner, load_captioner
 from gifdesc.config import TrainingConfig
 from gifdesc.errors import CheckpointError, GifdescError, HubError, UsageError
 from gifdesc.vision_language.captioner import VisionLanguageCaptioner
-from helpers import draw_gif
+from worlds import tiny_recipe, write_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 @pytest.fixture(scope="module")
 def vlm_dir(tmp_path_factory):
-    return tiny_vlms.write_git(tmp_path_factory.mktemp("vlm"))
+    return tiny_models.write_git(tmp_path_factory.mktemp("vlm"))
 
 
 def test_the_configuration_decides_the_kind_of_captioner(model_dir, vlm_dir, tmp_path):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from gif_files import draw_broken_gif, draw_gif
 from gifdesc.captioning.describe import Origin, describe, description_name
 from gifdesc.captions import Caption, GeneratedCaption
 from gifdesc.config import DecodingConfig
@@ -11,7 +12,6 @@ from gifdesc.data.feature_files import features_name
 from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.data.names import gif_key
 from gifdesc.errors import DescriptionError
-from helpers import draw_broken_gif, draw_gif
 
 ORIGIN = Origin("someone/model")
 

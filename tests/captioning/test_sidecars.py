@@ -3,9 +3,9 @@ import os
 
 import pytest
 
+from gif_files import draw_gif
 from gifdesc.captioning.sidecars import Sidecars, sidecar_path
 from gifdesc.errors import GifdescError
-from helpers import draw_gif
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from findings_of import describe, found
+from check_findings import describe, found
+from gif_files import draw_broken_gif, draw_gif
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.examples import pair
 from gifdesc.data.feature_files import write_features
 from gifdesc.errors import UsageError
-from helpers import draw_broken_gif, draw_gif
 
 
 def test_gifs_and_descriptions_that_miss_each_other(tmp_path):

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from findings_of import found
+from check_findings import found
+from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.checks import gifs as gif_inspection
 from gifdesc.gif import canvas as gif_canvas
 from gifdesc.gif import reader as gif_source
-from helpers import draw_broken_gif, draw_gif, truncate
 
 
 def draw_dead_gif(path: Path, num_frames: int = 3, size: tuple[int, int] = (8, 6)) -> Path:

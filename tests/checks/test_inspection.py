@@ -2,10 +2,10 @@
 
 from typing import get_args
 
+from gif_files import draw_gif
 from gifdesc.checks.findings import DESCRIPTION_KINDS, GIF_KINDS, KINDS, Kind
 from gifdesc.checks.gifs import inspect_gifs
 from gifdesc.data.gifs import find_gifs
-from helpers import draw_gif
 
 
 def test_every_kind_has_a_line_of_help():

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 import gifdesc
-from builders import (
+from gif_files import draw_broken_gif, draw_gif, truncate
+from gifdesc.config import TrainingConfig
+from gifdesc.text.english import to_alt_text
+from worlds import (
     process_environment,
     run_here,
     run_process,
     tiny_recipe,
     write_model,
 )
-from gifdesc.config import TrainingConfig
-from gifdesc.text.english import to_alt_text
-from helpers import draw_broken_gif, draw_gif, truncate
 
 SHORT = ("--beam", 2, "--max-length", 6)
 

@@ -3,8 +3,8 @@
 import pytest
 import typer
 
-from builders import run_here
 from gifdesc.cli import app
+from worlds import run_here
 
 CAPTION = typer.main.get_command(app).commands["caption"]
 

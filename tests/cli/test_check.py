@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from builders import process_environment
+from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.checks.findings import GIF_KINDS, KINDS
 from gifdesc.cli import app
 from gifdesc.cli.check import MAX_ROWS_PER_KIND
-from helpers import draw_broken_gif, draw_gif, truncate
+from worlds import process_environment
 
 
 def check(*arguments, stdin=""):

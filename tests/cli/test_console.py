@@ -13,9 +13,9 @@ import pytest
 import torch
 import typer
 
-from builders import process_environment
 from gifdesc.cli.console import exit_on_error, info, print_json, print_line, warn
 from gifdesc.errors import GifdescError, UsageError
+from worlds import process_environment
 
 
 @pytest.fixture

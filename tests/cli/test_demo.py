@@ -4,9 +4,9 @@ import sys
 import pytest
 from PIL import Image
 
-from builders import run_here, run_process, use_tiny_backbone
 from gifdesc.config import TrainingConfig
 from gifdesc.data.training_data import prepare_data
+from worlds import run_here, run_process, use_tiny_backbone
 
 
 def test_data_only_draws_only_gifs_and_descriptions(tmp_path):

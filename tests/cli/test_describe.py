@@ -2,16 +2,16 @@ import json
 
 import pytest
 
-import tiny_vlms
-from builders import ALL_FOR_TRAINING, run_here, run_process, use_tiny_backbone
-from helpers import draw_broken_gif, draw_gif
+import tiny_models
+from gif_files import draw_broken_gif, draw_gif
+from worlds import ALL_FOR_TRAINING, run_here, run_process, use_tiny_backbone
 
 SHORT = ("--max-length", 6)
 
 
 @pytest.fixture(scope="module")
 def vlm_dir(tmp_path_factory):
-    return tiny_vlms.write_git(tmp_path_factory.mktemp("vlm"))
+    return tiny_models.write_git(tmp_path_factory.mktemp("vlm"))
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_process_prints_only_its_summary(gifs, vlm_dir):
 
 def test_a_public_model_captions_in_a_process(gifs, tmp_path):
     draw_broken_gif(gifs / "broken.gif")
-    model_dir = tiny_vlms.write_smolvlm(tmp_path / "smolvlm")
+    model_dir = tiny_models.write_smolvlm(tmp_path / "smolvlm")
     options = ("--model", model_dir, "--beam", 2, "--num-captions", 2, *SHORT, "--json")
     done = run_process("caption", "gifs", *options, "--prompt", "what moves", cwd=gifs.parent)
     assert done.code == 1

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from builders import (
+from worlds import (
     CAPTIONS,
     process_environment,
     run_here,

@@ -4,8 +4,8 @@ import os
 import numpy as np
 import pytest
 
-from builders import run_here, run_process
-from helpers import draw_broken_gif, draw_gif, truncate
+from gif_files import draw_broken_gif, draw_gif, truncate
+from worlds import run_here, run_process
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from builders import run_here
 from gifdesc.cli import app
 from gifdesc.cli.help import GROUPS, parameters_of, usage_of
+from worlds import run_here
 
 COMMANDS = typer.main.get_command(app).commands
 DOCS_DIR = Path(__file__).parents[2] / "docs"

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 import pytest
 import typer
 
+from gif_files import draw_gif
 from gifdesc.cli import options as inputs_module
 from gifdesc.cli.options import read_paths
 from gifdesc.data.arguments import Argument
 from gifdesc.data.gifs import find_gifs
 from gifdesc.errors import UsageError
-from helpers import draw_gif
 
 
 @pytest.fixture

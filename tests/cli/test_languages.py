@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builders import run_here, use_tiny_backbone
 from phrases import WRITING
+from worlds import run_here, use_tiny_backbone
 
 CAPTIONS = {language.lower(): captions[0] for language, captions in WRITING.items()}
 

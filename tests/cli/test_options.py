@@ -5,8 +5,8 @@ from typing import get_type_hints
 import pytest
 import typer
 
-from builders import run_here
 from gifdesc.cli import app, options
+from worlds import run_here
 
 SHARED = {name: value for name, value in vars(options).items() if hasattr(value, "__metadata__")}
 HINTS = {

@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
-from browsing import browser_with
-from builders import CAPTIONS, run_here, tiny_recipe, use_tiny_backbone, write_model, write_world
+from browser import browser_with
+from gif_files import draw_broken_gif, draw_gif
 from gifdesc.system.files import write_json_lines
-from helpers import draw_broken_gif, draw_gif
+from worlds import CAPTIONS, run_here, tiny_recipe, use_tiny_backbone, write_model, write_world
 
 SHORT = ("--beam", 2, "--max-length", 6)
 TRAIN = ("--split", "train")
@@ -114,7 +114,7 @@ def test_any_systems_captions_get_a_page(tmp_path, world):  # noqa: ARG001
     path = tmp_path / "report.html"
     done = score(tmp_path, "--html", path, "--gifs", tmp_path / "gifs")
     assert done.code == 0
-    assert "1 GIF cannot be shown; the page says why" in done.warnings
+    assert "1 GIF cannot be shown; the page gives the reason" in done.warnings
     text = path.read_text(encoding="utf-8")
     assert "<title>mine.jsonl: 6 GIFs</title>" in text
     assert text.count("data:image/webp") == 5

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from builders import epoch_result
 from gifdesc.captioning.results import DescribingEvent, DescribingSummary
 from gifdesc.captions import Caption
 from gifdesc.checks.findings import Finding
@@ -33,6 +32,7 @@ from gifdesc.data.feature_files import ManifestEntry
 from gifdesc.features.results import ExtractionEvent, ExtractionSummary
 from gifdesc.system.waits import Wait, showing_waits, wait_for
 from gifdesc.training.results import StepResult
+from worlds import epoch_result
 
 
 class Count:

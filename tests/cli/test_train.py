@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from builders import CAPTIONS, FEATURE_SIZE, process_environment, run_here, write_world
 from gifdesc.config import DEFAULT_PRESET, PRESETS
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.losses import token_loss
 from gifdesc.text.tokenizer import CaptionTokenizer
 from training_configs import ALL, SMALL, train_here
+from worlds import CAPTIONS, FEATURE_SIZE, process_environment, run_here, write_world
 
 
 @pytest.fixture

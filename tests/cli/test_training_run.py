@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from builders import FEATURE_SIZE, run_here, tiny_recipe, write_world
 from training_configs import ALL, train_here
+from worlds import FEATURE_SIZE, run_here, tiny_recipe, write_world
 
 
 @pytest.fixture

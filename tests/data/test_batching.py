@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import CAPTIONS, dataset_of, tiny_model, tiny_tokenizer
 from gifdesc.data.dataset import iterate_batches, plan_batches, plan_scoring, share_of_plan
 from gifdesc.model.losses import token_loss
+from worlds import CAPTIONS, dataset_of, tiny_model, tiny_tokenizer
 
 LENGTHS = [3 + (7 * i) % 17 for i in range(203)]
 

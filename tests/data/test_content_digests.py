@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from builders import random_features
 from gifdesc.data.content_digests import features_digest, gif_digest, group_by_digest
+from worlds import random_features
 
 FEATURES = random_features(3, seed=0)
 

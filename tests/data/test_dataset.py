@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from builders import dataset_of, example
 from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch, pad_features
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.errors import FeatureError
 from gifdesc.text.tokenizer import CaptionTokenizer
+from worlds import dataset_of, example
 
 
 def write(path: Path, num_frames: int = 3, size: int = 5) -> np.ndarray:

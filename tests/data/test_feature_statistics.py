@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from builders import example
 from gifdesc.data import dataset as module
 from gifdesc.data.dataset import feature_statistics
 from gifdesc.data.feature_files import read_features, write_features
 from gifdesc.data.feature_store import FeatureStore
+from worlds import example
 
 
 def write(path: Path, num_frames: int = 3, size: int = 5, offset: float = 0.0) -> np.ndarray:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gif_files import draw_gif
 from gifdesc.data.arguments import Argument
 from gifdesc.data.gifs import BackgroundCount, GifInput, PassedOver, find_gifs
-from helpers import draw_gif
 
 
 def touch(folder: Path, *names: str) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import example
 from gifdesc.data import examples as pairing
 from gifdesc.data.descriptions import Descriptions
 from gifdesc.data.examples import Example, drop_damaged, pair
@@ -18,6 +17,7 @@ from gifdesc.data.feature_files import (
     write_features,
 )
 from gifdesc.errors import FeatureError
+from worlds import example
 
 
 def write(path: Path, num_frames: int = 3, size: int = 5) -> None:

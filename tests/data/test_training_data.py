@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 import training_configs
-from builders import (
+from gifdesc.config import TrainingConfig, from_json
+from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_batches
+from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.data.splits import hash_split
+from gifdesc.data.training_data import prepare_data, sha256_of_splits
+from gifdesc.errors import DescriptionError, FeatureError, TrainingError
+from worlds import (
     ALL_FOR_TRAINING,
     CAPTIONS,
     FEATURE_SIZE,
@@ -13,12 +19,6 @@ from builders import (
     tiny_tokenizer,
     write_world,
 )
-from gifdesc.config import TrainingConfig, from_json
-from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_batches
-from gifdesc.data.feature_files import Manifest, ManifestEntry
-from gifdesc.data.splits import hash_split
-from gifdesc.data.training_data import prepare_data, sha256_of_splits
-from gifdesc.errors import DescriptionError, FeatureError, TrainingError
 
 ALL = TrainingConfig(**ALL_FOR_TRAINING)
 MANY = {f"gif{i:03}": f"thing {i} moves" for i in range(60)}

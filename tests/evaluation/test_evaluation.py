@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from builders import process_environment
 from gifdesc.errors import DescriptionError, MeteorError
 from gifdesc.evaluation.evaluate import evaluate_predictions
 from gifdesc.metrics import ScoreTable, score, tokenize_examples
 from gifdesc.metrics.base import Metric, mean
+from worlds import process_environment
 
 KEYS = [
     "num_examples",

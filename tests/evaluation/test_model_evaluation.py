@@ -5,15 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from builders import (
-    CAPTIONS,
-    CPU,
-    FEATURE_SIZE,
-    TINY,
-    tiny_recipe,
-    write_model,
-    write_world,
-)
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
 from gifdesc.data.feature_files import Manifest, ManifestEntry, read_features, write_features
@@ -27,6 +18,15 @@ from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.losses import score_tokens
 from gifdesc.training.run import train
+from worlds import (
+    CAPTIONS,
+    CPU,
+    FEATURE_SIZE,
+    TINY,
+    tiny_recipe,
+    write_model,
+    write_world,
+)
 
 METRIC_NAMES = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"]
 KEYS = [

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import ResNet50_Weights
 
-from builders import backbone_of
+from gif_files import is_mapped
 from gifdesc.errors import WeightsError
 from gifdesc.features.backbones import resnet as resnet_module
 from gifdesc.features.backbones.base import Backbone
@@ -26,7 +26,7 @@ from gifdesc.features.backbones.loading import load_backbone as load
 from gifdesc.features.backbones.resnet import weight_names
 from gifdesc.features.encoder import TorchEncoder
 from gifdesc.system.waits import showing_waits
-from helpers import is_mapped
+from worlds import backbone_of
 
 V1, V2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
 

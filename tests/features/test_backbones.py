@@ -25,7 +25,7 @@ from transformers import (
     ViTModel,
 )
 
-from builders import run_here
+from gif_files import draw_gif
 from gifdesc.demo import draw_frames, scene_of, take_of
 from gifdesc.errors import UsageError, WeightsError
 from gifdesc.features import encoder
@@ -35,7 +35,7 @@ from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.encoder import TorchEncoder, choose_precision
 from gifdesc.system.device import has_fast_bfloat16
 from gifdesc.system.hub import HubError
-from helpers import draw_gif
+from worlds import run_here
 
 TINY = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
 VISION = {**TINY, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}

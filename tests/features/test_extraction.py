@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders import backbone_of
+from gif_files import COLOURS, draw_broken_gif, draw_gif, truncate
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.feature_files import (
     MANIFEST_NAME,
@@ -35,7 +35,7 @@ from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.features.results import ExtractionEvent
 from gifdesc.system.files import sha256_of
 from gifdesc.system.locking import LOCK_NAME
-from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
+from worlds import backbone_of
 
 RECIPE = FeatureRecipe(
     weights="random",

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from builders import IMAGENET_MEAN, IMAGENET_STD, backbone_of
+from gif_files import COLOURS, draw_gif, truncate
 from gifdesc.config import FeatureRecipe
 from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features import extractor as extractor_module
@@ -17,7 +17,7 @@ from gifdesc.features.extractor import FeatureExtractor, extract_features
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.gif.reader import read_gif
 from gifdesc.positional import sinusoidal_encoding
-from helpers import COLOURS, draw_gif, truncate
+from worlds import IMAGENET_MEAN, IMAGENET_STD, backbone_of
 
 SMALL = FrameTransform(resize_size=10, image_size=8)
 CPU = torch.device("cpu")

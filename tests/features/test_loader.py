@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import process_environment
 from deadly_transform import DeadlyTransform
+from gif_files import draw_broken_gif, draw_gif
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError
@@ -22,7 +22,7 @@ from gifdesc.features import loader
 from gifdesc.features.frames import SampledGif, sample_gif
 from gifdesc.features.loader import Task, default_num_workers, load_gifs
 from gifdesc.features.preprocessing import FrameTransform
-from helpers import draw_broken_gif, draw_gif
+from worlds import process_environment
 
 RECIPE = FeatureRecipe(weights_sha256="0", gifdesc_version="0", num_frames=4)
 TRANSFORM = FrameTransform(resize_size=8, image_size=8)

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torchvision.models import ResNet50_Weights
 
-from builders import IMAGENET_MEAN, IMAGENET_STD, backbone_of
 from gifdesc.features import preprocessing
 from gifdesc.features.backbones.base import fill_colour, network_on_pixels
 from gifdesc.features.preprocessing import FrameTransform
+from worlds import IMAGENET_MEAN, IMAGENET_STD, backbone_of
 
 SIZES = {
     "square": (64, 64),

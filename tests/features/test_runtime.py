@@ -7,10 +7,10 @@ import importlib.util
 import pytest
 import torch
 
-from builders import CPU, backbone_of
 from gifdesc.errors import UsageError
 from gifdesc.features import encoder as runtime
 from gifdesc.features.encoder import OPENVINO_MIN_GIFS, has_openvino, make_encoder
+from worlds import CPU, backbone_of
 
 
 @pytest.mark.parametrize(

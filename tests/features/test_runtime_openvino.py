@@ -8,8 +8,8 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 
-from builders import backbone_of, difference_of_scale, draw_pixels, plain_vectors
 from gifdesc.features.encoder_openvino import OpenVinoEncoder
+from worlds import backbone_of, difference_of_scale, draw_pixels, plain_vectors
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="openvino is not installed"

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from builders import (
+from gifdesc.features import encoder as runtime_torch
+from gifdesc.features.backbones.base import network_on_pixels
+from gifdesc.features.encoder import TorchEncoder
+from gifdesc.system.device import CPU_STREAM_FRAMES
+from worlds import (
     CPU,
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -18,10 +22,6 @@ from builders import (
     draw_pixels,
     plain_vectors,
 )
-from gifdesc.features import encoder as runtime_torch
-from gifdesc.features.backbones.base import network_on_pixels
-from gifdesc.features.encoder import TorchEncoder
-from gifdesc.system.device import CPU_STREAM_FRAMES
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pytest
 
-from builders import tiny_recipe
+from gif_files import COLOURS, draw_broken_gif, draw_gif, truncate
 from gifdesc.errors import GifError
 from gifdesc.features import frames as sampled
 from gifdesc.features.frames import BrokenGifError, FileIdentity, sample_gif, sample_source
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.gif.reader import read_gif
-from helpers import COLOURS, draw_broken_gif, draw_gif, truncate
+from worlds import tiny_recipe
 
 RECIPE = tiny_recipe(num_frames=16)
 SMALL = FrameTransform(resize_size=10, image_size=8)

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from builders import tiny_recipe
+from gif_files import draw_broken_gif, draw_gif
 from gifdesc.errors import GifError
 from gifdesc.features.frames import sample_source
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.gif.reader import read_gif
 from gifdesc.gif.sources import FRAME_DURATION_MS, read_source, source_name
-from helpers import draw_broken_gif, draw_gif
+from worlds import tiny_recipe
 
 
 def every(durations_ms):

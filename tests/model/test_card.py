@@ -1,9 +1,9 @@
 import huggingface_hub
 
-from builders import SCORES, TINY, tiny_model, tiny_recipe, tiny_tokenizer
 from gifdesc.config import TrainingConfig
 from gifdesc.model.card import model_card
 from gifdesc.model.checkpoint import Checkpoint
+from worlds import SCORES, TINY, tiny_model, tiny_recipe, tiny_tokenizer
 
 
 def checkpoint_of(recipe=None, **training):

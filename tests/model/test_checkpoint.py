@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builders import CAPTIONS, random_features, tiny_model, tiny_recipe, tiny_tokenizer, write_model
+from gif_files import is_mapped
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.errors import CheckpointError
 from gifdesc.model.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
 from gifdesc.text.tokenizer import CaptionTokenizer
-from helpers import is_mapped
+from worlds import CAPTIONS, random_features, tiny_model, tiny_recipe, tiny_tokenizer, write_model
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from itertools import pairwise, product
 import pytest
 import torch
 
-from builders import CPU, tiny_model
 from gifdesc.config import DecodingConfig
 from gifdesc.model.decoding import beam_search
 from markov import END, START, Markov, random_markov
+from worlds import CPU, tiny_model
 
 
 def search(model, num_examples=None, banned_ids=(START,), endings=(), **options):

@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from builders import CPU
 from gifdesc.config import DecodingConfig
 from gifdesc.model.decoding import draw, sample_captions
 from markov import END, START, Markov, random_markov
+from worlds import CPU
 
 
 def sample(model, num_examples=None, **options):

@@ -5,7 +5,6 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
-from builders import CPU, random_features, tiny_model, tiny_tokenizer
 from gifdesc.config import DecodingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.errors import GifdescError
@@ -14,6 +13,7 @@ from gifdesc.model.generation import CaptionGenerator, dangling_endings
 from gifdesc.model.ranking import Hypothesis
 from gifdesc.text.english import DANGLING_WORDS
 from gifdesc.text.tokenizer import SPECIAL_TOKENS, CaptionTokenizer
+from worlds import CPU, random_features, tiny_model, tiny_tokenizer
 
 FEATURES = [random_features(num_frames, seed=num_frames) for num_frames in (4, 1, 6)]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from builders import tiny_model
 from gifdesc.config import ModelConfig
 from gifdesc.model.fusion import AddFusion
 from gifdesc.model.network import MAX_DEVIATIONS, _run_packed
+from worlds import tiny_model
 
 V, D = 11, 6
 SIZES = {"feature_size": D, "vocab_size": V, "hidden_size": 8, "embedding_size": 8}

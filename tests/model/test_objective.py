@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from builders import CPU, tiny_model
 from gifdesc.data.dataset import Batch
 from gifdesc.model.losses import TokenScores, score_tokens, token_loss
+from worlds import CPU, tiny_model
 
 PAD, START, END, CAT, DOG = range(5)
 

@@ -6,7 +6,13 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from builders import (
+from gif_files import draw_gif
+from gifdesc.captioning.captioner import Captioner
+from gifdesc.config import TrainingConfig
+from gifdesc.errors import HubError
+from gifdesc.model.checkpoint import save_checkpoint
+from gifdesc.system.files import write_json, write_json_lines
+from worlds import (
     SCORES,
     TINY,
     tiny_model,
@@ -14,12 +20,6 @@ from builders import (
     tiny_tokenizer,
     write_model,
 )
-from gifdesc.captioning.captioner import Captioner
-from gifdesc.config import TrainingConfig
-from gifdesc.errors import HubError
-from gifdesc.model.checkpoint import save_checkpoint
-from gifdesc.system.files import write_json, write_json_lines
-from helpers import draw_gif
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

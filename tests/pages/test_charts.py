@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from drawings import drawn_marks, svg_width
 from gifdesc.pages.charts import describe_scores, has_numbers, scores_svg
 from gifdesc.pages.style import DARK, LIGHT
+from svg import drawn_marks, svg_width
 
 SCORES = (
     {"bleu_4": 0.4, "meteor": None, "cider": 3.5},

@@ -5,10 +5,10 @@ import sys
 import pytest
 from PIL import Image
 
-from drawings import drawn_marks, svg_width
 from gifdesc.errors import GifdescError
 from gifdesc.pages.charts import describe_history, drawable, history_svg, plot_history
 from gifdesc.pages.style import DARK, LIGHT
+from svg import drawn_marks, svg_width
 
 
 def history(num_epochs, **changes):

@@ -3,15 +3,15 @@ import re
 
 import pytest
 
-from browsing import browser_with
-from builders import tiny_recipe
+from browser import browser_with
+from gif_files import draw_gif
 from gifdesc.captions import Word
 from gifdesc.config import to_json
 from gifdesc.data.feature_files import Manifest, ManifestEntry
 from gifdesc.evaluation.results import Diversity, Evaluation, ScoredCaption
 from gifdesc.pages.evaluation import EvaluationReport, Subject, worst_first
 from gifdesc.system.files import write_json, write_json_lines
-from helpers import draw_gif
+from worlds import tiny_recipe
 
 ARABIC = "\u0631\u062c\u0644 \u064a\u0646\u0638\u0631 \u0647\u0646\u0627"
 NASTY = [

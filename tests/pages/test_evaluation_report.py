@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import tiny_recipe
+from gif_files import draw_gif
 from gifdesc.captions import Word
 from gifdesc.config import to_json
 from gifdesc.data.feature_files import Manifest, ManifestEntry
@@ -22,7 +22,7 @@ from gifdesc.pages.evaluation import (
     title_of,
 )
 from gifdesc.system.files import write_json
-from helpers import draw_gif
+from worlds import tiny_recipe
 
 PEOPLE = {"cats/a": ["a red ball grows"], "b": ["a blue cross", "a cross"], "c": ["it moves"]}
 SAID = {"cats/a": "a red ball grows", "b": "a red ball", "c": ""}

@@ -1,11 +1,11 @@
 import pytest
 from PIL import Image
 
+from gif_files import draw_gif
 from gifdesc.captions import Caption, Word
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.pages.explanation import ExplanationCollector
-from helpers import draw_gif
 
 
 def caption_of(path, weights=(0.75, 0.25)):

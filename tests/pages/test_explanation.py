@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browsing import browser_with
+from browser import browser_with
+from gif_files import draw_broken_gif, draw_gif
 from gifdesc.captions import Caption, Word
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.pages.explanation import check_explanation_path, write_explanation
-from helpers import draw_broken_gif, draw_gif
 
 
 def caption_of(path, text="a red ball", num_frames=4, *, weights=True, **more):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gif_files import draw_broken_gif, draw_gif, frame_colour, truncate
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.pages.filmstrips import GifFolder, Shrinker, read_filmstrip
-from helpers import draw_broken_gif, draw_gif, frame_colour, truncate
 
 
 def cell_colours(film):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from builders import process_environment
 from gifdesc.errors import GifdescError
 from gifdesc.metrics.scoring import metric_label
 from gifdesc.pages.html import data_uri, replace_unprintable, write_page
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
+from worlds import process_environment
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from builders import CPU, TINY, Outcome, World, run_here
 from gifdesc.config import ModelConfig, TrainingConfig
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.training.results import TrainingSummary
 from gifdesc.training.run import train
+from worlds import CPU, TINY, Outcome, World, run_here
 
 SHORT = TrainingConfig(
     epochs=3, batch_size=5, label_smoothing=0.1, learning_rate=0.01, val_fraction=0.25,

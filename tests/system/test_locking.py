@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from builders import process_environment
 from gifdesc.errors import FeatureError
 from gifdesc.system.locking import locked, try_lock
+from worlds import process_environment
 
 BUSY = FeatureError("busy")
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from builders import process_environment
 from gifdesc.system.threads import grouped_ahead, mapped_ahead
+from worlds import process_environment
 
 
 def in_groups(items, sizes, work=lambda item: item, num_ahead=4):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import process_environment
 from gifdesc.errors import GifdescError
 from gifdesc.system.process import write_standard_output
+from worlds import process_environment
 
 FULL = Path("/dev/full")
 

@@ -3,8 +3,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from gif_files import is_mapped
 from gifdesc.system.tensor_files import read_tensors, save_tensors
-from helpers import is_mapped
 
 
 def test_tensors_are_read_back_with_their_metadata(tmp_path):

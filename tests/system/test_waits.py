@@ -11,8 +11,14 @@ import huggingface_hub
 import pytest
 
 import gifdesc
-import tiny_vlms
-from builders import (
+import tiny_models
+from gifdesc.captioning.captioner import load_captioner
+from gifdesc.config import TrainingConfig
+from gifdesc.data.dataset import feature_statistics
+from gifdesc.data.training_data import prepare_data
+from gifdesc.demo import draw_world
+from gifdesc.system.waits import Advance, Wait, showing_waits, wait_for
+from worlds import (
     ALL_FOR_TRAINING,
     CAPTIONS,
     tiny_recipe,
@@ -20,12 +26,6 @@ from builders import (
     write_model,
     write_world,
 )
-from gifdesc.captioning.captioner import load_captioner
-from gifdesc.config import TrainingConfig
-from gifdesc.data.dataset import feature_statistics
-from gifdesc.data.training_data import prepare_data
-from gifdesc.demo import draw_world
-from gifdesc.system.waits import Advance, Wait, showing_waits, wait_for
 
 
 class Announced:
@@ -86,7 +86,7 @@ def test_a_public_model_is_announced_as_long_and_an_own_one_is_not(
 ):
     use_tiny_backbone(monkeypatch)
     own = write_model(tmp_path / "model", recipe=tiny_recipe())
-    public = tiny_vlms.write_git(tmp_path / "vlm")
+    public = tiny_models.write_git(tmp_path / "vlm")
     for folder in (own, public):
         load_captioner(folder, device="cpu")
     assert announced.waits == [

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from builders import process_environment, run_process, tiny_recipe, write_world
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.training.distributed import World, is_main_process, joined_world
 from gifdesc.training.folder import read_progress
+from worlds import process_environment, run_process, tiny_recipe, write_world
 
 OPTIONS = (
     *("--hidden-size", 8, "--epochs", 2, "--batch-size", 5, "--lr", 0.01, "--dropout", 0.3),

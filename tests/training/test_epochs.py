@@ -6,11 +6,11 @@ from itertools import islice
 import pytest
 import torch
 
-from builders import CPU
 from gifdesc.errors import TrainingError
 from gifdesc.training.epochs import EpochLoop, not_finite
 from gifdesc.training.results import EpochSums, PhaseScore
 from gifdesc.training.validation import Validation
+from worlds import CPU
 
 
 class Fed:

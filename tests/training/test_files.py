@@ -7,7 +7,16 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from builders import (
+from gifdesc.config import TrainingConfig
+from gifdesc.data.caption_statistics import CaptionStatistics
+from gifdesc.data.training_data import prepare_data
+from gifdesc.data.training_record import TrainingRecord, read_record
+from gifdesc.errors import TrainingError
+from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.training.folder import Progress, TrainingFiles, read_progress
+from gifdesc.training.run import train
+from gifdesc.training.step import make_optimizer
+from worlds import (
     ALL_FOR_TRAINING,
     CPU,
     TINY,
@@ -18,15 +27,6 @@ from builders import (
     write_model,
     write_world,
 )
-from gifdesc.config import TrainingConfig
-from gifdesc.data.caption_statistics import CaptionStatistics
-from gifdesc.data.training_data import prepare_data
-from gifdesc.data.training_record import TrainingRecord, read_record
-from gifdesc.errors import TrainingError
-from gifdesc.model.checkpoint import load_checkpoint
-from gifdesc.training.folder import Progress, TrainingFiles, read_progress
-from gifdesc.training.run import train
-from gifdesc.training.step import make_optimizer
 
 TOKENIZER = tiny_tokenizer()
 CONFIG = TrainingConfig(seed=7)

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from builders import ALL_FOR_TRAINING, CPU, TINY, epoch_result, tiny_model, write_world
+from gif_files import is_mapped
 from gifdesc.config import TrainingConfig
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError
@@ -23,7 +23,7 @@ from gifdesc.training.folder import (
 from gifdesc.training.results import EpochSums
 from gifdesc.training.run import train
 from gifdesc.training.step import make_optimizer
-from helpers import is_mapped
+from worlds import ALL_FOR_TRAINING, CPU, TINY, epoch_result, tiny_model, write_world
 
 PROGRESS = Progress(
     epoch=3,

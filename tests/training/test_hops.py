@@ -2,9 +2,9 @@
 
 import sys
 
-from builders import tiny_recipe, write_world
 from gifdesc import ModelConfig, TrainingConfig, prepare_data, train_captioner
 from gifdesc.training.epochs import EpochLoop
+from worlds import tiny_recipe, write_world
 
 
 def test_an_optimizer_step_passes_at_most_12_modules_in_4_rooms(tmp_path, monkeypatch):

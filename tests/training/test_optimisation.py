@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from builders import tiny_model
 from gifdesc.config import TrainingConfig
 from gifdesc.training.step import learning_rate_at, make_optimizer, set_learning_rate
+from worlds import tiny_model
 
 
 def course(num_steps, **changes):

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builders import ALL_FOR_TRAINING, CPU, dataset_of, epoch_result, tiny_model, tiny_tokenizer
 from gifdesc.config import TrainingConfig
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.model.losses import token_loss
@@ -13,6 +12,7 @@ from gifdesc.training.distributed import World
 from gifdesc.training.phases import CrossEntropyPhase, SelfCriticalPhase, draw_replaced
 from gifdesc.training.results import PhaseScore
 from gifdesc.training.step import learning_rate_at
+from worlds import ALL_FOR_TRAINING, CPU, dataset_of, epoch_result, tiny_model, tiny_tokenizer
 
 CAPTIONS = {
     "a": "a red ball grows\na ball grows\na red ball",

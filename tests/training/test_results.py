@@ -2,8 +2,8 @@
 
 import pytest
 
-from builders import epoch_result
 from gifdesc.training.results import is_better, num_epochs_since_best
+from worlds import epoch_result
 
 
 def best_flags(by, *scores):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, TINY, tiny_recipe, write_model
 from gifdesc.config import PRESETS, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError, TrainingError
@@ -24,6 +23,7 @@ from gifdesc.training.resume import check_folder, choose_configs, stored_configs
 from gifdesc.training.run import train
 from gifdesc.training.step import make_optimizer
 from training_configs import train_on
+from worlds import ALL_FOR_TRAINING, CAPTIONS, CPU, TINY, tiny_recipe, write_model
 
 CONFIG = TrainingConfig(epochs=2, batch_size=4, passes=1, best_by="last", **ALL_FOR_TRAINING)
 

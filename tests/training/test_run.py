@@ -13,18 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-import builders
 import gifdesc.training.run
-from builders import (
-    ALL_FOR_TRAINING,
-    CAPTIONS,
-    CPU,
-    TINY,
-    process_environment,
-    random_features,
-    tiny_recipe,
-    write_world,
-)
+import worlds
 from gifdesc.config import TrainingConfig
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import load_checkpoint, save_weights
@@ -35,6 +25,16 @@ from gifdesc.training.run import train
 from gifdesc.training.step import Trainer
 from gifdesc.training.validation import Validation, Validator
 from training_configs import CONFIGS, DROPPING, REWARDED, SHORT, prepare, train_on
+from worlds import (
+    ALL_FOR_TRAINING,
+    CAPTIONS,
+    CPU,
+    TINY,
+    process_environment,
+    random_features,
+    tiny_recipe,
+    write_world,
+)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ train(data, Path({model!r}), DROPPING, config, torch.device("cpu"), resume=True,
 def test_a_killed_run_resumes_from_its_last_save(world, tmp_path, unbroken, name, steps):
     for step in steps:
         script = KILLED.format(
-            tests=os.path.dirname(builders.__file__),  # noqa: PTH120
+            tests=os.path.dirname(worlds.__file__),  # noqa: PTH120
             name=name,
             step=step,
             features=str(world.features_dir),
@@ -215,7 +215,7 @@ def killed_at_the_first_reward(world, tmp_path_factory):
     """A run killed between the first rewarded epoch's best model and its state."""
     folder = tmp_path_factory.mktemp("killed")
     script = KILLED.format(
-        tests=os.path.dirname(builders.__file__),  # noqa: PTH120
+        tests=os.path.dirname(worlds.__file__),  # noqa: PTH120
         name="rewarded-unscored",
         step=-1,
         features=str(world.features_dir),

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from builders import CAPTIONS, dataset_of, tiny_model, tiny_tokenizer
 from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import Batch, empty_batch
 from gifdesc.data.examples import Example
@@ -21,6 +20,7 @@ from gifdesc.training.self_critical import (
     self_critical_loss,
 )
 from gifdesc.training.step import make_optimizer
+from worlds import CAPTIONS, dataset_of, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 

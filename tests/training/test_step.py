@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builders import ALL_FOR_TRAINING, CAPTIONS, CPU, dataset_of, tiny_model, tiny_tokenizer
 from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import empty_batch
 from gifdesc.errors import TrainingError
 from gifdesc.training.distributed import World
 from gifdesc.training.phases import CrossEntropyPhase
 from gifdesc.training.step import Trainer, autocast_dtype, make_optimizer
+from worlds import ALL_FOR_TRAINING, CAPTIONS, CPU, dataset_of, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 CONFIG = TrainingConfig(

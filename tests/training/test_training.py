@@ -7,17 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from builders import (
-    ALL_FOR_TRAINING,
-    CAPTIONS,
-    CPU,
-    TINY,
-    greedy_captions,
-    random_features,
-    tiny_recipe,
-    tiny_tokenizer,
-    write_world,
-)
 from gifdesc.config import PRESETS, TrainingConfig
 from gifdesc.data.dataset import GIFDataset, feature_statistics, iterate_batches, plan_scoring
 from gifdesc.data.feature_files import read_features
@@ -28,6 +17,17 @@ from gifdesc.model.losses import score_tokens, token_loss
 from gifdesc.training.folder import read_progress
 from gifdesc.training.run import make_tokenizer, train
 from training_configs import train_on
+from worlds import (
+    ALL_FOR_TRAINING,
+    CAPTIONS,
+    CPU,
+    TINY,
+    greedy_captions,
+    random_features,
+    tiny_recipe,
+    tiny_tokenizer,
+    write_world,
+)
 
 SHORT = TrainingConfig(epochs=2, batch_size=4, label_smoothing=0.0, **ALL_FOR_TRAINING)
 

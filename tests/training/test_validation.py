@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from builders import CPU, dataset_of, tiny_model, tiny_tokenizer
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.dataset import iterate_batches, plan_scoring
 from gifdesc.data.feature_files import read_features
@@ -14,6 +13,7 @@ from gifdesc.model.generation import CaptionGenerator
 from gifdesc.model.losses import score_tokens
 from gifdesc.training.distributed import World
 from gifdesc.training.validation import Validator
+from worlds import CPU, dataset_of, tiny_model, tiny_tokenizer
 
 CAPTIONS = {
     "a": "a red ball grows",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import tiny_vlms
+import tiny_models
 from gifdesc.config import DecodingConfig
 from gifdesc.vision_language.generation import (
     _kept_part,
@@ -24,7 +24,7 @@ GREEDY = DecodingConfig(num_beams=1, max_tokens=6)
 
 @pytest.fixture(scope="module")
 def llava(tmp_path_factory):
-    return tiny_vlms.load(tiny_vlms.write_llava(tmp_path_factory.mktemp("m")))
+    return tiny_models.load(tiny_models.write_llava(tmp_path_factory.mktemp("m")))
 
 
 def inputs_of(loaded):
@@ -64,7 +64,7 @@ def test_the_score_is_the_models_own_mean_log_probability(llava, num_beams):
 
 
 def bert_caption(ids_of, log_probs, end_log_prob, config=GREEDY):
-    tokenizer = tiny_vlms.bert_tokenizer()
+    tokenizer = tiny_models.bert_tokenizer()
     ids = tokenizer.convert_tokens_to_ids(ids_of)
     return _to_caption(tokenizer, _Reply(ids, log_probs, end_log_prob), config)
 
@@ -123,7 +123,7 @@ def test_the_kept_part_of_a_reply(text, is_cut, kept):
 
 
 def test_a_letter_of_several_tokens_is_decoded_when_complete():
-    tokenizer = tiny_vlms.fast_tokenizer([])
+    tokenizer = tiny_models.fast_tokenizer([])
     ids = tokenizer("a été ☃ ball", add_special_tokens=False)["input_ids"]
     text, spans = _spell(tokenizer, ids)
     assert text == "a été ☃ ball"
@@ -190,12 +190,12 @@ def test_sampled_captions_are_distinct_and_best_first(llava):
     ids=lambda own: next(iter(own)),
 )
 def test_search_settings_of_the_model_are_ignored(tmp_path, own):
-    folder = tiny_vlms.write_llava(tmp_path)
-    plain = tiny_vlms.load(folder)
+    folder = tiny_models.write_llava(tmp_path)
+    plain = tiny_models.load(folder)
     wanted = generate_captions(plain, inputs_of(plain), GREEDY)
     path = folder / "generation_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
-    loaded = tiny_vlms.load(folder)
+    loaded = tiny_models.load(folder)
     [name, *_] = own
     assert getattr(loaded.model.generation_config, name) == own[name]
     assert generate_captions(loaded, inputs_of(loaded), GREEDY) == wanted
@@ -276,7 +276,7 @@ def test_the_score_excludes_the_thoughts(llava):
 
 @pytest.mark.parametrize("knows", [True, False])
 def test_thinking_is_disabled_where_the_template_supports_it(llava, knows):
-    template = tiny_vlms.LLAVA_TEMPLATE
+    template = tiny_models.LLAVA_TEMPLATE
     if knows:
         template += "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}"
     processor = copy.copy(llava.processor)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-import tiny_vlms
+import tiny_models
 from gifdesc.vision_language.inputs import (
     GRID_INTRODUCTION,
     GRID_START,
@@ -21,7 +21,9 @@ from gifdesc.vision_language.inputs import (
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     home = tmp_path_factory.mktemp("vlms")
-    return {name: tiny_vlms.load(write(home / name)) for name, write in tiny_vlms.FAMILIES.items()}
+    return {
+        name: tiny_models.load(write(home / name)) for name, write in tiny_models.FAMILIES.items()
+    }
 
 
 def clip_of(num_frames, times_ms=None, duration_ms=None):
@@ -176,7 +178,7 @@ def test_a_model_that_continues_a_text_gets_a_start(models, name):
     assert "input_ids" not in form.prepare([clip_of(1)])
 
 
-@pytest.mark.parametrize("name", sorted(set(tiny_vlms.FAMILIES) - {"git-video"}))
+@pytest.mark.parametrize("name", sorted(set(tiny_models.FAMILIES) - {"git-video"}))
 def test_a_prompt_replaces_the_question(models, name):
     form = form_of(models, name, "what does the dog over the sofa")
     for num_frames in (1, 4):

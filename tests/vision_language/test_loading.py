@@ -8,8 +8,8 @@ import torch
 import transformers
 from transformers.utils import logging as transformers_logging
 
-import tiny_vlms
-from builders import run_here
+import tiny_models
+from gif_files import draw_gif
 from gifdesc.captioning.captioner import load_captioner
 from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.vision_language.captioner import VisionLanguageCaptioner
@@ -18,12 +18,12 @@ from gifdesc.vision_language.loading import (
     check_can_caption,
     quiet_transformers,
 )
-from helpers import draw_gif
+from worlds import run_here
 
 
 @pytest.fixture(scope="module")
 def blip_dir(tmp_path_factory):
-    return tiny_vlms.write_blip(tmp_path_factory.mktemp("blip"))
+    return tiny_models.write_blip(tmp_path_factory.mktemp("blip"))
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def edit(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("family", sorted(tiny_vlms.FAMILIES))
+@pytest.mark.parametrize("family", sorted(tiny_models.FAMILIES))
 def test_every_family_is_loaded_as_it_was_saved(tmp_path, family):
-    folder = tiny_vlms.FAMILIES[family](tmp_path)
-    loaded = tiny_vlms.load(folder)
+    folder = tiny_models.FAMILIES[family](tmp_path)
+    loaded = tiny_models.load(folder)
     assert not loaded.model.training
     assert (loaded.device, loaded.dtype) == (torch.device("cpu"), torch.float32)
     assert {one.dtype for one in loaded.model.parameters()} == {torch.float32}
@@ -52,18 +52,18 @@ def test_every_family_is_loaded_as_it_was_saved(tmp_path, family):
 
 
 def test_shared_weights_are_not_missing(tmp_path, monkeypatch):
-    plain = tiny_vlms._qwen_config
+    plain = tiny_models._qwen_config
 
     def tied(tokenizer):
         config = plain(tokenizer)
         config["text_config"]["tie_word_embeddings"] = True
         return {**config, "tie_word_embeddings": True}
 
-    monkeypatch.setattr(tiny_vlms, "_qwen_config", tied)
-    folder = tiny_vlms.write_qwen2_vl(tmp_path)
+    monkeypatch.setattr(tiny_models, "_qwen_config", tied)
+    folder = tiny_models.write_qwen2_vl(tmp_path)
     saved = huggingface_hub.serialization.load_state_dict_from_file(folder / "model.safetensors")
     assert not any("lm_head" in name for name in saved)
-    model = tiny_vlms.load(folder).model
+    model = tiny_models.load(folder).model
     assert model.lm_head.weight is model.get_input_embeddings().weight
 
 
@@ -82,10 +82,10 @@ def test_the_device_decides_the_precision(monkeypatch, kind, has_bfloat16, dtype
 
 
 def test_weights_from_before_safetensors_are_read(folder):
-    state = tiny_vlms.load(folder).model.state_dict()
+    state = tiny_models.load(folder).model.state_dict()
     torch.save(state, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    again = tiny_vlms.load(folder).model.state_dict()
+    again = tiny_models.load(folder).model.state_dict()
     assert all(torch.equal(state[name], again[name]) for name in state)
 
 
@@ -97,7 +97,7 @@ def test_a_pickle_that_would_run_code_is_refused(folder, tmp_path):
     torch.save({"weight": Trap()}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="its model cannot be loaded"):
-        tiny_vlms.load(folder)
+        tiny_models.load(folder)
     assert not (tmp_path / "was-run").exists()
 
 
@@ -124,9 +124,9 @@ def test_a_model_that_cannot_caption_is_refused(config, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("family", sorted(tiny_vlms.FAMILIES))
+@pytest.mark.parametrize("family", sorted(tiny_models.FAMILIES))
 def test_a_model_that_can_caption_is_accepted(tmp_path, family):
-    config = json.loads((tiny_vlms.FAMILIES[family](tmp_path) / "config.json").read_text())
+    config = json.loads((tiny_models.FAMILIES[family](tmp_path) / "config.json").read_text())
     check_can_caption(config, "m")
     check_can_caption({"model_type": config["model_type"]}, "m")
 
@@ -137,7 +137,7 @@ def test_a_complete_folder_of_another_kind_is_a_one_sentence_error(tmp_path, kin
     small |= {"intermediate_size": 8}
     if kind == "bert":
         model = transformers.BertModel(transformers.BertConfig(vocab_size=9, **small))
-        tiny_vlms.bert_tokenizer().save_pretrained(tmp_path)
+        tiny_models.bert_tokenizer().save_pretrained(tmp_path)
     else:
         config = transformers.ViTConfig(image_size=8, patch_size=4, **small)
         model = transformers.ViTForImageClassification(config)
@@ -145,7 +145,7 @@ def test_a_complete_folder_of_another_kind_is_a_one_sentence_error(tmp_path, kin
     with pytest.raises(
         CheckpointError, match=f"a model of type {kind}.* cannot describe"
     ) as caught:
-        tiny_vlms.load(tmp_path)
+        tiny_models.load(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}: ")
 
 
@@ -154,10 +154,10 @@ def test_code_of_a_model_is_not_run(folder, tmp_path):
     auto_map = {"AutoModelForImageTextToText": "mine.Mine", "AutoProcessor": "mine.Mine"}
     edit(folder / "config.json", auto_map=auto_map)
     edit(folder / "processor_config.json", auto_map=auto_map)
-    tiny_vlms.load(folder)  # transformers' own code is used instead
+    tiny_models.load(folder)  # transformers' own code is used instead
     edit(folder / "config.json", model_type="mine")
     with pytest.raises(CheckpointError, match="which gifdesc does not run"):
-        tiny_vlms.load(folder)
+        tiny_models.load(folder)
     assert not (tmp_path / "was-run").exists()
 
 
@@ -167,7 +167,7 @@ def test_a_model_that_lacks_weights_is_refused(folder):
     assert len(kept) < len(state)
     huggingface_hub.save_torch_state_dict(kept, folder, metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"lacks \d weights .* text_decoder\.cls"):
-        tiny_vlms.load(folder)
+        tiny_models.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -189,16 +189,16 @@ def test_a_damaged_folder_is_a_one_sentence_error(folder, name, content, said):
     else:
         (folder / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=said) as caught:
-        tiny_vlms.load(folder)
+        tiny_models.load(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    folder = tiny_vlms.write_smolvlm(tmp_path)
+    folder = tiny_models.write_smolvlm(tmp_path)
     monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
     with pytest.raises(CheckpointError, match="not installed: Package `num2words` is required"):
-        tiny_vlms.load(folder)
+        tiny_models.load(folder)
 
 
 class Hub:
@@ -228,25 +228,25 @@ def hub(folder, tmp_path, monkeypatch):
 
 
 def test_a_model_on_the_hub_is_downloaded(hub):
-    assert tiny_vlms.load("someone/model").name == "someone/model"
+    assert tiny_models.load("someone/model").name == "someone/model"
     assert len(hub.asked) == 2
     assert not (hub.cache / "pytorch_model.bin").exists()
 
 
 def test_old_weights_are_downloaded_only_without_others(hub, folder):
-    torch.save(tiny_vlms.load(folder).model.state_dict(), folder / "pytorch_model.bin")
-    tiny_vlms.load("someone/model")
+    torch.save(tiny_models.load(folder).model.state_dict(), folder / "pytorch_model.bin")
+    tiny_models.load("someone/model")
     assert not (hub.cache / "pytorch_model.bin").exists()
     shutil.rmtree(hub.cache)
     (folder / "model.safetensors").unlink()
-    tiny_vlms.load("someone/model")
+    tiny_models.load("someone/model")
     assert (hub.cache / "pytorch_model.bin").exists()
 
 
 def test_only_the_configuration_of_a_model_that_cannot_caption_is_downloaded(hub, folder):
     edit(folder / "config.json", model_type="bert")
     with pytest.raises(CheckpointError, match="someone/model: a model of type bert"):
-        tiny_vlms.load("someone/model")
+        tiny_models.load("someone/model")
     assert hub.asked == [["config.json"]]
 
 
@@ -254,7 +254,7 @@ def test_without_a_network_the_error_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: False)
     with pytest.raises(HubError, match="someone/model: not a folder, and it cannot be downloaded"):
-        tiny_vlms.load("someone/model")
+        tiny_models.load("someone/model")
 
 
 def test_the_library_is_quiet_during_loading_and_unchanged_afterwards(monkeypatch):
@@ -300,7 +300,7 @@ def test_all_files_are_of_one_commit(commits, revision):
 
 
 def test_a_folder_has_no_revision(folder):
-    assert tiny_vlms.load(folder).commit is None
+    assert tiny_models.load(folder).commit is None
     with pytest.raises(UsageError, match="is a folder, which has no revisions"):
         VisionLanguageCaptioner.from_pretrained(folder, device="cpu", revision="v2")
 

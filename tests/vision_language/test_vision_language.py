@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import tiny_vlms
+import tiny_models
+from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.captioning.captioner import Captioner, GifCaptioner
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import GifdescError, GifError, UsageError
 from gifdesc.gif.reader import read_gif
 from gifdesc.vision_language.captioner import DEFAULT_DECODING, VisionLanguageCaptioner
-from helpers import draw_broken_gif, draw_gif, truncate
 
 SHORT = DecodingConfig(num_beams=1, max_tokens=6)
 BEAMS = DecodingConfig(num_beams=3, num_captions=2, max_tokens=6)
@@ -20,7 +20,7 @@ BEAMS = DecodingConfig(num_beams=3, num_captions=2, max_tokens=6)
 def folders(tmp_path_factory):
     """A folder of each family."""
     home = tmp_path_factory.mktemp("vlms")
-    return {name: write(home / name) for name, write in tiny_vlms.FAMILIES.items()}
+    return {name: write(home / name) for name, write in tiny_models.FAMILIES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def captioners(folders):
     }
 
 
-@pytest.fixture(params=sorted(tiny_vlms.FAMILIES))
+@pytest.fixture(params=sorted(tiny_models.FAMILIES))
 def family(request):
     return request.param
 

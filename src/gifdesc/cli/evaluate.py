@@ -234,7 +234,8 @@ def _write_report(
     if not report.shows_gifs:
         warn("the page shows no GIFs: name their folder with --gifs")
     elif written.num_without_frames:
-        warn(f"{counted(written.num_without_frames, 'GIF')} cannot be shown; the page says why")
+        gifs = counted(written.num_without_frames, "GIF")
+        warn(f"{gifs} cannot be shown; the page gives the reason")
 
 
 _CHANCE = 0.05

@@ -116,7 +116,7 @@ class GIFDataset(Dataset[Item]):
         # One array in place of a list a caption, and few of these at a time: less memory.
         parts = [np.empty(0, np.int32)]
         for first in range(0, len(captions), _ENCODED_AT_ONCE):
-            # One token more than allowed tells captions that are cut from those that just fit.
+            # A token more than allowed: captions that are cut differ from those that just fit.
             some = captions[first : first + _ENCODED_AT_ONCE]
             encoded = tokenizer.encode_all(some, max_tokens + 1)
             for tokens in encoded:

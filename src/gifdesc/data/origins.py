@@ -37,8 +37,8 @@ class Origins:
     def name_of(self, gif: GifInput) -> str:
         """The name of a GIF: its earlier name, or a new name that no other GIF has.
 
-        A name whose GIF is gone is given again: the file may have been moved. What tells is its
-        content.
+        The name of a GIF that is gone may be given again: if the content is the same, the file was
+        moved.
         """
         origin = origin_of(gif)
         if origin is None:

@@ -48,7 +48,7 @@ class _Entries:
         caption: int64 (E,), index of the caption.
         ngram: int64 (E,), number of the n-gram.
         order: int64 (E,), its n - 1.
-        count: int64 (E,), how often it stands in the caption.
+        count: int64 (E,), how often it occurs in the caption.
     """
 
     caption: Integers

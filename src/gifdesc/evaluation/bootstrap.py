@@ -1,6 +1,6 @@
 """Bootstrap intervals of scores, and paired comparisons of two systems.
 
-Examples are drawn anew with replacement (Efron & Tibshirani 1993, chapter 13: the percentile
+Examples are drawn with replacement (Efron & Tibshirani 1993, chapter 13: the percentile
 interval; Koehn 2004, "Statistical significance tests for machine translation evaluation": the same
 for corpus scores, and two systems compared on the same draws). A score of a draw is computed from
 sums over examples, so a draw costs one row of a matrix product. CIDEr's document frequencies stay

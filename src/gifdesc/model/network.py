@@ -32,7 +32,7 @@ stay below 7 where the training GIFs excite them (measured with 16 training GIFs
 MIN_RELATIVE_STD = 0.1
 """The smallest standard deviation that features are divided by, relative to the root mean square
 over all features. A ReLU unit that no training frame excites varies only by the positional
-encoding (1e-6 to 9e-4), which tells nothing about its scale in a GIF that excites it."""
+encoding (1e-6 to 9e-4), which has nothing to do with its scale in a GIF that excites it."""
 
 FRAME_SCALE = 0.5
 """Standard deviation of a normalised frame's numbers: better than 1 in a made-up language."""
