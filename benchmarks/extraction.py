@@ -2,13 +2,14 @@
 
     python benchmarks/extraction.py --gifs FOLDER [--drawn 24] [--rounds 3]
 
-On the same GIFs, a folder of real ones and some of the demo's drawn world, alternating round after
-round: (b) gifdesc, and (c) ResNet50's forward pass alone on the same distinct frames, already in
-memory, in the fastest of several ways. Each round also runs (a), the plain loop that everybody
-writes, on its share of the GIFs, so that all rounds together run it once on all. Untrained
-weights: the arithmetic is the same. Frames per second count distinct sampled frames. About 5
-minutes on 2 idle cores. What else the machine does shows in its load, printed beside each time, and
-in the ratio of processor times, which it changes little.
+On the same GIFs, a folder of real GIFs and some of the demo's drawn world, alternating round after
+round: (b) gifdesc, and (c) the backbone's forward pass alone on the same distinct frames, already
+in memory, by the fastest of several methods. ResNet50 (untrained: the arithmetic is the same) by
+PyTorch in float32 and, where the processor has it, bfloat16, and by OpenVINO in float32;
+EfficientNet-Lite0 by PyTorch. Each round also runs (a), a naive baseline loop of ResNet50 in
+float32, on its share of the GIFs, so that all rounds together run it once on all. Frames per second
+count distinct sampled frames. About 6 minutes on 2 idle cores. The load of the machine is printed
+beside each time; the ratio of processor times depends on it little.
 """
 
 from __future__ import annotations
@@ -29,15 +30,19 @@ import torch
 from PIL import Image
 from torchvision.models import ResNet50_Weights
 
-from gifdesc.config import FeatureRecipe
+from gifdesc.config import FeatureRecipe, Precision
 from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.demo import draw_world
+from gifdesc.errors import UsageError
 from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.backbones.loading import load_backbone
-from gifdesc.features.encoder import FrameEncoder, has_openvino, make_encoder
+from gifdesc.features.encoder import FrameEncoder, RuntimeName, has_openvino, make_encoder
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.sampling import uniform_indices
+from gifdesc.system.device import has_fast_bfloat16
+
+CPU = torch.device("cpu")
 
 STREAM_BATCHES = (16, 32, 64)
 """Frames given to gifdesc's own encoders at once, shared out among their streams."""
@@ -46,13 +51,30 @@ WHOLE_BATCHES = (4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What is measured with."""
+class Setup:
+    """A backbone, and how it is computed."""
 
-    inputs: list[GifInput]
-    pixels: np.ndarray
+    label: str
     backbone: Backbone
-    recipe: FeatureRecipe
+    runtime: RuntimeName
+    precision: Precision
+
+
+def setups() -> list[Setup]:
+    """All that this machine can measure."""
+    resnet = load_backbone("resnet50", "random")
+    found = [Setup("torch float32", resnet, "torch", "float32")]
+    if has_fast_bfloat16(CPU):
+        found.append(Setup("torch bfloat16", resnet, "torch", "bfloat16"))
+    if has_openvino():
+        found.append(Setup("openvino float32", resnet, "openvino", "float32"))
+    try:
+        lite = load_backbone("efficientnet-lite0")
+    except UsageError as error:
+        print(error, file=sys.stderr)
+    else:
+        found.append(Setup("lite0 float32", lite, "torch", "float32"))
+    return found
 
 
 def plain_loop(inputs: list[GifInput], network: torch.nn.Module) -> None:
@@ -68,11 +90,12 @@ def plain_loop(inputs: list[GifInput], network: torch.nn.Module) -> None:
             np.save(file, np.stack(vectors))
 
 
-def gifdesc_extract(bench: Bench, encoder: FrameEncoder) -> None:
+def gifdesc_extract(inputs: list[GifInput], setup: Setup, encoder: FrameEncoder) -> None:
     """The work of `gifdesc extract`, without the loading of the network."""
-    extractor = FeatureExtractor(bench.backbone, bench.recipe, encoder)
+    recipe = FeatureRecipe(weights="random", weights_sha256="0", gifdesc_version="0")
+    extractor = FeatureExtractor(setup.backbone, recipe, encoder)
     with tempfile.TemporaryDirectory() as folder:
-        events = list(extract(bench.inputs, Path(folder), extractor))
+        events = list(extract(inputs, Path(folder), extractor))
     assert all(event.entry.status == "ok" for event in events)
 
 
@@ -83,11 +106,14 @@ def forward_in_streams(pixels: np.ndarray, encoder: FrameEncoder, batch_size: in
         wait()
 
 
-def forward_together(pixels: np.ndarray, network: torch.nn.Module, batch_size: int) -> None:
+def forward_together(
+    pixels: np.ndarray, network: torch.nn.Module, batch_size: int, precision: Precision
+) -> None:
     """The network on frames in memory, all threads on one batch."""
-    with torch.inference_mode():
+    is_reduced = precision != "float32"
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_reduced):
         for batch in batches_of(pixels, batch_size):
-            network(torch.from_numpy(batch)).numpy()
+            network(torch.from_numpy(batch)).float().numpy()
 
 
 def batches_of(pixels: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
@@ -95,20 +121,18 @@ def batches_of(pixels: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     return (pixels[first : first + batch_size] for first in range(0, len(pixels), batch_size))
 
 
-def ways_forward(
-    backbone: Backbone, runtime: str, encoder: FrameEncoder
-) -> dict[str, Callable[[np.ndarray], None]]:
-    """The ways of the forward pass that are tried."""
+def ways_forward(setup: Setup, encoder: FrameEncoder) -> dict[str, Callable[[np.ndarray], None]]:
+    """The methods of the forward pass that are tried."""
     ways: dict[str, Callable[[np.ndarray], None]] = {
         f"streams, batch {size}": partial(forward_in_streams, encoder=encoder, batch_size=size)
         for size in STREAM_BATCHES
     }
-    if runtime == "torch":
-        fused = network_on_pixels(backbone)
+    if setup.runtime == "torch":
+        fused = network_on_pixels(setup.backbone)
         fused.to(memory_format=torch.channels_last)
         for size in WHOLE_BATCHES:
             ways[f"together, batch {size}"] = partial(
-                forward_together, network=fused, batch_size=size
+                forward_together, network=fused, batch_size=size, precision=setup.precision
             )
     return ways
 
@@ -134,22 +158,25 @@ def fastest(
     return name, ways[name]
 
 
-def measure(bench: Bench, rounds: int) -> None:
+def measure(inputs: list[GifInput], pixels: np.ndarray, rounds: int) -> None:
     """Run everything in turn and print a table."""
     runs: dict[str, Callable[[], None]] = {}
-    runtimes = ["torch", "openvino"] if has_openvino() else ["torch"]
-    for runtime in runtimes:
-        encoder = make_encoder(bench.backbone, torch.device("cpu"), runtime=runtime)
-        name, way = fastest(ways_forward(bench.backbone, runtime, encoder), bench.pixels[:32])
-        print(f"{runtime}: forward alone in {name}", flush=True)
-        runs[f"(b) gifdesc, {runtime}"] = partial(gifdesc_extract, bench, encoder)
-        runs[f"(c) forward, {runtime}"] = partial(way, bench.pixels)
+    measured = setups()
+    resnet = measured[0].backbone
+    for setup in measured:
+        encoder = make_encoder(
+            setup.backbone, CPU, runtime=setup.runtime, precision=setup.precision
+        )
+        name, way = fastest(ways_forward(setup, encoder), pixels[:32])
+        print(f"{setup.label}: forward alone in {name}", flush=True)
+        runs[f"(b) gifdesc, {setup.label}"] = partial(gifdesc_extract, inputs, setup, encoder)
+        runs[f"(c) forward, {setup.label}"] = partial(way, pixels)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     cpu_seconds: dict[str, list[float]] = {name: [] for name in runs}
     plain_seconds = 0.0
     for number in range(rounds):
-        share = bench.inputs[number::rounds]
-        plain_seconds += seconds_of(partial(plain_loop, share, bench.backbone.network))[0]
+        share = inputs[number::rounds]
+        plain_seconds += seconds_of(partial(plain_loop, share, resnet.network))[0]
         for name, run in runs.items():
             wall, cpu = seconds_of(run)
             seconds[name].append(wall)
@@ -159,16 +186,16 @@ def measure(bench: Bench, rounds: int) -> None:
     medians = {"(a) plain loop": plain_seconds}
     medians |= {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
-        print(f"{name:24} {median:7.2f} s  {len(bench.pixels) / median:6.1f} frames/s")
-    for runtime in runtimes:
-        ours, alone = f"(b) gifdesc, {runtime}", f"(c) forward, {runtime}"
+        print(f"{name:30} {median:7.2f} s  {len(pixels) / median:6.1f} frames/s")
+    for setup in measured:
+        ours, alone = f"(b) gifdesc, {setup.label}", f"(c) forward, {setup.label}"
         ratios, cpu_ratios = (
             [c / b for b, c in zip(times[ours], times[alone], strict=True)]
             for times in (seconds, cpu_seconds)
         )
         shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
         print(
-            f"{runtime}: {statistics.median(ratios):.3f} of the forward pass ({shown}), by "
+            f"{setup.label}: {statistics.median(ratios):.3f} of the forward pass ({shown}), by "
             f"processor time {statistics.median(cpu_ratios):.3f}; "
             f"{plain_seconds / medians[ours]:.2f} x the loop"
         )
@@ -181,8 +208,6 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=24, help="GIFs of the demo's world to add")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    backbone = load_backbone("resnet50", "random")
-    recipe = FeatureRecipe(weights="random", weights_sha256="0", gifdesc_version="0")
     with tempfile.TemporaryDirectory() as folder:
         draw_world(Path(folder), num_gifs=arguments.drawn, seed=0)
         inputs = list(find_gifs([arguments.gifs])) + list(find_gifs([Path(folder) / "gifs"]))
@@ -193,7 +218,7 @@ def main() -> None:
         stacked = np.stack([frame.transpose(1, 2, 0) for frame in distinct.values()])
         num_sampled = sum(len(gif.order) for gif in sampled)
         print(f"{len(inputs)} GIFs, {num_sampled} sampled frames, {len(distinct)} distinct")
-        measure(Bench(inputs, stacked.transpose(0, 3, 1, 2), backbone, recipe), arguments.rounds)
+        measure(inputs, stacked.transpose(0, 3, 1, 2), arguments.rounds)
 
 
 if __name__ == "__main__":
