@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from gif_files import draw_broken_gif, draw_gif, truncate
-from worlds import run_here, run_process
+from gifdesc.config import to_json
+from gifdesc.system.files import write_json
+from worlds import run_here, run_process, tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -288,3 +290,15 @@ def test_control_codes_in_names_are_escaped_in_warnings(tmp_path, output):
         r"esc\x1b[31m.gif",
         r"li\nne.gif",
     ]
+
+
+def test_a_folder_of_another_backbone_is_refused_before_weights_are_read(tmp_path, monkeypatch):
+    draw_gif(tmp_path / "gifs" / "a.gif", 2)
+    recipe = tiny_recipe(backbone="efficientnet-lite0")
+    write_json(tmp_path / "features" / "recipe.json", to_json(recipe))
+    monkeypatch.setattr(
+        "gifdesc.features.extractor.load_backbone", lambda *_: pytest.fail("weights were read")
+    )
+    done = run_here("extract", tmp_path / "gifs", "--output", tmp_path / "features")
+    assert done.code == 1
+    assert "the same backbone (extract --backbone efficientnet-lite0)" in done.err

@@ -29,7 +29,7 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
 )
-from gifdesc.config import Framing, PrecisionChoice, Sampling
+from gifdesc.config import Encoding, Framing, PrecisionChoice, Sampling
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
 from gifdesc.system.waits import wait_for
@@ -196,11 +196,21 @@ def extract(
             from gifdesc.cli.progress import ExtractionProgress
 
             with wait_for("starting"):
+                from gifdesc.data.feature_files import check_choices
                 from gifdesc.features.encoder import OPENVINO_MIN_GIFS
                 from gifdesc.features.extraction import count_ahead
                 from gifdesc.features.extraction import extract as run
                 from gifdesc.features.extractor import FeatureExtractor
 
+            encoding: Encoding = "sinusoidal" if positional_encoding else "none"
+            chosen = {
+                "backbone": backbone,
+                "num_frames": num_frames,
+                "sampling": sampling,
+                "framing": framing,
+                "encoding": encoding,
+            }
+            check_choices(output, chosen)
             num_undone, inputs = count_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
             with wait_for(f"loading {backbone}"):
                 extractor = FeatureExtractor.create(
@@ -209,7 +219,7 @@ def extract(
                     num_frames=num_frames,
                     sampling=sampling,
                     framing=framing,
-                    encoding="sinusoidal" if positional_encoding else "none",
+                    encoding=encoding,
                     device=device,
                     precision=precision,
                     runtime=runtime,

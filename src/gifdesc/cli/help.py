@@ -174,7 +174,7 @@ def _replace_no_breaks(formatter: Any) -> None:
 def _row_of(parameter: ParameterHelp, width: int) -> tuple[str, str]:
     if len(parameter.usage) <= width:
         return parameter.usage, parameter.details
-    return parameter.flags, f"{parameter.value}. {parameter.details}"
+    return parameter.flags, f"{parameter.value}: {parameter.details}"
 
 
 def _write_rows(formatter: Any, rows: list[tuple[str, str]]) -> None:

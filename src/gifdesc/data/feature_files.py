@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -182,6 +182,22 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
         write_json(features_dir / RECIPE_NAME, to_json(recipe))
         return
     check_same_recipe(present, recipe, f"{features_dir}: its features")
+
+
+def check_choices(features_dir: Path, choices: Mapping[str, Any]) -> None:
+    """Check, before a network is loaded, that a folder has no recipe with other choices.
+
+    Args:
+        features_dir: where features are to go.
+        choices: field of the recipe -> value, such as `backbone`.
+
+    Raises:
+        FeatureError: the folder has another recipe; the message names the first field that differs.
+    """
+    present = read_recipe(features_dir)
+    if present is not None:
+        wanted = replace(present, **choices)
+        check_same_recipe(present, wanted, f"{features_dir}: its features")
 
 
 def check_same_recipe(present: FeatureRecipe, wanted: FeatureRecipe, who: str) -> None:
