@@ -666,10 +666,10 @@ def test_captions_into_a_file_show_progress(gifs, model_dir, tmp_path, monkeypat
     done = caption(gifs, "-o", tmp_path / "captions.txt", model_dir=model_dir)
     counts = [line for line in done.err.splitlines() if "captioned, " in line][:4]
     assert counts == [
-        "1 captioned, 0 failed",
-        "2 captioned, 0 failed",
-        "3 captioned, 0 failed",
-        "3 captioned, 1 failed",
+        "1 captioned, 0 failed so far",
+        "2 captioned, 0 failed so far",
+        "3 captioned, 0 failed so far",
+        "3 captioned, 1 failed so far",
     ]
     assert done.code == 1
 

@@ -33,7 +33,7 @@ def test_resuming_a_finished_run_reports_that_it_is_finished(world, model_dir):
     train_here(world, model_dir, *ALL)
     done = train_here(world, model_dir, *ALL, "--resume")
     assert done.code == 0
-    assert f"trained 2 epochs, best is 2 -> {model_dir}" in done.err
+    assert f"trained 2 epochs, kept epoch 2 -> {model_dir}" in done.err
 
 
 def test_captions_beyond_the_limit_are_counted_and_reported(world, model_dir):
@@ -47,7 +47,7 @@ def test_captions_beyond_the_limit_are_counted_and_reported(world, model_dir):
 
 def test_a_single_epoch_is_one(world, model_dir):
     done = train_here(world, model_dir, *ALL, "--epochs", 1)
-    assert f"trained 1 epoch, best is 1 -> {model_dir}" in done.err
+    assert f"trained 1 epoch, kept epoch 1 -> {model_dir}" in done.err
 
 
 def test_a_run_is_reported_epoch_by_epoch(world, model_dir):
@@ -119,7 +119,7 @@ def test_a_run_of_few_steps_is_a_warning_with_a_remedy(world, model_dir):
 def test_few_validation_gifs_choose_no_epoch_and_that_is_reported(world, model_dir):
     done = train_here(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
     assert "too few to choose an epoch, so the last epoch is kept" in done.err
-    assert "best is 2" in done.err
+    assert "kept epoch 2" in done.err
 
 
 def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):

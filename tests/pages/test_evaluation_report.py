@@ -192,3 +192,9 @@ def test_an_unwritable_page_is_reported_before_gifs_are_read(tmp_path):
     with pytest.raises(GifdescError, match=r"report.html: cannot be written: "):
         report.write(evaluated(), FILE, lambda *numbers: seen.append(numbers))
     assert seen == []
+
+
+@pytest.mark.parametrize("name", ["report.txt", "report", "report.html.gz"])
+def test_a_page_has_the_ending_of_a_page(name, tmp_path):
+    with pytest.raises(UsageError, match=r"a page is a \.html file"):
+        EvaluationReport(tmp_path / name)

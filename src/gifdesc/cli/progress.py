@@ -200,7 +200,7 @@ class CaptionProgress(LiveProgress):
         self._num_failed += caption.error is not None
         parts = [f"{self._num_captioned} captioned", f"{self._num_failed} failed"]
         self.show(parts)
-        self.line(", ".join(parts))
+        self.line(f"{', '.join(parts)} so far")
 
 
 class ExtractionProgress(LiveProgress):

@@ -93,7 +93,7 @@ def run_training(
         )
     result = summary.to_json()
     epochs = counted(result["epochs"], "epoch")
-    info(f"trained {epochs}, best is {result['best_epoch']} -> {model_dir}")
+    info(f"trained {epochs}, kept epoch {result['best_epoch']} -> {model_dir}")
     return summary
 
 
@@ -123,7 +123,9 @@ def _report_size(requested: TrainingConfig, config: TrainingConfig, data: Traini
         info("no validation split: the last epoch is kept as the best")
     elif requested.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
-        info(f"{gifs}: too few to choose an epoch, so the last epoch is kept (--best-by)")
+        info(
+            f"{gifs}: too few to choose an epoch, so the last is kept (or use --best-by cider)"
+        )
 
 
 def _report_vocabulary(

@@ -27,7 +27,7 @@ from gifdesc.pages.charts import (
     scores_svg,
 )
 from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, GifFolder
-from gifdesc.pages.html import check_page_path, data_uri, write_page
+from gifdesc.pages.html import check_page_name, check_page_path, data_uri, write_page
 from gifdesc.pages.style import DARK, LIGHT, Theme, baseline_label
 from gifdesc.sampling import sampler
 from gifdesc.system.threads import mapped_ahead
@@ -103,7 +103,7 @@ class EvaluationReport:
         gifs_dir: the folder of the GIFs; None for `DEFAULT_GIFS_DIR`, if it exists.
 
     Raises:
-        UsageError: the page's name is a folder's.
+        UsageError: the page's name is a folder's, or no page's.
         GifdescError: there is no such folder of GIFs.
 
     Attributes:
@@ -113,6 +113,7 @@ class EvaluationReport:
     def __init__(self, path: Path, gifs_dir: Path | None = None) -> None:
         if path.is_dir():
             raise UsageError(f"--html {path}: a folder; give the name of a file in it")
+        check_page_name(path)
         if gifs_dir is None and DEFAULT_GIFS_DIR.is_dir():
             gifs_dir = DEFAULT_GIFS_DIR
         self._path = path

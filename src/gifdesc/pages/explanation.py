@@ -15,7 +15,7 @@ from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.pages.attention import attention_picture, stacked
 from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, read_filmstrip, read_small
-from gifdesc.pages.html import write_page
+from gifdesc.pages.html import PAGE_SUFFIXES, write_page
 from gifdesc.pages.pictures import save_picture
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.files import check_replaceable, writing
@@ -27,7 +27,7 @@ MAX_ON_PAGE = 500
 MAX_IN_PICTURE = 20
 """GIFs that a picture explains at most."""
 
-_PAGES = (".html", ".htm")
+
 _FRAME_HEIGHT = 110  # pixels
 _PICTURE_FRAME_HEIGHT = 240  # pixels, more than it shows
 _MAX_BYTES = 80_000  # of one GIF's frames on a page
@@ -108,7 +108,7 @@ def write_explanation(
 
 def is_page(path: Path) -> bool:
     """Whether the name is that of a page, and not of a picture."""
-    return path.suffix.lower() in _PAGES
+    return path.suffix.lower() in PAGE_SUFFIXES
 
 
 def _counted(

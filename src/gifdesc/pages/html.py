@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gifdesc.errors import UsageError
 from gifdesc.metrics.scoring import metric_label
 from gifdesc.pages.attention import attends, describe_attention, moment, probability, seconds
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
@@ -21,6 +22,9 @@ from gifdesc.version import __version__
 
 # Characters that HTML forbids, and halves of surrogate pairs, which UTF-8 cannot hold.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+PAGE_SUFFIXES = (".html", ".htm")
 
 
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
@@ -51,6 +55,16 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     stream.enable_buffering(64)
     with writing(path), replacing(path) as aside:
         stream.dump(str(aside), encoding="utf-8")
+
+
+def check_page_name(path: Path) -> None:
+    """Check that a file has the ending of a page.
+
+    Raises:
+        UsageError: it has another ending.
+    """
+    if path.suffix.lower() not in PAGE_SUFFIXES:
+        raise UsageError(f"{path}: a page is a .html file; choose such a name")
 
 
 def check_page_path(path: Path) -> None:
