@@ -103,7 +103,7 @@ def side_by_side(
 
 
 def measure_cold(gif: Path, model: Path, rounds: int) -> None:
-    """Print what a first caption costs beyond the import of PyTorch.
+    """Print what a first caption costs beyond the imports of PyTorch and torchvision.
 
     Processor time bounds the wall-clock time of an idle machine from above, whatever else runs.
     """
@@ -112,14 +112,14 @@ def measure_cold(gif: Path, model: Path, rounds: int) -> None:
     caption = ("caption", str(gif), *options)
     seconds = side_by_side(
         {
-            "import torch": lambda: process_seconds("-c", "import torch"),
+            "import torch, torchvision": lambda: process_seconds("-c", "import torch, torchvision"),
             "gifdesc caption x.gif": lambda: process_seconds(*command, *caption),
             "gifdesc --help": lambda: process_seconds(*command, "--help"),
         },
         rounds,
     )
-    imports = seconds["import torch"]
-    seconds["caption beyond the import"] = [
+    imports = seconds["import torch, torchvision"]
+    seconds["caption beyond the imports"] = [
         (ours[0] - theirs[0], ours[1] - theirs[1])
         for theirs, ours in zip(imports, seconds["gifdesc caption x.gif"], strict=True)
     ]

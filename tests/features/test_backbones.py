@@ -1,6 +1,7 @@
 """Backbones beside ResNet50: other ResNets, EfficientNet-Lite0, models of timm and transformers."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 from transformers import (
+    BertConfig,
+    BertModel,
     CLIPConfig,
     CLIPImageProcessor,
     CLIPModel,
@@ -27,12 +30,13 @@ from transformers import (
 
 from gif_files import draw_gif
 from gifdesc.demo import draw_frames, scene_of, take_of
-from gifdesc.errors import UsageError, WeightsError
+from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features import encoder
 from gifdesc.features.backbones import efficientnet_lite, from_timm, from_transformers
 from gifdesc.features.backbones.base import network_on_pixels
 from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.encoder import TorchEncoder, choose_precision
+from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.system.device import has_fast_bfloat16
 from gifdesc.system.hub import HubError
 from worlds import run_here
@@ -297,7 +301,7 @@ def test_a_model_that_reads_videos_or_lacks_pooled_output_is_refused(tmp_path):
     video = VideoMAEModel(VideoMAEConfig(**VISION, num_frames=2))
     processor = ViTImageProcessor(size={"height": 32, "width": 32})
     folder = save_tiny(tmp_path / "video", video, processor)
-    with pytest.raises(UsageError, match="gives no vector per picture"):
+    with pytest.raises(UsageError, match="gives no vector for a picture"):
         load_backbone(folder)
 
 
@@ -391,3 +395,83 @@ def test_features_of_two_precisions_may_be_mixed(tmp_path, monkeypatch, tiny_bac
     second = run_here("extract", tmp_path / "gifs", *output, "--precision", "bfloat16")
     assert second.code == 0, second.err
     assert len(list((tmp_path / "features").glob("*.npy"))) == 2
+
+
+# Wrong folders
+
+
+def test_a_model_without_the_weights_of_its_pooler_is_refused(tmp_path):
+    """transformers would fill them with other random numbers each time."""
+    processor = ViTImageProcessor(size={"height": 32, "width": 32})
+    model = ViTModel(ViTConfig(**VISION), add_pooling_layer=False)
+    folder = save_tiny(tmp_path / "vit", model, processor)
+    with pytest.raises(UsageError, match=r"lacks the weights of pooler\.dense"):
+        load_backbone(folder)
+
+
+def test_a_model_of_text_is_refused_by_what_it_reads(tmp_path):
+    model = BertModel(BertConfig(**TINY, num_attention_heads=2, vocab_size=30))
+    model.save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="reads input_ids, not pictures alone"):
+        load_backbone(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"image_mean": None}, "image_mean is not three numbers"),
+        ({"image_mean": [0.5]}, "image_mean is not three numbers"),
+        ({"image_std": [0.5, 0.5, 0]}, "image_std is not above 0"),
+        ({"size": {"longest_edge": 32}}, "size states no square"),
+        ({"resample": 0}, "resample is neither bilinear nor bicubic"),
+        ({"do_rescale": False}, "pixels are not scaled"),
+        ({"size": {"height": 64, "width": 64}}, "gives no vector for a picture of 64 x 64"),
+    ],
+)
+def test_a_preprocessing_that_gifdesc_does_not_have_is_named(tmp_path, changes, reason):
+    build, make_processor = FAMILIES["vit"]
+    folder = Path(save_tiny(tmp_path / "vit", build(), make_processor()))
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(UsageError, match=reason):
+        load_backbone(str(folder))
+
+
+@pytest.mark.parametrize("name", ["hf:", "timm:", "a" * 5000, f"hf:{'a' * 5000}"])
+def test_names_of_nothing_are_wrong_usage(name):
+    with pytest.raises(UsageError, match="--backbone"):
+        load_backbone(name)
+
+
+def test_loading_a_folder_prints_nothing(tmp_path, capfd):
+    build, make_processor = FAMILIES["vit"]
+    folder = save_tiny(tmp_path / "vit", build(), make_processor())
+    capfd.readouterr()
+    load_backbone(folder)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_folder_of_a_models_backbone_may_move(tmp_path, monkeypatch):
+    build, make_processor = FAMILIES["vit"]
+    folder = Path(save_tiny(tmp_path / "vit", build(), make_processor()))
+    monkeypatch.chdir(tmp_path)
+    recipe = FeatureExtractor.create(backbone="vit", device="cpu").recipe
+    monkeypatch.chdir(folder)
+    with pytest.raises(
+        WeightsError, match=r"the folder vit \(SHA.*name that folder with --weights"
+    ):
+        FeatureExtractor.for_recipe(recipe, device="cpu")
+    moved = FeatureExtractor.for_recipe(recipe, weights=str(folder), device="cpu")
+    assert moved.recipe == recipe
+    other = Path(save_tiny(tmp_path / "other", build(), make_processor()))
+    with pytest.raises(CheckpointError, match="not the weights that the model's features"):
+        FeatureExtractor.for_recipe(recipe, weights=str(other), device="cpu")
+
+
+def test_a_model_whose_backbone_needs_an_extra_names_the_backbone(monkeypatch):
+    recipe = FeatureExtractor.create(
+        backbone="efficientnet-lite0", weights="random", device="cpu"
+    ).recipe
+    monkeypatch.setitem(__import__("sys").modules, "timm.models", None)
+    with pytest.raises(UsageError, match="need the backbone efficientnet-lite0: needs"):
+        FeatureExtractor.for_recipe(recipe, device="cpu")

@@ -12,11 +12,11 @@ import tiny_models
 from gif_files import draw_gif
 from gifdesc.captioning.captioner import load_captioner
 from gifdesc.errors import CheckpointError, HubError, UsageError
+from gifdesc.system.model_library import quiet_transformers
 from gifdesc.vision_language.captioner import VisionLanguageCaptioner
 from gifdesc.vision_language.loading import (
     _dtype_on,
     check_can_caption,
-    quiet_transformers,
 )
 from worlds import run_here
 

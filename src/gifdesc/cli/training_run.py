@@ -123,9 +123,7 @@ def _report_size(requested: TrainingConfig, config: TrainingConfig, data: Traini
         info("no validation split: the last epoch is kept as the best")
     elif requested.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
-        info(
-            f"{gifs}: too few to choose an epoch, so the last is kept (or use --best-by cider)"
-        )
+        info(f"{gifs}: too few to choose an epoch, so the last is kept (or use --best-by cider)")
 
 
 def _report_vocabulary(

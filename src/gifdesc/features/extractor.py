@@ -12,9 +12,15 @@ import numpy as np
 import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, PrecisionChoice, Sampling
-from gifdesc.errors import CheckpointError, WeightsError
+from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features.backbones.base import Backbone
-from gifdesc.features.backbones.loading import DEFAULT_BACKBONE, is_weight_name, load_backbone
+from gifdesc.features.backbones.from_transformers import is_folder
+from gifdesc.features.backbones.loading import (
+    DEFAULT_BACKBONE,
+    is_gone_folder,
+    is_weight_name,
+    load_backbone,
+)
 from gifdesc.features.encoder import FrameEncoder, RuntimeName, choose_precision, make_encoder
 from gifdesc.features.frames import Pixels, SampledGif, Vectors, sample_source
 from gifdesc.gif.sources import GifSource
@@ -140,20 +146,7 @@ class FeatureExtractor:
             UsageError, WeightsError: as `create`.
         """
         torch_device = resolve_device(device)
-        if weights is None and not is_weight_name(recipe.backbone, recipe.weights):
-            if not Path(recipe.weights).is_file():
-                raise WeightsError(
-                    f"the model's features were made with the weights file {recipe.weights} "
-                    f"(SHA-256 {recipe.weights_sha256[:12]}...); name that file with --weights"
-                )
-            weights = recipe.weights
-        backbone = load_backbone(recipe.backbone, weights or recipe.weights)
-        if backbone.weights_sha256 != recipe.weights_sha256:
-            raise CheckpointError(
-                f"{weights or recipe.weights}: not the weights that the model's features "
-                f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted "
-                f"{recipe.weights_sha256[:12]}...); name the right file with --weights"
-            )
+        backbone = _backbone_of(recipe, weights)
         # Not the recipe's precision, but the fastest here: their features are close enough.
         precision = choose_precision(backbone, torch_device)
         encoder = make_encoder(backbone, torch_device, precision=precision)
@@ -198,6 +191,49 @@ class FeatureExtractor:
         if self.recipe.encoding == "sinusoidal":
             features = features + sinusoidal_encoding(*features.shape)
         return features
+
+
+def _backbone_of(recipe: FeatureRecipe, weights: str | None) -> Backbone:
+    """The backbone of a recipe, checked by the digest of its weights.
+
+    Args:
+        recipe: of a features or model folder.
+        weights: the file, or the folder of transformers, of the weights; None if their name is
+            enough.
+
+    Raises:
+        CheckpointError, UsageError, WeightsError: as `FeatureExtractor.for_recipe`.
+    """
+    digest = recipe.weights_sha256[:12]
+    if weights is None and is_gone_folder(recipe.backbone):
+        raise WeightsError(
+            f"the model's features were made with the backbone in the folder {recipe.backbone} "
+            f"(SHA-256 {digest}...); name that folder with --weights"
+        )
+    if weights is None and not is_weight_name(recipe.backbone, recipe.weights):
+        if not Path(recipe.weights).is_file():
+            raise WeightsError(
+                f"the model's features were made with the weights file {recipe.weights} "
+                f"(SHA-256 {digest}...); name that file with --weights"
+            )
+        weights = recipe.weights
+    try:
+        if weights is not None and is_folder(weights):
+            backbone = load_backbone(weights)
+        else:
+            backbone = load_backbone(recipe.backbone, weights or recipe.weights)
+    except UsageError as error:
+        reason = str(error).removeprefix(f"--backbone {recipe.backbone}: ")
+        raise UsageError(
+            f"the model's features need the backbone {recipe.backbone}: {reason}"
+        ) from error
+    if backbone.weights_sha256 != recipe.weights_sha256:
+        raise CheckpointError(
+            f"{weights or recipe.weights}: not the weights that the model's features "
+            f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted {digest}...); "
+            "name the right file with --weights"
+        )
+    return backbone
 
 
 def extract_features(

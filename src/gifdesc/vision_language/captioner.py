@@ -17,13 +17,12 @@ from gifdesc.gif.sources import CaptionInput, GifSource, as_input, read_source, 
 from gifdesc.model.folder import OpenModel, open_model
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.device import resolve_device
+from gifdesc.system.model_library import first_line, quiet_transformers
 from gifdesc.vision_language.generation import Captions, generate_captions
 from gifdesc.vision_language.inputs import Clip, choose_form, fit_frame
 from gifdesc.vision_language.loading import (
     VisionLanguageModel,
-    first_line,
     load_vision_language_model,
-    quiet_transformers,
 )
 
 DEFAULT_DECODING = DecodingConfig(num_beams=1, max_tokens=64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from gifdesc.errors import CheckpointError, HubError
 from gifdesc.model.folder import CONFIG_NAME, OpenModel
 from gifdesc.system.files import describe_placeholder
 from gifdesc.system.hub import commit_of
+from gifdesc.system.model_library import first_line, quiet_transformers
 from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted
 
@@ -134,32 +134,6 @@ def check_can_caption(config: Mapping[str, Any], name: str) -> None:
             f"{name}: a model of type {kind} cannot describe pictures; choose another, "
             f"such as {_EXAMPLES}"
         )
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Hide the progress bars and warnings of transformers, except with `--debug`."""
-    from transformers.utils import logging as transformers_logging
-
-    if logging.getLogger().isEnabledFor(logging.DEBUG):
-        yield
-        return
-    verbosity = transformers_logging.get_verbosity()
-    has_bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if has_bars:
-            transformers_logging.enable_progress_bar()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message: libraries append pages of advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _dtype_on(device: torch.device) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from gifdesc.features.backbones.base import (
 )
 from gifdesc.features.preprocessing import FrameTransform, Interpolation
 from gifdesc.system.hub import fetch
+from gifdesc.system.model_library import first_line
 
 PREFIX = "timm:"
 DEFAULT_WEIGHTS = "pretrained"
 
+_INTERPOLATIONS: dict[str, Interpolation] = {"bilinear": "bilinear", "bicubic": "bicubic"}
 _WEIGHTS_NAME = "model.safetensors"
 
 
@@ -43,7 +46,15 @@ def load_from_timm(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         raise UsageError(f"--backbone {name}: needs timm: pip install 'gifdesc[timm]'") from error
     model_name = name.removeprefix(PREFIX)
     if not timm.is_model(model_name):
-        raise UsageError(f"--backbone {name}: timm {timm.__version__} has no model of that name")
+        similar = difflib.get_close_matches(model_name, timm.list_models(), n=3)
+        hint = (
+            f"use {' or '.join(PREFIX + each for each in similar)}"
+            if similar
+            else ("timm.list_models() gives the names")
+        )
+        raise UsageError(
+            f"--backbone {name}: timm {timm.__version__} has no model of that name; {hint}"
+        )
     if weights not in (DEFAULT_WEIGHTS, UNTRAINED):
         raise UsageError(f"--weights {weights}: {name} takes {DEFAULT_WEIGHTS} or {UNTRAINED}")
 
@@ -61,17 +72,19 @@ def load_from_timm(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
     try:
         network = untrained(build) if weights == UNTRAINED else build()
     except Exception as error:  # of timm, safetensors, PyTorch
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise WeightsError(f"--backbone {name}: cannot be loaded ({reason[0]})") from error
+        raise WeightsError(f"--backbone {name}: cannot be loaded ({first_line(error)})") from error
     frozen(network)
     config: dict[str, Any] = timm.data.resolve_model_data_config(network)
     _, height, width = config["input_size"]
     if height != width:
         raise UsageError(f"--backbone {name}: its input is {width} x {height}, not a square")
     mean: RGB = tuple(config["mean"])
-    interpolation: Interpolation = (
-        "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
-    )
+    interpolation: Interpolation | None = _INTERPOLATIONS.get(config["interpolation"])
+    if interpolation is None:
+        raise UsageError(
+            f"--backbone {name}: resizes by {config['interpolation']}; choose a model that resizes "
+            "bilinearly or bicubically"
+        )
     feature_size = getattr(network, "num_features", None)
     if not isinstance(feature_size, int):
         raise UsageError(f"--backbone {name}: gives no vector per frame")
@@ -89,9 +102,7 @@ def load_from_timm(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         std=tuple(config["std"]),
         weights=weights,
         weights_sha256=digest_of_tensors(network),
-        licence=""
-        if weights == UNTRAINED
-        else str(getattr(network, "pretrained_cfg", {}).get("license") or ""),
+        licence="" if weights == UNTRAINED else _licence_of(network),
     )
 
 

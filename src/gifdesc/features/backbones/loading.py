@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gifdesc.config import UNTRAINED
 from gifdesc.errors import UsageError
 from gifdesc.features.backbones import efficientnet_lite, from_timm, from_transformers, resnet
 from gifdesc.features.backbones.base import Backbone
+from gifdesc.system.hub import is_hub_name
 
 DEFAULT_BACKBONE = "resnet50"
 
@@ -34,7 +33,7 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | None = None) -> B
         return efficientnet_lite.load_efficientnet_lite0(weights)
     if name.startswith(from_timm.PREFIX):
         return from_timm.load_from_timm(name, _or(weights, from_timm.DEFAULT_WEIGHTS))
-    if name.startswith(from_transformers.PREFIX) or (name and Path(name).is_dir()):
+    if name.startswith(from_transformers.PREFIX) or from_transformers.is_folder(name):
         weights = _or(weights, from_transformers.DEFAULT_WEIGHTS)
         return from_transformers.load_from_transformers(name, weights)
     raise UsageError(f"--backbone {name}: no backbone of that name; use {', '.join(NAMES)}")
@@ -48,9 +47,17 @@ def is_weight_name(backbone: str, weights: str) -> bool:
     """Whether a recipe's weights are found by their name, without a file of the user's."""
     if backbone in resnet.RESNETS:
         return weights in resnet.weight_names(backbone)
-    return weights in (
-        UNTRAINED,
-        efficientnet_lite.DEFAULT_WEIGHTS,
-        from_timm.DEFAULT_WEIGHTS,
-        from_transformers.DEFAULT_WEIGHTS,
+    if backbone == efficientnet_lite.EFFICIENTNET_LITE0:
+        return weights in (efficientnet_lite.DEFAULT_WEIGHTS, UNTRAINED)
+    return True
+
+
+def is_gone_folder(backbone: str) -> bool:
+    """Whether a recipe's backbone was a folder that is not here."""
+    name = backbone.removeprefix(from_transformers.PREFIX)
+    is_name = (
+        backbone in NAMES
+        or backbone.startswith(from_timm.PREFIX)
+        or (name != backbone and is_hub_name(name))
     )
+    return not is_name and not from_transformers.is_folder(name)

@@ -81,7 +81,7 @@ def read_state_dict(path: Path) -> State:
     return dict(content)
 
 
-def without_prefix(state: State, needed: set[str], path: Path) -> State:
+def without_prefix(state: State, needed: set[str], path: Path, title: str) -> State:
     """A state dict without the common prefix of its names.
 
     Wrappers such as DataParallel (`module.`), torch.compile (`_orig_mod.`) and contrastive
@@ -91,6 +91,7 @@ def without_prefix(state: State, needed: set[str], path: Path) -> State:
         state: names and tensors.
         needed: the names of the network, without prefix.
         path: the file, for messages.
+        title: the name of the network, for messages.
 
     Raises:
         WeightsError: only some names have the prefix.
@@ -110,7 +111,7 @@ def without_prefix(state: State, needed: set[str], path: Path) -> State:
     outside = [name for name in state if not name.startswith((prefix, *ignored))]
     if others or outside:
         raise WeightsError(
-            f"{path}: contains more than one network; the names of ResNet50 begin with "
+            f"{path}: contains more than one network; the names of {title} begin with "
             f"{' and '.join(repr(name) for name in (prefix, *others))}: save only these tensors, "
             "without the prefix"
         )
@@ -153,7 +154,7 @@ def fill(network: nn.Module, path: Path, title: str, head: str) -> None:
         return name.startswith(head) or name.endswith("num_batches_tracked")
 
     needed = {name for name in expected if not is_unused(name)}
-    state = without_prefix(read_state_dict(path), needed, path)
+    state = without_prefix(read_state_dict(path), needed, path, title)
     left_over = {name for name in state if name not in needed and not is_unused(name)}
     _check_names(needed - set(state), left_over, path, title)
     for name in sorted(needed):
