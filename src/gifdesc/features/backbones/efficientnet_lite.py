@@ -91,6 +91,11 @@ def load_efficientnet_lite0(weights: str = DEFAULT_WEIGHTS) -> Backbone:
     )
 
 
+def is_installed() -> bool:
+    """Whether the extra `gifdesc[lite]` is installed; neither package is imported."""
+    return all(importlib.util.find_spec(name) is not None for name in ("timm", _PACKAGE))
+
+
 def packaged_weights() -> Path:
     """The file of weights in the installed package.
 
