@@ -47,12 +47,16 @@ def test_an_error_has_its_exit_code_when_stderr_is_closed():
 
 
 def test_work_continues_when_the_disk_of_the_log_is_full(monkeypatch):
+    attempts = []
+
     class Full(io.StringIO):
-        def write(self, _: str) -> int:
+        def write(self, text: str) -> int:
+            attempts.append(text)
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(sys, "stderr", Full())
     info("a line")
+    assert attempts
 
 
 def test_work_continues_without_stderr(monkeypatch):

@@ -9,25 +9,7 @@ from gifdesc.errors import DescriptionError, MeteorError
 from gifdesc.evaluation.evaluate import evaluate_predictions
 from gifdesc.metrics import ScoreTable, score, tokenize_examples
 from gifdesc.metrics.base import Metric, mean
-from worlds import process_environment
-
-KEYS = [
-    "num_examples",
-    "split",
-    "metrics",
-    "intervals",
-    "blind",
-    "baselines",
-    "visual_gain",
-    "loss",
-    "perplexity",
-    "token_accuracy",
-    "exact_match",
-    "distinct_captions",
-    "diversity",
-    "notes",
-    "warnings",
-]
+from worlds import EVALUATION_KEYS, process_environment
 
 
 def named(num_examples):
@@ -47,7 +29,7 @@ def test_a_perfect_system_scores_one():
 
 def test_a_system_without_a_model_has_no_loss_and_no_baseline_of_training():
     row = evaluate_predictions(*named(3)).to_json()
-    assert list(row) == KEYS
+    assert list(row) == EVALUATION_KEYS
     assert [row[key] for key in ("loss", "perplexity", "token_accuracy")] == [None] * 3
     assert row["baselines"]["nearest"] is row["baselines"]["most-common"] is None
     assert row["diversity"]["in_training"] is None
@@ -80,7 +62,7 @@ def test_one_example_has_neither_a_blind_control_nor_intervals():
     assert result.blind is result.visual_gain is result.intervals is None
     assert "no other GIF" in result.notes["blind"]
     assert result.notes["intervals"] == "needs two GIFs or more"
-    assert list(result.to_json()) == KEYS
+    assert list(result.to_json()) == EVALUATION_KEYS
 
 
 def test_every_metric_has_an_interval_around_it():

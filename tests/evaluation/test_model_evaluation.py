@@ -21,6 +21,7 @@ from gifdesc.training.run import train
 from worlds import (
     CAPTIONS,
     CPU,
+    EVALUATION_KEYS,
     FEATURE_SIZE,
     TINY,
     tiny_recipe,
@@ -29,23 +30,6 @@ from worlds import (
 )
 
 METRIC_NAMES = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"]
-KEYS = [
-    "num_examples",
-    "split",
-    "metrics",
-    "intervals",
-    "blind",
-    "baselines",
-    "visual_gain",
-    "loss",
-    "perplexity",
-    "token_accuracy",
-    "exact_match",
-    "distinct_captions",
-    "diversity",
-    "notes",
-    "warnings",
-]
 SHORT = DecodingConfig(num_beams=1, max_tokens=30)
 
 
@@ -91,7 +75,7 @@ def test_a_model_that_knows_all_is_right_and_blind_it_is_not(learnt):
 def test_the_json_object(learnt):
     checkpoint, examples = learnt
     row = evaluate_model(checkpoint, examples, CPU, SHORT).to_json()
-    assert list(row) == KEYS
+    assert list(row) == EVALUATION_KEYS
     assert list(row["metrics"]) == METRIC_NAMES
     assert sorted(row["blind"]) == sorted([*METRIC_NAMES, "exact_match"])
     assert json.loads(json.dumps(row, allow_nan=False)) == row

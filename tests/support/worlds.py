@@ -57,6 +57,25 @@ SCORES = {
 }
 """A part of the output of `gifdesc evaluate --json`."""
 
+EVALUATION_KEYS = [
+    "num_examples",
+    "split",
+    "metrics",
+    "intervals",
+    "blind",
+    "baselines",
+    "visual_gain",
+    "loss",
+    "perplexity",
+    "token_accuracy",
+    "exact_match",
+    "distinct_captions",
+    "diversity",
+    "notes",
+    "warnings",
+]
+"""The keys of `gifdesc evaluate --json`, in order."""
+
 FEATURE_SIZE = 48
 """Features per frame of the replacement for ResNet50, and of `random_features`."""
 
