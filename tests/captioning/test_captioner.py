@@ -1,11 +1,16 @@
 import threading
+from contextlib import closing
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
 
 import gifdesc
+from deadly_transform import DeadlyTransform
 from gif_files import draw_broken_gif, draw_gif, truncate
+from gifdesc.captioning import reading
 from gifdesc.captioning.captioner import Captioner
+from gifdesc.captioning.reading import GifReading
 from gifdesc.captions import Caption, GeneratedCaption
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
@@ -18,6 +23,7 @@ from gifdesc.gif.reader import read_gif
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.model.generation import CaptionGenerator
+from gifdesc.system.workers import CRASHED, Workers
 from gifdesc.training.run import train
 from worlds import (
     ALL_FOR_TRAINING,
@@ -106,7 +112,66 @@ def test_ten_thousand_inputs_are_captioned_in_order_without_holding_them(caption
         assert one.path == str(number)
         assert one.error is not None
     assert num_done == num_gifs
-    assert farthest <= 8 + 8 + 1
+    # In the network, in the next batch, waiting, and in the thread's hand.
+    assert farthest <= 2 * 64 + 16 + 1
+
+
+def test_processes_read_many_gifs_as_a_thread_does(model_dir, captioner, gif_paths, monkeypatch):
+    monkeypatch.setattr(reading, "_MANY_GIFS", 2)
+    paths = gif_paths * 4
+    with_processes = Captioner.from_pretrained(model_dir, device="cpu", num_workers=1)
+    started = threading.Event()
+    submitted = []
+    submit = Workers.submit
+
+    def watched(self, path):
+        submitted.append(path)
+        return submit(self, path)
+
+    def sources():
+        yield from paths[:2]
+        assert started.wait(timeout=60)
+        yield from paths[2:]
+
+    class Started(Workers):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            started.set()
+
+    monkeypatch.setattr(reading, "Workers", Started)
+    monkeypatch.setattr(Workers, "submit", watched)
+    found = list(with_processes.caption_many(sources(), SHORT))
+    assert [one.path for one in found] == list(map(str, paths))
+    for one, wanted in zip(found, captioner.caption_many(paths, SHORT), strict=True):
+        assert one.caption == wanted.caption
+        assert one.score == pytest.approx(wanted.score, abs=1e-5)
+    assert len(submitted) >= len(paths) - 3  # the start is over a moment after the event
+    assert not active_children()
+
+
+def test_a_run_that_ends_while_processes_start_leaves_none(model_dir, gif_paths, monkeypatch):
+    monkeypatch.setattr(reading, "_MANY_GIFS", 1)
+    captioner = Captioner.from_pretrained(model_dir, device="cpu", num_workers=2)
+    results = captioner.caption_many(gif_paths, SHORT)
+    next(results)
+    results.close()
+    assert not active_children()
+
+
+def test_a_gif_that_kills_its_process_is_an_error(model_dir, gif_paths, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_MANY_GIFS", 1)
+    captioner = Captioner.from_pretrained(model_dir, device="cpu", num_workers=1)
+    size = captioner._extractor.transform
+    deadly = DeadlyTransform(resize_size=size.resize_size, image_size=size.image_size)
+    captioner._extractor.transform = deadly
+    path = draw_gif(tmp_path / "deadly.gif", size=(12, 13))
+    with closing(GifReading(captioner._extractor, 1)) as read:
+        read(gif_paths[0])
+        read._workers.result()
+        waits = [read(each) for each in (gif_paths[1], path, gif_paths[2])]
+        found = [wait() for wait in waits]
+    assert [each.error for each in found] == [None, CRASHED, None]
+    assert found[1].name == str(path)
 
 
 def test_bytes_and_errors_keep_their_names(captioner, gif_paths):
@@ -191,17 +256,18 @@ def test_a_single_bad_file_raises(captioner, tmp_path):
 
 
 def test_features_that_are_not_finite_are_an_error_of_that_gif(captioner, gif_paths, monkeypatch):
-    encode = captioner._extractor.encode
+    submit = captioner._extractor.submit
 
     def overflow(gifs):
-        return [
+        wait = submit(gifs)
+        return lambda: [
             each * np.inf if len(gif.order) == 3 else each
-            for gif, each in zip(gifs, encode(gifs), strict=True)
+            for gif, each in zip(gifs, wait(), strict=True)
         ]
 
     lengths = [len(captioner._extractor.sample(path).order) for path in gif_paths]
     assert 0 < lengths.count(3) < len(lengths)
-    monkeypatch.setattr(captioner._extractor, "encode", overflow)
+    monkeypatch.setattr(captioner._extractor, "submit", overflow)
     captions = list(captioner.caption_many(gif_paths))
     for caption, length in zip(captions, lengths, strict=True):
         assert (caption.error is not None) == (length == 3)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from gifdesc.features import loader
 from gifdesc.features.frames import SampledGif, sample_gif
 from gifdesc.features.loader import Task, default_num_workers, load_gifs
 from gifdesc.features.preprocessing import FrameTransform
+from gifdesc.system.workers import Workers
 from worlds import process_environment
 
 RECIPE = FeatureRecipe(weights_sha256="0", gifdesc_version="0", num_frames=4)
@@ -78,7 +78,7 @@ def test_reading_stays_a_little_ahead_only(gifs):
 
     results = load_gifs(watched(), RECIPE, TRANSFORM)
     next(results)
-    assert len(drawn) == loader._AHEAD_PER_WORKER
+    assert len(drawn) == loader.AHEAD_PER_WORKER
     results.close()
 
 
@@ -87,7 +87,7 @@ def test_a_consumer_that_stops_leaves_no_thread_behind(gifs):
     next(results)
     results.close()
     names = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in names if name.startswith("gifdesc-loader")]
+    assert not [name for name in names if name.startswith("gifdesc-worker")]
 
 
 def test_a_file_that_kills_its_worker_fails_alone(gifs, tmp_path):
@@ -109,16 +109,16 @@ def manager_threads() -> list[threading.Thread]:
 
 def test_workers_that_die_while_idle_fail_only_their_files(gifs, tmp_path, monkeypatch):
     submitted = []
-    submit = loader._Readers.submit
+    submit = Workers.submit
 
-    def watched(readers, task):
+    def watched(self, task):
         submitted.append(task.gif.path)
-        return submit(readers, task)
+        return submit(self, task)
 
-    monkeypatch.setattr(loader._Readers, "submit", watched)
+    monkeypatch.setattr(Workers, "submit", watched)
     deadly = [draw_gif(tmp_path / f"deadly-{n}.gif", 2, size=(12 + n, 13)) for n in range(2)]
     paths = [*gifs[:2], *deadly, *gifs[2:]]
-    assert len(paths) > loader._AHEAD_PER_WORKER + 2
+    assert len(paths) > loader.AHEAD_PER_WORKER + 2
     transform = DeadlyTransform(resize_size=8, image_size=8)
     outcomes = {}
     for task, loaded in load_gifs(tasks_of(paths), RECIPE, transform, num_workers=1):
@@ -143,13 +143,6 @@ def test_a_cpu_gets_few_workers_and_a_gpu_all_cores(monkeypatch, num_cores, on_c
     monkeypatch.setattr("gifdesc.features.loader.available_cores", lambda: num_cores)
     assert default_num_workers("cpu") == on_cpu
     assert default_num_workers("cuda") == on_cuda
-
-
-def test_zero_workers_are_a_thread_of_this_process():
-    executor = loader._executor(0)
-    assert isinstance(executor, ThreadPoolExecutor)
-    assert executor.submit(os.getpid).result() == os.getpid()
-    executor.shutdown()
 
 
 DISTURB = """
@@ -271,30 +264,6 @@ def test_workers_killed_at_their_start_fail_no_file(gifs, tmp_path):
     assert "defect" not in said
 
 
-HOLD_WORKERS = """
-import sys
-from gifdesc.features import loader
-if __name__ == "__main__":
-    executor = loader._executor(1)
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_killed_run_leaves_no_worker_process_behind(tmp_path):
-    script = tmp_path / "hold.py"
-    script.write_text(HOLD_WORKERS)
-    pipe = subprocess.PIPE
-    environment = process_environment()
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdin=pipe, stdout=pipe, stderr=pipe, env=environment
-    ) as process:
-        assert process.stdout.readline() == b"ready\n"
-        process.kill()
-        # A worker has the same pipe for its stdout: it ends when the last one has ended.
-        assert process.communicate(timeout=60)[0] == b""
-
-
 def test_a_gif_that_does_not_fit_into_memory_fails_alone(gifs, monkeypatch):
     def sample(path, *arguments, **options):
         if path == gifs[1]:
@@ -305,11 +274,3 @@ def test_a_gif_that_does_not_fit_into_memory_fails_alone(gifs, monkeypatch):
     results = [loaded for _, loaded in load_gifs(tasks_of(gifs[:3]), RECIPE, TRANSFORM)]
     assert [isinstance(loaded, SampledGif) for loaded in results] == [True, False, True]
     assert str(results[1]) == f"{gifs[1]}: there is not enough memory to read this file"
-
-
-def test_a_worker_process_leaves_an_interrupt_to_its_parent():
-    before = signal.getsignal(signal.SIGINT)
-    executor = loader._executor(1)
-    assert executor.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
-    assert signal.getsignal(signal.SIGINT) == before
-    executor.shutdown()

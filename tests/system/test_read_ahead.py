@@ -9,18 +9,37 @@ from gifdesc.system.threads import grouped_ahead, mapped_ahead
 from worlds import process_environment
 
 
-def in_groups(items, sizes, work=lambda item: item, num_ahead=4):
-    return list(grouped_ahead(items, work, sizes, num_ahead=num_ahead))
-
-
 def test_results_come_in_order_and_in_groups():
+    worked = threading.Event()
+
+    def work(number):
+        if number == 11:
+            worked.set()
+        return number * number
+
     sizes = itertools.chain([1, 2], itertools.repeat(4))
-    found = in_groups(range(12), sizes, work=lambda number: number * number)
-    assert found == [[0], [1, 4], [9, 16, 25, 36], [49, 64, 81, 100], [121]]
+    groups = grouped_ahead(range(12), work, sizes, num_ahead=20)
+    first = next(group for group in groups if group)
+    assert worked.wait(timeout=60)  # from here on, no group waits for results
+    assert [first, *groups] == [[0], [1, 4], [9, 16, 25, 36], [49, 64, 81, 100], [121]]
 
 
 def test_no_item_gives_no_group():
-    assert in_groups([], itertools.repeat(3)) == []
+    groups = grouped_ahead([], lambda item: item, itertools.repeat(3), num_ahead=4)
+    assert [group for group in groups if group] == []
+
+
+def test_a_group_is_empty_while_there_is_no_result():
+    more = threading.Event()
+
+    def items():
+        more.wait(timeout=60)
+        yield 0
+
+    groups = grouped_ahead(items(), lambda item: item, itertools.repeat(2), num_ahead=4)
+    assert next(groups) == []
+    more.set()
+    assert [item for group in groups for item in group] == [0]
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
@@ -33,7 +52,7 @@ def test_no_more_items_are_fetched_than_there_is_room_for(size):
             yield number
 
     groups = grouped_ahead(items(), lambda item: item, itertools.repeat(size), num_ahead=5)
-    for count, group in enumerate(groups, start=1):
+    for count, group in enumerate(filter(None, groups), start=1):
         assert len(group) <= size
         # In the group, waiting, and one in the thread's hand.
         assert len(taken) <= count * size + 5 + 1
@@ -51,7 +70,7 @@ def test_work_continues_while_results_are_used():
         return item
 
     groups = grouped_ahead(range(3), work, itertools.repeat(1), num_ahead=2)
-    assert next(groups) == [0]
+    assert next(filter(None, groups)) == [0]
     assert worked.wait(timeout=60)
     groups.close()
 
@@ -66,7 +85,7 @@ def test_results_do_not_wait_for_a_stalled_source():
         yield 2
 
     groups = grouped_ahead(items(), lambda item: item, itertools.repeat(8), num_ahead=8)
-    first = next(groups)
+    first = next(filter(None, groups))
     assert 2 not in first
     assert not more.is_set()
     more.set()
@@ -87,9 +106,10 @@ def test_an_error_is_raised_in_order(where):
         return item
 
     groups = grouped_ahead(items(), work, itertools.repeat(3), num_ahead=8)
-    assert next(groups) == [0, 1, 2]
+    found: list[int] = []
     with pytest.raises(ValueError, match="damaged"):
-        next(groups)
+        found.extend(item for group in groups for item in group)
+    assert found == [0, 1, 2]
 
 
 def test_leaving_early_ends_the_thread():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gifdesc.captioning.reading import GifReading, ReadGif
 from gifdesc.captions import Caption, GeneratedCaption, moment_ms
 from gifdesc.config import DecodingConfig
-from gifdesc.errors import CheckpointError, FeatureError, GifdescError, UsageError
+from gifdesc.errors import CheckpointError, FeatureError, UsageError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
-from gifdesc.features.frames import SampledGif
-from gifdesc.gif.sources import CaptionInput, GifSource, as_input, source_name
+from gifdesc.features.frames import SampledGif, Vectors
+from gifdesc.features.loader import default_num_workers
+from gifdesc.gif.sources import CaptionInput, GifSource, source_name
 from gifdesc.model.card import HUB_FILES, push_model, save_model
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts, is_low
@@ -29,23 +32,43 @@ from gifdesc.system.hub import commit_of
 from gifdesc.system.threads import grouped_ahead
 from gifdesc.system.waits import wait_for
 
-_BATCH_GIFS = 8
-"""GIFs captioned at once: few, so that captions are written soon."""
+_MAX_BATCH_GIFS = 64
+"""Most GIFs captioned at once; their 16 frames each take 150 MB."""
 
-_FIRST_BATCHES = (1, 2, 4)
-"""GIFs in the first batches: the first caption waits for one GIF alone."""
+_BATCH_SECONDS = 2.0
+"""A batch is doubled if the doubled batch should take less: captions are written soon."""
 
-_NUM_AHEAD = 8
-"""Most decoded GIFs that wait for the network; 16 frames take 2.4 MB."""
+
+class _BatchSize:
+    """GIFs in a batch: 1 at first, so that the first caption waits for one GIF alone.
+
+    It iterates as the current size, without end.
+    """
+
+    def __init__(self) -> None:
+        self.size = 1
+        self._finished = time.monotonic()
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield self.size
+
+    def finish(self, num_gifs: int) -> None:
+        """Choose the next size after a batch."""
+        now = time.monotonic()
+        seconds, self._finished = now - self._finished, now
+        if num_gifs == self.size and 2 * seconds < _BATCH_SECONDS:
+            self.size = min(2 * self.size, _MAX_BATCH_GIFS)
+        elif seconds > 2 * _BATCH_SECONDS:
+            self.size = max(1, self.size // 2)
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    """A GIF that was read ahead of the network, or why it cannot be read."""
+class _Batch:
+    """GIFs in the network, among those that could not be read."""
 
-    name: str
-    gif: SampledGif | None = None
-    error: str | None = None
+    gifs: Sequence[ReadGif]
+    wait: Callable[[], list[Vectors]]
 
 
 class Captioner:
@@ -58,11 +81,15 @@ class Captioner:
         device: str | torch.device = "auto",
         *,
         folder: Path | None = None,
+        num_workers: int | None = 0,
     ) -> None:
         self._checkpoint = checkpoint
         self._folder = folder
         self._extractor = extractor
         self._device = resolve_device(device)
+        if num_workers is None:
+            num_workers = default_num_workers(self._device.type)
+        self._num_workers = num_workers
         checkpoint.model.to(self._device)
         self._generate = CaptionGenerator(
             checkpoint.model, checkpoint.tokenizer, self._device, checkpoint.captions
@@ -76,6 +103,7 @@ class Captioner:
         device: str = "auto",
         weights: str | None = None,
         revision: str | None = None,
+        num_workers: int | None = 0,
     ) -> Captioner:
         """A captioner from a model folder, or from the Hugging Face hub.
 
@@ -84,6 +112,9 @@ class Captioner:
             device: see `device.resolve_device`.
             weights: the file of the backbone's weights, if the features were made from a file.
             revision: branch, tag or commit of a model on the hub.
+            num_workers: processes that read GIFs once `caption_many` has many; 0 for a thread,
+                None to choose by the device. Processes need a script that can be imported:
+                its calls are under `if __name__ == "__main__":`.
 
         Raises:
             CheckpointError: the folder cannot be used, or its features' recipe is not known.
@@ -91,11 +122,17 @@ class Captioner:
             UsageError, WeightsError: the device or the weights are not available.
         """
         torch_device = resolve_device(device)  # a wrong device is an error before any loading
-        return cls.from_opened(open_model(name, revision), torch_device, weights=weights)
+        opened = open_model(name, revision)
+        return cls.from_opened(opened, torch_device, weights=weights, num_workers=num_workers)
 
     @classmethod
     def from_opened(
-        cls, model: OpenModel, device: torch.device, *, weights: str | None = None
+        cls,
+        model: OpenModel,
+        device: torch.device,
+        *,
+        weights: str | None = None,
+        num_workers: int | None = 0,
     ) -> Captioner:
         """A captioner from a model whose config.json is read.
 
@@ -103,6 +140,7 @@ class Captioner:
             model: from `open_model`.
             device: where to compute.
             weights: the file of the backbone's weights, if the features were made from a file.
+            num_workers: as in `from_pretrained`.
 
         Raises:
             CheckpointError, HubError, WeightsError: as `from_pretrained`.
@@ -118,7 +156,7 @@ class Captioner:
             extractor = FeatureExtractor.for_recipe(
                 checkpoint.recipe, weights=weights, device=device
             )
-        return cls(checkpoint, extractor, device, folder=folder)
+        return cls(checkpoint, extractor, device, folder=folder, num_workers=num_workers)
 
     @property
     def is_untrained_backbone(self) -> bool:
@@ -159,7 +197,7 @@ class Captioner:
             GifError: the file has no frame that can be used.
         """
         named = (source_name(source), self._extractor.sample(source))
-        [caption] = self._caption_sampled([named], config)
+        [caption] = self._finish(self._submit([ReadGif(*named)]), config)
         if caption.error is not None:
             raise FeatureError(f"{caption.path}: {caption.error}")
         return caption
@@ -171,27 +209,25 @@ class Captioner:
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
 
-        A thread decodes the next GIFs while the network processes the previous ones.
+        A thread or processes decode the next GIFs while the network processes a batch, and the
+        network processes the next batch while the captions of the previous one are searched.
         """
-        sizes = chain(_FIRST_BATCHES, repeat(_BATCH_GIFS))
-        for group in grouped_ahead(sources, self._load, sizes, num_ahead=_NUM_AHEAD):
-            good = [(loaded.name, loaded.gif) for loaded in group if loaded.gif is not None]
-            done = iter(self._caption_sampled(good, config))
-            for loaded in group:
-                if loaded.gif is not None:
-                    yield next(done)
-                else:
-                    yield Caption(loaded.name, error=loaded.error)
-
-    def _load(self, source: GifSource | CaptionInput) -> _Loaded:
-        caption_input = as_input(source)
-        if caption_input.error is not None:
-            return _Loaded(caption_input.name, error=caption_input.error)
+        batch_size = _BatchSize()
+        in_flight: _Batch | None = None
         try:
-            sampled = self._extractor.sample(caption_input.source)
-        except GifdescError as error:
-            return _Loaded(caption_input.name, error=caption_input.reason(error))
-        return _Loaded(caption_input.name, sampled)
+            with closing(GifReading(self._extractor, self._num_workers)) as reading:
+                groups = grouped_ahead(sources, reading, batch_size, num_ahead=reading.num_ahead)
+                with closing(groups):
+                    for group in groups:
+                        batch = self._submit([wait() for wait in group]) if group else None
+                        if in_flight is not None:
+                            yield from self._finish(in_flight, config)
+                            batch_size.finish(len(in_flight.gifs))
+                        in_flight = batch
+                    if in_flight is not None:
+                        yield from self._finish(in_flight, config)
+        finally:
+            self._extractor.cancel()  # if the consumer has stopped, the rest is not needed
 
     def caption_features(
         self,
@@ -261,18 +297,22 @@ class Captioner:
             scores=scores,
         )
 
-    def _caption_sampled(
-        self, gifs: Sequence[tuple[str, SampledGif]], config: DecodingConfig | None
-    ) -> list[Caption]:
-        features = self._extractor.encode([gif for _, gif in gifs])
-        finite = [vectors for vectors in features if np.isfinite(vectors).all()]
+    def _submit(self, gifs: Sequence[ReadGif]) -> _Batch:
+        return _Batch(gifs, self._extractor.submit([read.gif for read in gifs if read.gif]))
+
+    def _finish(self, batch: _Batch, config: DecodingConfig | None) -> Iterator[Caption]:
+        features = batch.wait()
+        is_finite = [bool(np.isfinite(vectors).all()) for vectors in features]
+        finite = [vectors for vectors, good in zip(features, is_finite, strict=True) if good]
         found = iter(self.caption_features(finite, config))
-        return [
-            _to_caption(path, gif, next(found), self._checkpoint)
-            if np.isfinite(vectors).all()
-            else Caption(path, error=NOT_FINITE)
-            for (path, gif), vectors in zip(gifs, features, strict=True)
-        ]
+        goods = iter(is_finite)
+        for read in batch.gifs:
+            if read.gif is None:
+                yield Caption(read.name, error=read.error)
+            elif not next(goods):
+                yield Caption(read.name, error=NOT_FINITE)
+            else:
+                yield _to_caption(read.name, read.gif, next(found), self._checkpoint)
 
 
 def _to_caption(
@@ -338,6 +378,7 @@ def load_captioner(
     weights: str | None = None,
     prompt: str | None = None,
     revision: str | None = None,
+    num_workers: int | None = 0,
 ) -> GifCaptioner:
     """The captioner that `--model` names.
 
@@ -349,6 +390,7 @@ def load_captioner(
         weights: the backbone's weights, for a gifdesc model whose features were made from a file.
         prompt: the question for a vision-language model.
         revision: branch, tag or commit of a model on the hub.
+        num_workers: processes that read GIFs for a gifdesc model; see `from_pretrained`.
 
     Raises:
         CheckpointError, HubError: the model cannot be loaded or cannot caption.
@@ -364,7 +406,7 @@ def load_captioner(
     if model.kind == "gifdesc":
         if prompt is not None:
             raise UsageError("--prompt: only a vision-language model takes a prompt")
-        return Captioner.from_opened(model, torch_device, weights=weights)
+        return Captioner.from_opened(model, torch_device, weights=weights, num_workers=num_workers)
     if weights is not None:
         raise UsageError("--weights: a vision-language model has its own weights")
     # transformers takes seconds to import, and a gifdesc model does not need it.

@@ -38,7 +38,12 @@ def load_captioner(
         from gifdesc.captioning.captioner import load_captioner
 
     captioner = load_captioner(
-        model, device=device, weights=weights, prompt=prompt, revision=revision
+        model,
+        device=device,
+        weights=weights,
+        prompt=prompt,
+        revision=revision,
+        num_workers=None,
     )
     if captioner.commit is not None:
         info(f"{model}: commit {captioner.commit}")

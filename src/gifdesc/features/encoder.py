@@ -51,7 +51,9 @@ class TorchEncoder:
         )
         self._submitted: list[Future[Vectors]] = []
         if device.type == "cuda":
-            # Two streams: the next batch must not wait for results that are still being computed.
+            # Copies have streams of their own: the next batch must not wait for results that are
+            # still being computed. So has the network: a caption search computes beside it.
+            self._computing = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._copying_in = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._copying_out = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.batch_frames = 256 if device.type == "cuda" else CPU_STREAM_FRAMES * self._num_streams
@@ -78,12 +80,13 @@ class TorchEncoder:
         A tensor that another stream uses is recorded on that stream, so that its memory is not
         reused too early (PyTorch's CUDA semantics, on memory and streams).
         """
-        computing = torch.cuda.current_stream(self._device)
+        computing = self._computing
         with torch.cuda.stream(self._copying_in):
             frames = torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
         computing.wait_stream(self._copying_in)
         frames.record_stream(computing)
-        with exact_float32(self._device, if_true=self._dtype is torch.float32):
+        is_float32 = self._dtype is torch.float32
+        with torch.cuda.stream(computing), exact_float32(self._device, if_true=is_float32):
             device_vectors = self._forward(frames)
         host_vectors = torch.empty(device_vectors.shape, pin_memory=True)
         self._copying_out.wait_stream(computing)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -14,8 +15,8 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_STALL_SECONDS = 0.1
-"""After a source is silent for this long, earlier results are yielded without waiting for it."""
+_GROUP_SECONDS = 0.1
+"""A group waits this long for its results; the consumer may have other work."""
 
 _END_SECONDS = 0.5
 """A thread that is not waiting for its source ends within this time."""
@@ -35,7 +36,6 @@ class _Reader(Generic[Item, Result]):
         self, items: Iterable[Item], work: Callable[[Item], Result], num_ahead: int
     ) -> None:
         self.done: queue.Queue[Result | _End] = queue.Queue(num_ahead)
-        self.is_waiting = False
         self._items = iter(items)
         self._work = work
         self._stopped = threading.Event()
@@ -61,9 +61,7 @@ class _Reader(Generic[Item, Result]):
     def _run(self) -> None:
         try:
             while True:
-                self.is_waiting = True
                 item = next(self._items, self)
-                self.is_waiting = False
                 with self._working:
                     if self._stopped.is_set():
                         return
@@ -79,7 +77,7 @@ class _Reader(Generic[Item, Result]):
     def _put(self, result: Result | _End) -> None:
         while not self._stopped.is_set():
             try:
-                self.done.put(result, timeout=_STALL_SECONDS)
+                self.done.put(result, timeout=_GROUP_SECONDS)
             except queue.Full:
                 continue
             break
@@ -91,36 +89,35 @@ def grouped_ahead(
     sizes: Iterable[int],
     *,
     num_ahead: int,
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result]]:
     """Work on each item in a thread, ahead of the consumer of the results.
 
     Args:
         items: the items; the thread fetches them while there is room.
         work: the function of an item; its exceptions are raised in order.
-        sizes: the most results in each group, without end. A group is smaller at the end, and
-            while the next item is not available.
+        sizes: the most results in each group, without end.
         num_ahead: the most finished results that wait.
 
     Yields:
-        The results in the order of the items.
+        The results in the order of the items: in each group, those of 0.1 s at most. A group is
+        empty if there are none, so that the consumer can do other work.
     """
     reader = _Reader(items, work, num_ahead)
     try:
         for size in sizes:
             group: list[Result] = []
             end: _End | None = None
+            due = time.monotonic() + _GROUP_SECONDS
             while len(group) < size and end is None:
                 try:
-                    result = reader.done.get(timeout=_STALL_SECONDS if group else None)
+                    result = reader.done.get(timeout=max(0.0, due - time.monotonic()))
                 except queue.Empty:
-                    if reader.is_waiting:
-                        break
-                    continue
+                    break
                 if isinstance(result, _End):
                     end = result
                 else:
                     group.append(result)
-            if group:
+            if group or end is None:
                 yield group
             if end is not None:
                 if end.error is not None:
