@@ -32,7 +32,7 @@ from torchvision.models import ResNet50_Weights
 
 from gifdesc.config import FeatureRecipe, Precision
 from gifdesc.data.gifs import GifInput, find_gifs
-from gifdesc.demo import draw_world
+from gifdesc.demo.world import draw_world
 from gifdesc.errors import UsageError
 from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.backbones.loading import load_backbone

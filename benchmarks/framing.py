@@ -26,7 +26,7 @@ from PIL import Image
 from gifdesc.config import PRESETS, Framing, TrainingConfig
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.training_data import prepare_data
-from gifdesc.demo import draw_frames, draw_world, gif_name, scene_of, take_of
+from gifdesc.demo.world import draw_frames, draw_world, gif_name, scene_of, take_of
 from gifdesc.evaluation.held_out import evaluate_model
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor

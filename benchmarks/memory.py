@@ -21,7 +21,7 @@ from PIL import Image
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput
-from gifdesc.demo import draw_world
+from gifdesc.demo.world import draw_world
 from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor

@@ -30,7 +30,7 @@ from gifdesc.data.examples import Example
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.splits import listed_splits, read_split_lists, split_examples
 from gifdesc.data.training_data import TrainingData, prepare_data
-from gifdesc.demo import (
+from gifdesc.demo.world import (
     COLOURS,
     EVENTS,
     SCENES,

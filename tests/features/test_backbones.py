@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from gif_files import draw_gif
-from gifdesc.demo import draw_frames, scene_of, take_of
+from gifdesc.demo.world import draw_frames, scene_of, take_of
 from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features import encoder
 from gifdesc.features.backbones import efficientnet_lite, from_timm, from_transformers

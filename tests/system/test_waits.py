@@ -16,7 +16,7 @@ from gifdesc.captioning.captioner import load_captioner
 from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import feature_statistics
 from gifdesc.data.training_data import prepare_data
-from gifdesc.demo import draw_world
+from gifdesc.demo.world import draw_world
 from gifdesc.system.waits import Advance, Wait, showing_waits, wait_for
 from worlds import (
     ALL_FOR_TRAINING,

@@ -46,7 +46,7 @@ def demo(
     """Draw small GIFs, then extract, train, evaluate and caption, all offline."""
     with exit_on_error(debug=debug):
         with wait_for("starting"):
-            from gifdesc.demo import draw_world
+            from gifdesc.demo.world import draw_world
 
         draw_world(folder, num_gifs=num_gifs, seed=seed)
         info(f"drew {num_gifs} GIFs with descriptions -> {folder}")
@@ -67,7 +67,7 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
     with wait_for("starting"):
         from gifdesc.captioning.captioner import Captioner
-        from gifdesc.demo import draw_captions, held_out_gifs
+        from gifdesc.demo.results import draw_captions, held_out_gifs
 
     shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:

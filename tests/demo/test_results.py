@@ -4,7 +4,8 @@ from gifdesc.captions import Caption
 from gifdesc.config import TrainingConfig
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.training_data import prepare_data
-from gifdesc.demo import draw_captions, draw_world, held_out_gifs
+from gifdesc.demo.results import draw_captions, held_out_gifs
+from gifdesc.demo.world import draw_world
 from worlds import random_features
 
 

@@ -1,4 +1,4 @@
-"""The GIFs of the demo, drawn from scenes, and a picture of the demo's captions.
+"""The GIFs of the demo, drawn from scenes.
 
 A scene is a coloured shape with one event ("a red ball grows"). A growing and a shrinking ball have
 the same pictures in opposite order, so a captioner that ignores the order cannot distinguish them.
@@ -6,7 +6,6 @@ the same pictures in opposite order, so a captioner that ignores the order canno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,12 +13,7 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from gifdesc.captioning.captioner import GifCaptioner
-from gifdesc.config import TrainingConfig
-from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import GifdescError
-from gifdesc.gif.reader import read_gif
-from gifdesc.pages.pictures import SheetRow, contact_sheet, save_picture
 from gifdesc.system.files import replacing, write_text, writing
 from gifdesc.system.waits import wait_for
 
@@ -255,48 +249,3 @@ def _write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:
     with replacing(path) as temporary_path:
         # Without optimisation, which would remove the double entry of the palette.
         frames[0].save(temporary_path, format="GIF", optimize=False, **options)
-
-
-def held_out_gifs(world_dir: Path) -> list[Path]:
-    """The GIFs of the demo in the test split, sorted.
-
-    Args:
-        world_dir: a folder with `gifs/` and `descriptions/` from `draw_world`, and with the
-            `features/` of these GIFs.
-
-    Raises:
-        GifdescError: a folder cannot be used.
-    """
-    data = prepare_data(
-        world_dir / "features", world_dir / "descriptions", TrainingConfig(), needs_training=False
-    )
-    return [world_dir / "gifs" / f"{example.name}.gif" for example in data.splits["test"]]
-
-
-def draw_captions(
-    captioner: GifCaptioner, paths: Sequence[Path], world_dir: Path, picture_path: Path
-) -> None:
-    """Draw GIFs of the demo as filmstrips, with their captions and their descriptions.
-
-    Args:
-        captioner: writes the captions.
-        paths: the GIFs.
-        world_dir: the folder with their `descriptions/`.
-        picture_path: the picture to write.
-
-    Raises:
-        OSError: a description cannot be read, or the picture cannot be written.
-    """
-    rows = []
-    for path, result in zip(paths, captioner.caption_many(paths), strict=True):
-        reference_path = world_dir / "descriptions" / f"{path.stem}.txt"
-        reference = reference_path.read_text(encoding="utf-8").strip()
-        rows.append(
-            SheetRow(
-                frames=read_gif(path, result.sampled_frames).frames,
-                caption=result.caption or "",
-                references=[reference],
-                is_right=result.caption == reference,
-            )
-        )
-    save_picture(contact_sheet(rows), picture_path)

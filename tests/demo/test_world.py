@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gifdesc.demo import (
+from gifdesc.demo.world import (
     CANVAS_SIZE,
     COLOURS,
     EVENTS,

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from gifdesc.demo import CANVAS_SIZE, COLOURS, EVENTS, SCENES, SHAPES, Scene, Take, scene_of
+from gifdesc.demo.world import CANVAS_SIZE, COLOURS, EVENTS, SCENES, SHAPES, Scene, Take, scene_of
 from gifdesc.sampling import time_indices, uniform_indices
 
 

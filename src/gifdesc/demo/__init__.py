@@ -1,0 +1,1 @@
+"""The demo: the world that it draws, and a picture of its captions."""
