@@ -91,7 +91,7 @@ def test_damaged_description_files_and_lines(tmp_path):
         j_jsonl='{"id": "b"\n[1]\n{"caption": "nobody has this"}\n',
     ) == {
         "bad_description": [
-            "not UTF-8 text (byte 3); save it as UTF-8",
+            "not UTF-8 text (byte 3; a guess: Latin-1 or Windows-1252); save it as UTF-8",
             "line 1: not JSON",
             "line 2: needs `id` and `caption` or `captions`",
             "line 3: needs `id` and `caption` or `captions`",

@@ -8,12 +8,13 @@ import pytest
 
 from gifdesc.captioning.output import to_line
 from gifdesc.captions import Caption
-from gifdesc.data.caption_files import FORMS_READ
 from gifdesc.data.descriptions import Descriptions, read_descriptions
+from gifdesc.data.forms.registry import FORMS_READ
 from gifdesc.data.names import gif_key
 from gifdesc.errors import DescriptionError
 
 WANTED = "a text or a list of texts is needed"
+LATIN = "a guess: Latin-1 or Windows-1252"
 DIFFER = "`caption` and `captions` differ; leave one out"
 TWO_NAMES = "`path` c/d.gif and `id` a name two GIFs; leave one out"
 
@@ -181,7 +182,7 @@ def test_a_file_that_is_not_utf8_is_named_and_the_rest_is_used(tmp_path, name):
     descriptions = read_descriptions(tmp_path)
     assert descriptions.captions == {"good": ["a cat"]}
     path = tmp_path / name.replace("_", ".")
-    assert descriptions.problems == [f"{path}: not UTF-8 text (byte 5); save it as UTF-8"]
+    assert descriptions.problems == [f"{path}: not UTF-8 text (byte 5; {LATIN}); save it as UTF-8"]
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
@@ -194,14 +195,14 @@ def test_an_empty_text_file_is_named_and_the_rest_is_used(tmp_path, text):
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_used(tmp_path, monkeypatch):
     write(tmp_path, locked_txt="secret\n", good_txt="a cat\n")
-    read_bytes = Path.read_bytes
+    open_ = Path.open
 
-    def denying(path):
+    def denying(path, *arguments, **options):
         if path.name == "locked.txt":
             raise PermissionError(13, "Permission denied", str(path))
-        return read_bytes(path)
+        return open_(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", denying)
+    monkeypatch.setattr(Path, "open", denying)
     descriptions = read_descriptions(tmp_path)
     assert descriptions.captions == {"good": ["a cat"]}
     assert descriptions.problems == [

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gifdesc.data.caption_files import FORMS_READ
+from gifdesc.data.forms.registry import FORMS_READ
 from gifdesc.errors import DescriptionError
 from gifdesc.evaluation.predictions import read_predictions, read_references
 

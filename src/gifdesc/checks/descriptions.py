@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.checks.findings import MIN_WORDS, DescriptionKind, Finding
-from gifdesc.data.caption_files import CaptionLine
 from gifdesc.data.descriptions import (
     Descriptions,
     add_line,
     description_files,
     read_description_file,
 )
+from gifdesc.data.forms.base import CaptionLine
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.names import Matches, comparable_key, gif_key
 from gifdesc.errors import DescriptionError, UsageError

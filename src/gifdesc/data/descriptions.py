@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gifdesc.data.caption_files import (
-    FORMS_READ,
-    CaptionLine,
-    form_of,
-    read_caption_lines,
-    read_text_lines,
-)
+from gifdesc.data.forms.base import CaptionLine, CaptionSource
+from gifdesc.data.forms.registry import FORMS_READ, read_captions
 from gifdesc.data.names import Matches, comparable_key, match_names, url_query
 from gifdesc.data.paths import check_descriptions_path
 from gifdesc.errors import DescriptionError
@@ -92,18 +87,14 @@ def read_description_file(path: Path, name: str, *, is_alone: bool = False) -> l
     Args:
         path: the file.
         name: what `description_files` calls it.
-        is_alone: whether this file was given, and not a folder. Then a `.txt` file may contain a
-            table or JSON lines as well, if all of its lines look so.
+        is_alone: whether this file was given, and not a folder. In a folder, each `.txt` file
+            contains the descriptions of the GIF that it is named like.
 
     Raises:
         DescriptionError: the file cannot be read, is not UTF-8, or is of a form that is not read.
     """
-    if path.suffix.lower() == TEXT_SUFFIX:
-        lines = read_text_lines(path)
-        if not is_alone or not _is_table(lines):
-            numbered = enumerate(lines, start=1)
-            return [CaptionLine(number, name, (line,)) for number, line in numbered]
-    return read_caption_lines(path, form_of(path))
+    is_text = not is_alone and path.suffix.lower() == TEXT_SUFFIX
+    return list(read_captions(CaptionSource(path, name), "text" if is_text else None))
 
 
 def read_descriptions(path: Path) -> Descriptions:
@@ -135,14 +126,6 @@ def read_descriptions(path: Path) -> Descriptions:
     if not descriptions.captions:
         raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions
-
-
-def _is_table(lines: Sequence[str]) -> bool:
-    """Whether lines are of a table or JSON lines rather than descriptions."""
-    return bool(lines) and (
-        all("\t" in line.strip() for line in lines)
-        or all(line.lstrip().startswith('{"') for line in lines)
-    )
 
 
 def add_line(descriptions: Descriptions, line: CaptionLine) -> str | None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.config import Split
-from gifdesc.data.caption_files import read_text_lines
 from gifdesc.data.content_digests import group_by_digest
 from gifdesc.data.examples import Example
 from gifdesc.data.names import comparable_key, match_names
+from gifdesc.data.text_files import read_text_lines
 from gifdesc.errors import DescriptionError
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

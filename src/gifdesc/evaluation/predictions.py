@@ -6,8 +6,9 @@ import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from gifdesc.data.caption_files import CaptionLine, form_of, read_caption_lines
 from gifdesc.data.descriptions import read_descriptions
+from gifdesc.data.forms.base import CaptionLine, CaptionSource
+from gifdesc.data.forms.registry import read_captions
 from gifdesc.data.names import NameIndex
 from gifdesc.errors import DescriptionError
 from gifdesc.system.wording import list_some
@@ -105,7 +106,7 @@ def read_references(path: Path) -> dict[str, list[str]]:
 
 def _read_lines(path: Path) -> list[CaptionLine]:
     """The lines of a file; a line whose name is a malformed URL is skipped with a warning."""
-    lines = read_caption_lines(path, form_of(path))
+    lines = list(read_captions(CaptionSource(path), needs_names=True))
     if not lines:
         raise DescriptionError(f"{path}: contains no line")
     kept = []

@@ -1,0 +1,113 @@
+"""What every form is read from and into: a source, and lines of captions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gifdesc.data.forms.form_names import FormName
+from gifdesc.data.text_files import check_text, open_text, text_lines
+
+_SAMPLE_CHARACTERS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionLine:
+    """A line of a file of captions.
+
+    Attributes:
+        number: counted from 1.
+        name: of the GIF, as the file has it.
+        captions: as the file has them; an empty text for each that is null.
+        has_text: whether the file has a text for the caption, be it empty.
+        is_list: whether these come from a list, even of a single caption.
+        problem: why the line cannot be used; None if it can.
+        is_empty: whether all that the line lacks is a caption.
+        is_misnamed: whether its name can mean no GIF.
+    """
+
+    number: int
+    name: str = ""
+    captions: tuple[str, ...] = ()
+    has_text: bool = True
+    is_list: bool = False
+    problem: str | None = None
+    is_empty: bool = False
+    is_misnamed: bool = False
+
+
+class CaptionSource:
+    """A file of captions, as forms recognise and read it.
+
+    Args:
+        path: the file.
+        name: its path under the folder that was given, without its ending; None for a file that
+            was given itself.
+
+    Raises:
+        DescriptionError: the file cannot be read or is not UTF-8.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        check_text(path)
+        self.path = path
+        self.name = PurePosixPath(path.name).with_suffix("").as_posix() if name is None else name
+        self.suffix = path.suffix.lower()
+
+    @cached_property
+    def sample(self) -> list[str]:
+        """The first lines that are not empty; a first line that is very long is cut."""
+        with open_text(self.path) as file:
+            text = file.read(_SAMPLE_CHARACTERS)
+            is_whole = not file.read(1)
+        lines = [line for line in text.split("\n") if line.strip()]
+        return lines if is_whole or len(lines) < 2 else lines[:-1]
+
+    @property
+    def starts_like_json(self) -> bool:
+        """Whether the first character begins a JSON object or list."""
+        return bool(self.sample) and self.sample[0].lstrip().startswith(("{", "["))
+
+    @cached_property
+    def document(self) -> Any:
+        """The JSON value that the whole file is; None for JSON lines and for other text."""
+        if not self.starts_like_json or (
+            len(self.sample) > 1 and parsed(self.sample[0]) is not None
+        ):
+            return None
+        with open_text(self.path) as file:
+            return parsed(file.read())
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """The lines that are not empty, each with its number from 1."""
+        return text_lines(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionForm:
+    """A form of files of captions.
+
+    Attributes:
+        name: of the form, for options.
+        title: what messages call a file of the form.
+        recognises: whether a file's content is of the form. Every form is asked, so the answer
+            is yes only for content that the form would read without a doubt.
+        read: the lines of a file that are not empty, usable or not.
+    """
+
+    name: FormName
+    title: str
+    recognises: Callable[[CaptionSource], bool]
+    read: Callable[[CaptionSource], Iterator[CaptionLine]]
+
+
+def parsed(text: str) -> Any:
+    """A JSON value; None for invalid JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,40 @@
+"""JSON lines: an object with a name and captions a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, parsed
+from gifdesc.data.forms.rows import NEEDS, line_of_row
+
+DATA_SET_KEYS = {"annotations", "images", "sentences", "videos"}
+"""Keys at the top of the JSON documents of data sets."""
+
+
+def _recognises(source: CaptionSource) -> bool:
+    if not source.starts_like_json:
+        return False
+    document = source.document
+    if document is None:
+        return any(isinstance(parsed(line), dict) for line in source.sample)
+    is_one_line = len(source.sample) == 1
+    return isinstance(document, dict) and is_one_line and not DATA_SET_KEYS & document.keys()
+
+
+def _read(source: CaptionSource) -> Iterator[CaptionLine]:
+    for number, line in source.lines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            yield CaptionLine(number, problem="not JSON")
+            continue
+        if isinstance(row, dict):
+            yield line_of_row(number, row)
+        else:
+            yield CaptionLine(number, problem=NEEDS)
+
+
+JSON_LINES = CaptionForm(
+    name="jsonl", title="JSON lines of `id` and `caption`", recognises=_recognises, read=_read
+)
