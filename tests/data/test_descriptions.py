@@ -281,12 +281,14 @@ def test_names_in_two_unicode_forms_are_one(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "kind"),
     [
-        ("c.json", '{"images": [], "annotations": []}', "COCO annotations (JSON)"),
-        ("c.jsonl", '{\n "images": [],\n "annotations": []\n}', "COCO annotations (JSON)"),
-        ("c.json", '[{"image_id": 1, "caption": "x"}]', "a COCO results list (JSON)"),
+        (
+            "instances.json",
+            '{"images": [], "annotations": [{"image_id": 1, "bbox": []}]}',
+            "JSON with `annotations` and `images` but no captions",
+        ),
+        ("c.jsonl", '{\n "videos": []\n}', "JSON with `videos` but no captions"),
         ("c.json", '[\n{"id": 1, "caption": "x"}\n]', "a JSON list"),
         ("c.json", '{\n"id": 1,\n"caption": "x"\n}', "one JSON object over several lines"),
-        ("c.csv", "image,caption\na.gif,x\n", "a CSV table"),
     ],
 )
 def test_a_file_of_another_format_is_named_as_such(tmp_path, name, text, kind):
@@ -297,12 +299,12 @@ def test_a_file_of_another_format_is_named_as_such(tmp_path, name, text, kind):
     assert str(caught.value) == f"{path}: {kind}, which is not read; {FORMS_READ}"
 
 
-def test_a_folder_of_unread_formats_names_a_file(tmp_path):
+def test_a_table_without_known_columns_names_them(tmp_path):
     write(tmp_path, captions_csv="a.gif,x\n")
-    with pytest.raises(
-        DescriptionError, match=r"it contains captions\.csv, which is not read in a f"
-    ):
-        read_descriptions(tmp_path)
+    reason = r"captions\.csv: its first row names no column of captions \(a\.gif, x\); call the"
+    for path in (tmp_path, tmp_path / "captions.csv"):
+        with pytest.raises(DescriptionError, match=reason):
+            read_descriptions(path)
 
 
 @pytest.mark.parametrize("name", ["lines.json", "lines.ndjson", "lines"])

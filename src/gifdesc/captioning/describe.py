@@ -15,7 +15,7 @@ from gifdesc.captioning.captioner import GifCaptioner
 from gifdesc.captioning.results import DescribingEvent
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig, to_json
-from gifdesc.data.descriptions import TEXT_SUFFIX
+from gifdesc.data.descriptions import ORIGIN_NAME, TEXT_SUFFIX
 from gifdesc.data.gifs import GIF_SUFFIX, GifInput
 from gifdesc.data.names import gif_key
 from gifdesc.data.origins import Origins, origin_of
@@ -26,9 +26,6 @@ from gifdesc.version import __version__
 GIFS_NAME = ".gifs.origins"
 """The path of each described GIF, a JSON object per line: it tells apart GIFs of the same name in
 different folders."""
-
-ORIGIN_NAME = "origin.json"
-"""The file that records the model of the descriptions in a folder."""
 
 FORMAT_VERSION = 1
 

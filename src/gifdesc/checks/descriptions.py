@@ -11,11 +11,11 @@ from pathlib import Path
 from gifdesc.checks.findings import MIN_WORDS, DescriptionKind, Finding
 from gifdesc.data.descriptions import (
     Descriptions,
-    add_line,
     description_files,
     read_description_file,
 )
 from gifdesc.data.forms.base import CaptionLine
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.names import Matches, comparable_key, gif_key
 from gifdesc.errors import DescriptionError, UsageError
@@ -44,8 +44,12 @@ class _Caption:
 class DescriptionInspector:
     """Checks the descriptions that a training run would use against the GIFs."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, form: FormName | None = None) -> None:
         """Read a folder of description files, or a file, as `read_descriptions` does.
+
+        Args:
+            path: the folder or file.
+            form: of the file; None recognises it.
 
         Raises:
             UsageError: there is no such file or folder.
@@ -58,7 +62,7 @@ class DescriptionInspector:
         self._broken_gifs: list[GifInput] = []
         self._known = Descriptions()
         for file_path, name in description_files(path):
-            self._read(file_path, name, is_alone=path.is_file())
+            self._read(file_path, name, form, is_alone=path.is_file())
 
     def add_gif(self, gif: GifInput, *, is_readable: bool) -> None:
         """Add a GIF; training uses it only if it is readable."""
@@ -90,21 +94,21 @@ class DescriptionInspector:
     def _match(self, gifs: list[GifInput]) -> Matches:
         return self._known.match([gif_key(gif.source) for gif in gifs])
 
-    def _read(self, path: Path, name: str, *, is_alone: bool) -> None:
+    def _read(self, path: Path, name: str, form: FormName | None, *, is_alone: bool) -> None:
         """Add the captions of a file, and the findings about its lines."""
         try:
-            lines = read_description_file(path, name, is_alone=is_alone)
+            lines = read_description_file(path, name, form, is_alone=is_alone)
         except DescriptionError as error:
             self._add_finding(path, "bad_description", str(error).removeprefix(f"{path}: "))
             return
         if not lines:
             self._add_finding(path, "empty_description", "no text in this file")
         for line in lines:
-            if problem := add_line(self._known, line):
+            if problem := self._known.add_line(line):
                 kind: DescriptionKind
                 kind = "empty_description" if line.is_empty else "bad_description"
-                self._add_finding(path, kind, f"line {line.number}: {problem}")
-            else:
+                self._add_finding(path, kind, f"{line.unit} {line.number}: {problem}")
+            elif line.left_out is None:
                 self._keep(path, line)
 
     def _keep(self, path: Path, line: CaptionLine) -> None:
@@ -112,7 +116,9 @@ class DescriptionInspector:
         texts = [" ".join(text.split()) for text in line.captions]
         self._captions += [_Caption(path, key, text) for text in texts if text]
         if "" in texts:
-            self._add_finding(path, "empty_description", f"line {line.number}: no text for {key}")
+            self._add_finding(
+                path, "empty_description", f"{line.unit} {line.number}: no text for {key}"
+            )
 
     def _add_finding(self, path: Path, kind: DescriptionKind, detail: str) -> None:
         self._findings.append(Finding(path=path, kind=kind, detail=detail))

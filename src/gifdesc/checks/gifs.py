@@ -15,6 +15,7 @@ from gifdesc.checks.findings import (
     Finding,
     GifKind,
 )
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifError
 from gifdesc.gif.reader import GifInfo, count_equal_frames, load_bytes, scan_gif
@@ -97,13 +98,16 @@ class Inspection:
 
 
 def inspect_gifs(
-    inputs: Iterable[GifInput], descriptions_path: Path | None = None
+    inputs: Iterable[GifInput],
+    descriptions_path: Path | None = None,
+    descriptions_format: FormName | None = None,
 ) -> Iterator[Inspection]:
     """Check every GIF, in order, and then the descriptions.
 
     Args:
         inputs: the GIFs, listed as they are consumed, each once.
         descriptions_path: a folder of descriptions or a file; None to check only GIFs.
+        descriptions_format: of the file; None recognises it.
 
     Yields:
         An inspection for each input, then one for all descriptions, also missing ones: a bare
@@ -112,7 +116,9 @@ def inspect_gifs(
     Raises:
         UsageError: there is no such descriptions path.
     """
-    descriptions = None if descriptions_path is None else DescriptionInspector(descriptions_path)
+    descriptions = None
+    if descriptions_path is not None:
+        descriptions = DescriptionInspector(descriptions_path, descriptions_format)
     gifs = GifInspector()
     for gif in inputs:
         if gif.error is not None:

@@ -23,7 +23,15 @@ from gifdesc.cli.console import (
     stderr,
 )
 from gifdesc.cli.help import INPUT, OUTPUT, section
-from gifdesc.cli.options import Debug, Json, Paths, read_paths, user_path, warn_of_passed_over
+from gifdesc.cli.options import (
+    Debug,
+    DescriptionsFormat,
+    Json,
+    Paths,
+    read_paths,
+    user_path,
+    warn_of_passed_over,
+)
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted
@@ -47,11 +55,12 @@ def check(
             "--descriptions",
             parser=user_path,
             metavar="PATH",
-            help="Also check these: a folder of .txt files (one description per line), or a .tsv "
-            "or .jsonl file.",
+            help="Also check these: a folder of .txt files (one description per line), or a file "
+            "of any form that train reads.",
             rich_help_panel=INPUT,
         ),
     ] = None,
+    descriptions_format: DescriptionsFormat = None,
     null: Annotated[
         bool,
         typer.Option(
@@ -92,7 +101,7 @@ def check(
         inputs = find_gifs(arguments, passed_over)
         findings: list[Finding] = []
         with CheckProgress(stderr) as progress:
-            for inspection in inspect_gifs(inputs, descriptions):
+            for inspection in inspect_gifs(inputs, descriptions, descriptions_format):
                 findings += inspection.findings
                 progress.advance(inspection)
         warn_of_passed_over(passed_over)

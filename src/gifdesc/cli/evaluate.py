@@ -26,6 +26,7 @@ from gifdesc.cli.console import (
 from gifdesc.cli.help import DECODING, INPUT, OUTPUT, SCORES
 from gifdesc.cli.options import (
     Debug,
+    DescriptionsFormat,
     DescriptionsPath,
     Device,
     FeaturesDir,
@@ -36,6 +37,7 @@ from gifdesc.cli.options import (
     user_path,
 )
 from gifdesc.config import Split
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.paths import check_descriptions_path, check_features_dir
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 def evaluate(
     features: FeaturesDir = Path("features"),
     descriptions: DescriptionsPath = Path("descriptions"),
+    descriptions_format: DescriptionsFormat = None,
     splits: SplitsDir = None,
     split: Annotated[
         Split,
@@ -65,7 +68,17 @@ def evaluate(
             parser=user_path,
             metavar="FILE",
             help="Score these captions instead of a model's: lines of `caption --json`, "
-            '{"id": ..., "caption": ...}, or name<TAB>caption.',
+            '{"id": ..., "caption": ...}, or name<TAB>caption; COCO results, CSV and so on.',
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    predictions_format: Annotated[
+        FormName | None,
+        typer.Option(
+            "--predictions-format",
+            metavar="NAME",
+            help="Form of the file of predictions, as for --descriptions-format.",
+            show_default="recognised by its content",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -76,7 +89,18 @@ def evaluate(
             parser=user_path,
             metavar="PATH",
             help="The references for --predictions: lines of "
-            '{"id": ..., "captions": [...]} or id<TAB>caption, or a folder of descriptions.',
+            '{"id": ..., "captions": [...]} or id<TAB>caption, a folder of descriptions, or a file '
+            "of any form that --descriptions reads.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    references_format: Annotated[
+        FormName | None,
+        typer.Option(
+            "--references-format",
+            metavar="NAME",
+            help="Form of the references, as for --descriptions-format.",
+            show_default="recognised by its content",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -165,7 +189,12 @@ def evaluate(
             from gifdesc.evaluation.evaluate import evaluate_prediction_files
 
             result = evaluate_prediction_files(
-                predictions, references, against_path=against, meteor=meteor
+                predictions,
+                references,
+                predictions_format=predictions_format,
+                references_format=references_format,
+                against_path=against,
+                meteor=meteor,
             )
         else:
             from gifdesc.model.folder import check_model_name
@@ -182,6 +211,7 @@ def evaluate(
                 model,
                 features,
                 descriptions,
+                descriptions_format=descriptions_format,
                 split=split,
                 splits_dir=splits,
                 device=device,

@@ -6,13 +6,14 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, get_args
 
 import typer
 
 from gifdesc.cli.console import warn
 from gifdesc.cli.help import DECODING, INPUT, MODEL, OUTPUT, RUN
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
 
 
@@ -70,7 +71,18 @@ DescriptionsPath = Annotated[
         "--descriptions",
         parser=user_path,
         metavar="PATH",
-        help="Folder of .txt files (one description per line), or a .tsv or .jsonl file.",
+        help="Folder of .txt files (one description per line), or a file: TSV, CSV, JSON lines, or "
+        "a data set's own (COCO, MSR-VTT, VATEX, MSVD, Flickr, TGIF, Hugging Face).",
+        rich_help_panel=INPUT,
+    ),
+]
+DescriptionsFormat = Annotated[
+    FormName | None,
+    typer.Option(
+        "--descriptions-format",
+        metavar="NAME",
+        help=f"Form of the file of descriptions: {', '.join(get_args(FormName))}.",
+        show_default="recognised by its content",
         rich_help_panel=INPUT,
     ),
 ]
@@ -81,7 +93,7 @@ SplitsDir = Annotated[
         parser=user_path,
         metavar="DIR",
         help="Folder with train.txt, val.txt and test.txt: a GIF's name or URL per line.",
-        show_default="a hash of each GIF's content decides",
+        show_default="those that the descriptions name; otherwise a hash of each GIF's content",
         rich_help_panel=INPUT,
     ),
 ]

@@ -12,6 +12,7 @@ from gifdesc.cli.console import EXIT_FAILED, exit_on_error, mute, print_json
 from gifdesc.cli.help import INPUT, MODEL, OUTPUT, RUN, TRAINING
 from gifdesc.cli.options import (
     Debug,
+    DescriptionsFormat,
     DescriptionsPath,
     Device,
     FeaturesDir,
@@ -72,6 +73,7 @@ def _model(flag: str, field: str, help_: str, minimum: int | None = None) -> Any
 def train(
     features: FeaturesDir = Path("features"),
     descriptions: DescriptionsPath = Path("descriptions"),
+    descriptions_format: DescriptionsFormat = None,
     splits: SplitsDir = None,
     val_fraction: Annotated[
         float | None,
@@ -290,6 +292,7 @@ def train(
             model_config,
             training_config,
             device,
+            descriptions_format=descriptions_format,
             force=force,
             resume=resume,
             tensorboard_dir=tensorboard,

@@ -8,6 +8,7 @@ from pathlib import Path
 from gifdesc.cli.console import info, print_error, stderr, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.system.device import resolve_device
 from gifdesc.system.wording import counted, list_some
@@ -28,6 +29,7 @@ def run_training(
     config: TrainingConfig,
     device_name: str,
     *,
+    descriptions_format: FormName | None,
     force: bool,
     resume: bool,
     tensorboard_dir: Path | None,
@@ -39,7 +41,13 @@ def run_training(
     """
     is_main = is_main_process()
     device = resolve_device(device_name)
-    data = prepare_data(features_dir, descriptions_path, config, splits_dir)
+    data = prepare_data(
+        features_dir,
+        descriptions_path,
+        config,
+        splits_dir,
+        descriptions_format=descriptions_format,
+    )
     _report_data(data, features_dir)
     if data.recipe is not None and data.recipe.is_untrained:
         title = data.recipe.backbone_title

@@ -1,22 +1,29 @@
-"""Description files (text, TSV, JSON lines) to captions per GIF."""
+"""Description files of every form to captions per GIF."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from gifdesc.config import Split
 from gifdesc.data.forms.base import CaptionLine, CaptionSource
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.forms.registry import FORMS_READ, read_captions
-from gifdesc.data.names import Matches, comparable_key, match_names, url_query
+from gifdesc.data.names import Matches, bare_name, comparable_key, match_names, url_query
 from gifdesc.data.paths import check_descriptions_path
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import find_files
 
 TEXT_SUFFIX = ".txt"
-TABLE_SUFFIXES = (".tsv", ".jsonl", ".ndjson")
-_UNREAD_SUFFIXES = (".csv", ".json", ".xlsx", ".parquet")
-"""Endings of files that may contain captions, but are not read in a folder."""
+METADATA_NAME = "metadata.csv"
+"""The table of a Hugging Face folder of images or videos."""
+ORIGIN_NAME = "origin.json"
+"""The file in which `describe` records how a folder of descriptions was made."""
+_SUFFIXES = (TEXT_SUFFIX, ".tsv", ".jsonl", ".ndjson")
+_DATA_SET_SUFFIXES = (".csv", ".json")
+"""Endings of files that a folder often contains for other reasons than descriptions."""
 
 
 @dataclass
@@ -27,20 +34,30 @@ class Descriptions:
         captions: per key at least one caption, in file order.
         problems: one sentence for each file or line that could not be used.
         misnamed: those of `problems` that are of a line whose name can mean no GIF.
+        splits: per key the split that the files name, if they name any.
+        ids: the data sets' own ids of GIFs, each with the key of its captions.
+        left_out: per reason the number of captions that are not used.
     """
 
     captions: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     misnamed: list[str] = field(default_factory=list)
+    splits: dict[str, Split] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    _clashing_ids: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _urls: dict[str, str] = field(default_factory=dict, repr=False)
     _clashing: set[str] = field(default_factory=set, repr=False)
 
-    def add(self, name: str, captions: Sequence[str]) -> None:
+    def add(self, name: str, captions: Sequence[str]) -> str:
         """Add captions to a GIF's; white space around and inside them is made single spaces.
 
         Args:
             name: the GIF's, in any form.
             captions: texts; empty ones do not count.
+
+        Returns:
+            The key of the GIF.
 
         Raises:
             DescriptionError: the name is a URL that only its query tells apart from another's,
@@ -58,6 +75,27 @@ class Descriptions:
         cleaned = [" ".join(caption.split()) for caption in captions]
         if kept := [caption for caption in cleaned if caption]:
             self.captions.setdefault(key, []).extend(kept)
+        return key
+
+    def add_line(self, line: CaptionLine) -> str | None:
+        """Add a line's captions to those of its GIF; the problem of the line, or None."""
+        if line.left_out is not None:
+            self.left_out[line.left_out] += len(line.captions)
+            return None
+        if line.problem is not None:
+            return line.problem
+        try:
+            key = self.add(line.name, line.captions)
+        except DescriptionError as error:
+            return str(error)
+        if line.gif_id and self.ids.setdefault(line.gif_id, key) != key:
+            self._clashing_ids.setdefault(line.gif_id, [self.ids[line.gif_id]]).append(key)
+        if line.split and self.splits.setdefault(key, line.split) != line.split:
+            return (
+                f"{line.name} is in the {line.split} split here, and in the {self.splits[key]} "
+                "split before, which is used"
+            )
+        return None
 
     def match(self, keys: Sequence[str]) -> Matches:
         """For each GIF the key of its captions.
@@ -65,7 +103,15 @@ class Descriptions:
         Args:
             keys: of all the GIFs that there are.
         """
-        return match_names(keys, self.captions)
+        matches = match_names(keys, self.captions)
+        if matches.ambiguous or any(matches.found):
+            return matches
+        # Ids are names only where no file of the data set is known under its own name: an id of
+        # a data set may be the name of another of its files.
+        clashing = {name: tuple(gifs) for name, gifs in self._clashing_ids.items()}
+        by_id = match_names(keys, self.ids.keys() - clashing.keys())
+        found = [None if name is None else self.ids[name] for name in by_id.found]
+        return Matches(found, {**by_id.ambiguous, **clashing}) if any(found) else matches
 
 
 def description_files(path: Path) -> list[tuple[Path, str]]:
@@ -75,34 +121,46 @@ def description_files(path: Path) -> list[tuple[Path, str]]:
         Each file with its path under the folder, without its ending: of a text file, the name of
         the GIF that it describes.
     """
-    root, names = path.parent, [path.name]
-    if path.is_dir():
-        root, names = path, find_files(path, (TEXT_SUFFIX, *TABLE_SUFFIXES))
-    return [(root / name, PurePosixPath(name).with_suffix("").as_posix()) for name in names]
+    if not path.is_dir():
+        return [(path, PurePosixPath(path.name).with_suffix("").as_posix())]
+    names = find_files(path, (*_SUFFIXES, *_DATA_SET_SUFFIXES))
+    sure = [
+        name
+        for name in names
+        if name.lower().endswith(_SUFFIXES) or bare_name(name).lower() == METADATA_NAME
+    ]
+    # Tables and documents of data sets are read where nothing else contains descriptions.
+    names = sure or [name for name in names if bare_name(name) != ORIGIN_NAME]
+    return [(path / name, PurePosixPath(name).with_suffix("").as_posix()) for name in names]
 
 
-def read_description_file(path: Path, name: str, *, is_alone: bool = False) -> list[CaptionLine]:
+def read_description_file(
+    path: Path, name: str, form: FormName | None = None, *, is_alone: bool = False
+) -> list[CaptionLine]:
     """The lines of one description file that are not empty, usable or not.
 
     Args:
         path: the file.
         name: what `description_files` calls it.
+        form: of the file; None recognises it by its content.
         is_alone: whether this file was given, and not a folder. In a folder, each `.txt` file
             contains the descriptions of the GIF that it is named like.
 
     Raises:
-        DescriptionError: the file cannot be read, is not UTF-8, or is of a form that is not read.
+        DescriptionError: the file cannot be read, is not UTF-8, or is of no form or of several.
     """
-    is_text = not is_alone and path.suffix.lower() == TEXT_SUFFIX
-    return list(read_captions(CaptionSource(path, name), "text" if is_text else None))
+    if not is_alone and path.suffix.lower() == TEXT_SUFFIX:
+        form = "text"
+    return list(read_captions(CaptionSource(path, name), form))
 
 
-def read_descriptions(path: Path) -> Descriptions:
-    """Read a folder of `.txt`, `.tsv` and `.jsonl` files, or one such file.
+def read_descriptions(path: Path, form: FormName | None = None) -> Descriptions:
+    """Read the files of descriptions in a folder, or one such file.
 
-    A text file contains one description per line and is named like its GIF. A TSV line is
-    `url-or-name<TAB>sentence`. A JSON line has `id` (or `image_id`, `path`, `gif`, `name`, `url`)
-    and `caption` or `captions`.
+    Args:
+        path: a folder or a file.
+        form: of the file, or of those files of the folder that are no `.txt` files; None
+            recognises each by its content.
 
     Raises:
         DescriptionError: there is no such path, or it contains no description at all.
@@ -111,32 +169,21 @@ def read_descriptions(path: Path) -> Descriptions:
     descriptions = Descriptions()
     for file_path, name in description_files(path):
         try:
-            lines = read_description_file(file_path, name, is_alone=path.is_file())
+            lines = read_description_file(file_path, name, form, is_alone=path.is_file())
         except DescriptionError as error:
             descriptions.problems.append(str(error))
             continue
         if not lines:
             descriptions.problems.append(f"{file_path}: empty")
         for line in lines:
-            problem = add_line(descriptions, line)
+            problem = descriptions.add_line(line)
             if problem is not None:
-                descriptions.problems.append(f"{file_path}:{line.number}: {problem}")
+                descriptions.problems.append(f"{line.place(file_path)}: {problem}")
             if problem is not None and line.is_misnamed:
                 descriptions.misnamed.append(descriptions.problems[-1])
     if not descriptions.captions:
         raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions
-
-
-def add_line(descriptions: Descriptions, line: CaptionLine) -> str | None:
-    """Add a line's captions to those of its GIF; the problem of the line, or None."""
-    if line.problem is not None:
-        return line.problem
-    try:
-        descriptions.add(line.name, line.captions)
-    except DescriptionError as error:
-        return str(error)
-    return None
 
 
 def _nothing_read(path: Path, problems: Sequence[str]) -> str:
@@ -145,11 +192,4 @@ def _nothing_read(path: Path, problems: Sequence[str]) -> str:
         return problems[0]
     if problems:
         return f"{path}: no descriptions here ({problems[0]})"
-    other = find_files(path, _UNREAD_SUFFIXES) if path.is_dir() else []
-    if other:
-        more = f" and {len(other) - 1} more" if len(other) > 1 else ""
-        return (
-            f"{path}: no descriptions here; it contains {other[0]}{more}, which is not read in a "
-            f"folder; {FORMS_READ}"
-        )
     return f"{path}: no descriptions here; {FORMS_READ}, or .txt files named like their GIFs"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gifdesc.config import Split
 from gifdesc.data.content_digests import gif_digest
 from gifdesc.data.descriptions import Descriptions
 from gifdesc.data.feature_files import FEATURES_SUFFIX, Manifest, MatrixHeader, read_matrix_header
@@ -32,12 +33,14 @@ class Example:
         features_path: where its features are.
         captions: at least one.
         digests: of its content (data/content_digests.py), if they are known.
+        split: the split that the descriptions name; None if they name none.
     """
 
     name: str
     features_path: Path
     captions: tuple[str, ...]
     digests: tuple[str, ...] = ()
+    split: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
             sha256 = entries[path].sha256 if path in entries else None
             digests = () if sha256 is None else (gif_digest(sha256),)
             captions = tuple(descriptions.captions[key])
-            examples.append(Example(name, features_dir / path, captions, digests))
+            split = descriptions.splits.get(key)
+            examples.append(Example(name, features_dir / path, captions, digests, split))
     if not features:
         raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
     without_features = sorted(set(descriptions.captions) - used)

@@ -17,6 +17,7 @@ from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.examples import Example, Pairing, drop_damaged, pair
 from gifdesc.data.feature_files import read_matrix, read_recipe
 from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.names import bare_name
 from gifdesc.data.problems import Problems
 from gifdesc.data.splits import (
@@ -49,7 +50,8 @@ class TrainingData:
             are not finite when it reads them.
         store: reads the feature files, shared by all users of the data.
         notes: other sentences for the user.
-        splits_sha256: of the split lists, empty where hashes decided.
+        splits_sha256: of the split lists or of the splits that the descriptions name, empty where
+            hashes decided.
     """
 
     splits: dict[Split, list[Example]]
@@ -73,6 +75,7 @@ def prepare_data(
     config: TrainingConfig | None = None,
     splits_dir: Path | str | None = None,
     *,
+    descriptions_format: FormName | None = None,
     needs_training: bool = True,
 ) -> TrainingData:
     """Pair features with descriptions, leave out damaged files, and split the rest.
@@ -80,8 +83,9 @@ def prepare_data(
     Args:
         features_dir: the feature files.
         descriptions_path: a folder or file of descriptions.
-        config: of the split, if there are no lists; None for the default.
-        splits_dir: split lists.
+        config: of the split, if neither lists nor descriptions name it; None for the default.
+        splits_dir: split lists, which replace the splits that the descriptions name.
+        descriptions_format: of a file of descriptions; None recognises it by its content.
         needs_training: refuse an empty training split; a model can be scored without one.
 
     Raises:
@@ -92,7 +96,7 @@ def prepare_data(
     features_dir, descriptions_path = Path(features_dir), Path(descriptions_path)
     splits_dir = None if splits_dir is None else Path(splits_dir)
     with wait_for("matching descriptions"):
-        descriptions = read_descriptions(descriptions_path)
+        descriptions = read_descriptions(descriptions_path, descriptions_format)
         pairing = pair(features_dir, descriptions)
     if not pairing.examples:
         raise TrainingError(_nothing_paired(features_dir, descriptions_path, pairing))
@@ -106,6 +110,10 @@ def prepare_data(
     ]
     # Epochs read a file again and again; an evaluation would only fill the memory.
     cache_bytes = None if needs_training else 0
+    notes += [
+        f"{descriptions_path}: {counted(number, 'caption')} {reason}, so left out"
+        for reason, number in descriptions.left_out.items()
+    ]
     store = FeatureStore(feature_size, problems=problems, cache_bytes=cache_bytes)
     examples = list(_read_first(examples, store))
     if not examples:
@@ -115,12 +123,15 @@ def prepare_data(
             f"{features_dir}: none of the {num_files} feature files with a description can be "
             f"used, the first because of {first}"
         )
-    lists = None if splits_dir is None else read_split_lists(splits_dir)
+    lists = descriptions.splits if splits_dir is None else read_split_lists(splits_dir)
     chosen: Sequence[Split | None]
-    if lists is not None:
+    if splits_dir is not None:
         listed = listed_splits(examples, lists)
         chosen = listed.splits
         notes += _notes_on_lists(splits_dir, listed, examples)
+    elif lists:
+        chosen = [example.split for example in examples]
+        notes += _notes_on_unlisted(descriptions_path, "split", chosen, examples)
     else:
         chosen = _drawn_splits(examples, config)
     splits = split_examples(examples, chosen)
@@ -131,7 +142,7 @@ def prepare_data(
             "add GIFs or choose other fractions"
         )
     recipe = read_recipe(features_dir)
-    digest = "" if lists is None else sha256_of_splits(lists)
+    digest = sha256_of_splits(lists) if lists or splits_dir is not None else ""
     return TrainingData(splits, feature_size, recipe, pairing, problems, store, digest, notes=notes)
 
 
@@ -199,15 +210,21 @@ def _with_digest(example: Example, features: npt.NDArray[np.float32] | None) -> 
 
 
 def _notes_on_lists(
-    splits_dir: Path | None, listed: ListedSplits, examples: Sequence[Example]
+    splits_dir: Path, listed: ListedSplits, examples: Sequence[Example]
 ) -> Iterator[str]:
     if names := listed.unknown_names:
         unpaired = counted(len(names), "name")
         yield f"{splits_dir}: {unpaired} in the lists without a paired GIF: {list_some(names)}"
-    pairs = zip(examples, listed.splits, strict=True)
+    yield from _notes_on_unlisted(splits_dir, "list", listed.splits, examples)
+
+
+def _notes_on_unlisted(
+    path: Path, source: str, splits: Sequence[Split | None], examples: Sequence[Example]
+) -> Iterator[str]:
+    pairs = zip(examples, splits, strict=True)
     if unlisted := [example.name for example, split in pairs if split is None]:
         gifs = counted(len(unlisted), "paired GIF")
-        yield f"{splits_dir}: {gifs} in no list, so left out: {list_some(unlisted)}"
+        yield f"{path}: {gifs} in no {source}, so left out: {list_some(unlisted)}"
 
 
 def _notes_on_duplicates(

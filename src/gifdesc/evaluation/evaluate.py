@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gifdesc.config import Split
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.errors import DescriptionError, MeteorError
 from gifdesc.evaluation.baselines import blind_captions
 from gifdesc.evaluation.bootstrap import differences, intervals, resampled_scores
@@ -97,6 +98,8 @@ def evaluate_prediction_files(
     predictions_path: Path,
     references_path: Path,
     *,
+    predictions_format: FormName | None = None,
+    references_format: FormName | None = None,
     against_path: Path | None = None,
     meteor: bool = False,
 ) -> Evaluation:
@@ -105,19 +108,24 @@ def evaluate_prediction_files(
     Args:
         predictions_path: as in `read_predictions`.
         references_path: as in `read_references`.
+        predictions_format: of the predictions; None recognises it by the file's content.
+        references_format: the same of the references.
         against_path: captions of another system to compare with, as in `read_predictions`.
         meteor: compute METEOR too, if its program and Java are installed.
 
     Raises:
         DescriptionError: a file cannot be used, or as `evaluate_predictions`.
     """
-    references = read_references(references_path)
-    return evaluate_predictions(
-        read_predictions(predictions_path, references),
-        references,
-        against=None if against_path is None else read_predictions(against_path, references),
-        meteor=meteor,
+    references = read_references(references_path, references_format)
+    predictions = read_predictions(
+        predictions_path, references.captions, predictions_format, gif_ids=references.gif_ids
     )
+    against = None
+    if against_path is not None:
+        against = read_predictions(
+            against_path, references.captions, gif_ids=references.gif_ids, option=None
+        )
+    return evaluate_predictions(predictions, references.captions, against=against, meteor=meteor)
 
 
 def evaluate_captions(

@@ -15,6 +15,7 @@ from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import check_same_recipe, read_features, read_recipe
 from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.problems import Problems
 from gifdesc.data.training_data import prepare_data
 from gifdesc.data.training_record import read_record
@@ -76,6 +77,7 @@ def evaluate_model_folder(
     features_dir: Path,
     descriptions_path: Path,
     *,
+    descriptions_format: FormName | None = None,
     split: Split = "test",
     splits_dir: Path | None = None,
     device: str = "auto",
@@ -90,6 +92,7 @@ def evaluate_model_folder(
         model_dir: the model, as `gifdesc train` writes it.
         features_dir: the features of the GIFs.
         descriptions_path: their descriptions.
+        descriptions_format: of a file of descriptions; None recognises it by its content.
         split: the GIFs to score.
         splits_dir: lists of the splits, as in `held_out_examples`.
         device: see `device.resolve_device`.
@@ -105,7 +108,12 @@ def evaluate_model_folder(
     with wait_for(f"loading {model_dir}"):
         checkpoint = load_checkpoint(model_dir)
     held_out = held_out_examples(
-        checkpoint, features_dir, descriptions_path, split=split, splits_dir=splits_dir
+        checkpoint,
+        features_dir,
+        descriptions_path,
+        descriptions_format=descriptions_format,
+        split=split,
+        splits_dir=splits_dir,
     )
     held_out.problems.report_to(on_problem)
     against = None
@@ -131,6 +139,7 @@ def held_out_examples(
     features_dir: Path | str,
     descriptions_path: Path | str,
     *,
+    descriptions_format: FormName | None = None,
     split: Split = "test",
     splits_dir: Path | str | None = None,
 ) -> HeldOut:
@@ -145,17 +154,20 @@ def held_out_examples(
     if recipe is not None and checkpoint.recipe is not None:
         check_same_recipe(checkpoint.recipe, recipe, "the model's features")
     data = prepare_data(
-        features_dir, descriptions_path, checkpoint.training, splits_dir, needs_training=False
+        features_dir,
+        descriptions_path,
+        checkpoint.training,
+        splits_dir,
+        descriptions_format=descriptions_format,
+        needs_training=False,
     )
     if data.splits_sha256 != checkpoint.training.splits_sha256:
-        if splits_dir is None:
+        if not data.splits_sha256:
             raise GifdescError(
                 f"{features_dir}: the model was trained with split lists, so a hash "
                 "would hold out GIFs that it was trained on; give the lists with --splits"
             )
-        log.warning(
-            "other split lists than in training: the model may have been trained on these GIFs"
-        )
+        log.warning("other splits than in training: the model may have been trained on these GIFs")
     notes = [*data.notes]
     candidates = _not_trained_on(checkpoint, data.splits[split], split, notes)
     # Read whole now, unlike in training: a damaged file must not end an evaluation.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.forms.base import CaptionLine, CaptionSource
+from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.forms.registry import read_captions
 from gifdesc.data.names import NameIndex
 from gifdesc.errors import DescriptionError
@@ -16,30 +18,53 @@ from gifdesc.system.wording import list_some
 log = logging.getLogger(__name__)
 
 
-def read_predictions(path: Path, ids: Collection[str] | None = None) -> dict[str, str]:
-    """Captions by id.
+@dataclass(frozen=True)
+class References:
+    """The references of GIFs.
 
-    A line is `{"id": ..., "caption": ...}`, or one of `gifdesc caption --json` with `path` in
-    place of `id`, or `name<TAB>caption`. A line whose caption is null or that states an `error` is
-    left out, so that its GIF counts as missing; a line whose name is a malformed URL is left out
-    with a warning.
+    Attributes:
+        captions: by name, as the file has the names.
+        gif_ids: the data set's own ids of the GIFs, each with the name; empty if the file has none
+            beside names.
+    """
+
+    captions: dict[str, list[str]]
+    gif_ids: dict[str, str] = field(default_factory=dict)
+
+
+def read_predictions(
+    path: Path,
+    names: Collection[str] | None = None,
+    form: FormName | None = None,
+    *,
+    gif_ids: Mapping[str, str] | None = None,
+    option: str | None = "--predictions-format",
+) -> dict[str, str]:
+    """Captions by name.
+
+    A line whose caption is null or that states an `error` is left out, so that its GIF counts as
+    missing; a line whose name is a malformed URL is left out with a warning.
 
     Args:
-        path: JSON lines, or a table by its suffix `.tsv` or its first line.
-        ids: what GIFs are called in the references; `names` says which of them a line's name
-            means. None keeps the names as they are.
+        path: a file of any form that names its GIFs.
+        names: what GIFs are called in the references; `data/names` decides which of them a line's
+            name means. None keeps the names as they are.
+        form: of the file; None recognises it by its content.
+        gif_ids: the references' own ids of GIFs, each with the name there. They decide what the
+            `image_id` of a COCO result means.
+        option: of the command that names the form, for messages; None if there is none.
 
     Raises:
-        DescriptionError: a line is of another form, two lines are of the same GIF, there is no
-            caption, or a GIF is not among the ids.
+        DescriptionError: a line cannot be used, two lines are of the same GIF, there is no
+            caption, or a GIF is not among the names.
     """
-    index = None if ids is None else NameIndex(ids)
+    index = None if names is None else NameIndex(names)
     found: dict[str, str] = {}
     lines: dict[str, CaptionLine] = {}
     unknown: list[str] = []
-    for line in _read_lines(path):
+    for line in _read_lines(path, form, option):
         caption = _caption_of(path, line)
-        name = line.name if index is None else index.find(line.name)
+        name = _name_of(line, index, gif_ids or {})
         if name is None:
             if caption is not None:
                 unknown.append(_with_candidates(line.name, index))
@@ -48,11 +73,11 @@ def read_predictions(path: Path, ids: Collection[str] | None = None) -> dict[str
             twice = f"id {name} occurs twice"
             if other.name != line.name:
                 twice = f"{other.name} and {line.name} are both {name}"
-            raise DescriptionError(f"{path}:{line.number}: {twice}")
+            raise DescriptionError(f"{line.place(path)}: {twice}")
         if caption is not None:
             found[name] = caption
     if unknown:
-        raise unknown_ids(unknown, len(found), f"{path}: ", ids or ())
+        raise unknown_ids(unknown, len(found), f"{path}: ", names or ())
     if not found:
         raise DescriptionError(f"{path}: contains no caption")
     return found
@@ -71,51 +96,63 @@ def unknown_ids(
     )
 
 
-def read_references(path: Path) -> dict[str, list[str]]:
-    """References by id.
+def read_references(path: Path, form: FormName | None = None) -> References:
+    """Lists of captions by name.
 
     Args:
-        path: JSON lines `{"id": ..., "captions": [...]}`; or a table of `id<TAB>caption`, where an
-            id may stand more than once; or a folder of descriptions.
+        path: a file of any form that names its GIFs, or a folder of descriptions.
+        form: of the file; None recognises it by its content.
 
     Raises:
-        DescriptionError: a line is of another form, contains no caption, or an id occurs twice in
-            JSON lines.
+        DescriptionError: a line cannot be used or contains no caption, or a name occurs twice with
+            a list of captions.
     """
     if path.is_dir():
-        descriptions = read_descriptions(path)
+        descriptions = read_descriptions(path, form)
         for problem in descriptions.problems:
             if problem not in descriptions.misnamed:
                 raise DescriptionError(problem)
             log.warning("%s: left out", problem)
-        return descriptions.captions
-    references: dict[str, list[str]] = {}
+        return References(descriptions.captions, descriptions.ids)
+    references = References({})
     num_empty = 0
-    for line in _read_lines(path):
+    for line in _read_lines(path, form, "--references-format"):
         if line.problem is not None:
-            raise DescriptionError(f"{path}:{line.number}: {line.problem}")
-        if line.is_list and line.name in references:
-            raise DescriptionError(f"{path}:{line.number}: id {line.name} occurs twice")
+            raise DescriptionError(f"{line.place(path)}: {line.problem}")
+        if line.is_list and line.name in references.captions:
+            raise DescriptionError(f"{line.place(path)}: id {line.name} occurs twice")
         kept = [caption for caption in line.captions if caption.strip()]
         num_empty += len(line.captions) - len(kept)
-        references.setdefault(line.name, []).extend(kept)
+        references.captions.setdefault(line.name, []).extend(kept)
+        if line.gif_id:
+            references.gif_ids[line.gif_id] = line.name
     if num_empty:
         log.warning("%s: %d empty references are left out", path, num_empty)
     return references
 
 
-def _read_lines(path: Path) -> list[CaptionLine]:
+def _read_lines(path: Path, form: FormName | None, option: str | None) -> list[CaptionLine]:
     """The lines of a file; a line whose name is a malformed URL is skipped with a warning."""
-    lines = list(read_captions(CaptionSource(path), needs_names=True))
-    if not lines:
-        raise DescriptionError(f"{path}: contains no line")
     kept = []
-    for line in lines:
+    num_lines = 0
+    for line in read_captions(CaptionSource(path), form, option=option, needs_names=True):
+        num_lines += 1
         if line.is_misnamed:
-            log.warning("%s:%d: %s: left out", path, line.number, line.problem)
-        else:
+            log.warning("%s: %s: left out", line.place(path), line.problem)
+        elif line.left_out is None:
             kept.append(line)
+    if not num_lines:
+        raise DescriptionError(f"{path}: contains no line")
     return kept
+
+
+def _name_of(line: CaptionLine, index: NameIndex | None, gif_ids: Mapping[str, str]) -> str | None:
+    """What the references call the GIF of a line; None if they lack it."""
+    if line.gif_id in gif_ids:
+        return gif_ids[line.gif_id]
+    if index is None:
+        return line.name
+    return index.find(line.name) or gif_ids.get(line.name)
 
 
 def _caption_of(path: Path, line: CaptionLine) -> str | None:
@@ -127,7 +164,7 @@ def _caption_of(path: Path, line: CaptionLine) -> str | None:
         # An empty text is a caption; null, NaN and an error are not.
         return line.captions[0] if line.has_text else None
     if problem is not None:
-        raise DescriptionError(f"{path}:{line.number}: {problem}")
+        raise DescriptionError(f"{line.place(path)}: {problem}")
     return line.captions[0]
 
 

@@ -9,10 +9,17 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gifdesc.config import Split
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.text_files import check_text, open_text, text_lines
 
 _SAMPLE_CHARACTERS = 1 << 16
+_SPLIT_NAMES: dict[str, Split] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "validate", "validation", "valid", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+"""What data sets call the splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,12 @@ class CaptionLine:
         problem: why the line cannot be used; None if it can.
         is_empty: whether all that the line lacks is a caption.
         is_misnamed: whether its name can mean no GIF.
+        gif_id: the data set's own id of the GIF, where the file has such ids beside names.
+        split: the split that the file names; None if it names none.
+        url: where the file says that the GIF is, if that is not its name.
+        left_out: why the captions are not used although nothing is wrong with them, such as `in
+            Chinese`; None if they are used.
+        unit: what the file consists of.
     """
 
     number: int
@@ -38,6 +51,17 @@ class CaptionLine:
     problem: str | None = None
     is_empty: bool = False
     is_misnamed: bool = False
+    gif_id: str = ""
+    split: Split | None = None
+    url: str = ""
+    left_out: str | None = None
+    unit: str = "line"
+
+    def place(self, path: Path) -> str:
+        """The file with the number, for messages."""
+        if self.unit == "line":
+            return f"{path}:{self.number}"
+        return f"{path}: {self.unit} {self.number}"
 
 
 class CaptionSource:
@@ -111,3 +135,8 @@ def parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def split_named(value: object) -> Split | None:
+    """The split that a data set calls so; None for other values."""
+    return _SPLIT_NAMES.get(value.strip().lower()) if isinstance(value, str) else None

@@ -4,4 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-FormName = Literal["text", "tsv", "jsonl"]
+FormName = Literal[
+    "text",
+    "tsv",
+    "csv",
+    "jsonl",
+    "coco",
+    "coco-results",
+    "msr-vtt",
+    "vatex",
+    "vatex-chinese",
+    "msvd",
+    "msvd-csv",
+    "flickr",
+    "flickr-csv",
+]

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
+from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, split_named
+from gifdesc.data.forms.coco import COCO, COCO_RESULTS
+from gifdesc.data.forms.flickr import FLICKR, FLICKR_CSV
 from gifdesc.data.forms.form_names import FormName
+from gifdesc.data.forms.headed_tables import CSV
 from gifdesc.data.forms.json_lines import DATA_SET_KEYS, JSON_LINES
+from gifdesc.data.forms.msr_vtt import MSR_VTT
+from gifdesc.data.forms.msvd import MSVD, MSVD_CSV
 from gifdesc.data.forms.plain import TEXT
 from gifdesc.data.forms.tables import TSV
+from gifdesc.data.forms.vatex import VATEX, VATEX_CHINESE
 from gifdesc.data.names import name_problem
 from gifdesc.errors import DescriptionError
 
-FORMS: dict[FormName, CaptionForm] = {form.name: form for form in (TEXT, TSV, JSON_LINES)}
+FORMS: dict[FormName, CaptionForm] = {
+    form.name: form
+    for form in (
+        *(TEXT, TSV, CSV, JSON_LINES),
+        *(COCO, COCO_RESULTS, MSR_VTT, VATEX, VATEX_CHINESE),
+        *(MSVD, MSVD_CSV, FLICKR, FLICKR_CSV),
+    )
+}
 """Every form by its name. A file is of the form that alone recognises its content."""
 
 _BY_SUFFIX: dict[str, FormName] = {
@@ -21,6 +34,7 @@ _BY_SUFFIX: dict[str, FormName] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
+    ".csv": "csv",
 }
 """The form of a file whose content no form recognises, such as one with damaged lines."""
 
@@ -32,7 +46,7 @@ def read_captions(
     source: CaptionSource,
     form: FormName | None = None,
     *,
-    option: str = "--descriptions-format",
+    option: str | None = "--descriptions-format",
     needs_names: bool = False,
 ) -> Iterator[CaptionLine]:
     """The lines of a file that are not empty, usable or not.
@@ -40,36 +54,41 @@ def read_captions(
     Args:
         source: the file.
         form: of the file; None recognises it.
-        option: of the command that names the form, for messages.
+        option: of the command that names the form, for messages; None if there is none.
         needs_names: the file itself must name its GIFs, so it is no plain text.
 
     Raises:
         DescriptionError: the file could be of several forms, or is of a form that is not read.
     """
     chosen = FORMS[form] if form else recognise(source, option=option, needs_names=needs_names)
-    return map(_checked, chosen.read(source))
+    lines = chosen.read(source)
+    if source.path.stem == "metadata":
+        lines = (_placed(line, source) for line in lines)
+    return lines if chosen is TEXT else map(_checked, lines)
 
 
 def recognise(
-    source: CaptionSource, *, option: str = "--descriptions-format", needs_names: bool = False
+    source: CaptionSource,
+    *,
+    option: str | None = "--descriptions-format",
+    needs_names: bool = False,
 ) -> CaptionForm:
     """The form of a file by its content; where no form recognises that, by its ending.
 
     Raises:
         DescriptionError: as `read_captions`.
     """
-    found = [form for form in FORMS.values() if form.recognises(source)]
+    forms = [form for form in FORMS.values() if not (needs_names and form is TEXT)]
+    found = [form for form in forms if form.recognises(source)]
     if len(found) == 1:
         return found[0]
     if found:
         could_be = " or ".join(f"{form.title} ({form.name})" for form in found)
-        raise DescriptionError(
-            f"{source.path}: could be {could_be}; choose with {option} {found[0].name}"
-        )
+        choice = f"choose with {option} {'|'.join(form.name for form in found)}"
+        remedy = choice if option is not None else "choose by converting it with gifdesc convert"
+        raise DescriptionError(f"{source.path}: could be {could_be}; {remedy}")
     if source.starts_like_json and (kind := _other_json(source.document)):
         raise DescriptionError(f"{source.path}: {kind}, which is not read; {FORMS_READ}")
-    if source.suffix == ".csv":
-        raise DescriptionError(f"{source.path}: a CSV table, which is not read; {FORMS_READ}")
     name = _BY_SUFFIX.get(source.suffix, "tsv")
     return FORMS["tsv" if name == "text" and needs_names else name]
 
@@ -77,13 +96,22 @@ def recognise(
 def _other_json(document: object) -> str | None:
     """What a JSON document is that no form recognises; None if it is none."""
     if isinstance(document, dict):
-        if DATA_SET_KEYS & document.keys():
-            return "COCO annotations (JSON)"
+        if keys := sorted(DATA_SET_KEYS & document.keys()):
+            return f"JSON with `{'` and `'.join(keys)}` but no captions"
         return "one JSON object over several lines"
-    if isinstance(document, list):
-        is_coco = any(isinstance(item, dict) and "image_id" in item for item in document)
-        return "a COCO results list (JSON)" if is_coco else "a JSON list"
-    return None
+    return "a JSON list" if isinstance(document, list) else None
+
+
+def _placed(line: CaptionLine, source: CaptionSource) -> CaptionLine:
+    """A line of the metadata of a folder, whose names are paths under this folder.
+
+    The folders `train`, `validation` and `test` are splits, as in Hugging Face's data sets.
+    """
+    folder = source.name.rpartition("/")[0]
+    if not folder or not line.name or "://" in line.name:
+        return line
+    split = line.split or split_named(folder.partition("/")[0])
+    return replace(line, name=f"{folder}/{line.name}", split=split)
 
 
 def _checked(line: CaptionLine) -> CaptionLine:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gifdesc.data.forms.base import CaptionLine
+from gifdesc.data.forms.base import CaptionLine, split_named
 from gifdesc.data.names import NameIndex, gif_key
 
 _OWNER_KEYS = ("image_id", "video_id", "gif_id")
@@ -15,6 +15,8 @@ _NAME_KEYS = (
     *_OWNER_KEYS,
     *("id", "path", "gif", "source", "name", "file_name", "filename", "url"),
 )
+_OTHER_CAPTION_KEYS = ("text", "description", "sentence")
+"""Keys of captions in records without `caption` and `captions`, as in Hugging Face metadata."""
 NEEDS = "needs `id` and `caption` or `captions`"
 """The problem of a record without a name or a caption."""
 
@@ -32,20 +34,41 @@ def line_of_row(number: int, row: Mapping[str, Any]) -> CaptionLine:
     if isinstance(row.get("error"), str) and _is_nothing(row.get("caption")):
         problem = f"no caption ({row['error']})"
         return CaptionLine(number, name, has_text=False, problem=problem, is_empty=True)
-    value, problem = _captions_of(row)
+    key, problem = _captions_key(row)
     if problem is not None:
         return CaptionLine(number, name, problem=problem)
-    captions = tuple("" if _is_nothing(text) else text for text in value)
-    line = CaptionLine(
-        number,
-        name,
-        captions,
-        has_text=any(isinstance(text, str) for text in value),
-        is_list=isinstance(row.get("captions", row.get("caption")), list),
-    )
+    gif_id = next((id_text(row[owner]) for owner in _OWNER_KEYS if row.get(owner)), "")
+    line = CaptionLine(number, name, gif_id=gif_id, split=split_named(row.get("split")))
+    return caption_line(line, row[key], key)
+
+
+def caption_line(line: CaptionLine, value: object, key: str) -> CaptionLine:
+    """A line with the captions of a JSON value.
+
+    Args:
+        line: the line without captions.
+        value: a text, or a list of texts; null and NaN are empty texts.
+        key: of the value, for messages.
+    """
+    values = value if isinstance(value, list) else [value]
+    for text in values:
+        if not isinstance(text, str) and not _is_nothing(text):
+            contains = "contains" if isinstance(value, list) else "is"
+            problem = f"`{key}` {contains} {_kind(text)}; a text or a list of texts is needed"
+            return replace(line, problem=problem)
+    captions = tuple(text if isinstance(text, str) else "" for text in values)
+    has_text = any(isinstance(text, str) for text in values)
+    line = replace(line, captions=captions, has_text=has_text, is_list=isinstance(value, list))
     if any(caption.strip() for caption in captions):
         return line
     return replace(line, problem="no caption", is_empty=True)
+
+
+def id_text(value: object) -> str:
+    """A whole number or a text as an id; empty for other values."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -57,11 +80,9 @@ def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
         return "", NEEDS
     names: dict[str, str] = {}
     for key, value in given.items():
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, (str, int)):
+        if not (name := id_text(value)):
             return "", f"`{key}` is {_kind(value)}; a name is wanted"
-        names[key] = str(value)
+        names[key] = name
     # A path identifies a file better than a bare name, and a local path better than a URL.
     key = max(
         names, key=lambda each: (not gif_key(names[each]).startswith("//"), _depth(names[each]))
@@ -76,20 +97,18 @@ def _depth(name: str) -> int:
     return gif_key(name).count("/")
 
 
-def _captions_of(row: Mapping[str, Any]) -> tuple[list[Any], str | None]:
-    """The captions of an object, None or NaN among them, or the reason why it has none."""
+def _captions_key(row: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The key of an object's captions, or the reason why it has none."""
     if "caption" not in row and "captions" not in row:
-        return [], NEEDS
+        other = next((key for key in _OTHER_CAPTION_KEYS if key in row), None)
+        return (other, None) if other else ("", NEEDS)
     key = "caption" if _is_nothing(row.get("captions")) else "captions"
-    value = row.get(key)
+    key = key if key in row else "captions"
+    value = row[key]
     values = value if isinstance(value, list) else [value]
     if key == "captions" and not _is_nothing(row.get("caption")) and row["caption"] not in values:
-        return [], "`caption` and `captions` differ; leave one out"
-    for text in values:
-        if not isinstance(text, str) and not _is_nothing(text):
-            contains = "contains" if isinstance(value, list) else "is"
-            return [], f"`{key}` {contains} {_kind(text)}; a text or a list of texts is needed"
-    return values, None
+        return "", "`caption` and `captions` differ; leave one out"
+    return key, None
 
 
 def _is_nothing(value: object) -> bool:

@@ -8,6 +8,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, parsed
+from gifdesc.data.forms.headed_tables import header_of, is_msvd
+from gifdesc.data.names import MEDIA_SUFFIXES
+
+NUMBERED = re.compile(r"(?!\w+://)(.+)#\d+\s*")
+"""A file's name with the number of its caption, as in Flickr8k; a URL's fragment is none."""
 
 _NOT_A_ROW = "not `name<TAB>sentence`"
 _QUOTED_CELL = re.compile(r'"((?:[^"]|"")*)"')
@@ -17,10 +22,23 @@ _MOST_CELL_LINES = 50
 """A quoted cell that is not closed after so many lines is no quoted cell."""
 
 
+def is_numbered(line: str) -> bool:
+    """Whether a line is of the form `name#0<TAB>caption`."""
+    name, tab, _ = line.partition("\t")
+    return bool(tab) and NUMBERED.fullmatch(name) is not None
+
+
 def _recognises(source: CaptionSource) -> bool:
     if not source.sample or parsed(source.sample[0]) is not None:
         return False
-    return all(row.problem is None or row.is_empty for row in _rows(enumerate(source.sample)))
+    header = header_of(source)
+    if header is not None and (header.is_whole or is_msvd(header)):
+        return False
+    rows = list(_rows(enumerate(source.sample)))
+    names = [NUMBERED.fullmatch(row.name) for row in rows]
+    if all(name is not None and name[1].lower().endswith(MEDIA_SUFFIXES) for name in names):
+        return False
+    return all(row.problem is None or row.is_empty for row in rows)
 
 
 def _read(source: CaptionSource) -> Iterator[CaptionLine]:

@@ -1,0 +1,95 @@
+"""MSVD: lines of a clip's id and a sentence, and the table of the Microsoft corpus.
+
+Format: Chen and Dolan 2011, Collecting Highly Parallel Data for Paraphrase Evaluation; the clip
+`ID_START_END` is the part of a YouTube video between two times in seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
+from gifdesc.data.forms.headed_tables import Header, header_of, is_msvd, rows_below
+from gifdesc.errors import DescriptionError
+
+_ROW = re.compile(r"([\w-]{11}_\d+_\d+|vid\d+)\s+(\S.*)")
+"""A clip's id, or the number that many files of MSVD have in its place; and a sentence."""
+
+FEWEST_ROWS = 0.1
+"""A file with a smaller share of rows is not MSVD."""
+SURE_ROWS = 0.9
+"""A file with a smaller share of rows may also be text."""
+_MOST_PREAMBLE_LINES = 20
+"""`AllVideoDescriptions.txt` begins with 7 lines about the corpus."""
+
+
+def share_of_rows(source: CaptionSource) -> float:
+    """The share of the first lines that are rows, those about the corpus not counted."""
+    preamble = next((i for i, line in enumerate(source.sample) if _ROW.fullmatch(line)), None)
+    if preamble is None or preamble > _MOST_PREAMBLE_LINES:
+        return 0.0
+    lines = source.sample[preamble:]
+    return sum("\t" not in line and bool(_ROW.fullmatch(line)) for line in lines) / len(lines)
+
+
+def _recognises(source: CaptionSource) -> bool:
+    return share_of_rows(source) >= FEWEST_ROWS
+
+
+def _read(source: CaptionSource) -> Iterator[CaptionLine]:
+    is_preamble = True
+    for number, line in source.lines():
+        if match := _ROW.fullmatch(line.strip()):
+            is_preamble = False
+            yield CaptionLine(number, match[1], (match[2],))
+        elif not is_preamble or number > _MOST_PREAMBLE_LINES:
+            yield CaptionLine(number, problem="not `id sentence`")
+
+
+def _recognises_table(source: CaptionSource) -> bool:
+    header = header_of(source)
+    return header is not None and is_msvd(header)
+
+
+def _read_table(source: CaptionSource) -> Iterator[CaptionLine]:
+    header = header_of(source)
+    if header is None or not is_msvd(header):
+        raise DescriptionError(
+            f"{source.path}: its first row lacks some of VideoID, Start, End, Description"
+        )
+    columns = [header.columns.index(name) for name in ("videoid", "start", "end", "description")]
+    language_index = header.index("language")
+    language = _main_language(source, header)
+    for number, row, problem in rows_below(source, header):
+        if problem is not None:
+            yield CaptionLine(number, problem=problem)
+            continue
+        video, start, end, caption = (row[index].strip() for index in columns)
+        name = f"{video}_{start}_{end}"
+        if language_index is not None and row[language_index].strip() != language:
+            yield CaptionLine(number, name, ("",), left_out=f"not in {language}")
+        elif caption:
+            yield CaptionLine(number, name, (caption,))
+        else:
+            yield CaptionLine(number, name, ("",), problem="no caption", is_empty=True)
+
+
+def _main_language(source: CaptionSource, header: Header) -> str:
+    """English, or the most frequent language of a table without English captions."""
+    index = header.index("language")
+    if index is None:
+        return ""
+    languages = Counter(
+        row[index].strip() for _, row, problem in rows_below(source, header) if problem is None
+    )
+    if languages["English"]:
+        return "English"
+    return max(languages, key=languages.__getitem__, default="")
+
+
+MSVD = CaptionForm(name="msvd", title="MSVD", recognises=_recognises, read=_read)
+MSVD_CSV = CaptionForm(
+    name="msvd-csv", title="the table of MSVD", recognises=_recognises_table, read=_read_table
+)

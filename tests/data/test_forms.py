@@ -1,0 +1,324 @@
+"""The forms of files of captions: each is recognised by its content, and read."""
+
+import json
+from typing import get_args
+
+import pytest
+
+from caption_forms import CAPTIONS, FILES, TEXTS
+from gifdesc.data.descriptions import read_descriptions
+from gifdesc.data.forms.base import CaptionSource
+from gifdesc.data.forms.form_names import FormName
+from gifdesc.data.forms.registry import FORMS, read_captions, recognise
+from gifdesc.errors import DescriptionError
+
+
+def captions_of(form: FormName) -> list[list[str]]:
+    """The captions that a file of `FILES` contains."""
+    return [list(texts[:1]) if form == "coco-results" else list(texts) for texts in TEXTS]
+
+
+def test_every_form_has_a_name_and_a_file_in_the_tests():
+    assert set(FORMS) == set(get_args(FormName)) == {*FILES, "text"}
+
+
+@pytest.mark.parametrize("form", FILES)
+@pytest.mark.parametrize("name", [None, "captions", "captions.txt"])
+def test_a_form_is_recognised_by_its_content_alone(tmp_path, form, name):
+    file = FILES[form]()
+    path = file.write(tmp_path)
+    if name is not None:
+        path = path.rename(tmp_path / name)
+    source = CaptionSource(path)
+    assert [one.name for one in FORMS.values() if one.recognises(source)] == [form]
+    assert recognise(source, needs_names=True).name == form
+
+
+@pytest.mark.parametrize("form", FILES)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_form_is_read_with_any_line_ends_and_a_byte_order_mark(tmp_path, form, mark, end):
+    file = FILES[form]()
+    path = file.write(tmp_path)
+    path.write_text(mark + file.text.replace("\n", end), encoding="utf-8", newline="")
+    descriptions = read_descriptions(path)
+    assert descriptions.problems == []
+    assert list(descriptions.captions.values()) == captions_of(form)
+    assert bool(descriptions.splits) == file.has_splits
+    found = descriptions.match([name.removesuffix(".gif") for name in file.gifs]).found
+    assert found == list(descriptions.captions)
+
+
+def write(tmp_path, name, content):
+    path = tmp_path / name
+    text = content if isinstance(content, str) else json.dumps(content)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems_of(path, form=None):
+    """The names that a file has captions for, and the problems of its records."""
+    lines = list(read_captions(CaptionSource(path), form))
+    names = [line.name for line in lines if line.problem is None and line.left_out is None]
+    return names, [f"{line.unit} {line.number}: {line.problem}" for line in lines if line.problem]
+
+
+IMAGES = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+NEEDED = "a text or a list of texts is needed"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "problem"),
+    [
+        ({"image_id": 1, "caption": None}, "no caption"),
+        ({"image_id": 1, "caption": " "}, "no caption"),
+        ({"image_id": 1, "caption": []}, "no caption"),
+        ({"image_id": 1}, "no caption"),
+        ({"image_id": 1, "caption": 5}, f"`caption` is a number; {NEEDED}"),
+        ({"image_id": 1, "caption": [["x"]]}, f"`caption` contains a list; {NEEDED}"),
+        ({"image_id": 7, "caption": "x"}, "no image has the id 7"),
+        ({"caption": "x"}, "needs `image_id` and `caption`"),
+        ("x", "needs `image_id` and `caption`"),
+    ],
+)
+def test_an_annotation_of_coco_that_cannot_be_used_is_named(tmp_path, annotation, problem):
+    good = [{"image_id": number, "caption": "x"} for number in (1, 2)]
+    document = {"images": IMAGES, "annotations": [good[0], annotation, good[1]]}
+    path = write(tmp_path, "coco.json", document)
+    assert problems_of(path) == (["a.jpg", "b.jpg"], [f"annotation 2: {problem}"])
+    assert read_descriptions(path).problems == [f"{path}: annotation 2: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("image", "problem"),
+    [
+        ({"id": 2, "file_name": "c.jpg"}, "several images have the id 2"),
+        ({"id": 3, "file_name": "b.gif"}, None),
+        ({"id": 3, "file_name": "b.jpg"}, "several images are called b.jpg"),
+        ({"id": 2, "file_name": "b.jpg"}, None),
+    ],
+)
+def test_two_images_of_coco_never_share_an_id_or_a_name(tmp_path, image, problem):
+    annotations = [{"image_id": number, "caption": "x"} for number in (1, 2)]
+    path = write(tmp_path, "c.json", {"images": [*IMAGES, image], "annotations": annotations})
+    names, problems = problems_of(path)
+    assert problems == ([] if problem is None else [f"annotation 2: {problem}"])
+    assert names == (["a.jpg", "b.jpg"] if problem is None else ["a.jpg"])
+
+
+def test_images_without_files_are_named_by_their_ids(tmp_path):
+    annotations = [{"image_id": 1, "caption": "x"}, {"image_id": "1", "caption": "y"}]
+    path = write(tmp_path, "c.json", {"images": [{"id": 1.0}], "annotations": annotations})
+    descriptions = read_descriptions(path)
+    assert descriptions.captions == {"1": ["x", "y"]}
+    assert descriptions.ids == {"1": "1"}
+
+
+def test_ids_are_names_only_where_no_file_is_known(tmp_path):
+    images = [{"id": 2, "file_name": "1.jpg"}, {"id": 1, "file_name": "2.jpg"}]
+    annotations = [{"image_id": 1, "caption": "two"}, {"image_id": 2, "caption": "one"}]
+    path = write(tmp_path, "c.json", {"images": images, "annotations": annotations})
+    descriptions = read_descriptions(path)
+    assert descriptions.match(["1", "2"]).found == ["1.jpg", "2.jpg"]
+    assert descriptions.match(["1", "other"]).found == ["1.jpg", None]
+    images[0]["file_name"], images[1]["file_name"] = "x.jpg", "y.jpg"
+    path = write(tmp_path, "c.json", {"images": images, "annotations": annotations})
+    assert read_descriptions(path).match(["1", "2", "z"]).found == ["y.jpg", "x.jpg", None]
+
+
+def test_an_id_of_two_files_names_neither(tmp_path):
+    for name in ("train", "val"):
+        images = [{"id": 1, "file_name": f"{name}.jpg"}]
+        annotations = [{"image_id": 1, "caption": name}]
+        write(tmp_path, f"{name}.json", {"images": images, "annotations": annotations})
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {"train.jpg": ["train"], "val.jpg": ["val"]}
+    assert descriptions.match(["1"]).found == [None]
+    assert descriptions.match(["val"]).found == ["val.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "problem"),
+    [
+        ({"video_id": "video1", "caption": None}, "no caption"),
+        ({"video_id": "video2", "caption": "x"}, "no video has the id video2"),
+        ({"caption": "x"}, "needs `video_id` and `caption`"),
+        (["video1", "x"], "needs `video_id` and `caption`"),
+    ],
+)
+def test_a_sentence_of_msr_vtt_that_cannot_be_used_is_named(tmp_path, sentence, problem):
+    videos = [{"video_id": "video1", "split": "test", "url": "https://x.example/watch?v=1"}]
+    sentences = [sentence, {"video_id": "video1", "caption": "good"}]
+    path = write(tmp_path, "m.json", {"videos": videos, "sentences": sentences})
+    assert problems_of(path) == (["video1"], [f"sentence 1: {problem}"])
+    *_, line = read_captions(CaptionSource(path))
+    assert (line.split, line.url) == ("test", "https://x.example/watch?v=1")
+
+
+def test_vatex_is_read_in_english_or_chinese_and_the_rest_is_counted(tmp_path):
+    videos = [{"videoID": "v", "enCap": ["a cat"], "chCap": ["猫", "一只猫"]}, {"videoID": "w"}]
+    path = write(tmp_path, "v.json", videos)
+    descriptions = read_descriptions(path)
+    assert descriptions.captions == {"v": ["a cat"]}
+    assert descriptions.left_out == {"in Chinese": 2}
+    assert descriptions.problems == [f"{path}: video 2: no caption"]
+    descriptions = read_descriptions(path, "vatex-chinese")
+    assert descriptions.captions == {"v": ["猫", "一只猫"]}
+    assert descriptions.left_out == {"in English": 1}
+
+
+def test_msvd_in_other_languages_is_counted(tmp_path):
+    head = "VideoID,Start,End,Language,Description\n"
+    path = write(tmp_path, "m.csv", head + "x,1,2,Dutch,een\nx,1,2,German,ein\nx,1,2,Dutch,de\n")
+    descriptions = read_descriptions(path)
+    assert descriptions.captions == {"x_1_2": ["een", "de"]}
+    assert descriptions.left_out == {"not in Dutch": 1}
+
+
+def test_a_damaged_row_of_flickr_is_mended_or_named(tmp_path):
+    rows = ["image_name| comment_number| comment", "a.jpg| 0| a | b", "b.jpg| 4   A dog runs", "c"]
+    path = write(tmp_path, "results.csv", "\n".join(rows))
+    assert read_descriptions(path).captions == {"a.jpg": ["a | b"], "b.jpg": ["A dog runs"]}
+    assert problems_of(path)[1] == ["line 4: not `image_name| comment_number| comment`"]
+
+
+COLUMNS = [
+    ("image,caption", "a.gif,x", "a.gif"),
+    ("file_name;text", "cats/a.gif;x", "cats/a.gif"),
+    ("Video ID\tSentence", "7\tx", "7"),
+    ("url\tdescription", "https://x.example/a.gif\tx", "https://x.example/a.gif"),
+    ("id,path,caption", "1,cats/a.gif,x", "cats/a.gif"),
+    ("caption,gif", "x,a.gif", "a.gif"),
+]
+
+
+@pytest.mark.parametrize(("head", "row", "name"), COLUMNS)
+def test_a_table_with_a_header_finds_names_and_captions(tmp_path, head, row, name):
+    path = write(tmp_path, "t.csv", f"{head}\n{row}\n")
+    [line] = read_captions(CaptionSource(path))
+    assert (line.number, line.name, line.captions, line.problem) == (2, name, ("x",), None)
+
+
+def test_cells_may_contain_commas_tabs_quotes_and_line_breaks(tmp_path):
+    cell = '"one,\ttwo\r\n""three"""'
+    path = tmp_path / "t.csv"
+    path.write_bytes(f'file_name,caption,split\r\n"a, b.gif",{cell},val\r\nc.gif,x,\r\n'.encode())
+    descriptions = read_descriptions(path)
+    assert descriptions.captions == {"a, b": ['one, two "three"'], "c": ["x"]}
+    assert descriptions.splits == {"a, b": "val"}
+    assert [line.number for line in read_captions(CaptionSource(path))] == [2, 4]
+
+
+def test_a_row_of_other_cells_and_an_open_quote_are_named(tmp_path):
+    path = write(tmp_path, "t.csv", "file_name,caption\na.gif,x\nb.gif,y,z\nc.gif\nd.gif,\n")
+    assert problems_of(path)[1] == [
+        "line 3: 3 cells where the first row has 2",
+        "line 4: 1 cell where the first row has 2",
+        "line 5: no caption",
+    ]
+    rows = "".join(f"{number}.gif,x\n" for number in range(60))
+    path = write(tmp_path, "t.csv", f'file_name,caption\na.gif,"x\n{rows}')
+    assert problems_of(path)[1] == ["line 2: a quoted cell of 61 lines; close its quotes"]
+    path = write(tmp_path, "t.csv", f'file_name,caption\na.gif,"x\n{"y" * 200_000}')
+    with pytest.raises(DescriptionError, match=r"t\.csv:2: not a row of a table \(.*; close its q"):
+        problems_of(path)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_the_metadata_of_a_hugging_face_folder_names_paths_under_its_own_folder(tmp_path, name):
+    for folder in ("train", "validation", "test"):
+        (tmp_path / folder).mkdir()
+        text = f"file_name,text\na.gif,in {folder}\n"
+        if name.endswith("jsonl"):
+            text = json.dumps({"file_name": "a.gif", "text": f"in {folder}"})
+        write(tmp_path / folder, name, text)
+    descriptions = read_descriptions(tmp_path)
+    assert descriptions.captions == {
+        "test/a": ["in test"],
+        "train/a": ["in train"],
+        "validation/a": ["in validation"],
+    }
+    assert descriptions.splits == {"test/a": "test", "train/a": "train", "validation/a": "val"}
+    alone = read_descriptions(tmp_path / "train" / name)
+    assert (alone.captions, alone.splits) == ({"a": ["in train"]}, {})
+
+
+def test_a_split_is_named_once(tmp_path):
+    rows = [{"id": "a", "caption": "x", "split": split} for split in ("val", "dev", "train")]
+    path = write(tmp_path, "d.jsonl", "\n".join(map(json.dumps, rows)))
+    descriptions = read_descriptions(path)
+    assert descriptions.splits == {"a": "val"}
+    assert descriptions.problems == [
+        f"{path}:3: a is in the train split here, and in the val split before, which is used"
+    ]
+
+
+TWO_FORMS = [
+    (
+        {
+            "images": IMAGES,
+            "annotations": [{"image_id": 1, "caption": "x"}],
+            "videos": [{"video_id": 1}],
+            "sentences": [{"video_id": 1, "caption": "x"}],
+        },
+        "COCO captions (coco) or MSR-VTT (msr-vtt)",
+        "coco|msr-vtt",
+    ),
+    (
+        [{"image_id": 1, "caption": "x", "videoID": 1, "enCap": ["x"]}],
+        "COCO results (coco-results) or VATEX (vatex)",
+        "coco-results|vatex",
+    ),
+    (
+        "a.jpg#0\tone\nb.jpg\ttwo\n",
+        "lines of name<TAB>sentence (tsv) or Flickr's name#0<TAB>caption (flickr)",
+        "tsv|flickr",
+    ),
+    (
+        "a#1\tone\nb#2\ttwo\n",
+        "lines of name<TAB>sentence (tsv) or Flickr's name#0<TAB>caption (flickr)",
+        "tsv|flickr",
+    ),
+    (
+        "vid1 one\na cat walks on a wall\n",
+        "text, a description a line (text) or MSVD (msvd)",
+        "text|msvd",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "forms", "names"), TWO_FORMS)
+def test_a_file_of_two_forms_is_refused_until_an_option_decides(tmp_path, content, forms, names):
+    path = write(tmp_path, "d.txt", content)
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(path)
+    wanted = f"{path}: could be {forms}; choose with --descriptions-format {names}"
+    assert str(caught.value) == wanted
+    for name in names.split("|"):
+        assert read_descriptions(path, name).captions
+
+
+def test_a_header_that_may_be_a_row_is_refused(tmp_path):
+    path = write(tmp_path, "d.tsv", "clip\tsentence\nx.gif\tit moves\n")
+    with pytest.raises(DescriptionError, match=r"choose with --descriptions-format tsv\|csv"):
+        read_descriptions(path)
+    assert list(read_descriptions(path, "tsv").captions) == ["clip", "x"]
+    with pytest.raises(DescriptionError, match=r"no column of GIFs \(clip, sentence\)"):
+        read_descriptions(path, "csv")
+
+
+@pytest.mark.parametrize("form", FILES)
+@pytest.mark.parametrize("other", FORMS)
+def test_a_file_read_in_a_wrong_form_ends_in_a_sentence(tmp_path, form, other):
+    path = FILES[form]().write(tmp_path)
+    sentence = f"{path}"
+    try:
+        read_descriptions(path, other)
+    except DescriptionError as error:
+        sentence = str(error)
+    assert str(path) in sentence
+    assert "\n" not in sentence.replace(str(path), "")
+
+
+def test_the_quotes_in_the_test_data_are_read():
+    assert any('"' in text and "," in text for texts in CAPTIONS for text in texts)
