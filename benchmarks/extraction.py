@@ -1,11 +1,11 @@
 """How close `gifdesc extract` comes to the network's own speed.
 
-    python benchmarks/extraction.py --gifs FOLDER [--drawn 24] [--rounds 3]
+    python benchmarks/extraction.py --gifs FOLDER [--drawn 24] [--rounds 3] [--only lite0]
 
 On the same GIFs, a folder of real GIFs and some of the demo's drawn world, alternating round after
 round: (b) gifdesc, and (c) the backbone's forward pass alone on the same distinct frames, already
 in memory, by the fastest of several methods. ResNet50 (untrained: the arithmetic is the same) by
-PyTorch in float32 and, where the processor has it, bfloat16, and by OpenVINO in float32;
+PyTorch and by OpenVINO, in float32 and, where the processor has it, bfloat16;
 EfficientNet-Lite0 by PyTorch. Each round also runs (a), a naive baseline loop of ResNet50 in
 float32, on its share of the GIFs, so that all rounds together run it once on all. Frames per second
 count distinct sampled frames. About 6 minutes on 2 idle cores. The load of the machine is printed
@@ -44,7 +44,7 @@ from gifdesc.system.device import has_fast_bfloat16
 
 CPU = torch.device("cpu")
 
-STREAM_BATCHES = (16, 32, 64)
+STREAM_BATCHES = (8, 16, 32, 64)
 """Frames given to gifdesc's own encoders at once, shared out among their streams."""
 WHOLE_BATCHES = (4, 8, 16, 32)
 """Frames of a batch that all threads compute together, which is how PyTorch does it by itself."""
@@ -60,21 +60,23 @@ class Setup:
     precision: Precision
 
 
-def setups() -> list[Setup]:
-    """All that this machine can measure."""
+def setups(label: str) -> list[Setup]:
+    """Those with this text in their label that this machine can measure."""
     resnet = load_backbone("resnet50", "random")
     found = [Setup("torch float32", resnet, "torch", "float32")]
     if has_fast_bfloat16(CPU):
         found.append(Setup("torch bfloat16", resnet, "torch", "bfloat16"))
     if has_openvino():
         found.append(Setup("openvino float32", resnet, "openvino", "float32"))
+        if has_fast_bfloat16(CPU):
+            found.append(Setup("openvino bfloat16", resnet, "openvino", "bfloat16"))
     try:
         lite = load_backbone("efficientnet-lite0")
     except UsageError as error:
         print(error, file=sys.stderr)
     else:
         found.append(Setup("lite0 float32", lite, "torch", "float32"))
-    return found
+    return [setup for setup in found if label in setup.label]
 
 
 def plain_loop(inputs: list[GifInput], network: torch.nn.Module) -> None:
@@ -158,11 +160,11 @@ def fastest(
     return name, ways[name]
 
 
-def measure(inputs: list[GifInput], pixels: np.ndarray, rounds: int) -> None:
+def measure(inputs: list[GifInput], pixels: np.ndarray, rounds: int, only: str) -> None:
     """Run everything in turn and print a table."""
     runs: dict[str, Callable[[], None]] = {}
-    measured = setups()
-    resnet = measured[0].backbone
+    measured = setups(only)
+    resnet = load_backbone("resnet50", "random")
     for setup in measured:
         encoder = make_encoder(
             setup.backbone, CPU, runtime=setup.runtime, precision=setup.precision
@@ -207,6 +209,7 @@ def main() -> None:
     parser.add_argument("--gifs", type=Path, required=True, help="folder of real GIFs")
     parser.add_argument("--drawn", type=int, default=24, help="GIFs of the demo's world to add")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="rows with this text, such as lite0")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         draw_world(Path(folder), num_gifs=arguments.drawn, seed=0)
@@ -218,7 +221,7 @@ def main() -> None:
         stacked = np.stack([frame.transpose(1, 2, 0) for frame in distinct.values()])
         num_sampled = sum(len(gif.order) for gif in sampled)
         print(f"{len(inputs)} GIFs, {num_sampled} sampled frames, {len(distinct)} distinct")
-        measure(inputs, stacked.transpose(0, 3, 1, 2), arguments.rounds)
+        measure(inputs, stacked.transpose(0, 3, 1, 2), arguments.rounds, arguments.only)
 
 
 if __name__ == "__main__":

@@ -348,7 +348,6 @@ def test_the_precision_follows_the_device(monkeypatch):
     for has_it, wanted in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(encoder, "has_fast_bfloat16", lambda _, has_it=has_it: has_it)
         assert choose_precision(resnet, cpu) == wanted
-        assert choose_precision(resnet, cpu, runtime="openvino") == "float32"
         assert choose_precision(resnet, gpu) == ("bfloat16" if has_it else "float16")
         assert choose_precision(other, cpu) == "float32"
         assert choose_precision(resnet, cpu, "float32") == "float32"

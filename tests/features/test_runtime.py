@@ -33,8 +33,8 @@ def test_auto_uses_openvino_for_long_runs(monkeypatch, name, num_gifs, is_instal
 
 def test_openvino_is_refused_where_it_cannot_run(monkeypatch):
     backbone = backbone_of(torch.nn.Identity())
-    with pytest.raises(UsageError, match="only the CPU and float32"):
-        make_encoder(backbone, CPU, runtime="openvino", precision="bfloat16")
+    with pytest.raises(UsageError, match="supports only the CPU"):
+        make_encoder(backbone, torch.device("cuda"), runtime="openvino")
     other = backbone_of(torch.nn.Identity(), name="resnet18")
     with pytest.raises(UsageError, match="supports only resnet50, resnet101, resnet152, not"):
         make_encoder(other, CPU, runtime="openvino")

@@ -12,7 +12,6 @@ import torch
 from gifdesc.features import encoder as runtime_torch
 from gifdesc.features.backbones.base import network_on_pixels
 from gifdesc.features.encoder import TorchEncoder
-from gifdesc.system.device import CPU_STREAM_FRAMES
 from worlds import (
     CPU,
     IMAGENET_MEAN,
@@ -42,7 +41,7 @@ def test_streams_side_by_side_give_the_plain_vectors(
 ):
     monkeypatch.setattr(runtime_torch, "cpu_streams", lambda: (num_streams, 1))
     encoder = TorchEncoder(backbone_of(random_network), CPU)
-    assert encoder.batch_frames == num_streams * CPU_STREAM_FRAMES
+    assert encoder.batch_frames == num_streams * 16
     waits = [encoder.submit(pixels), encoder.submit(pixels[:1])]
     wanted = plain_vectors(random_network, pixels)
     assert difference_of_scale(waits[0](), wanted) < 1e-4
@@ -143,10 +142,9 @@ def test_copies_run_beside_the_network_and_each_step_waits_for_the_one_before(pi
 
     empty = torch.empty
     encoder = TorchEncoder(backbone_of(Network()), CPU)
-    computing, encoder._copying_in, encoder._copying_out = (
+    encoder._computing, encoder._copying_in, encoder._copying_out = (
         FakeStream(name, log) for name in ("compute", "in", "out")
     )
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: computing)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
     monkeypatch.setattr(torch, "empty", lambda shape, **_: empty(shape))
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda frames: frames)
@@ -158,11 +156,11 @@ def test_copies_run_beside_the_network_and_each_step_waits_for_the_one_before(pi
     wait = encoder._submit_cuda(pixels)
     assert log == [
         *("on in:", "off in", "compute waits for in", "torch.uint8 kept for compute"),
-        "forward",
+        *("on compute:", "forward", "off compute"),
         *("out waits for compute", "on out:", "off out", "torch.float32 kept for out", "out done"),
     ]
     np.testing.assert_array_equal(wait(), encoder.submit(pixels)())
-    assert log[10:] == ["the caller waits", *["forward"] * min(encoder._num_streams, len(pixels))]
+    assert log[12:] == ["the caller waits", *["forward"] * min(encoder._num_streams, len(pixels))]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")

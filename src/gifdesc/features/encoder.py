@@ -16,7 +16,7 @@ from gifdesc.errors import UsageError
 from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.encoder_openvino import OPENVINO_BACKBONES, OpenVinoEncoder
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams, exact_float32, has_fast_bfloat16
+from gifdesc.system.device import cpu_streams, exact_float32, has_fast_bfloat16
 
 
 class TorchEncoder:
@@ -54,9 +54,11 @@ class TorchEncoder:
             # Copies have streams of their own: the next batch must not wait for results that are
             # still being computed. So has the network: a caption search computes beside it.
             self._computing = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._computing.wait_stream(torch.cuda.current_stream(device))  # the weights arrive
             self._copying_in = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._copying_out = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self.batch_frames = 256 if device.type == "cuda" else CPU_STREAM_FRAMES * self._num_streams
+        on_cpu = backbone.core_frames * self._num_streams
+        self.batch_frames = 256 if device.type == "cuda" else on_cpu
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
         """Start computing; returns before the result is ready."""
@@ -151,19 +153,18 @@ def choose_precision(
     backbone: Backbone,
     device: torch.device,
     precision: PrecisionChoice = "auto",
-    runtime: RuntimeName = "auto",
 ) -> Precision:
     """The number format of the network on a device.
 
     `auto` is bfloat16 where the device computes it in hardware, float16 on an older GPU, and
-    float32 elsewhere, for OpenVINO, and for backbones whose features bfloat16 changes.
+    float32 elsewhere, and for backbones whose features bfloat16 changes.
 
     Raises:
         UsageError: the CPU does not compute the precision in hardware, or the backbone's features
             need float32.
     """
     if precision == "auto":
-        if runtime == "openvino" or not backbone.has_16_bits:
+        if not backbone.has_16_bits:
             return "float32"
         if has_fast_bfloat16(device):
             return "bfloat16"
@@ -195,18 +196,16 @@ def make_encoder(
     Args:
         backbone: the network and its preprocessing.
         device: where to compute.
-        runtime: `auto` uses OpenVINO on a CPU if it is installed and there are enough GIFs.
+        runtime: `auto` uses OpenVINO on a CPU if it is installed, there are enough GIFs and the
+            precision is float32: in bfloat16, PyTorch is faster.
         precision: of the arithmetic.
         num_gifs: GIFs to encode.
 
     Raises:
-        UsageError: OpenVINO is not installed, or does not support the device, the precision or the
-            backbone.
+        UsageError: OpenVINO is not installed, or does not support the device or the backbone.
     """
-    if runtime == "openvino" and (device.type != "cpu" or precision != "float32"):
-        raise UsageError(
-            "--runtime openvino: supports only the CPU and float32; use --runtime torch"
-        )
+    if runtime == "openvino" and device.type != "cpu":
+        raise UsageError("--runtime openvino: supports only the CPU; use --runtime torch")
     has_graph = backbone.name in OPENVINO_BACKBONES
     if runtime == "openvino" and not has_graph:
         raise UsageError(
@@ -218,5 +217,5 @@ def make_encoder(
     if runtime == "openvino" or (runtime == "auto" and is_worth_it and has_openvino()):
         if not has_openvino():
             raise UsageError("--runtime openvino: not installed; pip install 'gifdesc[openvino]'")
-        return OpenVinoEncoder(backbone)
+        return OpenVinoEncoder(backbone, precision)
     return TorchEncoder(backbone, device, precision)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from gifdesc.config import Precision
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.backbones.folding import fold_batch_norm
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.system.device import CPU_STREAM_FRAMES, cpu_streams
+from gifdesc.system.device import cpu_streams
 
 if TYPE_CHECKING:
     from openvino import InferRequest, Model, Node
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 OPENVINO_BACKBONES = ("resnet50", "resnet101", "resnet152")
 """The backbones whose graph is written down here: torchvision's ResNets of bottleneck blocks."""
+
+
+_PRECISION_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def import_openvino() -> Any:
@@ -39,24 +43,25 @@ def import_openvino() -> Any:
 
 
 class OpenVinoEncoder:
-    """A ResNet by OpenVINO in float32: equal to PyTorch to 1e-4 of the features' scale.
+    """A ResNet by OpenVINO: in float32 equal to PyTorch to 1e-4 of the features' scale.
 
     Args:
         backbone: one of `OPENVINO_BACKBONES`.
+        precision: `float32` or `bfloat16`.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, precision: Precision = "float32") -> None:
         openvino = import_openvino()
         self._num_streams, num_threads = cpu_streams()
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": str(self._num_streams),
             "INFERENCE_NUM_THREADS": str(self._num_streams * num_threads),
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
         }
         self._compiled = openvino.Core().compile_model(resnet_graph(backbone), "CPU", settings)
         self._requests: list[InferRequest] = []
-        self.batch_frames = CPU_STREAM_FRAMES * self._num_streams
+        self.batch_frames = backbone.core_frames * self._num_streams
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
         """Start computing; returns before the result is ready."""

@@ -99,7 +99,7 @@ class FeatureExtractor:
         """
         torch_device = resolve_device(device)
         loaded = load_backbone(backbone, weights)
-        chosen = choose_precision(loaded, torch_device, precision, runtime)
+        chosen = choose_precision(loaded, torch_device, precision)
         encoder = make_encoder(
             loaded,
             torch_device,

@@ -22,10 +22,6 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CPU_STREAM_FRAMES = 16
-"""Frames of a batch on a CPU stream; measured to be as fast as any number from 8 to 32."""
-
-
 _MAX_CPU_STREAMS = 8
 
 

@@ -33,6 +33,8 @@ class Backbone:
         weights_sha256: of the weights' file, or of the tensors if they come from no single file.
         licence: of the weights, an SPDX identifier; empty if unknown.
         folds: whether `folding.fold_batch_norm` gives the same network.
+        core_frames: frames that a processor core computes at once; the fastest number depends on
+            how much memory the network's layers touch.
         has_16_bits: whether its vectors in 16 bits and in float32 have a cosine of 0.999 or more.
         classifier: float (N, D) -> logits (N, number of labels); None without a classifier.
         labels: the names of the classes, in the order of the logits.
@@ -48,6 +50,7 @@ class Backbone:
     weights_sha256: str
     licence: str = ""
     folds: bool = False
+    core_frames: int = 16
     has_16_bits: bool = False
     classifier: nn.Module | None = None
     labels: tuple[str, ...] = ()
