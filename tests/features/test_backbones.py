@@ -215,10 +215,13 @@ def test_pretrained_weights_of_timm_come_through_the_hub(timm_hub):
     with torch.inference_mode():
         normalised = (frames / 255 - mean) / std
         wanted = whole.forward_head(whole.forward_features(normalised), pre_logits=True)
+        logits = whole(normalised)
     found = vectors_of(backbone, frames)
     assert found.shape == (2, backbone.feature_size)
     assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
     assert backbone.weights == "pretrained"
+    torch.testing.assert_close(backbone.classifier(found), logits, rtol=1e-3, atol=1e-4)
+    assert (len(backbone.labels), backbone.labels[0]) == (1000, "tench, Tinca tinca")
 
 
 def test_weights_that_are_not_there_end_in_a_sentence(monkeypatch):

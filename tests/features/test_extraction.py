@@ -158,6 +158,7 @@ def test_the_manifest_records_every_gif(run):
         "sampled_frames": (0, 1, 2),
         "sampled_times_ms": (0, 50, 120),
         "features": "a.gif.npy",
+        "labels": None,
         "origin": str(path),
     }
 

@@ -14,6 +14,8 @@ from gifdesc.cli.console import (
     info,
     print_error,
     print_json,
+    print_line,
+    printable,
     stderr,
     warn,
 )
@@ -132,6 +134,15 @@ def extract(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels",
+            help="Also print what the backbone sees: the three likeliest classes of its own "
+            "classifier, for each GIF.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     json: Json = False,
     device: Device = "auto",
     runtime: Annotated[
@@ -240,6 +251,7 @@ def extract(
                     force=force,
                     retry_failed=retry_failed,
                     num_workers=num_workers,
+                    with_labels=labels,
                 )
                 for event in events:
                     summary.add(event)
@@ -248,6 +260,8 @@ def extract(
                     elif event.note is not None:
                         warn(f"{event.name}: {event.note}")
                     progress.advance()
+                    if labels and not json and event.label_text is not None:
+                        print_line(f"{printable(event.name)}\t{event.label_text}")
             _report_long_names(summary.long_names)
             _report_orphans(output, prune=prune)
         warn_of_passed_over(passed_over)

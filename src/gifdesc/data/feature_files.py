@@ -63,6 +63,8 @@ class ManifestEntry:
         sampled_frames: the indices of the frames that the features describe.
         sampled_times_ms: when each of them comes on screen.
         features: the feature file's path under the features folder.
+        labels: `label` and `probability` of the likeliest classes that the backbone's own
+            classifier gives, likeliest first; None if they were not asked for.
         origin: the GIF's absolute path when it was read; None if an earlier gifdesc wrote the
             entry, or the GIF came through a pipe.
     """
@@ -78,6 +80,7 @@ class ManifestEntry:
     sampled_frames: tuple[int, ...] | None = None
     sampled_times_ms: tuple[int, ...] | None = None
     features: str | None = None
+    labels: tuple[dict[str, str | float], ...] | None = None
     origin: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -94,7 +97,7 @@ class ManifestEntry:
         if "source" not in row or "status" not in row:
             raise ValueError("an entry needs source and status")
         kept = {key: value for key, value in row.items() if key in _ENTRY_KEYS}
-        for name in ("sampled_frames", "sampled_times_ms"):
+        for name in ("sampled_frames", "sampled_times_ms", "labels"):
             if kept.get(name) is not None:
                 kept[name] = tuple(kept[name])
         return cls(**kept)

@@ -18,6 +18,7 @@ from gifdesc.data.feature_files import (
     ManifestEntry,
     claim_folder,
     features_name,
+    read_features,
     write_features,
 )
 from gifdesc.data.gifs import GifInput
@@ -25,6 +26,7 @@ from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
+from gifdesc.features.labels import Labeller
 from gifdesc.features.loader import Loaded, Task, default_num_workers, load_gifs
 from gifdesc.features.results import ExtractionEvent
 from gifdesc.sampling import start_times_ms
@@ -55,6 +57,7 @@ def extract(
     force: bool = False,
     retry_failed: bool = False,
     num_workers: int | None = 0,
+    with_labels: bool = False,
 ) -> Iterator[ExtractionEvent]:
     """Write the feature file of every input, skip finished GIFs, and keep the manifest.
 
@@ -68,6 +71,8 @@ def extract(
         force: extract finished GIFs again.
         retry_failed: retry files that failed, although they are unchanged.
         num_workers: processes that read GIFs; 0 for one thread, None to choose by the device.
+        with_labels: record the classes that the backbone's own classifier gives, also of GIFs
+            that were finished without them.
 
     Yields:
         An event for each input, after its file is written.
@@ -75,7 +80,9 @@ def extract(
     Raises:
         FeatureError: the folder has features of another recipe, another run is writing to it, or
             it cannot be written.
+        UsageError: `with_labels` is set, and the backbone has no trained classifier.
     """
+    labeller = extractor.labeller() if with_labels else None
     if num_workers is None:
         num_workers = default_num_workers(extractor.device_type)
     with writing(features_dir, FeatureError, remedy="finished GIFs are in the manifest"):
@@ -86,7 +93,7 @@ def extract(
         with locked(features_dir, refusal):
             claim_folder(features_dir, extractor.recipe)
             remove_leftovers(features_dir)
-            run = _Run(features_dir, extractor, Manifest(features_dir))
+            run = _Run(features_dir, extractor, Manifest(features_dir), labeller)
             run.manifest.compact()  # removes half a line of a killed run
             tasks = (run.task(gif, force=force, retry_failed=retry_failed) for gif in inputs)
             yield from run.extract_all(tasks, num_workers)
@@ -157,8 +164,15 @@ def _origins_in(entries: Mapping[str, ManifestEntry]) -> Origins:
 class _Run:
     """A run over many GIFs into a folder."""
 
-    def __init__(self, features_dir: Path, extractor: FeatureExtractor, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        features_dir: Path,
+        extractor: FeatureExtractor,
+        manifest: Manifest,
+        labeller: Labeller | None,
+    ) -> None:
         self.manifest = manifest
+        self._labeller = labeller
         self._features_dir = features_dir
         self._extractor = extractor
         self._origins = _origins_in(manifest.entries)
@@ -238,13 +252,23 @@ class _Run:
         yield from self._finish(self._submit(gathered))
 
     def _skip(self, gif: GifInput) -> ExtractionEvent:
-        entry = self.manifest.entries[gif.source]
-        if entry.origin != (
-            origin := origin_of(gif)
-        ):  # the GIF was moved, or its path was not recorded
-            entry = replace(entry, origin=origin)
+        before = self.manifest.entries[gif.source]
+        # The GIF may have been moved, or its path was not recorded.
+        entry = replace(before, origin=origin_of(gif))
+        if entry.labels is None and entry.features is not None and self._labeller is not None:
+            entry = self._labelled(entry, read_features(self._features_dir / entry.features))
+        if entry != before:
             self.manifest.add(entry)
         return self._event(entry, gif, skipped=True)
+
+    def _labelled(self, entry: ManifestEntry, vectors: npt.NDArray[np.float32]) -> ManifestEntry:
+        if self._labeller is None:
+            return entry
+        labels: tuple[dict[str, str | float], ...] = tuple(
+            {"label": each.name, "probability": round(each.probability, 4)}
+            for each in self._labeller(vectors)
+        )
+        return replace(entry, labels=labels)
 
     def _submit(self, gifs: list[tuple[GifInput, SampledGif]]) -> _Group:
         return _Group(gifs, self._extractor.submit([sampled for _, sampled in gifs]))
@@ -269,6 +293,7 @@ class _Run:
                 yield self._fail(gif, _BlockedError(f"{path} cannot be written: {reason(error)}"))
                 continue
             entry = self._noting_replacement(_entry(gif, sampled, name))
+            entry = self._labelled(entry, vectors)
             self.manifest.add(entry)
             yield self._event(entry, gif)
 

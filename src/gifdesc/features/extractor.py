@@ -23,6 +23,7 @@ from gifdesc.features.backbones.loading import (
 )
 from gifdesc.features.encoder import FrameEncoder, RuntimeName, choose_precision, make_encoder
 from gifdesc.features.frames import Pixels, SampledGif, Vectors, sample_source
+from gifdesc.features.labels import Labeller
 from gifdesc.gif.sources import GifSource
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.system.device import BatchLimit, resolve_device
@@ -53,6 +54,7 @@ class FeatureExtractor:
     ) -> None:
         self.recipe = recipe
         self.device_type = device_type
+        self._backbone = backbone
         self.transform = backbone.transform.framed(recipe.framing)
         self._batches = FrameBatches(encoder)
 
@@ -181,6 +183,14 @@ class FeatureExtractor:
             return [self._finish(gif, vectors) for gif in gifs]
 
         return finish
+
+    def labeller(self) -> Labeller:
+        """Gives the backbone's own classes of a GIF by its features.
+
+        Raises:
+            UsageError: the backbone has no trained classifier.
+        """
+        return Labeller(self._backbone, self.recipe.encoding)
 
     def cancel(self) -> None:
         """Drop submitted GIFs: their features are not needed."""

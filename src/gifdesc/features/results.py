@@ -52,6 +52,13 @@ class ExtractionEvent:
         return self.entry.error or self.entry.note
 
     @property
+    def label_text(self) -> str | None:
+        """The likeliest classes with their probabilities; None if there are none."""
+        if self.entry.labels is None:
+            return None
+        return ", ".join(f"{each['label']} {each['probability']:.2f}" for each in self.entry.labels)
+
+    @property
     def num_frames(self) -> int:
         """Frames that went into features now."""
         return 0 if self.skipped else len(self.entry.sampled_frames or ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +36,7 @@ class Backbone:
         core_frames: frames that a processor core computes at once; the fastest number depends on
             how much memory the network's layers touch.
         has_16_bits: whether its vectors in 16 bits and in float32 have a cosine of 0.999 or more.
-        classifier: float (N, D) -> logits (N, number of labels); None without a classifier.
+        classifier: float (N, D) -> logits (N, number of labels); None without a trained classifier.
         labels: the names of the classes, in the order of the logits.
     """
 
@@ -82,6 +82,32 @@ def network_on_pixels(backbone: Backbone) -> nn.Module:
     """The backbone's network for uint8 pixels (N, 3, h, w), batch norms folded if it has any."""
     whole = nn.Sequential(_Normalisation(backbone.mean, backbone.std), backbone.network).eval()
     return fold_batch_norm(whole) if backbone.folds else whole
+
+
+def imagenet_labels() -> tuple[str, ...]:
+    """The names of ImageNet's 1,000 classes, in the order of the challenge (ILSVRC2012)."""
+    from torchvision.models import ResNet50_Weights
+
+    return tuple(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def linear_classifier(head: Mapping[str, Tensor], num_classes: int) -> nn.Module | None:
+    """A linear layer of trained weights (num_classes, D); None if they are not of that form.
+
+    Args:
+        head: tensors of a weights file; `weight` and `bias` are the layer's.
+        num_classes: classes whose names are known.
+    """
+    weight, bias = head.get("weight"), head.get("bias")
+    if weight is None or bias is None or weight.ndim != 2 or weight.shape[0] != num_classes:
+        return None
+    if bias.shape != (num_classes,):
+        return None
+    classifier = nn.Linear(weight.shape[1], num_classes)
+    with torch.no_grad():
+        classifier.weight.copy_(weight)
+        classifier.bias.copy_(bias)
+    return frozen(classifier)
 
 
 def untrained(build: Callable[[], nn.Module]) -> nn.Module:

@@ -14,6 +14,7 @@ from gifdesc.features.backbones.base import (
     Backbone,
     fill_colour,
     frozen,
+    imagenet_labels,
     sha256_of_tensors,
     untrained,
 )
@@ -92,6 +93,7 @@ def load_efficientnet_lite0(weights: str = DEFAULT_WEIGHTS) -> Backbone:
         folds=True,
         core_frames=_CORE_FRAMES,
         classifier=None if weights == UNTRAINED else frozen(classifier),
+        labels=() if weights == UNTRAINED else imagenet_labels(),
     )
 
 

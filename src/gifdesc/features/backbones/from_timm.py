@@ -16,8 +16,10 @@ from gifdesc.features.backbones.base import (
     digest_of_tensors,
     fill_colour,
     frozen,
+    linear_classifier,
     untrained,
 )
+from gifdesc.features.backbones.weights_file import read_state_dict
 from gifdesc.features.preprocessing import FrameTransform, Interpolation
 from gifdesc.system.hub import fetch
 from gifdesc.system.model_library import first_line
@@ -88,6 +90,9 @@ def load_from_timm(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
     feature_size = getattr(network, "num_features", None)
     if not isinstance(feature_size, int):
         raise UsageError(f"--backbone {name}: gives no vector per frame")
+    labels, classifier = (
+        ((), None) if overlay is None else _classifier(network, Path(overlay["file"]))
+    )
     return Backbone(
         name=name,
         network=network,
@@ -103,7 +108,30 @@ def load_from_timm(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         weights=weights,
         weights_sha256=digest_of_tensors(network),
         licence="" if weights == UNTRAINED else _licence_of(network),
+        classifier=classifier,
+        labels=labels,
     )
+
+
+def _classifier(network: nn.Module, path: Path) -> tuple[tuple[str, ...], nn.Module | None]:
+    """The classes and the classifier of a model's weights, if the classes are ImageNet's."""
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    config: Any = network.pretrained_cfg
+    subset = infer_imagenet_subset(config)
+    prefix = config.get("classifier")
+    if subset is None or not isinstance(prefix, str):
+        return (), None
+    info = ImageNetInfo(subset)
+    head = {
+        name.removeprefix(f"{prefix}."): tensor
+        for name, tensor in read_state_dict(path).items()
+        if name.startswith(f"{prefix}.")
+    }
+    classifier = linear_classifier(head, info.num_classes())
+    if classifier is None:
+        return (), None
+    return tuple(info.index_to_description(n) for n in range(info.num_classes())), classifier
 
 
 def _weights_path(name: str, model_name: str) -> Path:

@@ -20,6 +20,7 @@ from gifdesc.features.backbones.base import (
     Backbone,
     fill_colour,
     frozen,
+    linear_classifier,
     sha256_of_tensors,
     untrained,
 )
@@ -50,6 +51,8 @@ RESNETS = tuple(_BUILDERS)
 
 _LICENCE = "BSD-3-Clause"  # of torchvision, which publishes the weights
 
+_NUM_CLASSES = 1000  # of ImageNet
+
 _NETWORK_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 20
 
@@ -69,11 +72,13 @@ def load_resnet(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
     if weights == UNTRAINED:
         network = untrained(build)
         digest = sha256_of_tensors(network)
+        classifier = None
     else:
         path = _weights_path(name, weights)
         with torch.device("meta"):  # random weights that are overwritten cost time
             network = build()
-        fill(network, path, name.replace("resnet", "ResNet"), head="fc.")
+        head = fill(network, path, name.replace("resnet", "ResNet"), head="fc.")
+        classifier = linear_classifier(head, _NUM_CLASSES)
         digest = sha256_of(path)
     feature_size = network.get_submodule("fc").in_features
     assert isinstance(feature_size, int)
@@ -96,6 +101,8 @@ def load_resnet(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         licence=_LICENCE if weights in weight_names(name) and weights != UNTRAINED else "",
         folds=True,
         has_16_bits=True,
+        classifier=classifier,
+        labels=() if classifier is None else tuple(weight_set.meta["categories"]),
     )
 
 

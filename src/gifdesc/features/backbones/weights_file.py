@@ -136,7 +136,7 @@ _BLOCK_NAME = re.compile(r"layer[1-4]\.[0-9]+\.(conv[1-3]|bn[1-3])\.")
 """Names of tensors in a ResNet's blocks; blocks that the network lacks are a deeper one's."""
 
 
-def fill(network: nn.Module, path: Path, title: str, head: str) -> None:
+def fill(network: nn.Module, path: Path, title: str, head: str) -> State:
     """Load a state dict file, as float32, into a network that may be without memory (`meta`).
 
     Args:
@@ -144,6 +144,9 @@ def fill(network: nn.Module, path: Path, title: str, head: str) -> None:
         path: the file.
         title: the network's name in messages, such as `ResNet50`.
         head: prefix of the names of the head's tensors.
+
+    Returns:
+        The head's tensors in the file, by their names without the prefix.
 
     Raises:
         WeightsError: the file cannot be read, or holds the weights of another network.
@@ -180,6 +183,9 @@ def fill(network: nn.Module, path: Path, title: str, head: str) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.num_batches_tracked = torch.tensor(0)
+    return {
+        name.removeprefix(head): tensor for name, tensor in state.items() if name.startswith(head)
+    }
 
 
 def _check_names(missing: set[str], left_over: set[str], path: Path, title: str) -> None:
