@@ -96,20 +96,23 @@ class DescriptionInspector:
 
     def _read(self, path: Path, name: str, form: FormName | None, *, is_alone: bool) -> None:
         """Add the captions of a file, and the findings about its lines."""
+        num_lines = 0
         try:
-            lines = read_description_file(path, name, form, is_alone=is_alone)
+            for line in read_description_file(path, name, form, is_alone=is_alone):
+                num_lines += 1
+                self._add_line(path, line)
         except DescriptionError as error:
             self._add_finding(path, "bad_description", str(error).removeprefix(f"{path}: "))
-            return
-        if not lines:
-            self._add_finding(path, "empty_description", "no text in this file")
-        for line in lines:
-            if problem := self._known.add_line(line):
-                kind: DescriptionKind
-                kind = "empty_description" if line.is_empty else "bad_description"
-                self._add_finding(path, kind, f"{line.unit} {line.number}: {problem}")
-            elif line.left_out is None:
-                self._keep(path, line)
+        else:
+            if not num_lines:
+                self._add_finding(path, "empty_description", "no text in this file")
+
+    def _add_line(self, path: Path, line: CaptionLine) -> None:
+        if problem := self._known.add_line(line):
+            kind: DescriptionKind = "empty_description" if line.is_empty else "bad_description"
+            self._add_finding(path, kind, f"{line.unit} {line.number}: {problem}")
+        elif line.left_out is None:
+            self._keep(path, line)
 
     def _keep(self, path: Path, line: CaptionLine) -> None:
         key = comparable_key(line.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -136,7 +136,7 @@ def description_files(path: Path) -> list[tuple[Path, str]]:
 
 def read_description_file(
     path: Path, name: str, form: FormName | None = None, *, is_alone: bool = False
-) -> list[CaptionLine]:
+) -> Iterator[CaptionLine]:
     """The lines of one description file that are not empty, usable or not.
 
     Args:
@@ -151,7 +151,7 @@ def read_description_file(
     """
     if not is_alone and path.suffix.lower() == TEXT_SUFFIX:
         form = "text"
-    return list(read_captions(CaptionSource(path, name), form))
+    return read_captions(CaptionSource(path, name), form)
 
 
 def read_descriptions(path: Path, form: FormName | None = None) -> Descriptions:
@@ -168,19 +168,20 @@ def read_descriptions(path: Path, form: FormName | None = None) -> Descriptions:
     check_descriptions_path(path)
     descriptions = Descriptions()
     for file_path, name in description_files(path):
+        num_lines = 0
         try:
-            lines = read_description_file(file_path, name, form, is_alone=path.is_file())
+            for line in read_description_file(file_path, name, form, is_alone=path.is_file()):
+                num_lines += 1
+                problem = descriptions.add_line(line)
+                if problem is not None:
+                    descriptions.problems.append(f"{line.place(file_path)}: {problem}")
+                if problem is not None and line.is_misnamed:
+                    descriptions.misnamed.append(descriptions.problems[-1])
         except DescriptionError as error:
             descriptions.problems.append(str(error))
-            continue
-        if not lines:
-            descriptions.problems.append(f"{file_path}: empty")
-        for line in lines:
-            problem = descriptions.add_line(line)
-            if problem is not None:
-                descriptions.problems.append(f"{line.place(file_path)}: {problem}")
-            if problem is not None and line.is_misnamed:
-                descriptions.misnamed.append(descriptions.problems[-1])
+        else:
+            if not num_lines:
+                descriptions.problems.append(f"{file_path}: empty")
     if not descriptions.captions:
         raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import PurePosixPath
 from unicodedata import normalize
@@ -35,6 +36,7 @@ _MOST_CANDIDATES = 3
 """GIFs that a name could mean: more are not listed."""
 
 
+@lru_cache(maxsize=1024)  # data sets name a GIF once for each of its captions
 def gif_key(name: str) -> str:
     """The key of a GIF, a feature file or a URL, in the Unicode form that the name has."""
     if _URL.match(name):

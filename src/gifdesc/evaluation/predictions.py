@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,19 +131,17 @@ def read_references(path: Path, form: FormName | None = None) -> References:
     return references
 
 
-def _read_lines(path: Path, form: FormName | None, option: str | None) -> list[CaptionLine]:
+def _read_lines(path: Path, form: FormName | None, option: str | None) -> Iterator[CaptionLine]:
     """The lines of a file; a line whose name is a malformed URL is skipped with a warning."""
-    kept = []
     num_lines = 0
     for line in read_captions(CaptionSource(path), form, option=option, needs_names=True):
         num_lines += 1
         if line.is_misnamed:
             log.warning("%s: %s: left out", line.place(path), line.problem)
         elif line.left_out is None:
-            kept.append(line)
+            yield line
     if not num_lines:
         raise DescriptionError(f"{path}: contains no line")
-    return kept
 
 
 def _name_of(line: CaptionLine, index: NameIndex | None, gif_ids: Mapping[str, str]) -> str | None:
