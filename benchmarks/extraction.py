@@ -2,7 +2,7 @@
 
     python benchmarks/extraction.py --gifs FOLDER [--drawn 24] [--rounds 3] [--only lite0]
 
-On the same GIFs, a folder of real GIFs and some of the demo's drawn world, alternating round after
+On the same GIFs, a folder of real GIFs and some drawn ones (large shapes), alternating round after
 round: (b) gifdesc, and (c) the backbone's forward pass alone on the same distinct frames, already
 in memory, by the fastest of several methods. ResNet50 (untrained: the arithmetic is the same) by
 PyTorch and by OpenVINO, in float32 and, where the processor has it, bfloat16;
@@ -32,7 +32,6 @@ from torchvision.models import ResNet50_Weights
 
 from gifdesc.config import FeatureRecipe, Precision
 from gifdesc.data.gifs import GifInput, find_gifs
-from gifdesc.demo.world import draw_world
 from gifdesc.errors import UsageError
 from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.backbones.loading import load_backbone
@@ -41,6 +40,7 @@ from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.sampling import uniform_indices
 from gifdesc.system.device import has_fast_bfloat16
+from large_shapes import draw_world
 
 CPU = torch.device("cpu")
 
@@ -207,7 +207,7 @@ def main() -> None:
     """Prepare, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--gifs", type=Path, required=True, help="folder of real GIFs")
-    parser.add_argument("--drawn", type=int, default=24, help="GIFs of the demo's world to add")
+    parser.add_argument("--drawn", type=int, default=24, help="drawn GIFs to add")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="rows with this text, such as lite0")
     arguments = parser.parse_args()

@@ -2,8 +2,8 @@
 
     python benchmarks/framing.py [--num-gifs 288] [--seeds 3] [--epochs 40] [--threads 2]
 
-Two worlds, each with 288 GIFs. `demo`: the demo's, whose pictures are square. `sides`: pictures of
-16:9 in which a scene of the demo is drawn small at the left or the right edge ("a red ball grows on
+Two worlds, each with 288 GIFs. `large`: large shapes in square pictures. `sides`: pictures of
+16:9 in which a scene of `large` is drawn small at the left or the right edge ("a red ball grows on
 the left"), outside the square that `crop` keeps. Features of the untrained ResNet50 by each
 framing; the default recipe on the same lists of GIFs, a tenth for validation and a fifth held out.
 Prints a row per world and framing: medians over the seeds on the held-out GIFs, with the lowest and
@@ -26,12 +26,12 @@ from PIL import Image
 from gifdesc.config import PRESETS, Framing, TrainingConfig
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.training_data import prepare_data
-from gifdesc.demo.world import draw_frames, draw_world, gif_name, scene_of, take_of
 from gifdesc.evaluation.held_out import evaluate_model
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.training.run import train
+from large_shapes import draw_frames, draw_world, gif_name, scene_of, take_of
 
 WIDTH, HEIGHT = 320, 180
 SCENE_SIZE = 70
@@ -107,9 +107,9 @@ def main() -> None:
     print("| world | framing | CIDEr (lowest-highest) | exact match | blind CIDEr | GIFs |")
     print("| --- " * 6 + "|")
     with tempfile.TemporaryDirectory() as name:
-        draw_world(Path(name, "demo"), num_gifs=options.num_gifs, seed=WORLD_SEED)
+        draw_world(Path(name, "large"), num_gifs=options.num_gifs, seed=WORLD_SEED)
         draw_sides(Path(name, "sides"), options.num_gifs)
-        for world in ("sides", "demo"):
+        for world in ("sides", "large"):
             folder = Path(name, world)
             write_split_lists(folder, options.num_gifs)
             for framing in get_args(Framing):

@@ -21,11 +21,11 @@ from PIL import Image
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.gifs import GifInput
-from gifdesc.demo.world import draw_world
 from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform
+from large_shapes import draw_world
 
 MEGABYTE = 1 << 20
 

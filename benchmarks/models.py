@@ -3,7 +3,7 @@
     python benchmarks/models.py [--num-gifs 500] [--seeds 3] [--epochs 20] [--work FOLDER]
     python benchmarks/models.py --only attention,mean
 
-Draws GIFs that each show two scenes of the demo's world, one after the other ("a red ball grows,
+Draws GIFs that each show two scenes of large shapes, one after the other ("a red ball grows,
 then a blue grid fades to white"), samples 32 frames of each and extracts their features with the
 untrained ResNet50. Of the 72 scenes (4 colours x 3 shapes x 6 events) an eighth is kept out of
 training altogether: GIFs that show one of these are scored apart, as `unseen`. Of the other GIFs a
@@ -30,7 +30,12 @@ from gifdesc.data.examples import Example
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.splits import listed_splits, read_split_lists, split_examples
 from gifdesc.data.training_data import TrainingData, prepare_data
-from gifdesc.demo.world import (
+from gifdesc.evaluation.held_out import evaluate_model
+from gifdesc.features.extraction import extract
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.training.run import train
+from large_shapes import (
     COLOURS,
     EVENTS,
     SCENES,
@@ -41,11 +46,6 @@ from gifdesc.demo.world import (
     scene_of,
     take_of,
 )
-from gifdesc.evaluation.held_out import evaluate_model
-from gifdesc.features.extraction import extract
-from gifdesc.features.extractor import FeatureExtractor
-from gifdesc.model.checkpoint import load_checkpoint
-from gifdesc.training.run import train
 
 WORLD_SEED = 1
 

@@ -138,7 +138,7 @@ def test_the_changelogs_newest_version_is_the_packages():
 def test_the_readme_has_the_two_lines_that_install():
     blocks = fenced_blocks((ROOT / "README.md").read_text(encoding="utf-8"))
     lines = [line for block in blocks for line in block.splitlines()]
-    assert "pip install . && gifdesc demo" in lines
+    assert "pip install '.[lite]' && gifdesc demo" in lines
     assert "pip install '.[dev]' && pytest" in lines
 
 

@@ -57,7 +57,7 @@ def small_demo(tmp_path_factory):
         )
         # By its full name, for `gifdesc.cli.demo` is the command of that module.
         monkeypatch.setattr(sys.modules["gifdesc.cli.demo"], "_EPOCHS", 2)
-        return folder, run_here("demo", folder, "--num-gifs", 30, "--seed", 3, "--device", "cpu")
+        return folder, run_here("demo", folder, "--num-gifs", 30, "--seed", 4, "--device", "cpu")
 
 
 def test_the_demo_shows_the_four_commands_that_it_runs(small_demo):

@@ -1,18 +1,40 @@
-import itertools
 from collections import Counter
 from random import Random
 
 import pytest
 
-from gifdesc.demo.world import CANVAS_SIZE, COLOURS, EVENTS, SCENES, SHAPES, Scene, Take, scene_of
+from gifdesc.demo.scenes import (
+    CANVAS_SIZE,
+    COLOURS,
+    EVENTS,
+    SHAPES,
+    TEXTURES,
+    THINGS,
+    Scene,
+    Take,
+    Thing,
+    scene_of,
+    take_of,
+)
 from gifdesc.sampling import time_indices, uniform_indices
 
 
-def test_every_scene_comes_equally_often():
-    assert len(SCENES) == len(set(SCENES)) == len(COLOURS) * len(SHAPES) * len(EVENTS) == 72
-    counts = Counter(scene_of(index, seed=0) for index in range(3 * 72))
-    assert set(counts.values()) == {3}
-    assert counts.keys() == set(SCENES)
+def test_every_thing_begins_equally_many_gifs():
+    num_kinds = len(COLOURS) * len(TEXTURES) * len(SHAPES) * len(EVENTS)
+    assert len(THINGS) == len(set(THINGS)) == num_kinds == 384
+    counts = Counter(scene_of(index, seed=0).things[0] for index in range(2 * 384))
+    assert set(counts.values()) == {2}
+    assert counts.keys() == set(THINGS)
+
+
+def test_some_gifs_show_two_things_of_different_colours_and_shapes():
+    scenes = [scene_of(index, seed=0) for index in range(1000)]
+    pairs = [scene.things for scene in scenes if len(scene.things) == 2]
+    assert {len(scene.things) for scene in scenes} == {1, 2}
+    assert 250 < len(pairs) < 350
+    for first, second in pairs:
+        assert first.colour != second.colour
+        assert first.shape != second.shape
 
 
 def test_another_seed_is_another_world():
@@ -21,43 +43,46 @@ def test_another_seed_is_another_world():
 
 
 def test_a_description_is_one_plain_sentence():
-    assert Scene("blue", "grid", "fades to white").description == "a blue grid fades to white"
-    assert len({scene.description for scene in SCENES}) == 72
+    ball = Thing("red", "plain", "ball", "moves left")
+    star = Thing("blue", "striped", "star", "fades")
+    assert Scene((ball,)).description == "a red ball moves left"
+    assert Scene((ball, star)).description == (
+        "a red ball moves left, then a blue striped star fades"
+    )
+    assert len({thing.description for thing in THINGS}) == 384
 
 
-@pytest.mark.parametrize("num_frames", range(12, 41))
-@pytest.mark.parametrize("event", EVENTS)
-def test_sixteen_sampled_frames_show_every_stage(event, num_frames):
-    num_stages = len(EVENTS[event])
-    hold = -(-num_frames // 16)
-    margins = range(hold, num_frames // 5 + 1)
-    for start, end in itertools.product(margins, margins):
-        take = Take(
-            num_frames=num_frames,
-            duration_ms=80,
-            event_start=start,
-            event_end=num_frames - end,
-            background=20,
-            size=90,
-            centre=(56, 56),
-        )
+@pytest.mark.parametrize("num_stages", [1, 5, 10])
+def test_sixteen_sampled_frames_show_every_stage(num_stages):
+    rng = Random(0)
+    seen = set()
+    for _ in range(1000):
+        take = Take.random(rng, num_stages=num_stages)
+        shown = [i for i, length in enumerate(take.stage_lengths) for _ in range(length)]
+        seen.add(len(shown))
         for indices in (
-            uniform_indices(num_frames, 16),
-            time_indices([take.duration_ms] * num_frames, 16),
+            uniform_indices(len(shown), 16),
+            time_indices([take.duration_ms] * len(shown), 16),
         ):
-            stages = [take.stage_index(index, num_stages) for index in indices]
+            stages = [shown[index] for index in indices]
             assert sorted(set(stages)) == list(range(num_stages))
             assert stages == sorted(stages)
+    assert seen == set(range(20, 41))
 
 
-def test_a_random_take_keeps_its_promises():
-    rng = Random(0)
-    takes = [Take.random(rng) for _ in range(500)]
-    assert {take.num_frames for take in takes} == set(range(12, 41))
-    for take in takes:
-        hold = -(-take.num_frames // 16)
-        assert hold <= take.event_start <= take.num_frames // 5
-        assert hold <= take.num_frames - take.event_end <= take.num_frames // 5
-        for middle in take.centre:
-            assert middle - take.size / 2 >= 1
-            assert middle + take.size / 2 <= CANVAS_SIZE - 1
+def test_no_shape_reaches_the_corner_pixel():
+    for index in range(500):
+        scene, take = scene_of(index, seed=1), take_of(index, seed=1)
+        for _, stage in scene.stages:
+            for middle in take.place(stage):
+                half = stage.extent * take.size / 2
+                assert middle - half >= 1
+                assert middle + half <= CANVAS_SIZE - 1
+
+
+@pytest.mark.parametrize(
+    ("event", "reverse"),
+    [("moves left", "moves right"), ("moves up", "moves down"), ("grows", "shrinks")],
+)
+def test_opposite_events_have_the_same_pictures_in_opposite_order(event, reverse):
+    assert EVENTS[event] == EVENTS[reverse][::-1] != EVENTS[reverse]

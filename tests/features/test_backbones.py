@@ -29,12 +29,14 @@ from transformers import (
 )
 
 from gif_files import draw_gif
-from gifdesc.demo.world import draw_frames, scene_of, take_of
+from gifdesc.demo.scenes import scene_of, take_of
+from gifdesc.demo.world import draw_frames
 from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features import encoder
 from gifdesc.features.backbones import efficientnet_lite, from_timm, from_transformers
 from gifdesc.features.backbones.base import network_on_pixels
 from gifdesc.features.backbones.loading import load_backbone
+from gifdesc.features.backbones.resnet import RESNETS
 from gifdesc.features.encoder import TorchEncoder, choose_precision
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.system.device import has_fast_bfloat16
@@ -331,7 +333,7 @@ def drawn_frames(size):
 
 
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="this CPU does not compute bfloat16 in hardware")
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("name", RESNETS)
 def test_features_in_bfloat16_have_a_cosine_of_0_999_to_float32(name):
     backbone = load_backbone(name, "random")
     frames = np.concatenate([drawn_frames(96), pixels(96, 6).numpy()])

@@ -38,7 +38,7 @@ def demo(
     ] = False,
     num_gifs: Annotated[
         int, typer.Option("--num-gifs", min=1, help="GIFs to draw.", rich_help_panel=OUTPUT)
-    ] = 216,
+    ] = 600,
     device: Device = "auto",
     seed: Seed = 0,
     debug: Debug = False,
