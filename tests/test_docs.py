@@ -39,7 +39,7 @@ def with_paths(mention):
         words.append("x.gif")
     for one in required:
         if one.nargs != -1 and not set(one.opts) & set(words):
-            words += [one.opts[0], "x"]
+            words += ["x"] if one.param_type_name == "argument" else [one.opts[0], "x"]
     return " ".join(words)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from gifdesc.cli.caption import caption
 from gifdesc.cli.check import KINDS_HELP, check
+from gifdesc.cli.convert import convert
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
@@ -49,6 +50,7 @@ def _root(
 
 for command, epilog in (
     (check, f"{KINDS_HELP}\n\n{example('gifdesc check ./gifs --descriptions ./descriptions')}"),
+    (convert, example("gifdesc convert captions.json descriptions.tsv")),
     (extract, example("gifdesc extract ./gifs --output ./features")),
     (train, example("gifdesc train --features ./features --epochs 10")),
     (evaluate, example("gifdesc evaluate --model ./model --html report.html")),

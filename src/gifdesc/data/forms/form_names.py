@@ -19,3 +19,6 @@ FormName = Literal[
     "flickr",
     "flickr-csv",
 ]
+
+OutputForm = Literal["text", "tsv", "jsonl", "coco"]
+"""The forms that `gifdesc convert` writes."""

@@ -1,0 +1,151 @@
+"""Descriptions of any form to another form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gifdesc.config import Split
+from gifdesc.data.descriptions import Descriptions, description_files, read_description_file
+from gifdesc.data.forms.base import CaptionLine
+from gifdesc.data.forms.form_names import FormName, OutputForm
+from gifdesc.data.forms.writing import WRITERS, DescribedGif
+from gifdesc.data.names import comparable_key
+from gifdesc.data.splits import SPLITS
+from gifdesc.errors import DescriptionError, UsageError
+from gifdesc.system.files import write_text, writing
+
+
+@dataclass
+class Conversion:
+    """The result of a conversion.
+
+    Attributes:
+        output: the file or folder.
+        form: of the output.
+        num_gifs: GIFs in the output.
+        num_captions: captions in the output.
+        left_out: what is not in the output: how often, by what it is.
+        problems: one sentence for each file or record that cannot be used.
+    """
+
+    output: Path
+    form: OutputForm
+    num_gifs: int = 0
+    num_captions: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as `convert --json` prints it."""
+        return {
+            "output": str(self.output),
+            "format": self.form,
+            "num_gifs": self.num_gifs,
+            "num_captions": self.num_captions,
+            "left_out": dict(self.left_out),
+            "problems": self.problems,
+        }
+
+
+def convert(
+    path: Path,
+    output: Path,
+    output_form: OutputForm,
+    *,
+    form: FormName | None = None,
+    splits_dir: Path | None = None,
+    force: bool = False,
+) -> Conversion:
+    """Read descriptions of any form and write them in another.
+
+    Args:
+        path: a folder or file of descriptions.
+        output: a file; for `text`, a folder.
+        output_form: of the output.
+        form: of the file; None recognises it by its content.
+        splits_dir: the folder for lists of the splits that the descriptions name; None for none.
+        force: write over files that exist.
+
+    Raises:
+        UsageError: the output exists, and `force` is not set.
+        DescriptionError: there is no such path, or it contains no description at all.
+        GifdescError: the output cannot be written.
+    """
+    if not path.exists():
+        raise DescriptionError(f"{path}: no such file or folder")
+    if not force and _has_content(output):
+        raise UsageError(f"{output}: exists; name another output, or overwrite it with --force")
+    result = Conversion(output, output_form)
+    gifs = _read(path, form, result)
+    if not gifs:
+        reason = f" ({result.problems[0]})" if result.problems else ""
+        raise DescriptionError(f"{path}: no descriptions here{reason}")
+    with writing(output):
+        written = WRITERS[output_form](output, gifs)
+    result.num_gifs, result.num_captions = written.num_gifs, written.num_captions
+    result.left_out += written.left_out
+    if splits_dir is not None:
+        with writing(splits_dir):
+            _write_lists(splits_dir, gifs)
+    return result
+
+
+def _read(path: Path, form: FormName | None, result: Conversion) -> list[DescribedGif]:
+    """The GIFs of a folder or file, in the order of their first captions."""
+    descriptions = Descriptions()
+    gifs: dict[str, DescribedGif] = {}
+    for file_path, name in description_files(path):
+        try:
+            for line in read_description_file(file_path, name, form, is_alone=path.is_file()):
+                problem = descriptions.add_line(line)
+                if problem is not None:
+                    result.problems.append(f"{line.place(file_path)}: {problem}")
+                elif line.left_out is None:
+                    _note(gifs, line)
+        except DescriptionError as error:
+            result.problems.append(str(error))
+    if result.problems:
+        result.left_out["files or records that cannot be used"] = len(result.problems)
+    for reason, number in descriptions.left_out.items():
+        result.left_out[f"captions {reason}"] += number
+    for key, gif in gifs.items():
+        captions = descriptions.captions.get(key, [])
+        gif.captions = [text for text in captions if _is_unicode(gif.name + text)]
+        if num_lost := len(captions) - len(gif.captions):
+            result.left_out["captions with half a character (a lone surrogate)"] += num_lost
+        gif.split = descriptions.splits.get(key)
+    return [gif for gif in gifs.values() if gif.captions]
+
+
+def _note(gifs: dict[str, DescribedGif], line: CaptionLine) -> None:
+    """Add the GIF of a line, or what the line adds to it."""
+    gif = gifs.setdefault(comparable_key(line.name), DescribedGif(line.name))
+    gif.url = gif.url or line.url
+    gif.gif_id = gif.gif_id or (line.gif_id if line.gif_id != line.name else "")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written: JSON may contain half of a character of two UTF-16 units."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _has_content(output: Path) -> bool:
+    return any(output.iterdir()) if output.is_dir() else output.exists()
+
+
+def _write_lists(folder: Path, gifs: Iterable[DescribedGif]) -> None:
+    """Write the names of the GIFs of each split, a line each."""
+    names: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    for gif in gifs:
+        if gif.split is not None:
+            names[gif.split].append(gif.name)
+    for split, listed in names.items():
+        write_text(folder / f"{split}.txt", "".join(f"{name}\n" for name in listed))

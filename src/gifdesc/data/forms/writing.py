@@ -1,0 +1,173 @@
+"""Descriptions to files: gifdesc's own forms, and COCO's for other tools."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gifdesc.config import Split
+from gifdesc.data.forms.form_names import OutputForm
+from gifdesc.data.names import bare_name, gif_key
+from gifdesc.system.files import replacing, write_json_lines, write_text
+from gifdesc.version import __version__
+
+
+@dataclass
+class DescribedGif:
+    """A GIF with its captions.
+
+    Attributes:
+        name: as the file has it that was read.
+        captions: with single spaces, at least one.
+        split: that a file names; None if it names none.
+        url: where the GIF is, if that is known and not its name.
+        gif_id: the data set's own id; empty if it has none beside names.
+    """
+
+    name: str
+    captions: list[str] = field(default_factory=list)
+    split: Split | None = None
+    url: str = ""
+    gif_id: str = ""
+
+
+@dataclass
+class Written:
+    """What a file or folder contains now, and what it has no place for.
+
+    Attributes:
+        num_gifs: GIFs with captions in it.
+        num_captions: captions in it.
+        left_out: what is not in it: how often, by what it is.
+    """
+
+    num_gifs: int = 0
+    num_captions: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, gif: DescribedGif, *unused: str) -> None:
+        """Count a GIF that is in it.
+
+        Args:
+            gif: the GIF.
+            unused: the fields of the GIF that it has no place for.
+        """
+        self.num_gifs += 1
+        self.num_captions += len(gif.captions)
+        for name in unused:
+            if getattr(gif, name):
+                self.left_out[f"{_PLACES[name]} that the form has no place for"] += 1
+
+    def leave_out(self, gif: DescribedGif, why: str) -> None:
+        """Count the captions of a GIF that is not in it."""
+        self.left_out[f"captions of GIFs {why}"] += len(gif.captions)
+
+
+def write_text_folder(folder: Path, gifs: Sequence[DescribedGif]) -> Written:
+    """Write a `.txt` file for each GIF, named by its path or by the file that its URL names."""
+    written = Written()
+    used: set[str] = set()
+    for gif, name in zip(gifs, _file_names(gifs), strict=True):
+        path = PurePosixPath(gif_key(name).strip("/"))
+        if not path.name or ".." in path.parts or "\0" in name:
+            written.leave_out(gif, "whose names are no paths in a folder")
+        elif path.as_posix() in used:
+            written.leave_out(gif, "that would share a file with another")
+        else:
+            used.add(path.as_posix())
+            write_text(folder / f"{path}.txt", "".join(f"{text}\n" for text in gif.captions))
+            written.add(gif, "split", "url", "gif_id")
+    return written
+
+
+def write_tsv(path: Path, gifs: Sequence[DescribedGif]) -> Written:
+    """Write lines of a name, a tab and a caption."""
+    written = Written()
+    with replacing(path) as temporary_path, temporary_path.open("w", encoding="utf-8") as file:
+        for gif in gifs:
+            if any(mark in gif.name for mark in "\t\r\n"):
+                written.leave_out(gif, "with a tab or a line end in their names")
+                continue
+            rows = (f"{_cell(gif.name)}\t{_cell(caption)}\n" for caption in gif.captions)
+            file.writelines(rows)
+            written.add(gif, "split", "url", "gif_id")
+    return written
+
+
+def write_jsonl(path: Path, gifs: Sequence[DescribedGif]) -> Written:
+    """Write a JSON object with all captions of a GIF a line."""
+    written = Written()
+    for gif in gifs:
+        written.add(gif, "url", "gif_id")
+    write_json_lines(path, map(_row, gifs))
+    return written
+
+
+def write_coco(path: Path, gifs: Sequence[DescribedGif]) -> Written:
+    """Write COCO captions; the images keep their ids if all have a different whole number."""
+    ids = [gif.gif_id for gif in gifs]
+    keeps_ids = all(one.isascii() and one.isdecimal() for one in ids) and len({*ids}) == len(ids)
+    written = Written()
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (gif, name) in enumerate(zip(gifs, _file_names(gifs), strict=True), start=1):
+        image_id = int(gif.gif_id) if keeps_ids else number
+        image: dict[str, Any] = {"id": image_id, "file_name": name}
+        if url := gif.url or (gif.name if name != gif.name else ""):
+            image["coco_url"] = url
+        if gif.split is not None:
+            image["split"] = gif.split
+        images.append(image)
+        annotations += [
+            {"id": len(annotations) + place, "image_id": image_id, "caption": caption}
+            for place, caption in enumerate(gif.captions, start=1)
+        ]
+        written.add(gif, *(() if keeps_ids else ("gif_id",)))
+    info = {"description": f"written by gifdesc {__version__}"}
+    document = {"info": info, "licenses": [], "images": images, "annotations": annotations}
+    write_text(path, json.dumps(document, ensure_ascii=False) + "\n")
+    return written
+
+
+Writer = Callable[[Path, Sequence[DescribedGif]], Written]
+WRITERS: dict[OutputForm, Writer] = {
+    "text": write_text_folder,
+    "tsv": write_tsv,
+    "jsonl": write_jsonl,
+    "coco": write_coco,
+}
+
+OUTPUT_SUFFIXES: dict[str, OutputForm] = {
+    "": "text",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "coco",
+}
+"""Ending of an output -> its form."""
+
+_PLACES = {"split": "splits", "url": "URLs", "gif_id": "ids"}
+"""Fields that some forms have no place for, as counts call them."""
+
+
+def _file_names(gifs: Sequence[DescribedGif]) -> Iterator[str]:
+    """The names of GIFs; of a URL the last part, unless another GIF has it too."""
+    times = Counter(bare_name(gif_key(gif.name)) for gif in gifs)
+    for gif in gifs:
+        is_url = gif_key(gif.name).startswith("//")
+        last = PurePosixPath(gif.name.partition("?")[0]).name
+        yield last if is_url and times[bare_name(gif_key(gif.name))] == 1 else gif.name
+
+
+def _row(gif: DescribedGif) -> dict[str, Any]:
+    row = {"id": gif.name, "captions": gif.captions}
+    return row if gif.split is None else {**row, "split": gif.split}
+
+
+def _cell(text: str) -> str:
+    """A cell of a table: in quotes if it begins with a quote, which would be taken for its own."""
+    return '"' + text.replace('"', '""') + '"' if text.startswith('"') else text

@@ -1,0 +1,183 @@
+"""Descriptions of any form to gifdesc's own forms and to COCO's, through the command line."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from caption_forms import FILES
+from gifdesc.data.descriptions import read_descriptions
+from gifdesc.data.forms.base import CaptionSource
+from gifdesc.data.forms.form_names import OutputForm
+from gifdesc.data.forms.registry import recognise
+from gifdesc.data.forms.writing import OUTPUT_SUFFIXES, WRITERS
+from gifdesc.data.splits import read_split_lists
+from worlds import run_here
+
+OUTPUTS = {"text": "out", "tsv": "out.tsv", "jsonl": "out.jsonl", "coco": "out.json"}
+
+
+def convert(*arguments):
+    done = run_here("convert", *arguments, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def write(path: Path, content: object) -> Path:
+    text = content if isinstance(content, str) else json.dumps(content)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_output_form_has_a_writer_and_an_ending():
+    assert set(WRITERS) == set(OUTPUTS) == set(get_args(OutputForm))
+    assert set(OUTPUT_SUFFIXES.values()) == set(WRITERS)
+
+
+@pytest.mark.parametrize("form", FILES)
+@pytest.mark.parametrize("to", OUTPUTS)
+def test_captions_are_the_same_in_every_form(tmp_path, form, to):
+    path = FILES[form]().write(tmp_path)
+    before = read_descriptions(path)
+    output = tmp_path / OUTPUTS[to]
+    result = convert(path, output)
+    num_captions = sum(map(len, before.captions.values()))
+    assert (result["format"], result["num_gifs"], result["num_captions"]) == (to, 6, num_captions)
+    assert (result["output"], result["problems"]) == (str(output), [])
+    after = read_descriptions(output)
+    assert list(after.captions.values()) == list(before.captions.values())
+    assert after.match(FILES[form]().gifs).found == list(after.captions)
+    if to != "text":
+        assert recognise(CaptionSource(output)).name == to
+    if to in ("jsonl", "coco"):
+        assert list(after.splits.values()) == list(before.splits.values())
+
+
+def test_scores_are_the_same_to_the_last_digit_in_every_form(tmp_path):
+    path = FILES["coco"]().write(tmp_path)
+    guesses = {"a": "a red ball", "b": "a ball shrinks", "c": "it grows", "d": "a cross", "e": "x"}
+    rows = [{"id": name, "caption": guess} for name, guess in guesses.items()]
+    predictions = write(tmp_path / "p.jsonl", "\n".join(map(json.dumps, rows)))
+    found = []
+    for references in (path, *(tmp_path / name for name in OUTPUTS.values())):
+        if references != path:
+            convert(path, references)
+        paths = ("--predictions", predictions, "--references", references)
+        done = run_here("evaluate", *paths, "--no-meteor", "--json")
+        assert done.code == 0, done.err
+        found.append(json.loads(done.out))
+    assert found[1:] == found[:-1]
+    assert found[0]["metrics"]["cider"] > 0
+
+
+def test_splits_are_written_as_lists_where_asked_for(tmp_path):
+    path = FILES["msr-vtt"]().write(tmp_path)
+    result = convert(path, tmp_path / "out.tsv", "--splits", tmp_path / "lists")
+    assert result["left_out"] == {
+        "splits that the form has no place for": 6,
+        "URLs that the form has no place for": 6,
+    }
+    assert read_split_lists(tmp_path / "lists") == read_descriptions(path).splits
+
+
+def test_what_is_left_out_is_counted_with_the_reason(tmp_path):
+    rows = [
+        {"id": "a.gif", "caption": "a cat"},
+        {"id": "../b.gif", "caption": "up"},
+        {"id": "c\tc.gif", "captions": ["tab", "tab"]},
+        {"id": "d.gif", "caption": None},
+        {"id": "e.gif", "caption": "half \ud800"},
+    ]
+    path = write(tmp_path / "in.jsonl", "\n".join(map(json.dumps, rows)))
+    done = run_here("convert", path, tmp_path / "out", "--json")
+    assert done.code == 1
+    assert done.errors == [f"{path}:4: no caption"]
+    assert "left out: 1 files or records that cannot be used" in done.warnings
+    result = json.loads(done.out)
+    assert result["problems"] == done.errors
+    assert result["left_out"] == {
+        "files or records that cannot be used": 1,
+        "captions with half a character (a lone surrogate)": 1,
+        "captions of GIFs whose names are no paths in a folder": 1,
+    }
+    assert (result["num_gifs"], result["num_captions"]) == (2, 3)
+    assert {one.name for one in (tmp_path / "out").iterdir()} == {"a.txt", "c\tc.txt"}
+    assert not (tmp_path / "b.txt").exists()
+    done = run_here("convert", path, tmp_path / "out.tsv", "--json")
+    result = json.loads(done.out)
+    assert result["left_out"]["captions of GIFs with a tab or a line end in their names"] == 2
+    assert (tmp_path / "out.tsv").read_text() == "a.gif\ta cat\n../b.gif\tup\n"
+
+
+def test_other_languages_are_counted(tmp_path):
+    path = FILES["vatex"]().write(tmp_path)
+    assert convert(path, tmp_path / "en.tsv")["left_out"] == {"captions in Chinese": 12}
+    options = ("--descriptions-format", "vatex-chinese")
+    assert convert(path, tmp_path / "zh.tsv", *options)["left_out"] == {"captions in English": 12}
+
+
+def test_urls_become_names_of_files_where_these_are_unique(tmp_path):
+    urls = [
+        "https://x.example/a1/giphy.gif",
+        "https://x.example/b2/giphy.gif",
+        "http://y.example/c.gif",
+    ]
+    path = write(tmp_path / "in.tsv", "".join(f"{url}\tit moves\n" for url in urls))
+    convert(path, tmp_path / "out")
+    names = sorted(one.relative_to(tmp_path / "out") for one in (tmp_path / "out").rglob("*.txt"))
+    wanted = ["c.txt", "x.example/a1/giphy.txt", "x.example/b2/giphy.txt"]
+    assert [one.as_posix() for one in names] == wanted
+    convert(path, tmp_path / "out.json")
+    images = json.loads((tmp_path / "out.json").read_text())["images"]
+    assert [(one["file_name"], one.get("coco_url")) for one in images] == [
+        (urls[0], None),
+        (urls[1], None),
+        ("c.gif", urls[2]),
+    ]
+
+
+def test_images_of_coco_keep_their_ids_urls_and_splits(tmp_path):
+    image = {"id": 7, "file_name": "a.jpg", "coco_url": "https://x.example/a.jpg", "split": "val"}
+    annotations = [{"id": 1, "image_id": 7, "caption": "a cat"}]
+    path = write(tmp_path / "in.json", {"images": [image], "annotations": annotations})
+    assert convert(path, tmp_path / "out.json")["left_out"] == {}
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert (document["images"], document["annotations"]) == ([image], annotations)
+    assert convert(path, tmp_path / "out.jsonl")["left_out"] == {
+        "URLs that the form has no place for": 1,
+        "ids that the form has no place for": 1,
+    }
+
+
+def test_a_folder_is_converted_and_an_output_is_not_overwritten(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "cats").mkdir(parents=True)
+    write(folder / "cats" / "a.txt", '"pop", it says\n"quoted"\n')
+    output = tmp_path / "out.tsv"
+    convert(folder, output)
+    assert read_descriptions(output).captions == {"cats/a": ['"pop", it says', '"quoted"']}
+    for path in (output, folder):
+        done = run_here("convert", folder, path, "--to", "text" if path == folder else "tsv")
+        assert done.code == 2
+        assert done.error == (
+            f"error: {path}: exists; name another output, or overwrite it with --force"
+        )
+    write(folder / "b.txt", "new\n")
+    convert(folder, output, "--force")
+    assert list(read_descriptions(output).captions) == ["b", "cats/a"]
+
+
+def test_what_cannot_be_converted_is_refused_in_a_sentence(tmp_path):
+    path = write(tmp_path / "in.tsv", "no row here\n")
+    done = run_here("convert", path, tmp_path / "out.jsonl")
+    assert done.code == 1
+    assert done.error == (
+        f"error: {path}: no descriptions here ({path}:1: not `name<TAB>sentence`)"
+    )
+    assert not (tmp_path / "out.jsonl").exists()
+    done = run_here("convert", path, tmp_path / "out.xlsx")
+    assert done.code == 2
+    assert "out.xlsx: choose its form with --to" in done.err
+    done = run_here("convert", tmp_path / "gone", tmp_path / "out.tsv")
+    assert done.error == f"error: {tmp_path / 'gone'}: no such file or folder"
