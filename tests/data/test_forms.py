@@ -106,6 +106,31 @@ def test_two_images_of_coco_never_share_an_id_or_a_name(tmp_path, image, problem
     assert names == (["a.jpg", "b.jpg"] if problem is None else ["a.jpg"])
 
 
+@pytest.mark.parametrize(
+    ("text", "damage"),
+    [
+        ('{"images": [{"id": 1}], "annotations": [', "Expecting value: line 1 column 41 (char 40)"),
+        (
+            '[\n{"image_id": 1, "caption": "x"\n',
+            "Expecting ',' delimiter: line 3 column 1 (char 33)",
+        ),
+        ("[" * 100_000, "too many brackets within each other"),
+    ],
+)
+def test_a_document_that_breaks_off_is_named_as_damaged(tmp_path, text, damage):
+    path = write(tmp_path, "c.json", text)
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(path)
+    assert str(caught.value) == f"{path}: damaged JSON ({damage}); save it again"
+
+
+def test_text_may_begin_with_a_bracket(tmp_path):
+    path = write(tmp_path, "a.txt", "[laughing] a man\n")
+    assert read_descriptions(path).captions == {"a": ["[laughing] a man"]}
+    path = write(tmp_path, "a.tsv", "[a].gif\ta man\n")
+    assert read_descriptions(path).captions == {"[a]": ["a man"]}
+
+
 def test_images_without_files_are_named_by_their_ids(tmp_path):
     annotations = [{"image_id": 1, "caption": "x"}, {"image_id": "1", "caption": "y"}]
     path = write(tmp_path, "c.json", {"images": [{"id": 1.0}], "annotations": annotations})

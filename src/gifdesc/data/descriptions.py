@@ -167,10 +167,11 @@ def read_descriptions(path: Path, form: FormName | None = None) -> Descriptions:
     """
     check_descriptions_path(path)
     descriptions = Descriptions()
+    is_alone = path.is_file()
     for file_path, name in description_files(path):
         num_lines = 0
         try:
-            for line in read_description_file(file_path, name, form, is_alone=path.is_file()):
+            for line in read_description_file(file_path, name, form, is_alone=is_alone):
                 num_lines += 1
                 problem = descriptions.add_line(line)
                 if problem is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import reading
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -24,61 +25,68 @@ _SINGLE_BYTES = re.compile(rb"[\x80-\xff]")
 _RUNS = re.compile(rb"[\x80-\xff]{2,}")
 
 
-def check_text(path: Path) -> None:
-    """Read a file once to make sure that it is UTF-8.
-
-    Raises:
-        DescriptionError: it is not, with the encoding that it seems to have; or it cannot be read.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    num_before = 0
-    with reading(path, DescriptionError), path.open("rb") as file:
-        while True:
-            chunk = file.read(_CHUNK_BYTES)
-            if num_before == 0 and (name := _encoding_with_nulls(chunk)):
-                raise DescriptionError(f"{path}: not UTF-8 text ({name}); save it as UTF-8")
-            # Bytes of a character that the chunk before ended within, which the decoder kept.
-            num_kept = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                position = num_before - num_kept + error.start
-                guess = _guessed_encoding(error.object)
-                raise DescriptionError(
-                    f"{path}: not UTF-8 text (byte {position}; {guess}); save it as UTF-8"
-                ) from error
-            if not chunk:
-                return
-            num_before += len(chunk)
-
-
-def open_text(path: Path, *, newline: str | None = None) -> TextIO:
-    """A UTF-8 file opened for reading, behind its byte order mark.
+class TextFile:
+    """A file of UTF-8 text, behind its byte order mark. A small file is read only once.
 
     Args:
-        path: a file that `check_text` accepts.
-        newline: as of `open`; None makes every line end a LF, and "" keeps them for `csv`.
+        path: the file.
 
     Raises:
-        DescriptionError: the file cannot be read.
+        DescriptionError: it is not UTF-8, with the encoding that it seems to have; or it cannot be
+            read.
     """
-    with reading(path, DescriptionError):
-        return path.open(encoding="utf-8-sig", newline=newline)
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text: str | None = None
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        num_before = 0
+        with reading(path, DescriptionError), path.open("rb") as file:
+            while True:
+                chunk = file.read(_CHUNK_BYTES)
+                is_last = len(chunk) < _CHUNK_BYTES
+                if num_before == 0 and (name := _encoding_with_nulls(chunk)):
+                    raise DescriptionError(f"{path}: not UTF-8 text ({name}); save it as UTF-8")
+                # Bytes of a character that the chunk before ended within, which the decoder kept.
+                num_kept = len(decoder.getstate()[0])
+                try:
+                    text = decoder.decode(chunk, final=is_last)
+                except UnicodeDecodeError as error:
+                    position = num_before - num_kept + error.start
+                    guess = _guessed_encoding(error.object)
+                    raise DescriptionError(
+                        f"{path}: not UTF-8 text (byte {position}; {guess}); save it as UTF-8"
+                    ) from error
+                if is_last:
+                    if num_before == 0:
+                        self._text = text.removeprefix("\ufeff")
+                    return
+                num_before += len(chunk)
 
-def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not empty, each with its number from 1.
+    def open(self, *, newline: str | None = None) -> TextIO:
+        """The text, opened for reading.
 
-    A line ends where a text editor ends it: at LF, CRLF or CR. U+2028, NEL and the like, at which
-    `str.splitlines` splits as well, stay within captions.
+        Args:
+            newline: as of `open`; None makes every line end a LF, and "" keeps them for `csv`.
 
-    Args:
-        path: a file that `check_text` accepts.
-    """
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, line.removesuffix("\n")
+        Raises:
+            DescriptionError: the file cannot be read any more.
+        """
+        if self._text is not None:
+            return StringIO(self._text, newline)
+        with reading(self.path, DescriptionError):
+            return self.path.open(encoding="utf-8-sig", newline=newline)
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """The lines that are not empty, each with its number from 1.
+
+        A line ends where a text editor ends it: at LF, CRLF or CR. U+2028, NEL and the like, at
+        which `str.splitlines` splits as well, stay within captions.
+        """
+        with self.open() as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.removesuffix("\n")
 
 
 def read_text_lines(path: Path) -> list[str]:
@@ -87,8 +95,7 @@ def read_text_lines(path: Path) -> list[str]:
     Raises:
         DescriptionError: the file cannot be read or is not UTF-8.
     """
-    check_text(path)
-    return [line for _, line in text_lines(path)]
+    return [line for _, line in TextFile(path).lines()]
 
 
 def _encoding_with_nulls(start: bytes) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gifdesc.config import Split
 from gifdesc.data.forms.form_names import FormName
-from gifdesc.data.text_files import check_text, open_text, text_lines
+from gifdesc.data.text_files import TextFile
 
 _SAMPLE_CHARACTERS = 1 << 16
 _SPLIT_NAMES: dict[str, Split] = {
@@ -64,7 +64,7 @@ class CaptionLine:
         return f"{path}: {self.unit} {self.number}"
 
 
-class CaptionSource:
+class CaptionSource(TextFile):
     """A file of captions, as forms recognise and read it.
 
     Args:
@@ -77,15 +77,18 @@ class CaptionSource:
     """
 
     def __init__(self, path: Path, name: str | None = None) -> None:
-        check_text(path)
-        self.path = path
+        super().__init__(path)
         self.name = PurePosixPath(path.name).with_suffix("").as_posix() if name is None else name
-        self.suffix = path.suffix.lower()
+
+    @cached_property
+    def suffix(self) -> str:
+        """The ending of the file's name, in small letters."""
+        return self.path.suffix.lower()
 
     @cached_property
     def sample(self) -> list[str]:
         """The first lines that are not empty; a first line that is very long is cut."""
-        with open_text(self.path) as file:
+        with self.open() as file:
             text = file.read(_SAMPLE_CHARACTERS)
             is_whole = not file.read(1)
         lines = [line for line in text.split("\n") if line.strip()]
@@ -103,12 +106,8 @@ class CaptionSource:
             len(self.sample) > 1 and parsed(self.sample[0]) is not None
         ):
             return None
-        with open_text(self.path) as file:
+        with self.open() as file:
             return parsed(file.read())
-
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """The lines that are not empty, each with its number from 1."""
-        return text_lines(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
 from gifdesc.data.forms.rows import line_of_row
-from gifdesc.data.text_files import open_text
 from gifdesc.errors import DescriptionError
 from gifdesc.system.wording import counted
 
@@ -99,7 +98,7 @@ def rows_below(
     Raises:
         DescriptionError: a quoted cell is not closed.
     """
-    with open_text(source.path, newline="") as file:
+    with source.open(newline="") as file:
         reader = csv.reader(file, delimiter=header.delimiter)
         number, is_first = 1, True
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, split_named
+from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, parsed, split_named
 from gifdesc.data.forms.coco import COCO, COCO_RESULTS
 from gifdesc.data.forms.flickr import FLICKR, FLICKR_CSV
 from gifdesc.data.forms.form_names import FormName
@@ -16,7 +17,7 @@ from gifdesc.data.forms.msvd import MSVD, MSVD_CSV
 from gifdesc.data.forms.plain import TEXT
 from gifdesc.data.forms.tables import TSV
 from gifdesc.data.forms.vatex import VATEX, VATEX_CHINESE
-from gifdesc.data.names import name_problem
+from gifdesc.data.names import bare_name, name_problem
 from gifdesc.errors import DescriptionError
 
 FORMS: dict[FormName, CaptionForm] = {
@@ -37,6 +38,9 @@ _BY_SUFFIX: dict[str, FormName] = {
     ".csv": "csv",
 }
 """The form of a file whose content no form recognises, such as one with damaged lines."""
+
+_TEXT_SUFFIXES = (".txt", ".tsv", ".csv")
+"""Endings of files that are no JSON, even if they begin with a bracket."""
 
 FORMS_READ = 'write lines {"id": ..., "caption": ...} (.jsonl) or name<TAB>caption (.tsv)'
 """The advice for a file of another form."""
@@ -62,7 +66,7 @@ def read_captions(
     """
     chosen = FORMS[form] if form else recognise(source, option=option, needs_names=needs_names)
     lines = chosen.read(source)
-    if source.path.stem == "metadata":
+    if bare_name(source.name) == "metadata":
         lines = (_placed(line, source) for line in lines)
     return lines if chosen is TEXT else map(_checked, lines)
 
@@ -89,8 +93,24 @@ def recognise(
         raise DescriptionError(f"{source.path}: could be {could_be}; {remedy}")
     if source.starts_like_json and (kind := _other_json(source.document)):
         raise DescriptionError(f"{source.path}: {kind}, which is not read; {FORMS_READ}")
+    if source.suffix not in _TEXT_SUFFIXES and (damage := _damage(source)):
+        raise DescriptionError(f"{source.path}: damaged JSON ({damage}); save it again")
     name = _BY_SUFFIX.get(source.suffix, "tsv")
     return FORMS["tsv" if name == "text" and needs_names else name]
+
+
+def _damage(source: CaptionSource) -> str | None:
+    """What is wrong with a file that begins like a JSON document; None if it is JSON lines."""
+    if not source.starts_like_json or any(parsed(line) is not None for line in source.sample):
+        return None
+    with source.open() as file:
+        try:
+            json.load(file)
+        except RecursionError:
+            return "too many brackets within each other"
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def _other_json(document: object) -> str | None:
