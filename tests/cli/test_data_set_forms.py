@@ -136,3 +136,37 @@ def test_captions_that_are_left_out_are_counted_once(tmp_path):
     assert [one for one in done.warnings if str(path) in one] == [
         f"{path}: 12 captions in Chinese, so left out"
     ]
+
+
+def test_ids_without_files_and_files_without_ids_are_counted_and_listed_once(tmp_path):
+    file = FILES["coco"]()
+    world = world_of(file, tmp_path)
+    (world.features_dir / "a.npy").rename(world.features_dir / "other.npy")
+    data = ["--features", world.features_dir, "--descriptions", file.write(tmp_path)]
+    model_dir = tmp_path / "model"
+    wanted = [
+        "1 feature file without description: other",
+        "1 description without feature file: a.jpg",
+    ]
+    done = run_here("train", *data, *TRAIN, "--model", model_dir)
+    assert done.code == 0
+    assert [one for one in done.warnings if " without " in one] == wanted
+    scoring = ("--model", model_dir, "--split", "train", "--beam", 1, "--no-meteor")
+    done = run_here("evaluate", *data, *scoring)
+    assert [one for one in done.warnings if " without " in one] == wanted
+
+
+def test_a_model_is_compared_with_coco_results_by_the_ids_of_the_images(tmp_path):
+    file = FILES["coco"]()
+    world, model_dir = world_of(file, tmp_path), tmp_path / "model"
+    data = ["--features", world.features_dir, "--descriptions", file.write(tmp_path)]
+    (tmp_path / "train.txt").write_text("\n".join(file.gifs))
+    data += ["--splits", tmp_path, "--model", model_dir]
+    assert run_here("train", *data, *TRAIN).code == 0
+    rows = [{"image_id": 40 + index, "caption": texts[0]} for index, texts in enumerate(CAPTIONS)]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps(rows))
+    scoring = ("--split", "train", "--beam", 1, "--no-meteor", "--json")
+    done = run_here("evaluate", *data, *scoring, "--against", results)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["against"]["bleu_4"]["score"] == pytest.approx(1)

@@ -11,7 +11,7 @@ from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_jso
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.system.device import resolve_device
-from gifdesc.system.wording import counted, list_some
+from gifdesc.system.wording import counted
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import is_main_process, joined_world
 from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary
@@ -156,20 +156,8 @@ def _report_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
         warn(f"{features}: no recipe.json, so it cannot be checked how these features were made")
     data.problems.report_to(print_error)  # they make the exit code 1
-    for note in data.notes:
+    for note in (*data.notes, *data.pairing.notes()):
         warn(note)
-    for names, thing, lack in (
-        (data.pairing.without_description, "feature file", "description"),
-        (data.pairing.without_features, "description", "feature file"),
-    ):
-        if names:
-            warn(f"{counted(len(names), thing)} without {lack}: {list_some(names)}")
-    if could_mean := data.pairing.ambiguous:
-        listed = [f"{name} ({' or '.join(gifs)})" for name, gifs in could_mean.items()]
-        warn(
-            f"{counted(len(listed), 'name')} could mean several GIFs or share a GIF, so their "
-            f"captions are not used: {list_some(listed)}"
-        )
     counts = ", ".join(f"{len(examples)} {name}" for name, examples in data.splits.items())
     info(f"{counted(sum(map(len, data.splits.values())), 'GIF')}: {counts}")
     if not data.splits["test"]:

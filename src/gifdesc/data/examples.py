@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from gifdesc.data.names import gif_key
 from gifdesc.data.paths import check_features_dir
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import find_files, reason
+from gifdesc.system.wording import counted, list_some
 
 _HEADERS_PER_SIZE = 64
 """Headers read of files of one size: opening 100,000 cold files takes a disk 10 seconds and more,
@@ -34,6 +35,7 @@ class Example:
         captions: at least one.
         digests: of its content (data/content_digests.py), if they are known.
         split: the split that the descriptions name; None if they name none.
+        gif_id: the data set's own id of the GIF; empty if it has none beside names.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Example:
     captions: tuple[str, ...]
     digests: tuple[str, ...] = ()
     split: Split | None = None
+    gif_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,21 @@ class Pairing:
     without_features: list[str]
     ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def notes(self) -> Iterator[str]:
+        """A sentence for each kind of files without a partner."""
+        for names, thing, lack in (
+            (self.without_description, "feature file", "description"),
+            (self.without_features, "description", "feature file"),
+        ):
+            if names:
+                yield f"{counted(len(names), thing)} without {lack}: {list_some(names)}"
+        if self.ambiguous:
+            listed = [f"{name} ({' or '.join(gifs)})" for name, gifs in self.ambiguous.items()]
+            yield (
+                f"{counted(len(listed), 'name')} could mean several GIFs or share a GIF, so their "
+                f"captions are not used: {list_some(listed)}"
+            )
+
 
 def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     """Pair every feature file under a folder with its captions.
@@ -77,6 +95,7 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     features = find_files(features_dir, (FEATURES_SUFFIX,))
     names = [gif_key(entries[path].source if path in entries else path) for path in features]
     matches = descriptions.match(names)
+    gif_ids = {key: gif_id for gif_id, key in descriptions.ids.items()}
     for path, name, key in zip(features, names, matches.found, strict=True):
         if key is None:
             without_description.append(name)
@@ -86,7 +105,10 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
             digests = () if sha256 is None else (gif_digest(sha256),)
             captions = tuple(descriptions.captions[key])
             split = descriptions.splits.get(key)
-            examples.append(Example(name, features_dir / path, captions, digests, split))
+            example = Example(
+                name, features_dir / path, captions, digests, split, gif_ids.get(key, "")
+            )
+            examples.append(example)
     if not features:
         raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
     without_features = sorted(set(descriptions.captions) - used)

@@ -119,7 +119,8 @@ def evaluate_model_folder(
     against = None
     if against_path is not None:
         names = [example.name for example in held_out.examples]
-        against = read_predictions(against_path, names)
+        gif_ids = {one.gif_id: one.name for one in held_out.examples if one.gif_id}
+        against = read_predictions(against_path, names, gif_ids=gif_ids, option=None)
     evaluation = evaluate_model(
         checkpoint,
         held_out.examples,
@@ -168,7 +169,7 @@ def held_out_examples(
                 "would hold out GIFs that it was trained on; give the lists with --splits"
             )
         log.warning("other splits than in training: the model may have been trained on these GIFs")
-    notes = [*data.notes]
+    notes = [*data.notes, *data.pairing.notes()]
     candidates = _not_trained_on(checkpoint, data.splits[split], split, notes)
     # Read whole now, unlike in training: a damaged file must not end an evaluation.
     examples = [
