@@ -10,7 +10,7 @@ from deadly_transform import DeadlyTransform
 from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.captioning import reading
 from gifdesc.captioning.captioner import Captioner
-from gifdesc.captioning.reading import GifReading
+from gifdesc.captioning.reading import ReadAhead
 from gifdesc.captions import Caption, GeneratedCaption
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
@@ -19,11 +19,12 @@ from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError, FeatureError, GifError, UsageError
 from gifdesc.features.extraction import extract
 from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.features.loader import GifReaders
 from gifdesc.gif.reader import read_gif
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.model.generation import CaptionGenerator
-from gifdesc.system.workers import CRASHED, Workers
+from gifdesc.system.workers import CRASHED
 from gifdesc.training.run import train
 from worlds import (
     ALL_FOR_TRAINING,
@@ -122,24 +123,24 @@ def test_processes_read_many_gifs_as_a_thread_does(model_dir, captioner, gif_pat
     with_processes = Captioner.from_pretrained(model_dir, device="cpu", num_workers=1)
     started = threading.Event()
     submitted = []
-    submit = Workers.submit
+    submit = GifReaders.submit
 
-    def watched(self, path):
-        submitted.append(path)
-        return submit(self, path)
+    def watched(self, task):
+        submitted.append(task)
+        return submit(self, task)
 
     def sources():
         yield from paths[:2]
         assert started.wait(timeout=60)
         yield from paths[2:]
 
-    class Started(Workers):
+    class Started(GifReaders):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             started.set()
 
-    monkeypatch.setattr(reading, "Workers", Started)
-    monkeypatch.setattr(Workers, "submit", watched)
+    monkeypatch.setattr(reading, "GifReaders", Started)
+    monkeypatch.setattr(GifReaders, "submit", watched)
     found = list(with_processes.caption_many(sources(), SHORT))
     assert [one.path for one in found] == list(map(str, paths))
     for one, wanted in zip(found, captioner.caption_many(paths, SHORT), strict=True):
@@ -165,9 +166,9 @@ def test_a_gif_that_kills_its_process_is_an_error(model_dir, gif_paths, tmp_path
     deadly = DeadlyTransform(resize_size=size.resize_size, image_size=size.image_size)
     captioner._extractor.transform = deadly
     path = draw_gif(tmp_path / "deadly.gif", size=(12, 13))
-    with closing(GifReading(captioner._extractor, 1)) as read:
+    with closing(ReadAhead(captioner._extractor, 1)) as read:
         read(gif_paths[0])
-        read._workers.result()
+        read._readers.result()
         waits = [read(each) for each in (gif_paths[1], path, gif_paths[2])]
         found = [wait() for wait in waits]
     assert [each.error for each in found] == [None, CRASHED, None]

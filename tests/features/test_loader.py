@@ -19,9 +19,9 @@ from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError
 from gifdesc.features import loader
 from gifdesc.features.frames import SampledGif, sample_gif
-from gifdesc.features.loader import Task, default_num_workers, load_gifs
+from gifdesc.features.loader import GifReaders, Task, default_num_workers, load_gifs
 from gifdesc.features.preprocessing import FrameTransform
-from gifdesc.system.workers import Workers
+from gifdesc.system.shared_memory import SharedSlots
 from worlds import process_environment
 
 RECIPE = FeatureRecipe(weights_sha256="0", gifdesc_version="0", num_frames=4)
@@ -51,6 +51,22 @@ def test_gifs_come_in_order_and_as_if_read_one_by_one(gifs, num_workers):
         assert isinstance(loaded, SampledGif)
         assert loaded.sampled_frames == alone.sampled_frames
         np.testing.assert_array_equal(loaded.pixels, alone.pixels)
+
+
+@pytest.mark.parametrize("num_slots", [0, 1, 100])
+def test_pixels_are_the_same_through_shared_memory_and_through_the_pipe(
+    gifs, monkeypatch, num_slots
+):
+    def few(_wanted, slot_bytes):
+        return SharedSlots(num_slots, slot_bytes) if num_slots else None
+
+    monkeypatch.setattr(loader, "open_slots", few)
+    results = list(load_gifs(tasks_of(gifs * 2), RECIPE, TRANSFORM, num_workers=1))
+    assert len(results) == 2 * len(gifs)
+    for task, loaded in results:
+        alone = sample_gif(task.gif.path, RECIPE, TRANSFORM)
+        np.testing.assert_array_equal(loaded.pixels, alone.pixels)
+        assert loaded.digests == alone.digests
 
 
 def test_an_unchanged_file_is_not_decoded(gifs):
@@ -109,13 +125,13 @@ def manager_threads() -> list[threading.Thread]:
 
 def test_workers_that_die_while_idle_fail_only_their_files(gifs, tmp_path, monkeypatch):
     submitted = []
-    submit = Workers.submit
+    submit = GifReaders.submit
 
     def watched(self, task):
         submitted.append(task.gif.path)
         return submit(self, task)
 
-    monkeypatch.setattr(Workers, "submit", watched)
+    monkeypatch.setattr(GifReaders, "submit", watched)
     deadly = [draw_gif(tmp_path / f"deadly-{n}.gif", 2, size=(12 + n, 13)) for n in range(2)]
     paths = [*gifs[:2], *deadly, *gifs[2:]]
     assert len(paths) > loader.AHEAD_PER_WORKER + 2

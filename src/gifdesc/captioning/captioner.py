@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gifdesc.captioning.reading import GifReading, ReadGif
+from gifdesc.captioning.reading import ReadAhead, ReadGif
 from gifdesc.captions import Caption, GeneratedCaption, moment_ms
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import CheckpointError, FeatureError, UsageError
@@ -215,7 +215,7 @@ class Captioner:
         batch_size = _BatchSize()
         in_flight: _Batch | None = None
         try:
-            with closing(GifReading(self._extractor, self._num_workers)) as reading:
+            with closing(ReadAhead(self._extractor, self._num_workers)) as reading:
                 groups = grouped_ahead(sources, reading, batch_size, num_ahead=reading.num_ahead)
                 with closing(groups):
                     for group in groups:

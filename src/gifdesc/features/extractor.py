@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -199,8 +200,14 @@ class FeatureExtractor:
     def _finish(self, gif: SampledGif, vectors: dict[bytes, Vectors]) -> Vectors:
         features = np.stack([vectors[gif.digests[position]] for position in gif.order])
         if self.recipe.encoding == "sinusoidal":
-            features = features + sinusoidal_encoding(*features.shape)
+            features = features + _encoding(*features.shape)
         return features
+
+
+@lru_cache(maxsize=32)
+def _encoding(length: int, size: int) -> Vectors:
+    """The positional encoding: most GIFs of a run have the same number of sampled frames."""
+    return sinusoidal_encoding(length, size)
 
 
 def _backbone_of(recipe: FeatureRecipe, weights: str | None) -> Backbone:

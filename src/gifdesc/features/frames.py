@@ -179,6 +179,7 @@ class _Reducer:
         digest = hasher.digest()
         self.digests.append(digest)
         if digest not in self._reduced:
-            pixels = self._transform(frame[None])[0]
+            # Not `frame[None]`, whose first stride hides from PyTorch that channels are last.
+            pixels = self._transform(frame.reshape(1, *frame.shape))[0]
             self._reduced[digest] = pixels.permute(1, 2, 0).numpy()
         return self._reduced[digest]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gifdesc.config import FeatureRecipe
@@ -14,6 +15,7 @@ from gifdesc.errors import GifdescError, GifError
 from gifdesc.features.frames import FileIdentity, SampledGif, sample_gif
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.system.cores import available_cores
+from gifdesc.system.shared_memory import SharedSlots, open_slots, put
 from gifdesc.system.workers import Pending, WorkerCrashError, Workers
 
 AHEAD_PER_WORKER = 8
@@ -51,6 +53,125 @@ def default_num_workers(device_type: str) -> int:
     return num_cores // _CORES_PER_READER if device_type == "cpu" else min(16, num_cores)
 
 
+class GifReaders:
+    """Processes, or one thread of this process, that read GIFs.
+
+    The pixels come through shared memory: 16 frames take 2.4 MB, which would go through a pipe in
+    dozens of pieces, each of which waits for its turn of a core. Where there is too little shared
+    memory, they come through the pipe.
+
+    Args:
+        recipe: how to sample.
+        transform: how to preprocess.
+        num_workers: processes; 0 for one thread of this process. If no process can be started, a
+            thread reads instead, and a warning is logged.
+        stopped: is set to give up the start.
+
+    Attributes:
+        num_ahead: GIFs to submit before the first result is awaited.
+
+    Raises:
+        InterruptedError: `stopped` was set while the processes started.
+    """
+
+    def __init__(
+        self,
+        recipe: FeatureRecipe,
+        transform: FrameTransform,
+        num_workers: int,
+        stopped: threading.Event | None = None,
+    ) -> None:
+        self.num_ahead = AHEAD_PER_WORKER * max(1, num_workers)
+        self._slots: SharedSlots | None = None
+        work = partial(load_gif, recipe=recipe, transform=transform)
+        if num_workers:
+            slot_bytes = recipe.num_frames * 3 * transform.image_size**2
+            self._slots = open_slots(self.num_ahead, slot_bytes)
+        try:
+            self._workers = Workers(partial(_load_shared, work), num_workers, stopped)
+        except BaseException:
+            self._close_slots()
+            raise
+
+    def submit(self, task: Task) -> GifReading:
+        """Start to read a GIF."""
+        slot = None if self._slots is None else self._slots.take()
+        place = None
+        if self._slots is not None and slot is not None:
+            place = _Place(self._slots.name, slot, self._slots.slot_bytes)
+        return GifReading(task, slot, self._workers.submit((task, place)))
+
+    def result(self, reading: GifReading) -> Loaded:
+        """Wait for a GIF; if its process died, the result is an error."""
+        try:
+            loaded = self._workers.result(reading.pending)
+        except WorkerCrashError as error:
+            loaded = GifError(f"{reading.task.gif.path}: {error}")
+        if self._slots is None or reading.slot is None:
+            assert not isinstance(loaded, _Parked), "only a task with a slot is parked"
+            return loaded
+        if isinstance(loaded, _Parked):
+            pixels = self._slots.get(reading.slot, loaded.shape)
+            loaded = replace(loaded.gif, pixels=pixels.transpose(0, 3, 1, 2))
+        self._slots.free(reading.slot)
+        return loaded
+
+    def close(self) -> None:
+        """End the workers; GIFs that they have not begun are dropped."""
+        self._workers.close()
+        self._close_slots()
+
+    def _close_slots(self) -> None:
+        if self._slots is not None:
+            self._slots.close()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A slot of shared memory."""
+
+    name: str
+    slot: int
+    slot_bytes: int
+
+
+@dataclass(frozen=True)
+class _Parked:
+    """A sampled GIF whose pixels, (U, h, w, 3) in memory, are in its slot."""
+
+    gif: SampledGif
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GifReading:
+    """A GIF that is being read.
+
+    Attributes:
+        task: what to read.
+        slot: where its pixels go, None for through the pipe.
+        pending: the result.
+    """
+
+    task: Task
+    slot: int | None
+    pending: Pending[tuple[Task, _Place | None], Loaded | _Parked]
+
+
+def _load_shared(
+    work: Callable[[Task], Loaded], item: tuple[Task, _Place | None]
+) -> Loaded | _Parked:
+    task, place = item
+    loaded = work(task)
+    if place is None or not isinstance(loaded, SampledGif):
+        return loaded
+    pixels = loaded.pixels.transpose(0, 2, 3, 1)
+    if pixels.nbytes > place.slot_bytes:
+        return loaded
+    put(place.name, place.slot, place.slot_bytes, pixels)
+    return _Parked(replace(loaded, pixels=loaded.pixels[:0]), pixels.shape)
+
+
 def load_gifs(
     tasks: Iterable[Task],
     recipe: FeatureRecipe,
@@ -64,30 +185,21 @@ def load_gifs(
         tasks: the GIFs to read; consumed as needed.
         recipe: how to sample.
         transform: how to preprocess.
-        num_workers: processes; 0 for one thread of this process.
+        num_workers: as in `GifReaders`.
 
     Yields:
-        Each task with its result, in order. If a worker process dies, the result of its GIF is an
-        error. If no worker process can be started, a thread of this process reads instead, and a
-        warning is logged.
+        Each task with its result, in order.
     """
-    window = AHEAD_PER_WORKER * max(1, num_workers)
-    waiting: deque[Pending[Task, Loaded]] = deque()
+    waiting: deque[GifReading] = deque()
     rest = iter(tasks)
-    work = partial(load_gif, recipe=recipe, transform=transform)
-    with closing(Workers(work, num_workers)) as workers:
+    with closing(GifReaders(recipe, transform, num_workers)) as readers:
         while True:
-            while len(waiting) < window and (task := next(rest, None)) is not None:
-                waiting.append(workers.submit(task))
+            while len(waiting) < readers.num_ahead and (task := next(rest, None)) is not None:
+                waiting.append(readers.submit(task))
             if not waiting:
                 return
-            pending = waiting.popleft()
-            task = pending.item
-            try:
-                loaded = workers.result(pending)
-            except WorkerCrashError as error:
-                loaded = GifError(f"{task.gif.path}: {error}")
-            yield task, loaded
+            reading = waiting.popleft()
+            yield reading.task, readers.result(reading)
 
 
 def load_gif(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Loaded:
