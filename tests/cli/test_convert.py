@@ -88,17 +88,21 @@ def test_what_is_left_out_is_counted_with_the_reason(tmp_path):
         {"id": "c\tc.gif", "captions": ["tab", "tab"]},
         {"id": "d.gif", "caption": None},
         {"id": "e.gif", "caption": "half \ud800"},
+        {"id": "caf\udce9.gif", "caption": "coffee"},
     ]
     path = write(tmp_path / "in.jsonl", "\n".join(map(json.dumps, rows)))
     done = run_here("convert", path, tmp_path / "out", "--json")
     assert done.code == 1
-    assert done.errors == [f"{path}:4: no caption"]
-    assert "left out: 1 files or records that cannot be used" in done.warnings
+    assert done.errors == [
+        f"{path}:4: no caption",
+        f"{path}:5: half a character in a caption (a lone surrogate)",
+    ]
+    assert "left out: 2 files or records that cannot be used" in done.warnings
     result = json.loads(done.out)
     assert result["problems"] == done.errors
     assert result["left_out"] == {
-        "files or records that cannot be used": 1,
-        "captions with half a character (a lone surrogate)": 1,
+        "files or records that cannot be used": 2,
+        "captions of GIFs whose names are not Unicode": 1,
         "captions of GIFs whose names are no paths in a folder": 1,
     }
     assert (result["num_gifs"], result["num_captions"]) == (2, 3)
@@ -172,9 +176,7 @@ def test_what_cannot_be_converted_is_refused_in_a_sentence(tmp_path):
     path = write(tmp_path / "in.tsv", "no row here\n")
     done = run_here("convert", path, tmp_path / "out.jsonl")
     assert done.code == 1
-    assert done.error == (
-        f"error: {path}: no descriptions here ({path}:1: not `name<TAB>sentence`)"
-    )
+    assert done.error == f"error: {path}:1: not `name<TAB>sentence`"
     assert not (tmp_path / "out.jsonl").exists()
     done = run_here("convert", path, tmp_path / "out.xlsx")
     assert done.code == 2

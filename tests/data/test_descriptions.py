@@ -299,6 +299,18 @@ def test_a_file_of_another_format_is_named_as_such(tmp_path, name, text, kind):
     assert str(caught.value) == f"{path}: {kind}, which is not read; {FORMS_READ}"
 
 
+def test_very_many_problems_of_a_file_are_counted(tmp_path):
+    write(tmp_path, t_tsv="a.gif\tfirst\n" + "no tab\n" * 250, u_tsv="no tab\n")
+    descriptions = read_descriptions(tmp_path)
+    path = tmp_path / "t.tsv"
+    assert descriptions.problems[99:] == [
+        f"{path}:101: not `name<TAB>sentence`",
+        f"{path}: 150 more records that cannot be used",
+        f"{tmp_path / 'u.tsv'}:1: not `name<TAB>sentence`",
+    ]
+    assert descriptions.num_unusable == 251
+
+
 def test_a_table_without_known_columns_names_them(tmp_path):
     write(tmp_path, captions_csv="a.gif,x\n")
     reason = r"captions\.csv: its first row names no column of captions \(a\.gif, x\); call the"

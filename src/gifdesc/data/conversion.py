@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.config import Split
-from gifdesc.data.descriptions import Descriptions, description_files, read_description_file
+from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.forms.base import CaptionLine
 from gifdesc.data.forms.form_names import FormName, OutputForm
+from gifdesc.data.forms.registry import is_unicode
 from gifdesc.data.forms.writing import WRITERS, DescribedGif
 from gifdesc.data.names import comparable_key
 from gifdesc.data.splits import SPLITS
@@ -81,9 +82,6 @@ def convert(
         raise UsageError(f"{output}: exists; name another output, or overwrite it with --force")
     result = Conversion(output, output_form)
     gifs = _read(path, form, result)
-    if not gifs:
-        reason = f" ({result.problems[0]})" if result.problems else ""
-        raise DescriptionError(f"{path}: no descriptions here{reason}")
     with writing(output):
         written = WRITERS[output_form](output, gifs)
     result.num_gifs, result.num_captions = written.num_gifs, written.num_captions
@@ -96,27 +94,19 @@ def convert(
 
 def _read(path: Path, form: FormName | None, result: Conversion) -> list[DescribedGif]:
     """The GIFs of a folder or file, in the order of their first captions."""
-    descriptions = Descriptions()
     gifs: dict[str, DescribedGif] = {}
-    for file_path, name in description_files(path):
-        try:
-            for line in read_description_file(file_path, name, form, is_alone=path.is_file()):
-                problem = descriptions.add_line(line)
-                if problem is not None:
-                    result.problems.append(f"{line.place(file_path)}: {problem}")
-                elif line.left_out is None:
-                    _note(gifs, line)
-        except DescriptionError as error:
-            result.problems.append(str(error))
-    if result.problems:
-        result.left_out["files or records that cannot be used"] = len(result.problems)
+    descriptions = read_descriptions(path, form, on_line=lambda line: _note(gifs, line))
+    result.problems = descriptions.problems
+    if descriptions.num_unusable:
+        result.left_out["files or records that cannot be used"] = descriptions.num_unusable
     for reason, number in descriptions.left_out.items():
         result.left_out[f"captions {reason}"] += number
     for key, gif in gifs.items():
         captions = descriptions.captions.get(key, [])
-        gif.captions = [text for text in captions if _is_unicode(gif.name + text)]
-        if num_lost := len(captions) - len(gif.captions):
-            result.left_out["captions with half a character (a lone surrogate)"] += num_lost
+        if is_unicode(gif.name):
+            gif.captions = captions
+        elif captions:
+            result.left_out["captions of GIFs whose names are not Unicode"] += len(captions)
         gif.split = descriptions.splits.get(key)
     return [gif for gif in gifs.values() if gif.captions]
 
@@ -124,17 +114,8 @@ def _read(path: Path, form: FormName | None, result: Conversion) -> list[Describ
 def _note(gifs: dict[str, DescribedGif], line: CaptionLine) -> None:
     """Add the GIF of a line, or what the line adds to it."""
     gif = gifs.setdefault(comparable_key(line.name), DescribedGif(line.name))
-    gif.url = gif.url or line.url
+    gif.url = gif.url or (line.url if is_unicode(line.url) else "")
     gif.gif_id = gif.gif_id or (line.gif_id if line.gif_id != line.name else "")
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether a text can be written: JSON may contain half of a character of two UTF-16 units."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _has_content(output: Path) -> bool:

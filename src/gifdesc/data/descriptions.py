@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,7 @@ from gifdesc.data.names import Matches, bare_name, comparable_key, match_names, 
 from gifdesc.data.paths import check_descriptions_path
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import find_files
+from gifdesc.system.wording import counted
 
 TEXT_SUFFIX = ".txt"
 METADATA_NAME = "metadata.csv"
@@ -25,6 +26,9 @@ _SUFFIXES = (TEXT_SUFFIX, ".tsv", ".jsonl", ".ndjson")
 _DATA_SET_SUFFIXES = (".csv", ".json")
 """Endings of files that a folder often contains for other reasons than descriptions."""
 
+_MOST_PROBLEMS = 100
+"""Lines of a file that are reported one by one."""
+
 
 @dataclass
 class Descriptions:
@@ -32,11 +36,13 @@ class Descriptions:
 
     Attributes:
         captions: per key at least one caption, in file order.
-        problems: one sentence for each file or line that could not be used.
+        problems: one sentence for each file or line that could not be used; of very many lines of
+            a file, one for all but the first 100.
         misnamed: those of `problems` that are of a line whose name can mean no GIF.
         splits: per key the split that the files name, if they name any.
         ids: the data sets' own ids of GIFs, each with the key of its captions.
         left_out: per reason the number of captions that are not used.
+        num_unusable: files and lines that could not be used.
     """
 
     captions: dict[str, list[str]] = field(default_factory=dict)
@@ -45,6 +51,7 @@ class Descriptions:
     splits: dict[str, Split] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    num_unusable: int = 0
     _clashing_ids: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _urls: dict[str, str] = field(default_factory=dict, repr=False)
     _clashing: set[str] = field(default_factory=set, repr=False)
@@ -96,6 +103,21 @@ class Descriptions:
                 "split before, which is used"
             )
         return None
+
+    def add_problem(
+        self, problem: str, line: CaptionLine | None = None, *, num_unusable: int = 1
+    ) -> None:
+        """Add the sentence about a file or a line that cannot be used.
+
+        Args:
+            problem: the sentence.
+            line: the line; None for a file.
+            num_unusable: files or lines that the sentence is about.
+        """
+        self.problems.append(problem)
+        self.num_unusable += num_unusable
+        if line is not None and line.is_misnamed:
+            self.misnamed.append(problem)
 
     def match(self, keys: Sequence[str]) -> Matches:
         """For each GIF the key of its captions.
@@ -154,13 +176,19 @@ def read_description_file(
     return read_captions(CaptionSource(path, name), form)
 
 
-def read_descriptions(path: Path, form: FormName | None = None) -> Descriptions:
+def read_descriptions(
+    path: Path,
+    form: FormName | None = None,
+    *,
+    on_line: Callable[[CaptionLine], None] = lambda _line: None,
+) -> Descriptions:
     """Read the files of descriptions in a folder, or one such file.
 
     Args:
         path: a folder or a file.
         form: of the file, or of those files of the folder that are no `.txt` files; None
             recognises each by its content.
+        on_line: called with each line whose captions are used.
 
     Raises:
         DescriptionError: there is no such path, or it contains no description at all.
@@ -169,20 +197,24 @@ def read_descriptions(path: Path, form: FormName | None = None) -> Descriptions:
     descriptions = Descriptions()
     is_alone = path.is_file()
     for file_path, name in description_files(path):
-        num_lines = 0
+        num_lines = num_problems = 0
         try:
             for line in read_description_file(file_path, name, form, is_alone=is_alone):
                 num_lines += 1
                 problem = descriptions.add_line(line)
-                if problem is not None:
-                    descriptions.problems.append(f"{line.place(file_path)}: {problem}")
-                if problem is not None and line.is_misnamed:
-                    descriptions.misnamed.append(descriptions.problems[-1])
-        except DescriptionError as error:
-            descriptions.problems.append(str(error))
-        else:
+                if problem is None and line.left_out is None:
+                    on_line(line)
+                elif problem is not None:
+                    num_problems += 1
+                    if num_problems <= _MOST_PROBLEMS:
+                        descriptions.add_problem(f"{line.place(file_path)}: {problem}", line)
             if not num_lines:
-                descriptions.problems.append(f"{file_path}: empty")
+                descriptions.add_problem(f"{file_path}: empty")
+        except DescriptionError as error:
+            descriptions.add_problem(str(error))
+        if num_more := max(0, num_problems - _MOST_PROBLEMS):
+            more = f"{file_path}: {counted(num_more, 'more record')} that cannot be used"
+            descriptions.add_problem(more, num_unusable=num_more)
     if not descriptions.captions:
         raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions

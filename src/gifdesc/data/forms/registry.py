@@ -135,7 +135,25 @@ def _placed(line: CaptionLine, source: CaptionSource) -> CaptionLine:
 
 
 def _checked(line: CaptionLine) -> CaptionLine:
-    """The line, with the problem of its name."""
-    if line.name and line.problem is None and (problem := name_problem(line.name)):
+    """The line, with the problem of its name or of its captions."""
+    if line.problem is not None:
+        return line
+    if line.name and (problem := name_problem(line.name)):
         return replace(line, problem=problem, is_misnamed=True)
-    return line
+    if all(map(is_unicode, line.captions)):
+        return line
+    return replace(line, problem="half a character in a caption (a lone surrogate)")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text consists of whole characters: a JSON escape may be half of one.
+
+    Names of files that are not UTF-8 contain such halves as well (PEP 383).
+    """
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
