@@ -27,7 +27,7 @@ _DATA_SET_SUFFIXES = (".csv", ".json")
 """Endings of files that a folder often contains for other reasons than descriptions."""
 
 _MOST_PROBLEMS = 100
-"""Lines of a file that are reported one by one."""
+"""Lines of a file that are each reported."""
 
 
 @dataclass
@@ -128,8 +128,8 @@ class Descriptions:
         matches = match_names(keys, self.captions)
         if matches.ambiguous or any(matches.found):
             return matches
-        # Ids are names only where no file of the data set is known under its own name: an id of
-        # a data set may be the name of another of its files.
+        # Ids count only where no file of the data set is found by its own name: the id of a file
+        # may be the name of another file.
         clashing = {name: tuple(gifs) for name, gifs in self._clashing_ids.items()}
         by_id = match_names(keys, self.ids.keys() - clashing.keys())
         found = [None if name is None else self.ids[name] for name in by_id.found]

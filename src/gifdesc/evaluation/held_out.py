@@ -165,8 +165,9 @@ def held_out_examples(
     if data.splits_sha256 != checkpoint.training.splits_sha256:
         if not data.splits_sha256:
             raise GifdescError(
-                f"{features_dir}: the model was trained with split lists, so a hash "
-                "would hold out GIFs that it was trained on; give the lists with --splits"
+                f"{features_dir}: the model was trained with split lists, or splits that its "
+                "descriptions name, so a hash would hold out GIFs that it was trained on; give the "
+                "lists with --splits, or the same descriptions"
             )
         log.warning("other splits than in training: the model may have been trained on these GIFs")
     notes = [*data.notes, *data.pairing.notes()]

@@ -28,7 +28,7 @@ _NAMES = {
 """A column's name in small letters without other characters -> the key of a record."""
 
 _CAPTIONS = ("caption", "captions", "text", "description", "sentence", "comment")
-"""Names of columns of captions, the first one there is used."""
+"""Names of columns of captions; the first that a table has is used."""
 
 _ONLY_SYMBOLS = re.compile(r"[^\w]|_")
 
@@ -59,12 +59,12 @@ class Header:
 
     @property
     def has_captions(self) -> bool:
-        """Whether a column is known to contain captions."""
+        """Whether the name of a column means captions."""
         return self.caption_index is not None
 
     @property
     def is_whole(self) -> bool:
-        """Whether columns are known to contain captions and the names of their GIFs."""
+        """Whether the names of columns mean captions and the names of their GIFs."""
         return self.has_captions and not _NAMES.keys().isdisjoint(self.columns)
 
 

@@ -24,7 +24,7 @@ class DescribedGif:
         name: as the file has it that was read.
         captions: with single spaces, at least one.
         split: that a file names; None if it names none.
-        url: where the GIF is, if that is known and not its name.
+        url: where the GIF is, if a file names that beside the name.
         gif_id: the data set's own id; empty if it has none beside names.
     """
 
@@ -110,7 +110,8 @@ def write_jsonl(path: Path, gifs: Sequence[DescribedGif]) -> Written:
 def write_coco(path: Path, gifs: Sequence[DescribedGif]) -> Written:
     """Write COCO captions; the images keep their ids if all have a different whole number."""
     ids = [gif.gif_id for gif in gifs]
-    keeps_ids = all(one.isascii() and one.isdecimal() for one in ids) and len({*ids}) == len(ids)
+    are_numbers = all(gif_id.isascii() and gif_id.isdecimal() for gif_id in ids)
+    keeps_ids = are_numbers and len({*ids}) == len(ids)
     written = Written()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
