@@ -142,3 +142,12 @@ def test_candidates_are_the_possible_meanings_of_a_name():
 def test_a_name_that_can_mean_no_gif_is_reported(name, problem):
     assert name_problem(name) == problem
     assert isinstance(gif_key(name), str)
+
+
+def test_across_folders_the_longest_common_end_decides_for_paths_too():
+    names = ["data/cats/jump.jpg", "data/dogs/jump.jpg", "data/run.jpg"]
+    gifs = ["gifs/cats/jump", "gifs/dogs/jump", "gifs/run", "gifs/x/jump"]
+    matches = match_names(gifs, names)
+    assert (matches.found, matches.by) == ([None] * 4, "names")
+    matches = match_names(gifs, names, across_folders=True)
+    assert (matches.found, matches.by) == ([*names, None], "ends")

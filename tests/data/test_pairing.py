@@ -50,6 +50,34 @@ def test_a_table_of_bare_names_describes_gifs_in_folders(tmp_path):
     assert pairing.without_features == []
 
 
+def test_if_no_path_fits_gifs_in_other_folders_are_paired_which_is_noted(tmp_path):
+    for name in ("gifs/a", "gifs/b"):
+        write(tmp_path / f"{name}.gif.npy")
+    pairing = pair(tmp_path, Descriptions({"images/a": ["one"], "images/c": ["three"]}))
+    assert [(one.name, one.captions) for one in pairing.examples] == [("gifs/a", ("one",))]
+    assert list(pairing.notes()) == [
+        "the descriptions name no GIF by its whole path, so they were paired with the feature "
+        "files by the ends of their paths, such as gifs/a",
+        "1 feature file without description: gifs/b",
+        "1 description without feature file: images/c",
+    ]
+    pairing = pair(tmp_path, Descriptions({"images/a": ["one"], "gifs/b": ["two"]}))
+    assert [one.name for one in pairing.examples] == ["gifs/b"]
+    assert pairing.by == "names"
+    pairing = pair(tmp_path, Descriptions({"x/a": ["one"], "y/a": ["two"]}))
+    assert pairing.examples == []
+    assert dict(pairing.ambiguous) == {"x/a": ["gifs/a"], "y/a": ["gifs/a"]}
+
+
+def test_ids_are_compared_last_which_is_noted(tmp_path):
+    write(tmp_path / "7.npy")
+    pairing = pair(tmp_path, Descriptions({"a.jpg": ["one"]}, ids={"7": "a.jpg"}))
+    [example] = pairing.examples
+    assert (example.name, example.gif_id, example.captions) == ("7", "7", ("one",))
+    [note] = pairing.notes()
+    assert note.endswith("paired with the feature files by the data set's ids, such as 7")
+
+
 def test_the_reports_files_meet(tmp_path):
     write(tmp_path / "gif_7_features_with_pe.npy")
     pairing = pair(tmp_path, Descriptions({"gif_7": ["a cat"]}))

@@ -128,12 +128,16 @@ class Descriptions:
         matches = match_names(keys, self.captions)
         if matches.ambiguous or any(matches.found):
             return matches
+        # The GIFs may be in other folders than those that the data set names.
+        by_end = match_names(keys, self.captions, across_folders=True)
+        if by_end.ambiguous or any(by_end.found):
+            return by_end
         # Ids count only where no file of the data set is found by its own name: the id of a file
         # may be the name of another file.
         clashing = {name: tuple(gifs) for name, gifs in self._clashing_ids.items()}
         by_id = match_names(keys, self.ids.keys() - clashing.keys())
         found = [None if name is None else self.ids[name] for name in by_id.found]
-        return Matches(found, {**by_id.ambiguous, **clashing}) if any(found) else matches
+        return Matches(found, {**by_id.ambiguous, **clashing}, "ids") if any(found) else matches
 
 
 def description_files(path: Path) -> list[tuple[Path, str]]:

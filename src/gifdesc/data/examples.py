@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from gifdesc.config import Split
 from gifdesc.data.content_digests import gif_digest
@@ -56,15 +57,23 @@ class Pairing:
         without_features: keys of descriptions.
         ambiguous: those of them that could mean several GIFs, or a GIF that could be meant by
             several: each with the GIFs.
+        by: what was compared, as in `Matches`.
     """
 
     examples: list[Example]
     without_description: list[str]
     without_features: list[str]
     ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    by: Literal["names", "ends", "ids"] = "names"
 
     def notes(self) -> Iterator[str]:
-        """A sentence for each kind of files without a partner."""
+        """A sentence for each kind of files without a partner, or with a doubtful partner."""
+        if self.by != "names" and self.examples:
+            compared = "the ends of their paths" if self.by == "ends" else "the data set's ids"
+            yield (
+                "the descriptions name no GIF by its whole path, so they were paired with the "
+                f"feature files by {compared}, such as {self.examples[0].name}"
+            )
         for names, thing, lack in (
             (self.without_description, "feature file", "description"),
             (self.without_features, "description", "feature file"),
@@ -112,7 +121,7 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
     if not features:
         raise FeatureError(f"{features_dir}: no feature files here; run `gifdesc extract` first")
     without_features = sorted(set(descriptions.captions) - used)
-    return Pairing(examples, without_description, without_features, matches.ambiguous)
+    return Pairing(examples, without_description, without_features, matches.ambiguous, matches.by)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ with `//` and the host.
 
 Two names mean the same GIF if their keys are equal; else if the path of one is the end of
 the other's, the longest common end first; else, where one is a URL, by the longest common end of
-the two paths. A name that could mean several GIFs means none. Names compare in Unicode NFC, and the
+the two paths (across folders, of any two paths). A name that could mean several GIFs means none. Names compare in Unicode NFC, and the
 endings of pictures and videos do not count unless they decide between two names.
 """
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import PurePosixPath
+from typing import Literal
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
@@ -99,9 +100,11 @@ class NameIndex:
 
     Args:
         names: paths, URLs or keys, in any form.
+        across_folders: whether paths with a common end mean the same GIF, as a URL and a path do.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, across_folders: bool = False) -> None:
+        self._across_folders = across_folders
         self._names: dict[str, list[str]] = {}
         for name in dict.fromkeys(names):
             self._names.setdefault(comparable_key(name), []).append(name)
@@ -122,7 +125,8 @@ class NameIndex:
         if name in same:
             return [name]
         if not same and self._ends is None:
-            self._ends = _Ends(self._names)  # takes longer than all the rest; often not needed
+            # This takes longer than all the rest, and is often not needed.
+            self._ends = _Ends(self._names, self._across_folders)
         keys = [key] if same or self._ends is None else self._ends.nearest(key)
         names = chain.from_iterable(self._names[each] for each in keys)
         return list(islice(names, _MOST_CANDIDATES))
@@ -131,7 +135,8 @@ class NameIndex:
 class _Ends:
     """Keys by the ends of their paths, each end with and without the ending of a medium."""
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], across_folders: bool) -> None:
+        self._across_folders = across_folders
         self._whole: dict[str, tuple[str, ...]] = {}
         self._longer: dict[str, tuple[str, ...]] = {}
         self._longer_urls: dict[str, tuple[str, ...]] = {}
@@ -148,8 +153,8 @@ class _Ends:
         """Up to three keys that share the longest end with a key that is not among them itself."""
         paths = _paths(key)
         for ends in zip(*map(_ends_of, paths), strict=True):
-            is_all = ends[0] == paths[0]
-            conflicting = self._longer if is_all or _is_url(key) else self._longer_urls
+            reaches_all = self._across_folders or ends[0] == paths[0] or _is_url(key)
+            conflicting = self._longer if reaches_all else self._longer_urls
             for group in (self._whole, conflicting):
                 # The same ending decides between keys that are equal apart from it.
                 for end in ends:
@@ -193,13 +198,18 @@ class Matches:
         found: for each GIF its name; None if it has none.
         ambiguous: names there that mean no GIF because they could mean several, or because a GIF
             could be meant by several names: each with its candidates.
+        by: what was compared: the names; only the ends of paths, because no name meets a GIF; or
+            the data set's own ids, because no end does either.
     """
 
     found: list[str | None]
     ambiguous: Mapping[str, Sequence[str]]
+    by: Literal["names", "ends", "ids"] = "names"
 
 
-def match_names(gifs: Sequence[str], names: Collection[str]) -> Matches:
+def match_names(
+    gifs: Sequence[str], names: Collection[str], *, across_folders: bool = False
+) -> Matches:
     """Match GIFs with the names that a table, a list or a folder has for them.
 
     A name that is not a GIF's own key belongs to a GIF only where each is the other's best match.
@@ -207,8 +217,10 @@ def match_names(gifs: Sequence[str], names: Collection[str]) -> Matches:
     Args:
         gifs: the keys of all GIFs.
         names: of the table; no two have the same key.
+        across_folders: as in `NameIndex`.
     """
-    by_name, by_gif = NameIndex(names), NameIndex(gifs)
+    by_name = NameIndex(names, across_folders=across_folders)
+    by_gif = NameIndex(gifs, across_folders=across_folders)
     key_of = {gif: comparable_key(gif) for gif in gifs}
     found: list[str | None] = []
     ambiguous: dict[str, list[str]] = {}
@@ -227,4 +239,5 @@ def match_names(gifs: Sequence[str], names: Collection[str]) -> Matches:
                 listed.append(gif)
         found.append(name)
     used = set(found)
-    return Matches(found, {name: could for name, could in ambiguous.items() if name not in used})
+    left = {name: could for name, could in ambiguous.items() if name not in used}
+    return Matches(found, left, "ends" if across_folders else "names")
