@@ -6,8 +6,9 @@ with `//` and the host.
 
 Two names mean the same GIF if their keys are equal; else if the path of one is the end of
 the other's, the longest common end first; else, where one is a URL, by the longest common end of
-the two paths (across folders, of any two paths). A name that could mean several GIFs means none. Names compare in Unicode NFC, and the
-endings of pictures and videos do not count unless they decide between two names.
+the two paths (across folders, of any two paths). A name that could mean several GIFs means none.
+Names compare in Unicode NFC, and the endings of pictures and videos do not count unless they decide
+between two names.
 """
 
 from __future__ import annotations
