@@ -1,6 +1,7 @@
 """A file of every form of a data set trains a model and is scored, through the command line."""
 
 import json
+import re
 
 import pytest
 
@@ -32,6 +33,48 @@ def test_a_file_of_a_data_set_trains_and_scores(tmp_path, form):
     done = run_here("evaluate", *options, "--beam", 1, "--max-length", 4, "--no-meteor", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["num_examples"] == summary["num_examples"]["test"]
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_a_hugging_face_folder_trains_and_scores_with_its_splits(tmp_path, name):
+    folders = ("train", "train", "train", "train", "validation", "test")
+    rows: dict[str, list[dict[str, str]]] = {}
+    captions = {}
+    for index, (folder, texts) in enumerate(zip(folders, TEXTS, strict=True)):
+        rows.setdefault(folder, []).append({"file_name": f"{index}.gif", "text": texts[0]})
+        captions[f"{folder}-{index}"] = texts[0]
+    world = write_world(tmp_path / "world", captions)
+    for folder, records in rows.items():
+        (tmp_path / "gifs" / folder).mkdir(parents=True)
+        lines = [json.dumps(record) for record in records]
+        if name.endswith("csv"):
+            lines = ["file_name,text", *(f'{one["file_name"]},"{one["text"]}"' for one in records)]
+        (tmp_path / "gifs" / folder / name).write_text("\n".join(lines))
+        (world.features_dir / folder).mkdir()
+    for path in list(world.features_dir.glob("*.npy")):
+        folder, _, number = path.name.partition("-")
+        path.rename(world.features_dir / folder / number)
+    options = ["--features", world.features_dir, "--descriptions", tmp_path / "gifs"]
+    options += ["--model", tmp_path / "model"]
+    done = run_here("train", *options, *TRAIN)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["num_examples"] == {"train": 4, "val": 1, "test": 1}
+    done = run_here("evaluate", *options, "--beam", 1, "--no-meteor", "--json")
+    assert json.loads(done.out)["num_examples"] == 1
+
+
+def test_tgif_trains_with_its_lists_of_urls(tmp_path):
+    file = FILES["tsv"]()
+    world = world_of(file, tmp_path)
+    urls = list(dict.fromkeys(re.findall(r"^https\S+", file.text, re.MULTILINE)))
+    (tmp_path / "splits").mkdir()
+    for split, listed in (("train", urls[:3]), ("val", urls[3:4]), ("test", urls[4:])):
+        (tmp_path / "splits" / f"{split}.txt").write_text("\n".join(listed))
+    options = ["--features", world.features_dir, "--descriptions", file.write(tmp_path)]
+    done = run_here(
+        "train", *options, *TRAIN, "--splits", tmp_path / "splits", "--model", tmp_path / "model"
+    )
+    assert json.loads(done.out)["num_examples"] == {"train": 3, "val": 1, "test": 2}
 
 
 def scores(*arguments):

@@ -213,6 +213,8 @@ COLUMNS = [
     ("Video ID\tSentence", "7\tx", "7"),
     ("url\tdescription", "https://x.example/a.gif\tx", "https://x.example/a.gif"),
     ("id,path,caption", "1,cats/a.gif,x", "cats/a.gif"),
+    ("id,image_id,caption", "900,7,x", "7"),
+    ("image_id,image,caption", "7,a.gif,x", "a.gif"),
     ("caption,gif", "x,a.gif", "a.gif"),
 ]
 
@@ -247,6 +249,12 @@ def test_a_row_of_other_cells_and_an_open_quote_are_named(tmp_path):
     path = write(tmp_path, "t.csv", f'file_name,caption\na.gif,"x\n{"y" * 200_000}')
     with pytest.raises(DescriptionError, match=r"t\.csv:2: not a row of a table \(.*; close its q"):
         problems_of(path)
+
+
+def test_the_id_of_an_image_beside_its_file_is_kept(tmp_path):
+    path = write(tmp_path, "t.csv", "image_id,image,caption\n7,a.gif,x\n")
+    [line] = read_captions(CaptionSource(path))
+    assert line.gif_id == "7"
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])

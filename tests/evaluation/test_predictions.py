@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from gifdesc.captioning.output import header, to_line
+from gifdesc.captions import Caption
 from gifdesc.data.forms.registry import FORMS_READ
 from gifdesc.errors import DescriptionError
 from gifdesc.evaluation import predictions
@@ -122,6 +124,16 @@ def test_lines_of_caption_json_are_read(tmp_path):
     )
     assert read_predictions(path) == {"gifs/a.gif": "a dog", "gifs/c.gif": ""}
     assert read_predictions(path, ["a", "b", "c"]) == {"a": "a dog", "c": ""}
+
+
+def test_the_table_of_caption_is_read(tmp_path):
+    captions = [
+        Caption("gifs/a.gif", caption='a "dog", running'),
+        Caption("gifs/b.gif", error="not a GIF"),
+    ]
+    path = tmp_path / "p.csv"
+    path.write_text(header("csv") + "".join(to_line(one, "csv") for one in captions), newline="")
+    assert read_predictions(path, ["a", "b"]) == {"a": 'a "dog", running'}
 
 
 @pytest.mark.parametrize("name", ["p.tsv", "captions", "p.txt"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
 from gifdesc.data.forms.rows import line_of_row
@@ -20,7 +20,8 @@ _MOST_ROW_LINES = 50
 """A row of more lines has an opening quote that is not closed."""
 
 _NAMES = {
-    **dict.fromkeys(("imageid", "videoid", "gifid", "id"), "id"),
+    "id": "id",
+    **dict.fromkeys(("imageid", "videoid", "gifid"), "image_id"),
     **dict.fromkeys(("filename", "image", "imagename", "video", "videoname"), "file_name"),
     **dict.fromkeys(("file", "path", "gif", "source", "name", "filepath"), "path"),
     **dict.fromkeys(("url", "link", "imageurl", "videourl", "gifurl"), "url"),
@@ -144,19 +145,25 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
         for index, column in reversed([*enumerate(header.columns)])
         if column in _NAMES
     }
-    has_other = any(key != "id" for key in keys.values())
-    split_index = header.index("split")
+    has_files = not {"id", "image_id"}.issuperset(keys.values())
+    split_index, error_index = header.index("split"), header.index("error")
     for number, row, problem in rows_below(source, header):
         if problem is not None:
             yield CaptionLine(number, problem=problem)
             continue
-        record = {key: row[index] for index, key in keys.items() if row[index].strip()}
-        if has_other and record.get("id", "").strip().isdecimal():
+        record: dict[str, str | None] = {
+            key: row[index] for index, key in keys.items() if row[index].strip()
+        }
+        if (record.get("id") or "").strip().isdecimal() and (has_files or "image_id" in record):
             del record["id"]  # the number of the row, as in COCO's annotations
+        gif_id = (record.pop("image_id", None) or "").strip() if has_files else ""
         record["caption"] = row[caption_index]
+        if error_index is not None and row[error_index] and not row[caption_index]:
+            record |= {"caption": None, "error": row[error_index]}
         if split_index is not None:
             record["split"] = row[split_index]
-        yield line_of_row(number, record)
+        line = line_of_row(number, record)
+        yield replace(line, gif_id=gif_id) if gif_id else line
 
 
 CSV = CaptionForm(
