@@ -251,10 +251,16 @@ def test_a_row_of_other_cells_and_an_open_quote_are_named(tmp_path):
         problems_of(path)
 
 
-def test_the_id_of_an_image_beside_its_file_is_kept(tmp_path):
-    path = write(tmp_path, "t.csv", "image_id,image,caption\n7,a.gif,x\n")
-    [line] = read_captions(CaptionSource(path))
-    assert line.gif_id == "7"
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "image_id,image,caption\n7,a.gif,x\n"),
+        ("t.jsonl", '{"image_id": 7, "file_name": "a.gif", "caption": "x"}'),
+    ],
+)
+def test_the_number_of_an_image_beside_its_file_is_an_id(tmp_path, name, text):
+    [line] = read_captions(CaptionSource(write(tmp_path, name, text)))
+    assert (line.name, line.gif_id, line.problem) == ("a.gif", "7", None)
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
@@ -272,6 +278,8 @@ def test_the_metadata_of_a_hugging_face_folder_names_paths_under_its_own_folder(
         "validation/a": ["in validation"],
     }
     assert descriptions.splits == {"test/a": "test", "train/a": "train", "validation/a": "val"}
+    write(tmp_path / "train", "metadata.txt", "of a GIF of this name\n")
+    assert "train/metadata" in read_descriptions(tmp_path).captions
     alone = read_descriptions(tmp_path / "train" / name)
     assert (alone.captions, alone.splits) == ({"a": ["in train"]}, {})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
 from gifdesc.data.forms.rows import line_of_row
@@ -156,14 +156,12 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
         }
         if (record.get("id") or "").strip().isdecimal() and (has_files or "image_id" in record):
             del record["id"]  # the number of the row, as in COCO's annotations
-        gif_id = (record.pop("image_id", None) or "").strip() if has_files else ""
         record["caption"] = row[caption_index]
         if error_index is not None and row[error_index] and not row[caption_index]:
             record |= {"caption": None, "error": row[error_index]}
         if split_index is not None:
             record["split"] = row[split_index]
-        line = line_of_row(number, record)
-        yield replace(line, gif_id=gif_id) if gif_id else line
+        yield line_of_row(number, record)
 
 
 CSV = CaptionForm(

@@ -66,9 +66,11 @@ def read_captions(
     """
     chosen = FORMS[form] if form else recognise(source, option=option, needs_names=needs_names)
     lines = chosen.read(source)
+    if chosen is TEXT:
+        return lines
     if bare_name(source.name) == "metadata":
         lines = (_placed(line, source) for line in lines)
-    return lines if chosen is TEXT else map(_checked, lines)
+    return map(_checked, lines)
 
 
 def recognise(

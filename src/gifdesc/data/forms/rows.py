@@ -95,6 +95,10 @@ def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
         if not (name := id_text(value)):
             return "", f"`{key}` is {_kind(value)}; a name is wanted"
         names[key] = name
+    own = next((key for key in _OWNER_KEYS if names.get(key, "").isdecimal()), None)
+    others = [name for key, name in names.items() if key != own]
+    if own is not None and others and NameIndex(others).find(names[own]) is None:
+        del names[own]  # the number of the GIF in the data set, beside the name of its file
     # A path identifies a file better than a bare name, and a local path better than a URL.
     key = max(
         names, key=lambda each: (not gif_key(names[each]).startswith("//"), _depth(names[each]))
