@@ -73,7 +73,7 @@ def test_scores_are_the_same_to_the_last_digit_in_every_form(tmp_path):
 
 def test_splits_are_written_as_lists_where_asked_for(tmp_path):
     path = FILES["msr-vtt"]().write(tmp_path)
-    result = convert(path, tmp_path / "out.tsv", "--splits", tmp_path / "lists")
+    result = convert(path, tmp_path / "out.tsv", "--write-splits", tmp_path / "lists")
     assert result["left_out"] == {
         "splits that the form has no place for": 6,
         "URLs that the form has no place for": 6,

@@ -45,10 +45,10 @@ def convert(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    splits: Annotated[
+    write_splits: Annotated[
         Path | None,
         typer.Option(
-            "--splits",
+            "--write-splits",
             parser=user_path,
             metavar="DIR",
             help="Also write the splits that IN names, as train.txt, val.txt and test.txt in DIR.",
@@ -72,7 +72,7 @@ def convert(
             raise typer.BadParameter(f"{output}: choose its form with --to")
         with wait_for(f"converting {path}"):
             result = run(
-                path, output, form, form=descriptions_format, splits_dir=splits, force=force
+                path, output, form, form=descriptions_format, splits_dir=write_splits, force=force
             )
         for problem in result.problems:
             print_error(problem)
