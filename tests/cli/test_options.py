@@ -72,7 +72,7 @@ def test_a_number_out_of_range_is_refused(command, flag, name, value):
         value_of(command, name, flag, value)
 
 
-PATH_METAVARS = {"DIR", "[DIR]", "FILE", "PATH", "WEIGHTS", "MODEL"}
+PATH_METAVARS = {"DIR", "[DIR]", "FILE", "PATH", "WEIGHTS", "MODEL", "IN", "OUT"}
 PATH_PARAMETERS = [
     (name, parameter)
     for name, command in COMMANDS.items()
@@ -94,11 +94,17 @@ def test_a_path_is_never_empty_and_its_tilde_is_expanded(command, parameter, mon
         return
     required = {"caption": ["x.gif"], "check": ["x.gif"], "extract": ["x.gif"]}
     required["describe"] = ["x.gif", "--model", "model"]
-    flag = [] if parameter.param_type_name == "argument" else [max(parameter.opts, key=len)]
-    given = [*required.get(command, []), *flag]
-    assert str(value_of(command, parameter.name, *given, "~/here")) == str(tmp_path / "here")
+    required["convert"] = ["in.tsv", "out.tsv"]
+    before, after = required.get(command, []), []
+    if parameter.param_type_name != "argument":
+        before = [*before, max(parameter.opts, key=len)]
+    elif command == "convert":
+        place = ["path", "output"].index(parameter.name)
+        before, after = before[:place], before[place + 1 :]
+    value = value_of(command, parameter.name, *before, "~/here", *after)
+    assert str(value) == str(tmp_path / "here")
     with pytest.raises(typer.BadParameter, match="it is empty"):
-        value_of(command, parameter.name, *given, "")
+        value_of(command, parameter.name, *before, "", *after)
 
 
 def test_there_are_paths_in_every_command():
