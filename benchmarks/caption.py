@@ -73,7 +73,8 @@ def make_model(folder: Path, num_words: int, weights_sha256: str) -> Path:
         weights="imagenet1k-v1", weights_sha256=weights_sha256, gifdesc_version=__version__
     )
     torch.manual_seed(0)
-    model = CaptionModel(ModelConfig(vocab_size=tokenizer.vocab_size)).eval()
+    config = ModelConfig(feature_size=2048, vocab_size=tokenizer.vocab_size)
+    model = CaptionModel(config).eval()
     save_checkpoint(folder, model, tokenizer, recipe, TrainingConfig())
     return folder
 

@@ -129,7 +129,8 @@ def make_captioner(extractor: FeatureExtractor, num_words: int = 4000) -> Captio
     words = ["".join(chr(97 + n // 26**k % 26) for k in range(4)) for n in range(num_words)]
     tokenizer = CaptionTokenizer.train([" ".join(words)] * 2)
     torch.manual_seed(0)
-    model = CaptionModel(ModelConfig(vocab_size=tokenizer.vocab_size)).eval()
+    config = ModelConfig(feature_size=2048, vocab_size=tokenizer.vocab_size)
+    model = CaptionModel(config).eval()
     checkpoint = Checkpoint(model, tokenizer, extractor.recipe, TrainingConfig())
     return Captioner(checkpoint, extractor, CUDA, num_workers=None)
 

@@ -43,9 +43,6 @@ CAPTION_FORMAT_BY_SUFFIX: dict[str, CaptionFormat] = {
 }
 """The format of a file of captions by its ending; any other ending is `text`."""
 
-FEATURE_SIZE = 2048
-"""Numbers per frame: the width of ResNet50's last pooling layer (He et al. 2016, table 1)."""
-
 MAX_TOKENS = 128
 """Maximum tokens of a caption, start and end tokens included (the original report's limit)."""
 
@@ -134,7 +131,8 @@ class FeatureRecipe:
 class ModelConfig:
     """The caption model's shape. Sizes are numbers of units."""
 
-    feature_size: int = FEATURE_SIZE
+    feature_size: int = 1
+    """D. `train` takes it from its features, and `vocab_size` from its tokenizer."""
     vocab_size: int = 30522
     projection_size: int = 384
     """Units that features are reduced to before the encoder; 0 skips the reduction."""
