@@ -108,7 +108,7 @@ def f():
 
 HEAVY = {
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors"),
-    *("numpy", "imageio", "matplotlib", "PIL", "openvino"),
+    *("av", "numpy", "matplotlib", "PIL", "openvino"),
 }
 
 
@@ -166,12 +166,12 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_training_needs_neither_torchvision_nor_a_gif_decoder(tmp_path):
-    """With torchvision and Pillow out of reach, a model is trained all the same."""
+    """With torchvision, Pillow and PyAV out of reach, a model is trained all the same."""
     world = write_world(tmp_path)
     folders = (world.features_dir, world.descriptions_dir, tmp_path / "model")
     script = f"""
 import sys
-for name in ("torchvision", "PIL", "imageio"):
+for name in ("torchvision", "PIL", "av"):
     sys.modules[name] = None
 from pathlib import Path
 import torch

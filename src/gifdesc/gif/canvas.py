@@ -40,9 +40,12 @@ class GifImages:
 
     Attributes:
         width, height: the canvas in pixels.
+        has_exact_times: whether the durations are meant literally, also those of 10 ms or less.
         damage: why no later frame can be used, or None for a whole file.
         note: anything else that is odd about the file.
     """
+
+    has_exact_times = False
 
     def __init__(self, data: bytes, name: str) -> None:
         """Read the blocks, without pixels.

@@ -20,7 +20,7 @@ from gifdesc.errors import GifError
 from gifdesc.gif.canvas import BrokenFrameError, Frames
 from gifdesc.gif.foreign_delays import frame_delays_ms, trim_to_whole_chunks
 from gifdesc.gif.limits import MAX_DRAWN_PIXELS, MAX_FRAMES, Budget, BudgetSpentError, check_canvas
-from gifdesc.gif.sniff import describe_beginning
+from gifdesc.gif.sniff import describe_beginning, format_note
 
 _FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
 """Formats that browsers show, as named by `describe_beginning` and by Pillow.
@@ -53,11 +53,15 @@ class ForeignImages:
 
     Attributes:
         width, height: the canvas in pixels.
+        has_exact_times: whether the durations are meant literally, also those of 10 ms or less.
         durations_ms: the duration of each usable frame, as written in the file; 0 for a still
             picture.
         damage: why no later frame can be used, or None for a whole file.
-        note: the format, such as ``a WebP under a .gif name``.
+        note: the format, such as ``a WebP under a .gif name``; None for an animation under a
+            name of its own format.
     """
+
+    has_exact_times = False
 
     def __init__(self, data: bytes, name: str) -> None:
         """Read the properties of the frames; only the first frame of a PNG is decoded.
@@ -94,9 +98,9 @@ class ForeignImages:
         except _PILLOW_ERRORS as error:
             raise self._nothing_usable() from error
         self.durations_ms = self._read_durations(num_frames)
-        kind = "an APNG" if kind == "a PNG" and num_frames + self._first_index > 1 else kind
-        has_gif_name = name.lower().endswith(".gif")
-        self.note = f"{kind} under a .gif name" if has_gif_name else f"{kind}, not a GIF"
+        moves = num_frames + self._first_index > 1
+        kind = "an APNG" if kind == "a PNG" and moves else kind
+        self.note = format_note(kind, name, moves=moves)
 
     def _read_durations(self, num_frames: int) -> tuple[int, ...]:
         """The delays of the usable frames; records why there are no more."""

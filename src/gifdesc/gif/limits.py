@@ -24,6 +24,10 @@ of a GIF count with their own size."""
 MAX_SECONDS = 8.0
 """Most processor time for a file, for costs that the number of pixels does not show."""
 
+MAX_VIDEO_SECONDS = 120.0
+"""Most processor time for decoding a video: some ten minutes of full HD, or two of 4K. Videos have
+no limit of drawn pixels, because a small file may be a long and honest video."""
+
 MAX_FRAMES_BYTES = 2 << 30
 """Most memory of the frames that a call returns."""
 
@@ -35,10 +39,14 @@ class BudgetSpentError(Exception):
 class Budget:
     """The pixels and processor time left for drawing a file, in the thread that creates it."""
 
-    def __init__(self) -> None:
-        """Start with the whole budget."""
+    def __init__(self, seconds: float | None = None) -> None:
+        """Start with the whole budget.
+
+        Args:
+            seconds: the processor time; by default `MAX_SECONDS`.
+        """
         self._pixels = MAX_DRAWN_PIXELS
-        self._end_seconds = time.thread_time() + MAX_SECONDS
+        self._end_seconds = time.thread_time() + (MAX_SECONDS if seconds is None else seconds)
 
     def spend(self, pixels: int) -> None:
         """Spend the cost of drawing pixels.

@@ -21,6 +21,7 @@ from gifdesc.errors import GifError
 from gifdesc.gif.canvas import BrokenFrameError, Frames, GifImages
 from gifdesc.gif.foreign import ForeignImages
 from gifdesc.gif.limits import MAX_FILE_BYTES, check_frames
+from gifdesc.gif.sniff import VIDEO_KINDS, describe_beginning
 
 __all__ = [
     "EqualFrames",
@@ -91,7 +92,7 @@ class Gif:
 def shown_duration_ms(duration_ms: int) -> int:
     """The duration of a frame in a browser: 100 ms if the file states 10 ms or less.
 
-    This is the rule of Chromium and Firefox for every animated format.
+    This is the rule of Chromium and Firefox for every animated picture; videos have no such rule.
     """
     return duration_ms if duration_ms > 10 else 100
 
@@ -99,6 +100,8 @@ def shown_duration_ms(duration_ms: int) -> int:
 class _Images(Protocol):
     """A parsed file whose frames can be drawn."""
 
+    @property
+    def has_exact_times(self) -> bool: ...
     @property
     def width(self) -> int: ...
     @property
@@ -214,7 +217,15 @@ def count_equal_frames(source: Path | str | bytes, *, name: str | None = None) -
 
 
 def _open(data: bytes, name: str) -> _Images:
-    return GifImages(data, name) if data.startswith(_GIF) else ForeignImages(data, name)
+    """Parse a file; its content decides how, not its name."""
+    if data.startswith(_GIF):
+        return GifImages(data, name)
+    kind = describe_beginning(data)
+    if kind in VIDEO_KINDS:
+        from gifdesc.gif.video import VideoImages  # loads ffmpeg's libraries
+
+        return VideoImages(data, kind, name)
+    return ForeignImages(data, name)
 
 
 def _read(
@@ -271,6 +282,8 @@ def _choose(
 
 
 def _shown_durations_ms(images: _Images) -> tuple[int, ...]:
+    if images.has_exact_times:
+        return images.durations_ms
     return tuple(shown_duration_ms(duration_ms) for duration_ms in images.durations_ms)
 
 

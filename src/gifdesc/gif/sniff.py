@@ -14,7 +14,6 @@ _BEGINNINGS = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\x1aE\xdf\xa3", "a WebM or Matroska video"),
     (b"OggS", "an Ogg file"),
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
@@ -43,6 +42,12 @@ _BRANDS = {
 }
 """Brands of ISO base media files (ISO/IEC 14496-12, section 4.3; ISO/IEC 23008-12, section 10)."""
 
+_QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+"""Boxes at the start of QuickTime files without a file type box."""
+
+_MATROSKA_START = b"\x1aE\xdf\xa3"
+"""The start of a WebM or Matroska file (RFC 9559, section 5.1)."""
+
 _RIFF_KINDS = {b"WEBP": "a WebP", b"AVI ": "an AVI video", b"WAVE": "a WAV sound"}
 
 _HEIF_BRANDS = (b"mif1", b"msf1")
@@ -54,12 +59,27 @@ _STILL = {
     *("an icon", "a Photoshop document", "a QOI picture", "a HEIC picture", "a HEIF picture"),
     "a CR3 picture",
 }
+VIDEO_KINDS = (
+    *("an MP4 video", "a QuickTime video", "a WebM video", "a Matroska video", "an AVI video"),
+)
+"""Videos that are read as GIFs, as named by `describe_beginning`."""
+
 _MEDIA = {
     *_STILL,
     *("a PNG", "a WebP", "an AVIF", "an MNG animation"),
-    *("an MP4 video", "a QuickTime video", "a WebM or Matroska video", "an AVI video"),
+    *VIDEO_KINDS,
     *("a Flash video", "an Ogg file"),
 }
+
+_OWN_SUFFIXES = {
+    "an APNG": (".apng", ".png"),
+    "a WebP": (".webp",),
+    "an AVIF": (".avif",),
+    **dict.fromkeys(("an MP4 video", "a QuickTime video"), (".mp4", ".m4v", ".mov", ".gifv")),
+    **dict.fromkeys(("a WebM video", "a Matroska video"), (".webm", ".mkv", ".gifv")),
+    "an AVI video": (".avi",),
+}
+"""Endings of files that move, by their formats. Hosts of GIFs call their videos `.gifv`."""
 
 _HTML_BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<!--")
 _NUM_BYTES = 512
@@ -75,11 +95,29 @@ def describe_beginning(data: bytes) -> str | None:
         return "a BMP"
     if data[:4] == b"RIFF":
         return _RIFF_KINDS.get(data[8:12], "a RIFF file")
+    if data.startswith(_MATROSKA_START):
+        return "a WebM video" if b"webm" in data[:64] else "a Matroska video"
+    if data[4:8] in _QUICKTIME_BOXES and data[:1] < b"\t":  # a text begins with a larger byte
+        return "a QuickTime video"
     if data[4:8] == b"ftyp":
         return _describe_brands(data[8 : min(int.from_bytes(data[:4]), _NUM_BYTES)])
     if not data[:_NUM_BYTES].strip(b"\0"):
         return "nothing but zero bytes"
     return _describe_text(data[:_NUM_BYTES])
+
+
+def format_note(kind: str, name: str, *, moves: bool) -> str | None:
+    """A remark about a file that is no GIF; None if it moves and has a name of its own format.
+
+    Args:
+        kind: the format, as named by `describe_beginning`, or `an APNG`.
+        name: of the file.
+        moves: whether the format is one of animations or videos, and the file has frames.
+    """
+    lowered = name.lower()
+    if moves and lowered.endswith(_OWN_SUFFIXES.get(kind, ())):
+        return None
+    return f"{kind} under a .gif name" if lowered.endswith(".gif") else f"{kind}, not a GIF"
 
 
 def is_media(data: bytes) -> bool:
