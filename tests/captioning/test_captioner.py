@@ -4,6 +4,7 @@ from multiprocessing import active_children
 
 import numpy as np
 import pytest
+import torch
 
 import gifdesc
 from deadly_transform import DeadlyTransform
@@ -116,6 +117,27 @@ def test_ten_thousand_inputs_are_captioned_in_order_without_holding_them(caption
     assert num_done == num_gifs
     # In the network, in the next batch, waiting, and in the thread's hand.
     assert farthest <= 2 * 64 + 16 + 1
+
+
+def test_a_search_beside_the_network_has_one_thread_and_leaves_the_callers(
+    captioner, gif_paths, monkeypatch
+):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen = []
+    generate = captioner._generate
+
+    def watched(features, config):
+        seen.append(torch.get_num_threads())
+        return generate(features, config)
+
+    monkeypatch.setattr(captioner, "_generate", watched)
+    try:
+        between = [torch.get_num_threads() for _ in captioner.caption_many(gif_paths, SHORT)]
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+    assert set(between) == {3}
 
 
 def test_processes_read_many_gifs_as_a_thread_does(model_dir, captioner, gif_paths, monkeypatch):

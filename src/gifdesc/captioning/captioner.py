@@ -27,7 +27,7 @@ from gifdesc.model.confidence import doubts, is_low
 from gifdesc.model.folder import CONFIG_NAME, OpenModel, open_model
 from gifdesc.model.generation import CaptionGenerator
 from gifdesc.sampling import start_times_ms
-from gifdesc.system.device import resolve_device
+from gifdesc.system.device import on_one_thread, resolve_device
 from gifdesc.system.hub import commit_of
 from gifdesc.system.threads import grouped_ahead
 from gifdesc.system.waits import wait_for
@@ -304,7 +304,9 @@ class Captioner:
         features = batch.wait()
         is_finite = [bool(np.isfinite(vectors).all()) for vectors in features]
         finite = [vectors for vectors, good in zip(features, is_finite, strict=True) if good]
-        found = iter(self.caption_features(finite, config))
+        # The cores compute the next batch: threads of a search would wait for each other.
+        with on_one_thread(if_true=self._device.type == "cpu"):
+            found = iter(self.caption_features(finite, config))
         goods = iter(is_finite)
         for read in batch.gifs:
             if read.gif is None:
