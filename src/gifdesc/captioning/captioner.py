@@ -21,10 +21,9 @@ from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import SampledGif, Vectors
 from gifdesc.features.loader import default_num_workers
 from gifdesc.gif.sources import CaptionInput, GifSource, source_name
-from gifdesc.model.card import HUB_FILES, push_model, save_model
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts, is_low
-from gifdesc.model.folder import CONFIG_NAME, OpenModel, open_model
+from gifdesc.model.folder import CONFIG_NAME, HUB_FILES, OpenModel, open_model
 from gifdesc.model.generation import CaptionGenerator
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.device import on_one_thread, resolve_device
@@ -257,6 +256,8 @@ class Captioner:
         Raises:
             OSError: the folder cannot be written.
         """
+        from gifdesc.model.card import save_model  # the metrics in it take a tenth of a second
+
         save_model(
             self._checkpoint,
             Path(folder),
@@ -288,6 +289,8 @@ class Captioner:
         Raises:
             HubError: the hub cannot be reached, or refuses the upload.
         """
+        from gifdesc.model.card import push_model
+
         return push_model(
             self._checkpoint,
             name,

@@ -13,13 +13,11 @@ from typing import Any
 from gifdesc.data.training_record import RECORD_NAME
 from gifdesc.metrics.scoring import EXACT_MATCH, metric_label, metric_names
 from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
-from gifdesc.model.folder import HISTORY_NAME, read_history
+from gifdesc.model.folder import CARD_NAME, HISTORY_NAME, read_history
 from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
 from gifdesc.system.files import write_text
 from gifdesc.system.hub import upload
 from gifdesc.version import __version__
-
-CARD_NAME = "README.md"
 
 _FRONT_MATTER = """---
 library_name: gifdesc
@@ -220,10 +218,6 @@ def _read_scores(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     return scores if isinstance(scores, dict) else None
-
-
-HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
-"""The files of a gifdesc model that are fetched from the hub."""
 
 
 def save_model(

@@ -17,6 +17,11 @@ HISTORY_NAME = "history.jsonl"
 SCORES_NAME = "evaluation.json"
 """Where `gifdesc evaluate --json` may be kept beside a model, to be quoted in its card."""
 
+CARD_NAME = "README.md"
+
+HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
+"""The files of a gifdesc model that are fetched from the hub."""
+
 SMALL_PUBLIC_MODEL = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
 """A public model that a sentence may name: it describes GIFs, and runs on a CPU."""
 
