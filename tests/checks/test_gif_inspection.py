@@ -11,6 +11,7 @@ from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.checks import gifs as gif_inspection
 from gifdesc.gif import canvas as gif_canvas
 from gifdesc.gif import reader as gif_source
+from video_files import draw_sound, draw_video, moving_frames
 
 
 def draw_dead_gif(path: Path, num_frames: int = 3, size: tuple[int, int] = (8, 6)) -> Path:
@@ -62,6 +63,36 @@ def test_an_animated_webp_is_only_not_gif(tmp_path):
         gifs / "x.gif", "WEBP", save_all=True, append_images=frames[1:], duration=50, lossless=True
     )
     assert found(gifs) == {"not_gif": [("gifs/x.gif", "a WebP under a .gif name")]}
+
+
+def test_animations_and_videos_under_their_own_names_have_no_finding(tmp_path):
+    gifs = tmp_path / "gifs"
+    draw_video(gifs / "a.mp4", moving_frames(8))
+    draw_video(gifs / "b.webm", moving_frames(8), codec="libvpx-vp9")
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    for name, form in (("c.webp", "WEBP"), ("d.png", "PNG"), ("e.avif", "AVIF")):
+        frames[0].save(gifs / name, form, save_all=True, append_images=frames[1:], duration=50)
+    assert found(gifs) == {}
+
+
+def test_problems_of_videos(tmp_path):
+    gifs = tmp_path / "gifs"
+    draw_video(gifs / "a.gif", moving_frames(8), format="mp4")
+    draw_sound(gifs / "b.mp4")
+    draw_video(gifs / "c.mp4", 1)
+    draw_video(gifs / "d.mp4", moving_frames(1) * 8)
+    cut = draw_video(gifs / "e.mp4", moving_frames(20), container_options={"movflags": "faststart"})
+    truncate(cut, cut.stat().st_size // 4)
+    findings = found(gifs)
+    [(_, detail)] = findings.pop("truncated")
+    assert detail.startswith("it ends inside frame 1")
+    assert detail.endswith("frames can be used")
+    assert findings == {
+        "not_gif": [("gifs/a.gif", "an MP4 video under a .gif name")],
+        "unreadable": [("gifs/b.mp4", "an MP4 video without a moving picture (only sound)")],
+        "still": [("gifs/c.mp4", "one frame")],
+        "dead": [("gifs/d.mp4", "8 equal frames")],
+    }
 
 
 def test_a_file_that_breaks_off_is_truncated(tmp_path):

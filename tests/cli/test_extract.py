@@ -7,6 +7,7 @@ import pytest
 from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.config import to_json
 from gifdesc.system.files import write_json
+from video_files import draw_video
 from worlds import run_here, run_process, tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -302,3 +303,23 @@ def test_a_folder_of_another_backbone_is_refused_before_weights_are_read(tmp_pat
     done = run_here("extract", tmp_path / "gifs", "--output", tmp_path / "features")
     assert done.code == 1
     assert "the same backbone (extract --backbone efficientnet-lite0)" in done.err
+
+
+def test_a_gif_and_a_video_of_one_name_keep_two_features(tmp_path, output):
+    draw_gif(tmp_path / "gifs" / "funny.gif", 3)
+    draw_video(tmp_path / "gifs" / "funny.mp4", 5)
+    done = extract(tmp_path / "gifs", output=output)
+    assert (done.code, done.out) == (0, "")
+    assert np.load(output / "funny.gif.npy").shape == (3, 48)
+    assert np.load(output / "funny.mp4.npy").shape == (5, 48)
+    entry = manifest(output)["funny.mp4"]
+    assert (entry["num_frames"], entry["duration_ms"], entry["status"]) == (5, 500, "ok")
+    only = extract(tmp_path / "gifs", "--ext", "mp4", output=tmp_path / "videos")
+    assert only.code == 0
+    assert set(manifest(tmp_path / "videos")) == {"funny.mp4"}
+
+
+def test_an_unknown_ending_is_wrong_usage(gifs, output):
+    done = extract(gifs, "--ext", "txt", output=output)
+    assert done.code == 2
+    assert "no GIF ends in '.txt'" in done.err

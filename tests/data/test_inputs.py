@@ -5,10 +5,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gif_files import draw_gif
 from gifdesc.data.arguments import Argument
-from gifdesc.data.gifs import BackgroundCount, GifInput, PassedOver, find_gifs
+from gifdesc.data.gifs import (
+    BackgroundCount,
+    GifInput,
+    PassedOver,
+    find_gifs,
+    searched_suffixes,
+)
+from gifdesc.errors import UsageError
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -137,28 +145,69 @@ def test_apple_double_files_are_no_gifs(tmp_path):
     assert passed_over.sentences() == []
 
 
+def test_a_folder_is_searched_for_every_animated_format(tmp_path):
+    names = ["a.gif", "b.gifv", "c.MP4", "d.m4v", "e.mov", "f.webm", "g.mkv", "h.avi", "i.apng"]
+    touch(tmp_path, *names, "notes.txt", "x.jpg", "y.mpg")
+    assert sources(tmp_path) == names
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".avif"])
+def test_of_formats_of_pictures_only_animations_are_found(tmp_path, suffix):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    form = {".png": "PNG", ".webp": "WEBP", ".avif": "AVIF"}[suffix]
+    frames[0].save(tmp_path / f"still{suffix}", form)
+    frames[0].save(tmp_path / f"moving{suffix}", form, save_all=True, append_images=frames[1:])
+    passed_over = PassedOver()
+    found = list(find_gifs([tmp_path], passed_over))
+    assert [gif.source for gif in found] == [f"moving{suffix}"]
+    assert passed_over.sentences() == []
+    assert sources(tmp_path / f"still{suffix}") == [f"still{suffix}"]
+
+
+def test_a_damaged_file_with_the_ending_of_an_animation_is_found(tmp_path):
+    (tmp_path / "a.webp").write_text("<!DOCTYPE html><html>404</html>")
+    touch(tmp_path, "b.avif", "c.png")
+    assert sources(tmp_path) == ["a.webp", "b.avif"]
+
+
+def test_endings_narrow_the_search(tmp_path):
+    touch(tmp_path, "a.gif", "b.mp4", "sub/c.WEBM", "d.avi")
+    passed_over = PassedOver()
+
+    def found(*endings):
+        inputs = find_gifs([tmp_path], passed_over, searched_suffixes(endings))
+        return [gif.error or gif.source for gif in inputs]
+
+    assert found("gif") == ["a.gif"]
+    assert found("mp4, .WebM") == found("mp4", "webm") == ["b.mp4", "sub/c.WEBM"]
+    assert found("mkv", "mov") == ["no file in this folder ends in .mkv or .mov"]
+    assert found() == ["a.gif", "b.mp4", "d.avi", "sub/c.WEBM"]
+    assert passed_over.sentences() == []
+    assert BackgroundCount([tmp_path], (".gif",)).total in (None, 1)
+    with pytest.raises(UsageError, match=r"^no GIF ends in '\.txt'; the endings are gif, gifv"):
+        found("gif,txt")
+
+
 def test_animations_and_videos_with_other_endings_are_counted(tmp_path):
-    touch(tmp_path, "a.gif", "clip.MP4", "b.gifv", "sub/c.webp", "notes.txt", ".hidden.mp4", "d")
+    touch(tmp_path, "a.gif", "notes.txt", "d")
     (tmp_path / "f0a1b2c3").write_bytes(b"GIF89a\1\0\1\0")
     (tmp_path / "cat.gif_large").write_bytes(b"GIF89a\1\0\1\0")
     (tmp_path / "photo").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
     (tmp_path / "movie.bak").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0")
     passed_over = PassedOver()
     assert [gif.source for gif in find_gifs([tmp_path], passed_over)] == ["a.gif"]
-    assert passed_over.endings == {
-        **{".mp4": 1, ".gifv": 1, ".webp": 1, ".bak": 1, ".gif_large": 1, "none": 1}
-    }
+    assert passed_over.endings == {".bak": 1, ".gif_large": 1, "none": 1}
     [sentence] = passed_over.sentences()
-    assert sentence.startswith("skipped: 6 files with other endings (")
+    assert sentence.startswith("skipped: 3 files with other endings (")
     assert sentence.endswith("; name such files to read them")
 
 
 def test_a_folder_without_gifs_names_what_it_contains(tmp_path):
-    touch(tmp_path, "clip.mp4")
+    (tmp_path / "movie.bak").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0")
     passed_over = PassedOver()
     [found] = find_gifs([tmp_path], passed_over)
     assert found.error == (
-        "no GIF in this folder; skipped: 1 file with other endings (.mp4 1); name such files "
+        "no GIF in this folder; skipped: 1 file with other endings (.bak 1); name such files "
         "to read them"
     )
     assert passed_over.sentences() == []

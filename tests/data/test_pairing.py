@@ -50,6 +50,22 @@ def test_a_table_of_bare_names_describes_gifs_in_folders(tmp_path):
     assert pairing.without_features == []
 
 
+def test_descriptions_of_one_name_belong_to_the_gif_and_not_to_the_video_too(tmp_path):
+    for name in ("funny.gif", "funny.mp4", "rain.webm"):
+        write(tmp_path / f"{name}.npy")
+    pairing = pair(tmp_path, Descriptions({"funny": ["a man"], "rain": ["rain"]}))
+    assert [(one.name, one.captions) for one in pairing.examples] == [
+        ("funny", ("a man",)),
+        ("rain.webm", ("rain",)),
+    ]
+    assert pairing.without_description == ["funny.mp4"]
+    pairing = pair(tmp_path, Descriptions({"funny": ["a man"], "funny.mp4": ["a dog"]}))
+    assert [(one.name, one.captions) for one in pairing.examples] == [
+        ("funny", ("a man",)),
+        ("funny.mp4", ("a dog",)),
+    ]
+
+
 def test_if_no_path_fits_gifs_in_other_folders_are_paired_which_is_noted(tmp_path):
     for name in ("gifs/a", "gifs/b"):
         write(tmp_path / f"{name}.gif.npy")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gifdesc.data.arguments import STDIN, expand_arguments
-from gifdesc.data.gifs import PassedOver, find_gifs
+from gifdesc.data.gifs import SEARCHED_SUFFIXES, PassedOver, find_gifs
 from gifdesc.gif.sources import CaptionInput
 
 
@@ -24,6 +24,7 @@ def caption_inputs(
     *,
     is_null_separated: bool = False,
     passed_over: PassedOver | None = None,
+    suffixes: Sequence[str] = SEARCHED_SUFFIXES,
 ) -> Iterator[CaptionInput]:
     """The inputs that the arguments name, in order, found as they are consumed.
 
@@ -35,6 +36,7 @@ def caption_inputs(
         stdin: the list for `-`, read while its lines arrive.
         is_null_separated: paths in the list end with NUL, not with a line end.
         passed_over: collects the files that a search of folders skips.
+        suffixes: the endings to search for in folders.
 
     Raises:
         UsageError: an argument is empty, or stdin has neither a list of paths nor a GIF.
@@ -43,5 +45,5 @@ def caption_inputs(
         if argument.error is not None or argument.data is not None:
             yield CaptionInput(argument.name, argument.data, argument.error)
             continue
-        for gif in find_gifs([argument], passed_over):
+        for gif in find_gifs([argument], passed_over, suffixes):
             yield CaptionInput(gif.name, error=gif.error)

@@ -33,7 +33,7 @@ MIN_WORDS = 3
 
 KINDS: dict[Kind, str] = {
     "unreadable": "no frame: empty, damaged, too large, a web page",
-    "not_gif": "a PNG, JPEG, WebP, AVIF or BMP instead of a GIF",
+    "not_gif": "a format other than its name's; a still picture",
     "truncated": "cut off or damaged: only the beginning is usable",
     "still": "one frame",
     "dead": "several frames, but all equal",

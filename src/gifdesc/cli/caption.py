@@ -24,6 +24,7 @@ from gifdesc.cli.loading import load_captioner
 from gifdesc.cli.options import (
     Debug,
     Device,
+    Endings,
     Json,
     ModelName,
     Null,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 def caption(
     paths: Paths,
+    ext: Endings = None,
     null: Null = False,
     model: ModelName = "model",
     prompt: Prompt = None,
@@ -231,7 +233,7 @@ def caption(
             from gifdesc.captioning.output import open_sink
             from gifdesc.captioning.run import CaptionRun
             from gifdesc.captioning.sidecars import Sidecars
-            from gifdesc.data.gifs import PassedOver
+            from gifdesc.data.gifs import PassedOver, searched_suffixes
         try:
             decoding = DecodingOptions(
                 num_beams=beam,
@@ -251,7 +253,13 @@ def caption(
         passed_over = PassedOver()
         # Wrong arguments are reported before a file is begun and a model is loaded.
         inputs = non_empty(
-            caption_inputs(paths, stdin_bytes(), is_null_separated=null, passed_over=passed_over)
+            caption_inputs(
+                paths,
+                stdin_bytes(),
+                is_null_separated=null,
+                passed_over=passed_over,
+                suffixes=searched_suffixes(ext or ()),
+            )
         )
         with open_sink(output, chosen, skip_done=skip_done, overwrite=force) as sink:
             run = CaptionRun(

@@ -26,6 +26,7 @@ from gifdesc.cli.help import INPUT, OUTPUT, section
 from gifdesc.cli.options import (
     Debug,
     DescriptionsFormat,
+    Endings,
     Json,
     Paths,
     read_paths,
@@ -61,6 +62,7 @@ def check(
         ),
     ] = None,
     descriptions_format: DescriptionsFormat = None,
+    ext: Endings = None,
     null: Annotated[
         bool,
         typer.Option(
@@ -92,13 +94,13 @@ def check(
             raise typer.BadParameter(f"--list {kind} needs --descriptions PATH")
         arguments = read_paths(paths, null=null and STDIN in paths)
         from gifdesc.cli.progress import CheckProgress
-        from gifdesc.data.gifs import PassedOver, find_gifs
+        from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes
 
         with wait_for("starting"):
             from gifdesc.checks.gifs import inspect_gifs
 
         passed_over = PassedOver()
-        inputs = find_gifs(arguments, passed_over)
+        inputs = find_gifs(arguments, passed_over, searched_suffixes(ext or ()))
         findings: list[Finding] = []
         with CheckProgress(stderr) as progress:
             for inspection in inspect_gifs(inputs, descriptions, descriptions_format):

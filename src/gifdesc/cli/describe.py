@@ -21,6 +21,7 @@ from gifdesc.cli.loading import load_captioner
 from gifdesc.cli.options import (
     Debug,
     Device,
+    Endings,
     Json,
     ModelName,
     Null,
@@ -38,6 +39,7 @@ from gifdesc.system.device_name import check_device_name
 def describe(
     paths: Paths,
     model: ModelName,
+    ext: Endings = None,
     null: Null = False,
     prompt: Prompt = None,
     revision: Revision = None,
@@ -83,12 +85,13 @@ def describe(
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         from gifdesc.captioning.results import DescribingSummary
-        from gifdesc.data.gifs import PassedOver, find_gifs
+        from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes
 
+        suffixes = searched_suffixes(ext or ())
         passed_over = PassedOver()
         check_device_name(device)
         arguments = read_paths(paths, null=null)
-        inputs = list(find_gifs(arguments, passed_over))
+        inputs = list(find_gifs(arguments, passed_over, suffixes))
         warn_of_passed_over(passed_over)
         summary = DescribingSummary()
         if inputs:

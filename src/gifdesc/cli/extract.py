@@ -23,6 +23,7 @@ from gifdesc.cli.help import FEATURES, MODEL, OUTPUT, RUN
 from gifdesc.cli.options import (
     Debug,
     Device,
+    Endings,
     Json,
     Null,
     Paths,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 def extract(
     paths: Paths,
+    ext: Endings = None,
     null: Null = False,
     backbone: Annotated[
         str,
@@ -189,9 +191,10 @@ def extract(
     with exit_on_error(debug=debug, json=json):
         check_device_name(device)
         arguments = read_paths(paths, null=null)
-        from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs
+        from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs, searched_suffixes
         from gifdesc.features.results import ExtractionSummary
 
+        suffixes = searched_suffixes(ext or ())
         passed_over = PassedOver()
         summary = ExtractionSummary()
 
@@ -202,7 +205,7 @@ def extract(
             return gif.error is not None
 
         # Wrong paths at the start are reported before the network is loaded, and alone need none.
-        inputs = non_empty(dropwhile(is_failed, find_gifs(arguments, passed_over)))
+        inputs = non_empty(dropwhile(is_failed, find_gifs(arguments, passed_over, suffixes)))
         if inputs is not None:
             from gifdesc.cli.progress import ExtractionProgress
 
@@ -243,7 +246,9 @@ def extract(
                     f"{title} is untrained (random weights): its features carry no learned visual "
                     "information"
                 )
-            with ExtractionProgress(stderr, BackgroundCount(arguments), summary) as progress:
+            with ExtractionProgress(
+                stderr, BackgroundCount(arguments, suffixes), summary
+            ) as progress:
                 events = run(
                     inputs,
                     output,

@@ -46,6 +46,17 @@ Paths = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+Endings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ext",
+        metavar="EXT",
+        help="In folders, read only files with this ending (gif, mp4, ...; several: gif,mp4 or "
+        "repeat the option).",
+        show_default="all animated pictures and videos",
+        rich_help_panel=INPUT,
+    ),
+]
 Null = Annotated[
     bool,
     typer.Option(

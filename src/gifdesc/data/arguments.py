@@ -124,7 +124,7 @@ def read_arguments(
 def _spool(argument: Argument, data: bytes) -> Argument:
     folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
     atexit.register(folder.cleanup)
-    path = Path(folder.name, "stdin.gif")
+    path = Path(folder.name, "stdin")
     path.write_bytes(data)
     return replace(argument, spooled_path=path, data=None)
 

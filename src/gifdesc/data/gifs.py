@@ -10,23 +10,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gifdesc.data.arguments import Argument
-from gifdesc.gif.sniff import APPLE_DOUBLE_START, is_animation_or_video
+from gifdesc.errors import UsageError
+from gifdesc.gif.sniff import (
+    APPLE_DOUBLE_START,
+    describe_beginning,
+    is_animated_picture,
+    is_animation_or_video,
+)
 from gifdesc.system.files import reason
 from gifdesc.system.wording import counted, list_some
 
 GIF_SUFFIX = ".gif"
 
-_MEDIA_SUFFIXES = {
-    *(".webp", ".apng", ".png", ".avif", ".gifv"),
-    *(".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi"),
-}
-"""Suffixes of pictures and videos that a user may call GIFs."""
+SEARCHED_SUFFIXES = (
+    *(GIF_SUFFIX, ".gifv", ".apng", ".png", ".webp", ".avif"),
+    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"),
+)
+"""Endings of the files that a search of folders finds, in small letters."""
+
+_OFTEN_STILL = (".png", ".webp", ".avif")
+"""Endings that pictures without animation have too: such pictures are not found."""
 
 _OTHER_SUFFIXES = {
     *(".txt", ".tsv", ".csv", ".json", ".jsonl", ".md", ".html", ".xml", ".py", ".npy", ".log"),
     *(".zip", ".gz", ".tar", ".pdf", ".jpg", ".jpeg", ".bmp", ".svg", ".ini", ".db", ".part"),
 }
 """Endings of files that are never GIFs: they are not opened."""
+
+_STILL_BYTES = 4096
+"""The beginning of a PNG, WebP or AVIF that shows whether it is animated."""
 
 _STDIN_SOURCE = "stdin"
 """The name of a GIF from a pipe in a features folder."""
@@ -63,7 +75,7 @@ class PassedOver:
     """Files and links that a search of folders skipped although the user may want them.
 
     Attributes:
-        endings: number of pictures and videos without `.gif`, by suffix.
+        endings: number of animations and videos with endings that are not searched, by suffix.
         links: links to folders that contain the link.
     """
 
@@ -86,10 +98,33 @@ class PassedOver:
         return f"{counted(self.endings.total(), 'file')} with other endings ({parts})"
 
 
+def searched_suffixes(endings: Sequence[str]) -> tuple[str, ...]:
+    """The suffixes to search for, from endings such as `gif`, `.mp4` or `mp4,webm`.
+
+    Args:
+        endings: as a user names them; none for all of `SEARCHED_SUFFIXES`.
+
+    Raises:
+        UsageError: an ending is not one of them.
+    """
+    named = [part.strip().lower() for ending in endings for part in ending.split(",")]
+    suffixes = tuple(dict.fromkeys("." + part.removeprefix(".") for part in named))
+    for suffix in suffixes:
+        if suffix not in SEARCHED_SUFFIXES:
+            known = ", ".join(known.removeprefix(".") for known in SEARCHED_SUFFIXES)
+            raise UsageError(f"no GIF ends in {suffix!r}; the endings are {known}")
+    return suffixes or SEARCHED_SUFFIXES
+
+
 def find_gifs(
-    arguments: Sequence[Path | Argument], passed_over: PassedOver | None = None
+    arguments: Sequence[Path | Argument],
+    passed_over: PassedOver | None = None,
+    suffixes: Sequence[str] = SEARCHED_SUFFIXES,
 ) -> Iterator[GifInput]:
-    """Every given file, and every `*.gif` (in any case) under every given folder, sorted.
+    """Every given file, and every animation and video under every given folder, sorted.
+
+    In a folder, files count by their endings (in any case), but for still PNG, WebP and AVIF
+    pictures.
 
     A file is yielded once, even if several arguments name it.
 
@@ -101,8 +136,9 @@ def find_gifs(
     Args:
         arguments: files and folders. A missing or empty one gives a `GifInput` with an error.
         passed_over: the files that are left out are added to it.
+        suffixes: the endings to search for in folders, some of `SEARCHED_SUFFIXES`.
     """
-    found = _find_all(arguments, passed_over)
+    found = _find_all(arguments, passed_over, suffixes)
     if len(arguments) < 2:
         yield from found
         return
@@ -115,7 +151,9 @@ def find_gifs(
 
 
 def _find_all(
-    arguments: Sequence[Path | Argument], passed_over: PassedOver | None
+    arguments: Sequence[Path | Argument],
+    passed_over: PassedOver | None,
+    suffixes: Sequence[str],
 ) -> Iterator[GifInput]:
     named = [arg if isinstance(arg, Argument) else Argument(str(arg)) for arg in arguments]
     root = _common_folder(
@@ -134,13 +172,13 @@ def _find_all(
         source = _relative(path, root)
         if _is_folder(path):
             prefix = "" if str(_absolute(path)) == root else f"{source}/"
-            walk = _Walk(path, PassedOver())
+            walk = _Walk(path, PassedOver(), suffixes)
             found = False
             for gif_path, below, error in walk:
                 found = True
                 yield GifInput(gif_path, prefix + below if below else source, error)
             if not found:
-                yield GifInput(path, source, _nothing_in(walk.passed_over))
+                yield GifInput(path, source, _nothing_in(walk.passed_over, suffixes))
             elif passed_over is not None:
                 passed_over.endings += walk.passed_over.endings
             if passed_over is not None:
@@ -154,9 +192,14 @@ def _find_all(
 class BackgroundCount:
     """Counts the GIFs of `find_gifs` in a thread, while the first GIFs are processed."""
 
-    def __init__(self, arguments: Sequence[Path | Argument]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[Path | Argument],
+        suffixes: Sequence[str] = SEARCHED_SUFFIXES,
+    ) -> None:
         """Prepare; counting starts when `total` is first read."""
         self._arguments = arguments
+        self._suffixes = suffixes
         self._thread: threading.Thread | None = None
         self._total: int | None = None
 
@@ -169,21 +212,22 @@ class BackgroundCount:
         return self._total
 
     def _count(self) -> None:
-        self._total = sum(1 for _ in find_gifs(self._arguments))
+        self._total = sum(1 for _ in find_gifs(self._arguments, suffixes=self._suffixes))
 
 
 class _Walk:
     """The GIFs under a folder, depth first in name order, and the folders that cannot be read.
 
-    A folder may have 100,000 files, so only the name and kind of a GIF are read, and no path is
-    parsed.
+    A folder may have 100,000 files, so only the name and kind of a GIF are read (and the beginning
+    of a file that may be a still picture), and no path is parsed.
 
     Attributes:
         passed_over: the files that are left out, complete when the walk has ended.
     """
 
-    def __init__(self, root: Path, passed_over: PassedOver) -> None:
+    def __init__(self, root: Path, passed_over: PassedOver, suffixes: Sequence[str]) -> None:
         self.passed_over = passed_over
+        self._suffixes = tuple(suffixes)
         self._root = root
         self._real_root = os.path.realpath(root)
         self._linked: set[str] = set()
@@ -207,8 +251,8 @@ class _Walk:
                     yield from self._walk(Path(entry.path), f"{below}{entry.name}/")
             elif entry.is_symlink() and _is_folder(entry.path):
                 continue
-            elif entry.name.lower().endswith(GIF_SUFFIX):
-                if not _is_apple_double(entry):
+            elif entry.name.lower().endswith(SEARCHED_SUFFIXES):
+                if entry.name.lower().endswith(self._suffixes) and _may_move(entry):
                     yield Path(entry.path), below + entry.name, None
             elif _may_be_meant(entry):
                 ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
@@ -228,33 +272,43 @@ class _Walk:
         return True
 
 
-def _nothing_in(passed_over: PassedOver) -> str:
-    if passed_over.endings:
-        return f"no GIF in this folder; {passed_over.sentences()[0]}"
-    return "no GIF in this folder"
+def _nothing_in(passed_over: PassedOver, suffixes: Sequence[str]) -> str:
+    nothing = "no GIF in this folder"
+    if len(suffixes) < len(SEARCHED_SUFFIXES):
+        nothing = f"no file in this folder ends in {' or '.join(suffixes)}"
+    return "; ".join((nothing, *(passed_over.sentences()[:1] if passed_over.endings else ())))
 
 
-def _is_apple_double(entry: os.DirEntry[str]) -> bool:
-    return entry.name.startswith("._") and _beginning(entry).startswith(APPLE_DOUBLE_START)
-
-
-def _may_be_meant(entry: os.DirEntry[str]) -> bool:
-    """Whether a file without the suffix `.gif` may be an animation or a video."""
-    if entry.name.startswith("."):
+def _may_move(entry: os.DirEntry[str]) -> bool:
+    """Whether a file with the ending of an animation is neither a still picture nor AppleDouble."""
+    if entry.name.startswith("._") and _beginning(entry).startswith(APPLE_DOUBLE_START):
         return False
-    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
-    return suffix in _MEDIA_SUFFIXES or (
-        suffix not in _OTHER_SUFFIXES and is_animation_or_video(_beginning(entry))
+    ending = entry.name.lower()
+    if not ending.endswith(_OFTEN_STILL):
+        return True
+    beginning = _beginning(entry, _STILL_BYTES)
+    if ending.endswith(".png"):  # most PNGs are still, so only animated ones are meant
+        return is_animated_picture(beginning)
+    return describe_beginning(beginning) not in ("a WebP", "an AVIF") or is_animated_picture(
+        beginning
     )
 
 
-def _beginning(entry: os.DirEntry[str]) -> bytes:
+def _may_be_meant(entry: os.DirEntry[str]) -> bool:
+    """Whether a file with another ending may be an animation or a video."""
+    if entry.name.startswith("."):
+        return False
+    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
+    return suffix not in _OTHER_SUFFIXES and is_animation_or_video(_beginning(entry))
+
+
+def _beginning(entry: os.DirEntry[str], num_bytes: int = 64) -> bytes:
     """The first bytes of a file; empty if it is no regular file or cannot be read."""
     try:
         if not entry.is_file():  # a pipe would never end
             return b""
         with Path(entry.path).open("rb", buffering=0) as file:
-            return file.read(64)
+            return file.read(num_bytes)
     except OSError:
         return b""
 

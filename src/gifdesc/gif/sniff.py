@@ -132,6 +132,18 @@ def is_animation_or_video(data: bytes) -> bool:
     return data.startswith(_GIF) or (is_media(data) and describe_beginning(data) not in _STILL)
 
 
+def is_animated_picture(data: bytes) -> bool:
+    """Whether a PNG, WebP or AVIF is animated, by the beginning of its file."""
+    kind = describe_beginning(data)
+    if kind == "a WebP":  # the flags of a VP8X chunk (RFC 9649, section 2.7.1)
+        return data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & 2)
+    if kind == "an AVIF":  # the brand of sequences (AV1 Image File Format, section 6.3)
+        return b"avis" in data[8 : int.from_bytes(data[:4])]
+    if kind == "a PNG":  # the chunk acTL is before IDAT (PNG, third edition, section 5.6)
+        return b"acTL" in data.partition(b"IDAT")[0]
+    return False
+
+
 def _describe_brands(box: bytes) -> str:
     """The format of a file type box: major brand, version, compatible brands, 4 bytes each."""
     major, compatible = box[:4], [box[start : start + 4] for start in range(8, len(box), 4)]
