@@ -51,7 +51,7 @@ LADDER = [
     {"metrics"},
     {"text"},
     {"data"},
-    {"features", "model", "checks"},
+    {"features", "model", "checks", "fetching"},
     {"evaluation", "vision_language"},
     {"pages"},
     {"training", "captioning"},
@@ -108,7 +108,7 @@ def f():
 
 HEAVY = {
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors"),
-    *("av", "numpy", "matplotlib", "PIL", "openvino"),
+    *("av", "numpy", "matplotlib", "PIL", "openvino", "urllib3"),
 }
 
 

@@ -7,6 +7,7 @@ GifdescError
 ├── WeightsError      backbone weights that are missing or do not fit
 ├── CheckpointError   a model folder that is incomplete, damaged or too new
 ├── HubError          the Hugging Face hub does not give or take a model
+├── DownloadError     a file that cannot be downloaded
 ├── TrainingError     a training run that cannot start or continue
 ├── MeteorError       METEOR cannot be computed here; the other scores can
 └── UsageError        a request that no file can satisfy (exit code 2)
@@ -42,6 +43,10 @@ class CheckpointError(GifdescError):
 
 class HubError(GifdescError):
     """The Hugging Face hub cannot be reached, or does not give or take a model."""
+
+
+class DownloadError(GifdescError):
+    """A file cannot be downloaded."""
 
 
 class TrainingError(GifdescError):

@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # An unrelated short name: the final name may have the greatest length that the file system
     # allows, and a search for its suffix must not find half a file.
-    temporary_path = _new_file(path.parent)
+    temporary_path = new_temporary_file(path.parent)
     try:
         yield temporary_path
         temporary_path.replace(path)
@@ -60,8 +60,14 @@ def describe_placeholder(path: Path) -> str | None:
     return None
 
 
-def _new_file(folder: Path) -> Path:
-    """A new empty file with a random name; the umask decides its permissions."""
+def new_temporary_file(folder: Path) -> Path:
+    """A new empty file with a random name, which `remove_leftovers` finds.
+
+    The umask decides its permissions.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     while True:
         path = folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}"
         try:
