@@ -13,6 +13,7 @@ from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
+from gifdesc.cli.fetch import fetch
 from gifdesc.cli.help import HelpCommand, HelpGroup, example
 from gifdesc.cli.train import train
 from gifdesc.system.process import ignore_interrupts
@@ -49,6 +50,7 @@ def _root(
 
 
 for command, epilog in (
+    (fetch, example("gifdesc fetch urls.txt --output ./gifs")),
     (check, f"{KINDS_HELP}\n\n{example('gifdesc check ./gifs --descriptions ./descriptions')}"),
     (convert, example("gifdesc convert captions.json descriptions.tsv")),
     (extract, example("gifdesc extract ./gifs --output ./features")),

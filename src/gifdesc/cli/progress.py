@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gifdesc.config import TrainingConfig
     from gifdesc.data.gifs import BackgroundCount
     from gifdesc.features.results import ExtractionSummary
+    from gifdesc.fetching.results import FetchSummary
     from gifdesc.training.results import EpochResult, StepResult
 
 _LINE_INTERVAL_SECONDS = 10.0
@@ -317,6 +318,28 @@ class DescribingProgress(LiveProgress):
             f"{self._summary.num_done}/{self._num_gifs} GIFs",
             f"{self._summary.counts['failed']} failed",
             f"{self._summary.counts['skipped']} done before",
+        ]
+        self.show(parts, completed=self._summary.num_done)
+        self.line(", ".join(parts))
+
+
+class FetchProgress(LiveProgress):
+    """Shows the URLs done, and how many of them failed or were done before."""
+
+    def __init__(self, console: Console, num_urls: int, summary: FetchSummary) -> None:
+        super().__init__(console, num_urls)
+        self._num_urls = num_urls
+        self._summary = summary
+        self.show(["fetching"])
+
+    def advance(self) -> None:
+        """Show the summary, to which a URL was added."""
+        counts = self._summary.counts
+        parts = [
+            f"{self._summary.num_done}/{self._num_urls} URLs",
+            f"{counts['failed'] + counts['refused']} failed",
+            f"{counts['skipped']} done before",
+            f"{self._summary.num_bytes / 1e6:.1f} MB",
         ]
         self.show(parts, completed=self._summary.num_done)
         self.line(", ".join(parts))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gifdesc.config import Split
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.forms.base import CaptionLine
 from gifdesc.data.forms.form_names import FormName, OutputForm
 from gifdesc.data.forms.registry import is_unicode
 from gifdesc.data.forms.writing import WRITERS, DescribedGif
 from gifdesc.data.names import comparable_key
-from gifdesc.data.splits import SPLITS
+from gifdesc.data.splits import write_split_lists
 from gifdesc.errors import DescriptionError, UsageError
-from gifdesc.system.files import write_text, writing
+from gifdesc.system.files import writing
 
 
 @dataclass
@@ -88,7 +86,7 @@ def convert(
     result.left_out += written.left_out
     if splits_dir is not None:
         with writing(splits_dir):
-            _write_lists(splits_dir, gifs)
+            write_split_lists(splits_dir, ((gif.name, gif.split) for gif in gifs))
     return result
 
 
@@ -120,13 +118,3 @@ def _note(gifs: dict[str, DescribedGif], line: CaptionLine) -> None:
 
 def _has_content(output: Path) -> bool:
     return any(output.iterdir()) if output.is_dir() else output.exists()
-
-
-def _write_lists(folder: Path, gifs: Iterable[DescribedGif]) -> None:
-    """Write the names of the GIFs of each split, a line each."""
-    names: dict[Split, list[str]] = {split: [] for split in SPLITS}
-    for gif in gifs:
-        if gif.split is not None:
-            names[gif.split].append(gif.name)
-    for split, listed in names.items():
-        write_text(folder / f"{split}.txt", "".join(f"{name}\n" for name in listed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from gifdesc.data.examples import Example
 from gifdesc.data.names import comparable_key, match_names
 from gifdesc.data.text_files import read_text_lines
 from gifdesc.errors import DescriptionError
+from gifdesc.system.files import write_text
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -151,3 +152,21 @@ def read_split_lists(folder: Path) -> dict[str, Split]:
             if splits.setdefault(key, split) != split:
                 raise DescriptionError(f"{path}: {key} is in {splits[key]}.txt as well")
     return splits
+
+
+def write_split_lists(folder: Path, names: Iterable[tuple[str, Split | None]]) -> None:
+    """Write `train.txt`, `val.txt` and `test.txt` with the names of each split, a line each.
+
+    Args:
+        folder: is created.
+        names: of GIFs, each with its split; a name without a split is left out.
+
+    Raises:
+        OSError: a list cannot be written.
+    """
+    lines: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    for name, split in names:
+        if split is not None:
+            lines[split].append(f"{name}\n")
+    for split, listed in lines.items():
+        write_text(folder / f"{split}.txt", "".join(listed))

@@ -1,0 +1,80 @@
+"""Lists of URLs, plain and in the forms of descriptions."""
+
+import json
+
+import pytest
+
+from gifdesc.data.url_lists import read_url_list
+from gifdesc.errors import DescriptionError
+
+A, B = "https://a.example/x.gif", "http://b.example/y.gif?z=1"
+
+
+def read(tmp_path, text, name="list.txt", **options):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return read_url_list(path, **options)
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.tsv", "list"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{A}\n{B}\n",
+        f"\ufeff{A}\r\n\r\n  {B}  \r\n{A}\r\n",
+        f"url\n{A}\n{B}",
+        f"# GIFs\n{A}#top\n# more\n{B}",
+    ],
+)
+def test_a_url_per_line(tmp_path, text, name):
+    found = read(tmp_path, text, name)
+    assert [*found.urls] == [A, B]
+    assert found.problems == []
+
+
+def test_captions_of_a_table(tmp_path):
+    found = read(tmp_path, f"{A}\ta cat  jumps\n{B}\ta dog\n{A}\tit jumps\n", "tgif.tsv")
+    assert [each.captions for each in found.urls.values()] == [
+        ["a cat jumps", "it jumps"],
+        ["a dog"],
+    ]
+
+
+def test_a_table_with_a_header_and_splits(tmp_path):
+    found = read(tmp_path, f'url,caption,split\n{A},"a cat, red",train\n{B},a dog,val\n', "t.csv")
+    assert [(each.captions, each.split) for each in found.urls.values()] == [
+        (["a cat, red"], "train"),
+        (["a dog"], "val"),
+    ]
+
+
+def test_the_urls_of_coco_images(tmp_path):
+    document = {
+        "images": [{"id": 1, "file_name": "x.gif", "coco_url": A}, {"id": 2, "file_name": "y.gif"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "caption": "a cat"},
+            {"id": 2, "image_id": 2, "caption": "a dog"},
+        ],
+    }
+    found = read(tmp_path, json.dumps(document), "coco.json")
+    assert [*found.urls] == [A]
+    assert found.problems == [f"{tmp_path}/coco.json: annotation 2: no URL: y.gif"]
+
+
+def test_split_lists_replace_the_splits_of_the_file(tmp_path):
+    (tmp_path / "train.txt").write_text(f"{B}\n")
+    (tmp_path / "test.txt").write_text(f"{A}\n")
+    found = read(tmp_path, f"{A}\ta\n{B}\tb\n", "t.tsv", splits_dir=tmp_path)
+    assert [each.split for each in found.urls.values()] == ["test", "train"]
+
+
+def test_lines_without_a_url_are_problems(tmp_path):
+    found = read(tmp_path, f"{A}\nnot a url\n{B}\n")
+    assert [*found.urls] == [A, B]
+    assert found.problems == [f"{tmp_path}/list.txt:2: not a URL: not a url"]
+
+
+@pytest.mark.parametrize("text", ["", "cat.gif\tit jumps\n", "cat.gif\n"])
+def test_a_file_without_a_url(tmp_path, text):
+    with pytest.raises(DescriptionError, match=r"list\.txt"):
+        read(tmp_path, text)

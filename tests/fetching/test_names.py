@@ -1,0 +1,57 @@
+"""File names for URLs."""
+
+import pytest
+
+from gifdesc.fetching.names import FileNames, safe_part, stem_of
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://a.example/x/jump.gif", ("jump", ".gif")),
+        ("https://a.example/x/jump.GIF?size=1#top", ("jump", ".gif")),
+        ("https://a.example/jump.mp4", ("jump", ".mp4")),
+        ("https://a.example/get.php?id=7", ("get.php", "")),
+        ("https://a.example/", ("_", "")),
+        ("https://a.example/..", ("_", "")),
+        ("https://a.example/a%2Fb%20c%00.gif", ("b_c_", ".gif")),
+        ("https://a.example/.hidden.gif", ("hidden", ".gif")),
+        ("https://a.example/-rf.gif", ("rf", ".gif")),
+        ("https://a.example/caf%C3%A9.gif", ("café", ".gif")),
+        ("https://a.example/con.gif", ("_con", ".gif")),
+        ("https://a.example/lpt1.x.gif", ("_lpt1.x", ".gif")),
+    ],
+)
+def test_a_stem_is_safe(url, found):
+    assert stem_of(url) == found
+
+
+@pytest.mark.parametrize("text", ["x" * 500, "é" * 500, "e\u0301" * 500, "猫" * 300])
+def test_a_long_name_is_cut(text):
+    assert 100 < len(safe_part(text).encode()) <= 120
+
+
+def test_no_two_urls_have_one_name():
+    names = FileNames(["taken.gif"])
+    stems = [
+        names.give(url)
+        for url in (
+            "https://a.example/cat.gif",
+            "https://b.example/cat.gif",
+            "https://b.example/cat.gif?2",
+            "https://c.example/CAT.mp4",
+            "https://c.example/taken.webp",
+            "https://c.example/description_7.gif",
+            "https://c.example/gif_7.gif",
+        )
+    ]
+    assert stems[0] == "cat"
+    assert [stem.rpartition("-")[0] for stem in stems[1:5]] == ["cat", "cat", "CAT", "taken"]
+    assert stems[5] == "description_7"
+    assert stems[6].startswith("gif_7-")  # descriptions would take the two names for one GIF
+    assert len({stem.casefold() for stem in stems}) == len(stems)
+
+
+def test_the_names_of_a_list_are_always_the_same():
+    urls = [f"https://{letter}.example/cat.gif" for letter in "abc"]
+    assert [*map(FileNames().give, urls)] == [*map(FileNames().give, urls)]
