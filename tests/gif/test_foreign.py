@@ -31,8 +31,10 @@ def test_a_picture_under_a_gif_name_is_read_with_a_note(tmp_path, form, kind):
     assert scan_gif(path).num_frames == 1
 
 
-@pytest.mark.parametrize(("form", "kind"), [("PNG", "an APNG"), ("WEBP", "a WebP")])
-def test_an_animation_keeps_its_frames_and_delays(form, kind):
+@pytest.mark.parametrize(
+    ("form", "kind", "suffix"), [("PNG", "an APNG", ".png"), ("WEBP", "a WebP", ".webp")]
+)
+def test_an_animation_keeps_its_frames_and_delays(form, kind, suffix):
     frames = [Image.new("RGB", (8, 8), colour) for colour in (R, G, B)]
     stream = io.BytesIO()
     options = {"lossless": True} if form == "WEBP" else {}
@@ -42,7 +44,17 @@ def test_an_animation_keeps_its_frames_and_delays(form, kind):
     gif = read_gif(stream.getvalue(), lambda _: [1, 1, 2])
     assert gif.durations_ms == (100, 70, 200)
     assert [colours(frame)[0][0] for frame in gif.frames] == [G, G, B]
-    assert gif.note == f"{kind}, not a GIF"
+    notes = {
+        name: read_gif(stream.getvalue(), [0], name=name).note
+        for name in ("these bytes", f"a{suffix}", "a.gif", "a.MP4")
+    }
+    assert notes == {
+        "these bytes": None,
+        f"a{suffix}": None,
+        "a.gif": f"{kind} under a .gif name",
+        "a.MP4": f"{kind} under a .mp4 name",
+    }
+    assert gif.note is None
 
 
 def test_half_transparency_is_blended_with_white():

@@ -57,8 +57,8 @@ class ForeignImages:
         durations_ms: the duration of each usable frame, as written in the file; 0 for a still
             picture.
         damage: why no later frame can be used, or None for a whole file.
-        note: the format, such as ``a WebP under a .gif name``; None for an animation under a
-            name of its own format.
+        note: the format of a still picture, or of an animation under the name of another format,
+            such as ``a WebP under a .gif name``; else None.
     """
 
     has_exact_times = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 APPLE_DOUBLE_START = b"\0\x05\x16\x07"
 """The start of an AppleDouble file (RFC 1740, appendix B)."""
 
@@ -107,17 +109,23 @@ def describe_beginning(data: bytes) -> str | None:
 
 
 def format_note(kind: str, name: str, *, moves: bool) -> str | None:
-    """A remark about a file that is no GIF; None if it moves and has a name of its own format.
+    """A remark about a file that is no GIF.
 
     Args:
         kind: the format, as named by `describe_beginning`, or `an APNG`.
         name: of the file.
         moves: whether the format is one of animations or videos, and the file has frames.
+
+    Returns:
+        The format, for a still picture and a name of another format; else None.
     """
     lowered = name.lower()
-    if moves and lowered.endswith(_OWN_SUFFIXES.get(kind, ())):
-        return None
-    return f"{kind} under a .gif name" if lowered.endswith(".gif") else f"{kind}, not a GIF"
+    if not moves:
+        return f"{kind} under a .gif name" if lowered.endswith(".gif") else f"{kind}, not a GIF"
+    own = _OWN_SUFFIXES.get(kind, ())
+    others = {".gif", *chain.from_iterable(_OWN_SUFFIXES.values())}.difference(own)
+    other = next((suffix for suffix in others if lowered.endswith(suffix)), None)
+    return None if other is None else f"{kind} under a {other} name"
 
 
 def is_media(data: bytes) -> bool:
