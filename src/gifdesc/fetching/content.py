@@ -17,7 +17,8 @@ _ENDINGS = {
     "an AVIF": ".avif",
     "an MP4 video": ".mp4",
     "a QuickTime video": ".mov",
-    "a WebM or Matroska video": ".webm",
+    "a WebM video": ".webm",
+    "a Matroska video": ".mkv",
     "an AVI video": ".avi",
 }
 """Kind of a file -> the ending of its name."""
