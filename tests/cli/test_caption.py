@@ -175,6 +175,8 @@ def test_a_gif_on_stdin_is_captioned(model_dir, gifs):
         ("x.gif", "--top-p", 0.5),
         ("x.gif", "--sample", "--temperature", 0),
         ("x.gif", "--sample", "--top-p", 0),
+        ("x.gif", "--sample", "--beam", 3),
+        ("x.gif", "--sample", "--length-penalty", 0.7),
         ("x.gif", "--no-repeat-ngram", -1),
         ("x.gif", "--length-penalty", "nan"),
         ("x.gif", "--alt-text", "--alt-text-length", 0),
@@ -306,15 +308,16 @@ def test_tables_have_a_line_for_each_failure(gifs, model_dir, tmp_path):
 
 def test_sampling_is_repeatable_and_does_not_depend_on_other_gifs(gifs, model_dir):
     options = ("--sample", "--temperature", 1.5, "--top-p", 0.9, "--json", "--num-captions", 3)
-    together = rows_of(caption(gifs, *options, "--seed", 3, model_dir=model_dir))
+    options += ("--seed", 3, "--max-length", 8, "--model", model_dir)
+    together = rows_of(run_here("caption", gifs, *options))
     assert len({row["caption"] for row in together}) > 1
     for row in together:
-        [alone] = rows_of(caption(row["path"], *options, "--seed", 3, model_dir=model_dir))
+        [alone] = rows_of(run_here("caption", row["path"], *options))
         assert alone["caption"] == row["caption"]
         assert [one["caption"] for one in alone["alternatives"]] == [
             one["caption"] for one in row["alternatives"]
         ]
-    other = rows_of(caption(gifs, *options, "--seed", 4, model_dir=model_dir))
+    other = rows_of(run_here("caption", gifs, *options, "--seed", 4))
     assert [row["caption"] for row in other] != [row["caption"] for row in together]
 
 

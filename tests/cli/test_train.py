@@ -270,7 +270,7 @@ def test_a_resumed_run_keeps_its_options(world, model_dir):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("--lr", 0.5), "the run was started with learning_rate"),
+        (("--lr", 0.5), "the run was started with --lr"),
         (("--fusion", "gate"), "the run was started with fusion attention, not gate"),
         (("--preset", "mean"), "the run was started with "),
         (("--hidden-size", 10), "the run was started with projection_size 8, not 10"),

@@ -125,7 +125,8 @@ def test_other_gifs_are_refused(world, model_dir):
 def test_another_setting_of_the_run_is_refused_by_name(world, model_dir, changes):
     [(name, value)] = changes.items()
     message = refused(world, model_dir, replace(CONFIG, **changes))
-    assert f"the run was started with {name} {getattr(CONFIG, name)}, not {value}" in message
+    shown = "--lr" if name == "learning_rate" else name  # the option, where it has another name
+    assert f"the run was started with {shown} {getattr(CONFIG, name)}, not {value}" in message
 
 
 @pytest.mark.parametrize(

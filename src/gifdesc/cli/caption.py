@@ -225,6 +225,8 @@ def caption(
             raise typer.BadParameter("--skip-done continues a file: give --output FILE")
         if not sample and (temperature != 1.0 or top_p != 1.0):
             raise typer.BadParameter("--temperature and --top-p are for --sample")
+        if sample and (beam is not None or length_penalty != 1.0):
+            raise typer.BadParameter("--beam and --length-penalty are not for --sample")
         check_null(paths, null=null)
         _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text)
         with wait_for("starting"):

@@ -141,7 +141,7 @@ def extract(
         typer.Option(
             "--labels",
             help="Also print what the backbone sees: the three likeliest classes of its own "
-            "classifier, for each GIF.",
+            "classifier, for each GIF. With --json they are only in the manifest.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

@@ -108,6 +108,10 @@ def choose_configs(
     return replace(model, **changes), replace(training, **settings)
 
 
+_OPTIONS = {"learning_rate": "--lr", "warmup_fraction": "--warmup"}
+"""Settings whose option has another name."""
+
+
 def check_same_run(stored: Progress, wanted: Progress) -> None:
     """Refuse to resume a run with other settings or data, before any file is written.
 
@@ -132,8 +136,9 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
                     "--resume: the run was started with other split lists, or without lists; give "
                     "the same lists with --splits, or start again with --force"
                 )
+            option = _OPTIONS.get(name, name)
             raise TrainingError(
-                f"--resume: the run was started with {name} {was.get(name)}, not {is_now[name]}; "
+                f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
                 "leave that option out, or start again with --force"
             )
     if stored.data_sha256 != wanted.data_sha256:
