@@ -126,6 +126,24 @@ def test_lines_of_caption_json_are_read(tmp_path):
     assert read_predictions(path, ["a", "b", "c"]) == {"a": "a dog", "c": ""}
 
 
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_an_id_of_two_references_means_neither(tmp_path, is_folder):
+    path = tmp_path / "references" / "r.jsonl"
+    path.parent.mkdir()
+    rows = [
+        {"image_id": 7, "file_name": "a.gif", "caption": "a cat"},
+        {"image_id": 7, "file_name": "b.gif", "caption": "a dog"},
+        {"image_id": 8, "file_name": "c.gif", "caption": "a man"},
+    ]
+    write(path, *rows)
+    references = predictions.read_references(path.parent if is_folder else path)
+    assert list(references.gif_ids) == ["8"]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps([{"image_id": 7, "caption": "a dog"}]))
+    with pytest.raises(DescriptionError, match="no references for 7"):
+        read_predictions(results, references.captions, gif_ids=references.gif_ids)
+
+
 def test_the_table_of_caption_is_read(tmp_path):
     captions = [
         Caption("gifs/a.gif", caption='a "dog", running'),

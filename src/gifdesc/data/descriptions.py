@@ -40,7 +40,8 @@ class Descriptions:
             a file, one for all but the first 100.
         misnamed: those of `problems` that are of a line whose name can mean no GIF.
         splits: per key the split that the files name, if they name any.
-        ids: the data sets' own ids of GIFs, each with the key of its captions.
+        ids: the data sets' own ids of GIFs, each with the key of its captions. An id of several
+            GIFs names none of them.
         left_out: per reason the number of captions that are not used.
         num_unusable: files and lines that could not be used.
     """
@@ -95,14 +96,22 @@ class Descriptions:
             key = self.add(line.name, line.captions)
         except DescriptionError as error:
             return str(error)
-        if line.gif_id and self.ids.setdefault(line.gif_id, key) != key:
-            self._clashing_ids.setdefault(line.gif_id, [self.ids[line.gif_id]]).append(key)
+        if line.gif_id:
+            self._add_id(line.gif_id, key)
         if line.split and self.splits.setdefault(key, line.split) != line.split:
             return (
                 f"{line.name} is in the {line.split} split here, and in the {self.splits[key]} "
                 "split before, which is used"
             )
         return None
+
+    def _add_id(self, gif_id: str, key: str) -> None:
+        """Add the data set's own id of a GIF, unless several GIFs have it."""
+        if gif_id in self._clashing_ids:
+            if key not in self._clashing_ids[gif_id]:
+                self._clashing_ids[gif_id].append(key)
+        elif self.ids.setdefault(gif_id, key) != key:
+            self._clashing_ids[gif_id] = [self.ids.pop(gif_id), key]
 
     def add_problem(
         self, problem: str, line: CaptionLine | None = None, *, num_unusable: int = 1
@@ -135,7 +144,7 @@ class Descriptions:
         # Ids count only where no file of the data set is found by its own name: the id of a file
         # may be the name of another file.
         clashing = {name: tuple(gifs) for name, gifs in self._clashing_ids.items()}
-        by_id = match_names(keys, self.ids.keys() - clashing.keys())
+        by_id = match_names(keys, self.ids)
         found = [None if name is None else self.ids[name] for name in by_id.found]
         return Matches(found, {**by_id.ambiguous, **clashing}, "ids") if any(found) else matches
 

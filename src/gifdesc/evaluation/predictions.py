@@ -25,7 +25,7 @@ class References:
     Attributes:
         captions: by name, as the file has the names.
         gif_ids: the data set's own ids of the GIFs, each with the name; empty if the file has none
-            beside names.
+            beside names. An id of several GIFs names none of them.
     """
 
     captions: dict[str, list[str]]
@@ -115,6 +115,7 @@ def read_references(path: Path, form: FormName | None = None) -> References:
             log.warning("%s: left out", problem)
         return References(descriptions.captions, descriptions.ids)
     references = References({})
+    shared_ids: set[str] = set()
     num_empty = 0
     for line in _read_lines(path, form, "--references-format"):
         if line.problem is not None:
@@ -124,8 +125,10 @@ def read_references(path: Path, form: FormName | None = None) -> References:
         kept = [caption for caption in line.captions if caption.strip()]
         num_empty += len(line.captions) - len(kept)
         references.captions.setdefault(line.name, []).extend(kept)
-        if line.gif_id:
-            references.gif_ids[line.gif_id] = line.name
+        if line.gif_id and references.gif_ids.setdefault(line.gif_id, line.name) != line.name:
+            shared_ids.add(line.gif_id)
+    for gif_id in shared_ids:
+        del references.gif_ids[gif_id]
     if num_empty:
         log.warning("%s: %d empty references are left out", path, num_empty)
     return references
