@@ -181,6 +181,18 @@ def test_captions_that_are_left_out_are_counted_once(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_references_in_another_language_are_counted(tmp_path, caplog, is_folder):
+    folder = tmp_path / "references"
+    folder.mkdir()
+    path = FILES["vatex"]().write(folder)
+    name = json.loads(path.read_text("utf-8"))[0]["videoID"]
+    (tmp_path / "p.jsonl").write_text(json.dumps({"id": name, "caption": "a cat"}))
+    references = folder if is_folder else path
+    scores("--predictions", tmp_path / "p.jsonl", "--references", references)
+    assert f"{references}: 12 captions in Chinese, so left out" in caplog.messages
+
+
 def test_ids_without_files_and_files_without_ids_are_counted_and_listed_once(tmp_path):
     file = FILES["coco"]()
     world = world_of(file, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.forms.registry import read_captions
 from gifdesc.data.names import NameIndex
 from gifdesc.errors import DescriptionError
-from gifdesc.system.wording import list_some
+from gifdesc.system.wording import counted, list_some
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ def read_references(path: Path, form: FormName | None = None) -> References:
             if problem not in descriptions.misnamed:
                 raise DescriptionError(problem)
             log.warning("%s: left out", problem)
+        _report_left_out(path, descriptions.left_out)
         return References(descriptions.captions, descriptions.ids)
     references = References({})
     shared_ids: set[str] = set()
@@ -135,16 +137,28 @@ def read_references(path: Path, form: FormName | None = None) -> References:
 
 
 def _read_lines(path: Path, form: FormName | None, option: str | None) -> Iterator[CaptionLine]:
-    """The lines of a file; a line whose name is a malformed URL is skipped with a warning."""
+    """The lines of a file that are used; warnings report the others.
+
+    A line whose name is a malformed URL is skipped, and so are captions in other languages.
+    """
     num_lines = 0
+    left_out: Counter[str] = Counter()
     for line in read_captions(CaptionSource(path), form, option=option, needs_names=True):
         num_lines += 1
         if line.is_misnamed:
             log.warning("%s: %s: left out", line.place(path), line.problem)
-        elif line.left_out is None:
+        elif line.left_out is not None:
+            left_out[line.left_out] += len(line.captions)
+        else:
             yield line
     if not num_lines:
         raise DescriptionError(f"{path}: contains no line")
+    _report_left_out(path, left_out)
+
+
+def _report_left_out(path: Path, left_out: Mapping[str, int]) -> None:
+    for reason, number in left_out.items():
+        log.warning("%s: %s %s, so left out", path, counted(number, "caption"), reason)
 
 
 def _name_of(line: CaptionLine, index: NameIndex | None, gif_ids: Mapping[str, str]) -> str | None:
