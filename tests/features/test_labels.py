@@ -88,6 +88,22 @@ def test_extract_prints_and_records_them_also_of_finished_gifs(tmp_path, monkeyp
     assert "1 done before" in labelled.err
 
 
+@needs_lite
+def test_damaged_features_of_a_finished_gif_get_no_labels_and_do_not_end_the_run(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        draw_gif(tmp_path / f"{name}.gif", 3)
+    run = ("extract", "a.gif", "b.gif", "--backbone", "efficientnet-lite0", "--device", "cpu")
+    assert run_here(*run).code == 0
+    (tmp_path / "features" / "a.gif.npy").write_bytes(b"damaged")
+    done = run_here(*run, "--labels")
+    assert (done.code, [line.split("\t")[0] for line in done.out.splitlines()]) == (0, ["b.gif"])
+    [message] = [each for each in caplog.messages if "a.gif.npy" in each]
+    assert message.endswith("; extract a.gif again with --force")
+
+
 def test_extract_refuses_labels_of_an_untrained_network_before_any_gif(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     draw_gif(tmp_path / "a.gif", 2)

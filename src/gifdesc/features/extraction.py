@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ from gifdesc.features.results import ExtractionEvent
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.files import reason, remove_leftovers, writing
 from gifdesc.system.locking import locked
+
+log = logging.getLogger(__name__)
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 """Errors of writing that concern a single feature file: its path is taken, or too long."""
@@ -256,7 +259,12 @@ class _Run:
         # The GIF may have been moved, or its path was not recorded.
         entry = replace(before, origin=origin_of(gif))
         if entry.labels is None and entry.features is not None and self._labeller is not None:
-            entry = self._labelled(entry, read_features(self._features_dir / entry.features))
+            try:
+                vectors = read_features(self._features_dir / entry.features)
+            except FeatureError as error:
+                log.warning("%s; extract %s again with --force", error, gif.name)
+            else:
+                entry = self._labelled(entry, vectors)
         if entry != before:
             self.manifest.add(entry)
         return self._event(entry, gif, skipped=True)
