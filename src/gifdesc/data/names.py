@@ -199,7 +199,7 @@ class Matches:
         found: for each GIF its name; None if it has none.
         ambiguous: names there that mean no GIF because they could mean several, or because a GIF
             could be meant by several names: each with its candidates.
-        by: what was compared: the names; only the ends of paths, because no name meets a GIF; or
+        by: what was compared: the names; only the ends of paths, because no name means a GIF; or
             the data set's own ids, because no end does either.
     """
 

@@ -119,7 +119,7 @@ def evaluate_model_folder(
     against = None
     if against_path is not None:
         names = [example.name for example in held_out.examples]
-        gif_ids = {one.gif_id: one.name for one in held_out.examples if one.gif_id}
+        gif_ids = {each.gif_id: each.name for each in held_out.examples if each.gif_id}
         against = read_predictions(against_path, names, gif_ids=gif_ids, option=None)
     evaluation = evaluate_model(
         checkpoint,

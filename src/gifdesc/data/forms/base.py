@@ -117,8 +117,8 @@ class CaptionForm:
     Attributes:
         name: of the form, for options.
         title: what messages call a file of the form.
-        recognises: whether a file's content is of the form. Every form is asked, so the answer
-            is yes only for content that the form would read without a doubt.
+        recognises: whether a file's content is of the form. Every form examines a file, so this is
+            true only for content that the form would read without a doubt.
         read: the lines of a file that are not empty, usable or not.
     """
 

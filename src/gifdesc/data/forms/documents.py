@@ -7,13 +7,13 @@ from typing import Any
 
 from gifdesc.data.forms.base import CaptionLine
 
-_LOOKED_AT = 100
-"""Records of a document that are looked at to recognise it."""
+_NUM_EXAMINED = 100
+"""The first records of a document, by which it is recognised."""
 
 
 def has_key(rows: list[Any], key: str) -> bool:
     """Whether one of the first records has a key."""
-    return any(isinstance(row, dict) and key in row for row in islice(rows, _LOOKED_AT))
+    return any(isinstance(row, dict) and key in row for row in islice(rows, _NUM_EXAMINED))
 
 
 def list_of(document: dict[str, Any], key: str) -> list[Any]:

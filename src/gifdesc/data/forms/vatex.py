@@ -54,7 +54,7 @@ VATEX = _form("vatex", "VATEX", partial(_recognises, key="enCap"), "enCap", "chC
 VATEX_CHINESE = _form(
     "vatex-chinese",
     "VATEX in Chinese",
-    # A file with both languages is read in English, unless it is asked for in Chinese.
+    # A file with both languages is read in English, unless the option names this form.
     partial(_recognises, key="chCap", without="enCap"),
     "chCap",
     "enCap",
