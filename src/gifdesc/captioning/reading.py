@@ -8,14 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.frames import SampledGif
 from gifdesc.features.loader import AHEAD_PER_WORKER, GifReaders, Loaded, Task
 from gifdesc.gif.sources import CaptionInput, GifSource, as_input, source_name
+from gifdesc.system.workers import keep_to_one_core
 
 _MANY_GIFS = 64
 """GIFs after which the processes are started: a thread reads as many while they start."""
@@ -53,9 +52,7 @@ class ReadAhead:
     def __call__(self, source: GifSource | CaptionInput) -> Callable[[], ReadGif]:
         """Read a GIF, or give it to a process; the returned function waits for it."""
         if self._num_read == 0:
-            torch.set_num_threads(
-                1
-            )  # of this thread; the threads of the network have other numbers
+            keep_to_one_core()
         self._num_read += 1
         if self._num_workers and self._num_read == _MANY_GIFS:
             self._readers = self._starter.submit(

@@ -165,7 +165,7 @@ def _executor(num_workers: int, stopped: threading.Event | None = None) -> Execu
             except (BrokenExecutor, OSError) as error:
                 log.debug("worker processes did not start", exc_info=error)
         log.warning("the processes that read GIFs do not start; a thread reads instead (slower)")
-    return ThreadPoolExecutor(1, "gifdesc-worker", initializer=_keep_to_one_core)
+    return ThreadPoolExecutor(1, "gifdesc-worker", initializer=keep_to_one_core)
 
 
 def _processes(num_workers: int, stopped: threading.Event | None = None) -> ProcessPoolExecutor:
@@ -232,7 +232,7 @@ def _start_process() -> None:
     """Set up a worker: one core, a low priority, and no Ctrl-C, which its parent handles."""
     threading.Thread(target=_end_with_parent, name="gifdesc-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _keep_to_one_core()
+    keep_to_one_core()
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
 
@@ -244,5 +244,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _keep_to_one_core() -> None:
-    torch.set_num_threads(1)  # of this thread; the threads of the network have other numbers
+def keep_to_one_core() -> None:
+    """Let PyTorch compute on one core in this thread; other threads keep their numbers."""
+    torch.set_num_threads(1)
