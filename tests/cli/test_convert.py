@@ -81,6 +81,21 @@ def test_splits_are_written_as_lists_where_asked_for(tmp_path):
     assert read_split_lists(tmp_path / "lists") == read_descriptions(path).splits
 
 
+def test_lists_of_splits_are_not_overwritten_without_force(tmp_path):
+    path = FILES["msr-vtt"]().write(tmp_path)
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "test.txt").write_text("mine\n")
+    arguments = ("convert", path, tmp_path / "out.tsv", "--write-splits", lists)
+    done = run_here(*arguments)
+    assert done.code == 2
+    assert f"{lists / 'test.txt'}: exists; name another output" in done.err.replace("\n", " ")
+    assert (lists / "test.txt").read_text() == "mine\n"
+    assert not (tmp_path / "out.tsv").exists()
+    assert run_here(*arguments, "--force").code == 0
+    assert (lists / "test.txt").read_text() != "mine\n"
+
+
 def test_what_is_left_out_is_counted_with_the_reason(tmp_path):
     rows = [
         {"id": "a.gif", "caption": "a cat"},

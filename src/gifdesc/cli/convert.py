@@ -57,7 +57,11 @@ def convert(
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Overwrite OUT if it exists.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--force",
+            help="Overwrite OUT and the lists of --write-splits if they exist.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     json: Json = False,
     debug: Debug = False,

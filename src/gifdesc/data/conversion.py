@@ -13,7 +13,7 @@ from gifdesc.data.forms.form_names import FormName, OutputForm
 from gifdesc.data.forms.registry import is_unicode
 from gifdesc.data.forms.writing import WRITERS, DescribedGif
 from gifdesc.data.names import comparable_key
-from gifdesc.data.splits import write_split_lists
+from gifdesc.data.splits import SPLITS, write_split_lists
 from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.system.files import writing
 
@@ -70,14 +70,15 @@ def convert(
         force: write over files that exist.
 
     Raises:
-        UsageError: the output exists, and `force` is not set.
+        UsageError: the output or a list exists, and `force` is not set.
         DescriptionError: there is no such path, or it contains no description at all.
         GifdescError: the output cannot be written.
     """
     if not path.exists():
         raise DescriptionError(f"{path}: no such file or folder")
-    if not force and _has_content(output):
-        raise UsageError(f"{output}: exists; name another output, or overwrite it with --force")
+    lists = [] if splits_dir is None else [splits_dir / f"{split}.txt" for split in SPLITS]
+    if not force and (existing := next(filter(_has_content, (output, *lists)), None)):
+        raise UsageError(f"{existing}: exists; name another output, or overwrite it with --force")
     result = Conversion(output, output_form)
     gifs = _read(path, form, result)
     with writing(output):
