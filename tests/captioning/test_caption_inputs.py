@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gifdesc.captioning.inputs import caption_inputs
-from gifdesc.errors import UsageError
+from gifdesc.captioning.inputs import caption_inputs, may_be_many
+from gifdesc.errors import GifError, UsageError
 from gifdesc.gif.sources import CaptionInput
+from http_server import serving
 from worlds import process_environment
 
 
@@ -151,11 +152,34 @@ def test_bytes_that_are_neither_a_list_nor_a_picture_are_wrong_usage(stdin):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_url_is_an_error_that_shows_how_to_fetch_it():
-    first, second = found("https://example.org/a.gif", "-", stdin=b"HTTP://x.org/b.gif")
-    assert first.name == "https://example.org/a.gif"
-    assert "curl -sL URL | gifdesc caption -" in first.error
-    assert (second.name, second.error) == ("HTTP://x.org/b.gif", first.error)
+def test_a_url_is_its_file():
+    with serving() as server:
+        server.answers |= {"/a.gif": b"GIF89a of a server", "/empty.gif": b""}
+        first, gone, empty = found(*map(server.url, ["/a.gif?x=*", "/gone.gif", "/empty.gif"]))
+        assert (first.name, first.data) == (server.url("/a.gif?x=*"), b"GIF89a of a server")
+        assert gone.error == "the server answers 404 Not Found"
+        assert empty.error == "empty: no bytes were sent"
+        listed = found("-", stdin=server.url("/a.gif").encode())
+    assert [each.error for each in listed] == [
+        "127.0.0.1 has a private address (127.0.0.1), which is not allowed"
+    ]
+    assert not may_be_many([server.url("/a.gif")])
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_file_of_a_url_is_on_disk_if_it_is_large(monkeypatch):
+    monkeypatch.setattr("gifdesc.data.arguments._MEMORY_BYTES", 10)
+    with serving() as server:
+        server.answers["/a.gif"] = b"GIF89a of a server"
+        [large] = found(server.url("/a.gif"))
+    assert large.data.read_bytes() == b"GIF89a of a server"
+    assert large.reason(GifError(f"{large.data}: cut")) == "cut"
+
+
+@pytest.mark.usefixtures("folder")
+def test_other_schemes_are_not_read():
+    [ftp] = found("ftp://example.org/a.gif")
+    assert ftp.error == "is neither http nor https"
 
 
 # What is read from the operating system's own stdin, each in a process of its own.

@@ -270,7 +270,7 @@ def test_lines_without_a_url_are_named(tmp_path, server, gif):
 def test_a_full_disk_is_one_sentence(tmp_path, server, gif, monkeypatch):
     server.answers |= {"/a.gif": gif, "/b.gif": gif}
 
-    def full(_client, _url, _file):
+    def full(*_arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(run_module.HttpClient, "download", full)

@@ -223,7 +223,7 @@ def test_a_folder_without_gifs_names_what_it_contains(tmp_path):
 
 
 def test_an_argument_that_is_none_keeps_its_name(tmp_path):
-    address = Argument("https://example.org/cat.gif", error="gifdesc does not read URLs")
+    address = Argument("https://example.org/cat.gif", error="the server answers 404 Not Found")
     touch(tmp_path, "x/a.gif")
     first, second = find_gifs([address, tmp_path / "x"])
     assert (first.name, first.error) == (address.name, address.error)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gifdesc.fetching.names import FileNames, safe_part, stem_of
+from gifdesc.data.url_names import path_of, safe_part, stem_of
+from gifdesc.fetching.names import FileNames
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,25 @@ def test_no_two_urls_have_one_name():
 def test_the_names_of_a_list_are_always_the_same():
     urls = [f"https://{letter}.example/cat.gif" for letter in "abc"]
     assert [*map(FileNames().give, urls)] == [*map(FileNames().give, urls)]
+
+
+def test_a_path_is_the_url_where_it_can_be():
+    assert path_of("https://a.example/x/y/cat.gif") == "a.example/x/y/cat.gif"
+
+
+def test_no_two_urls_have_one_path():
+    urls = [
+        "https://a.example/cat.gif",
+        "https://a.example/cat.gif?1",
+        "https://a.example/cat.gif?2",
+        "https://a.example/../cat.gif",
+        "https://a.example//cat.gif",
+        "https://a.example/CAT.gif",
+        "https://a.example/c%20t.gif",
+        "https://a.example/c_t.gif",
+        "https://a.example:80/cat.gif",
+        "https://a.example/",
+    ]
+    paths = [*map(path_of, urls)]
+    assert len({*paths}) == len(urls)
+    assert all(".." not in path.split("/") and "//" not in path for path in paths)

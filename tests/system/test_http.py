@@ -9,7 +9,8 @@ import pytest
 
 from gifdesc.errors import DownloadError
 from gifdesc.system import http as http_module
-from gifdesc.system.http import HttpClient, HttpError, HttpLimits
+from gifdesc.system.http import HttpClient, HttpLimits
+from gifdesc.system.http_errors import HttpError
 from http_server import (
     ACCESS_DENIED,
     cut_off,

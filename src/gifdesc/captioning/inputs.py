@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from gifdesc.data.arguments import STDIN, expand_arguments
+from gifdesc.data.arguments import STDIN, expand_arguments, is_url
 from gifdesc.data.gifs import SEARCHED_SUFFIXES, PassedOver, find_gifs
 from gifdesc.gif.sources import CaptionInput
 
@@ -15,6 +15,8 @@ def may_be_many(arguments: Sequence[str]) -> bool:
     """Whether the arguments may name several GIFs, so that captions need their paths."""
     [argument, *others] = arguments
     path = Path(argument)
+    if not others and is_url(argument):
+        return False
     return bool(others) or argument == STDIN or not path.exists() or path.is_dir()
 
 
@@ -42,8 +44,9 @@ def caption_inputs(
         UsageError: an argument is empty, or stdin has neither a list of paths nor a GIF.
     """
     for argument in expand_arguments(arguments, stdin, is_null_separated=is_null_separated):
-        if argument.error is not None or argument.data is not None:
-            yield CaptionInput(argument.name, argument.data, argument.error)
+        data = argument.spooled_path if argument.data is None else argument.data
+        if argument.error is not None or data is not None:
+            yield CaptionInput(argument.name, data, argument.error)
             continue
         for gif in find_gifs([argument], passed_over, suffixes):
             yield CaptionInput(gif.name, error=gif.error)

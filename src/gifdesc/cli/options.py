@@ -41,8 +41,8 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH",
-        help="GIFs, folders of GIFs, patterns ('**/*.gif'), - for a list of paths on stdin, or "
-        "/dev/stdin for the bytes of one GIF.",
+        help="GIFs, folders of GIFs, URLs, patterns ('**/*.gif'), - for a list of paths on stdin, "
+        "or /dev/stdin for the bytes of one GIF.",
         rich_help_panel=INPUT,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Expand the arguments of a command: paths, patterns, and a list or a GIF on stdin."""
+"""Expand the arguments of a command: paths, patterns, URLs, and a list or a GIF on stdin."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DOCUMENTS = {"an HTML page", "an SVG", "XML", "JSON", "a PDF"}
 """Content of stdin that a server may send instead of a GIF."""
 
+_MEMORY_BYTES = 64 << 20
+"""The file of a URL is in memory up to this size, and on disk if it is larger."""
+
 _CHUNK_BYTES = 1 << 16
 _SNIFFED_BYTES = 512
 """Bytes of stdin that are checked for the formats of pictures and documents."""
@@ -37,12 +40,12 @@ _SNIFFED_BYTES = 512
 
 @dataclass(frozen=True)
 class Argument:
-    """A path from an argument, a pattern or a list, or the bytes of a pipe.
+    """A path from an argument, a pattern or a list, or the bytes of a pipe or a URL.
 
     Attributes:
-        name: the path as it was given, listed or matched; its name in messages.
-        data: the bytes of a pipe; None for the file or folder of that name.
-        spooled_path: the temporary file with those bytes, None if there is none.
+        name: the path or URL as it was given, listed or matched; its name in messages.
+        data: the bytes of a pipe or a URL; None for the file or folder of that name.
+        spooled_path: the temporary file with such bytes, None if there is none.
         error: why the argument names nothing, None if it names something.
     """
 
@@ -57,10 +60,11 @@ def expand_arguments(
 ) -> Iterator[Argument]:
     """The paths that the arguments name, in order, found as they are consumed.
 
-    A path names itself. `-` names the paths in a list on stdin, or a GIF if stdin begins with the
-    bytes of a picture or a video; `/dev/stdin` and `/dev/fd/N` name the bytes of a GIF. A pattern
-    with `*`, `?`, `[...]` or `**` that the shell did not expand names its matches, sorted; a file
-    with that exact name takes precedence.
+    A path names itself, and a URL its file, which is downloaded when it is consumed. `-` names
+    the paths in a list on stdin, or a GIF if stdin begins with the bytes of a picture or a video;
+    `/dev/stdin` and `/dev/fd/N` name the bytes of a GIF. A pattern with `*`, `?`, `[...]` or `**`
+    that the shell did not expand names its matches, sorted; a file with that exact name takes
+    precedence.
 
     Args:
         arguments: as on the command line.
@@ -84,14 +88,14 @@ def expand_arguments(
                     continue
                 pipes[STDIN] = _read_all(STDIN, beginning, lambda _: _read_some(stdin))
             yield pipes[STDIN]
-        elif glob.has_magic(argument) and not os.path.lexists(argument):
+        elif glob.has_magic(argument) and not is_url(argument) and not os.path.lexists(argument):
             matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - as the shell
             if not matches:
                 yield Argument(argument, error="no file matches this pattern")
             for match in matches:
                 yield _path_or_pipe(match, pipes)
         else:
-            yield _path_or_pipe(argument, pipes)
+            yield _path_or_pipe(argument, pipes, is_typed=True)
 
 
 def read_arguments(
@@ -141,17 +145,42 @@ def is_stream(name: str) -> bool:
     return name == STDIN or _STREAM.fullmatch(name) is not None
 
 
-def _path_or_pipe(name: str, pipes: dict[str, Argument]) -> Argument:
-    """A path, or the bytes of a pipe, which are read once."""
+def is_url(name: str) -> bool:
+    """Whether a name is that of a file on a server."""
+    return _ADDRESS.match(name) is not None and not os.path.lexists(name)
+
+
+def _path_or_pipe(name: str, pipes: dict[str, Argument], *, is_typed: bool = False) -> Argument:
+    """A path, the bytes of a pipe, which are read once, or the file of a URL."""
     if is_stream(name) and name != STDIN:
         if name not in pipes:
             pipes[name] = _read_pipe(name)
         return pipes[name]
     name = _expand_home(name)
-    if _ADDRESS.match(name) and not os.path.lexists(name):
-        advice = "download it first: curl -sL URL | gifdesc caption -"
-        return Argument(name, error=f"gifdesc does not read URLs; {advice}")
-    return Argument(name)
+    return _read_url(name, is_typed=is_typed) if is_url(name) else Argument(name)
+
+
+def _read_url(url: str, *, is_typed: bool) -> Argument:
+    """The file of a URL, in memory if it is small."""
+    from gifdesc.data.downloads import download, failure_reason
+    from gifdesc.system.http_errors import HttpError
+
+    folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
+    path = Path(folder.name, "download")
+    try:
+        download(url, path, is_typed=is_typed)
+        if path.stat().st_size > _MEMORY_BYTES:
+            atexit.register(folder.cleanup)
+            return Argument(url, spooled_path=path)
+        data = path.read_bytes()
+    except HttpError as error:
+        folder.cleanup()
+        return Argument(url, error=failure_reason(error))
+    except BaseException:
+        folder.cleanup()
+        raise
+    folder.cleanup()
+    return Argument(url, data=data) if data else Argument(url, error="empty: no bytes were sent")
 
 
 def _expand_list(

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gifdesc.data.arguments import Argument
+from gifdesc.data.arguments import Argument, is_stream
+from gifdesc.data.url_names import path_of
 from gifdesc.errors import UsageError
 from gifdesc.gif.sniff import (
     APPLE_DOUBLE_START,
@@ -63,7 +64,7 @@ class GifInput:
     error: str | None = None
     name: str = field(default="", compare=False)
     is_spooled: bool = field(default=False, compare=False)
-    """Whether the file is a temporary copy of the bytes of a pipe."""
+    """Whether the file is a temporary copy of the bytes of a pipe or a URL."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -165,9 +166,9 @@ def _find_all(
             yield GifInput(path, argument.name, argument.error, argument.name)
             continue
         if argument.spooled_path is not None:
-            yield GifInput(
-                argument.spooled_path, _STDIN_SOURCE, name=argument.name, is_spooled=True
-            )
+            is_pipe = is_stream(argument.name)
+            source = _STDIN_SOURCE if is_pipe else path_of(argument.name)
+            yield GifInput(argument.spooled_path, source, name=argument.name, is_spooled=True)
             continue
         source = _relative(path, root)
         if _is_folder(path):

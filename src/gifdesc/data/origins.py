@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from gifdesc.data.arguments import is_stream, is_url
 from gifdesc.data.gifs import GifInput
 
 
 def origin_of(gif: GifInput) -> str | None:
-    """The absolute path of a GIF, links not followed; None for a GIF from a pipe."""
+    """The absolute path of a GIF, links not followed, or its URL; None for a GIF from a pipe."""
     if gif.is_spooled:
-        return None
+        return None if is_stream(gif.name) else gif.name
     return os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
 
 
@@ -74,8 +75,13 @@ class Origins:
             self._name_by_origin[origin] = name
 
     def expected_path(self, name: str) -> str | None:
-        """Where the GIF of a name is, or must have been when its path was not recorded."""
+        """Where the GIF of a name is, or must have been when its path was not recorded.
+
+        None for a GIF from a pipe or a URL.
+        """
         origin = self._origin_by_name.get(name)
+        if origin is not None and is_url(origin):
+            return None
         if origin is None and self._root is not None:
             return os.path.join(self._root, name)  # noqa: PTH118 - a string, for speed
         return origin
@@ -102,7 +108,9 @@ def _first_root(known: Mapping[str, str | None]) -> str | None:
     roots = {
         origin.removesuffix(name).rstrip("/\\")
         for name, origin in known.items()
-        if origin is not None and origin.replace("\\", "/").endswith(f"/{name}")
+        if origin is not None
+        and not is_url(origin)
+        and origin.replace("\\", "/").endswith(f"/{name}")
     } - {""}
     there = {root for root in roots if os.path.isdir(root)}  # noqa: PTH112 - a string, for speed
     return max(there or roots, key=len, default=None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from gifdesc.data.downloads import describe_document
 from gifdesc.errors import GifError
 from gifdesc.fetching.manifest import FetchStatus
 from gifdesc.gif.reader import scan_gif
@@ -22,13 +22,6 @@ _ENDINGS = {
     "an AVI video": ".avi",
 }
 """Kind of a file -> the ending of its name."""
-
-_ERROR_CODE = re.compile(rb"<Error>.*?<Code>\s*(\w{1,60})\s*</Code>", re.DOTALL)
-"""The code in an error of S3 and of the servers that answer like it."""
-
-_TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,60}?)\s*</title>", re.IGNORECASE)
-_DOCUMENT_BYTES = 2048
-"""Bytes of a document that are searched for its code or title."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +63,3 @@ def judge(data: bytes) -> Judgement:
         num_frames=info.num_frames,
         ending=ending,
     )
-
-
-def describe_document(data: bytes) -> str | None:
-    """The kind of a text that a server sent, such as `XML (AccessDenied)`; None for other data."""
-    kind = describe_beginning(data)
-    if kind is None:
-        return None
-    beginning = data[:_DOCUMENT_BYTES]
-    match = _ERROR_CODE.search(beginning) or _TITLE.search(beginning)
-    return f"{kind} ({match[1].decode(errors='replace')})" if match else kind

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gifdesc.data.downloads import failure_reason
 from gifdesc.data.url_lists import ListedUrl
+from gifdesc.data.url_names import stem_of
 from gifdesc.errors import DownloadError
 from gifdesc.fetching.companions import write_companions
-from gifdesc.fetching.content import describe_document, judge
+from gifdesc.fetching.content import judge
 from gifdesc.fetching.manifest import KEPT, FetchEntry, FetchManifest
-from gifdesc.fetching.names import FileNames, stem_of
+from gifdesc.fetching.names import FileNames
 from gifdesc.fetching.pace import Pace
 from gifdesc.fetching.results import FetchEvent
 from gifdesc.system.files import new_temporary_file, remove_leftovers, writing
-from gifdesc.system.http import HttpClient, HttpError, HttpLimits
+from gifdesc.system.http import HttpClient, HttpLimits, download_file
+from gifdesc.system.http_errors import HttpError
 from gifdesc.system.locking import locked
-
-_LONGEST_WAIT_SECONDS = 300.0
-"""A server that asks for a longer wait is not asked again in this run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ class _Run:
             try:
                 self._download(url, temporary_path)
             except HttpError as error:
-                return _Received(FetchEntry(url=url, status="failed", error=_reason(error)))
+                return _Received(FetchEntry(url=url, status="failed", error=failure_reason(error)))
             data = temporary_path.read_bytes()
             judgement = judge(data)
             status = judgement.status
@@ -232,24 +232,26 @@ class _Run:
                 temporary_path.unlink(missing_ok=True)
 
     def _download(self, url: str, path: Path) -> None:
-        """Download a URL, with further attempts after failures that may pass."""
+        """Download a URL at the pace that its server wants."""
         host = _host_of(url)
-        for attempt in range(self._config.retries + 1):
-            self._pace.wait(host)
-            try:
-                with path.open("wb") as file:
-                    self._client().download(url, file)
-            except HttpError as error:
-                asked_seconds = error.retry_after_seconds or 0.0
-                is_last = attempt == self._config.retries or self._stop.is_set()
-                if is_last or not error.is_passing or asked_seconds > _LONGEST_WAIT_SECONDS:
-                    raise
-                if asked_seconds:
-                    self._pace.pause(host, asked_seconds)
-                else:
-                    self._stop.wait(self._config.backoff_seconds * 2**attempt)
+
+        def wait(seconds: float, is_asked: bool) -> bool:
+            if is_asked:
+                self._pace.pause(host, seconds)
             else:
-                return
+                self._stop.wait(seconds)
+            self._pace.wait(host)
+            return not self._stop.is_set()
+
+        self._pace.wait(host)
+        download_file(
+            self._client(),
+            url,
+            path,
+            retries=self._config.retries,
+            wait=wait,
+            backoff_seconds=self._config.backoff_seconds,
+        )
 
 
 def _host_of(url: str) -> str:
@@ -257,13 +259,3 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:  # the client names what is wrong
         return ""
-
-
-def _reason(error: HttpError) -> str:
-    """The reason of a failure, with what the server sent instead of a file."""
-    reason = error.reason
-    if error.body and (document := describe_document(error.body)):
-        reason += f" with {document}"
-    if asked := error.retry_after_seconds:
-        reason += f", and asks to wait {asked:.0f} s"
-    return reason

@@ -19,7 +19,8 @@ class CaptionInput:
 
     Attributes:
         name: its name in results: the path as it was given or found.
-        data: the source to open, such as bytes from a pipe; None for the file of that name.
+        data: the source to open, such as bytes from a pipe, or the temporary file of a URL; None
+            for the file of that name.
         error: why there is nothing to caption, None if there is a GIF.
     """
 
@@ -35,6 +36,8 @@ class CaptionInput:
     def reason(self, error: GifdescError) -> str:
         """The message of an error, without the name, which results have already."""
         reason = str(error).removeprefix(f"{self.name}: ").removeprefix(f"{Path(self.name)}: ")
+        if isinstance(self.data, (str, Path)):
+            reason = reason.removeprefix(f"{self.data}: ")
         return reason.removeprefix("these bytes: ")
 
 

@@ -7,21 +7,26 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NoReturn
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin
 
-from gifdesc.errors import DownloadError
 from gifdesc.system.addresses import addresses_of, is_public
+from gifdesc.system.http_errors import HttpError, network_error
+from gifdesc.system.urls import PORTS, parse_url
 from gifdesc.version import __version__
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse
     from urllib3.connection import HTTPConnection
+
+OnBytes = Callable[[int, int | None], None]
+"""A function of the bytes that were received, and of the file's size if the server names it."""
 
 _Server = tuple[str, str, int]
 """Scheme, host and port."""
@@ -32,7 +37,9 @@ a redirect to another server, only public addresses."""
 
 MAX_REDIRECTS = 5
 
-_PORTS = {"http": 80, "https": 443}
+LONGEST_WAIT_SECONDS = 300.0
+"""A server that asks for a longer wait is not asked again in this run."""
+
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which the same request may succeed (RFC 9110, section 15; RFC 6585; RFC 8470)."""
@@ -43,9 +50,6 @@ _BODY_BYTES = 2048
 
 _MOST_KEPT = 4
 """Servers to which a client keeps its connection."""
-
-_URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
-"""Characters of a URL that stay as they are (RFC 3986, section 2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,35 +65,6 @@ class HttpLimits:
     max_bytes: int = 1 << 30
     silence_seconds: float = 30.0
     total_seconds: float = 600.0
-
-
-class HttpError(DownloadError):
-    """A download that failed.
-
-    Attributes:
-        reason: the message without the URL.
-        is_passing: whether the same request may succeed later.
-        status: of the answer; None if there was none.
-        retry_after_seconds: how long the server asks to wait; None if it does not.
-        body: the beginning of the answer's body.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        reason: str,
-        *,
-        is_passing: bool = False,
-        status: int | None = None,
-        retry_after_seconds: float | None = None,
-        body: bytes = b"",
-    ) -> None:
-        super().__init__(f"{url}: {reason}")
-        self.reason = reason
-        self.is_passing = is_passing
-        self.status = status
-        self.retry_after_seconds = retry_after_seconds
-        self.body = body
 
 
 @dataclass(frozen=True)
@@ -124,7 +99,7 @@ class HttpClient:
         self,
         url: str,
         file: BinaryIO,
-        on_bytes: Callable[[int, int | None], None] = lambda _num_done, _total: None,
+        on_bytes: OnBytes = lambda _num_done, _total: None,
     ) -> int:
         """Write the file of a URL.
 
@@ -181,7 +156,7 @@ class HttpClient:
         hop_url = url
         is_private_allowed = self._private != "never"
         for _ in range(MAX_REDIRECTS + 1):
-            hop = _parsed(url, hop_url)
+            hop = _hop(url, hop_url)
             link, response = self._request(url, hop, is_private_allowed)
             if response.status == 200:
                 return link, response
@@ -191,7 +166,7 @@ class HttpClient:
             _close(link, response)
             hop_url = urljoin(hop_url, location)
             if self._private == "typed":
-                is_same_host = _parsed(url, hop_url).hostname == hop.hostname
+                is_same_host = _hop(url, hop_url).hostname == hop.hostname
                 is_private_allowed = is_private_allowed and link.is_private and is_same_host
         raise HttpError(url, f"redirects more than {MAX_REDIRECTS} times")
 
@@ -216,7 +191,7 @@ class HttpClient:
         self, url: str, hop: SplitResult, is_private_allowed: bool
     ) -> tuple[_Link, HTTPResponse]:
         """The answer to a request."""
-        server = (hop.scheme, hop.hostname or "", hop.port or _PORTS[hop.scheme])
+        server = (hop.scheme, hop.hostname or "", hop.port or PORTS[hop.scheme])
         link = self._kept.pop(server, None)
         if link is not None and (is_private_allowed or not link.is_private):
             # The server may have closed a connection that was kept: another is made then.
@@ -274,7 +249,7 @@ class HttpClient:
         url: str,
         response: HTTPResponse,
         file: BinaryIO,
-        on_bytes: Callable[[int, int | None], None],
+        on_bytes: OnBytes,
     ) -> int:
         limit = self._limits.max_bytes
         total = _number_of(response.headers.get("Content-Length"))
@@ -312,34 +287,61 @@ class HttpClient:
     @contextmanager
     def _failures(self, url: str) -> Iterator[None]:
         """Turn the errors of the network and of urllib3 into `HttpError`."""
-        from urllib3 import exceptions
+        from urllib3.exceptions import HTTPError as LibraryError
 
-        timeouts = (TimeoutError, exceptions.TimeoutError)
         try:
             if self._is_aborted:
                 raise TimeoutError
             yield
-        except (exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            causes = [error, error.__cause__, error.__context__, *error.args]
-            is_passing = True
+        except (LibraryError, http.client.HTTPException, OSError) as error:
             if self._is_aborted:
-                reason = "interrupted"
-            elif time.monotonic() >= self._end_seconds:
+                raise HttpError(url, "interrupted") from error
+            if time.monotonic() >= self._end_seconds:
                 reason = f"not finished after {self._limits.total_seconds:g} s"
-            elif any(isinstance(each, timeouts) for each in causes) and not isinstance(
-                error,
-                exceptions.NewConnectionError,  # a timeout by its class, whatever its cause
-            ):
-                reason = f"no answer for {self._limits.silence_seconds:g} s"
-            elif cut := [each for each in causes if isinstance(each, exceptions.IncompleteRead)]:
-                reason = f"cut off after {cut[0].partial} bytes"
-            elif isinstance(error, exceptions.DecodeError):
-                reason = "its compression is damaged"
-            elif tls := [each for each in causes if isinstance(each, ssl.SSLError)]:
-                reason, is_passing = f"no secure connection: {tls[0].reason or tls[0]}", False
-            else:
-                reason = f"the connection failed ({_last_words(causes)})"
-            raise HttpError(url, reason, is_passing=is_passing) from error
+                raise HttpError(url, reason, is_passing=True) from error
+            raise network_error(url, error, self._limits.silence_seconds) from error
+
+
+def download_file(
+    client: HttpClient,
+    url: str,
+    path: Path,
+    *,
+    retries: int,
+    wait: Callable[[float, bool], bool],
+    backoff_seconds: float = 1.0,
+    on_bytes: OnBytes = lambda _num_done, _total: None,
+) -> None:
+    """Download a URL into a file, with further attempts after failures that may pass.
+
+    Args:
+        client: that downloads.
+        url: http or https.
+        path: the file; each attempt begins it again.
+        retries: further attempts.
+        wait: waits some seconds; the second argument is true if the server asks for the wait. It
+            returns false if there must be no further attempt.
+        backoff_seconds: the wait before the second attempt, if the server asks for none; it
+            doubles with each attempt.
+        on_bytes: as in `HttpClient.download`.
+
+    Raises:
+        HttpError: the last attempt failed.
+        OSError: the file cannot be written.
+    """
+    for attempt in range(retries + 1):
+        try:
+            with path.open("wb") as file:
+                client.download(url, file, on_bytes)
+        except HttpError as error:
+            asked_seconds = error.retry_after_seconds or 0.0
+            is_last = attempt == retries or asked_seconds > LONGEST_WAIT_SECONDS
+            if is_last or not error.is_passing:
+                raise
+            if not wait(asked_seconds or backoff_seconds * 2**attempt, bool(asked_seconds)):
+                raise
+        else:
+            return
 
 
 def _close(link: _Link, response: HTTPResponse) -> None:
@@ -365,37 +367,17 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _parsed(url: str, hop_url: str) -> SplitResult:
-    """The parts of a URL, with its host and path in ASCII.
-
-    Args:
-        url: as it was given, for messages.
-        hop_url: the same, or where it redirects to.
+def _hop(url: str, hop_url: str) -> SplitResult:
+    """The parts of a URL, or of the URL that it redirects to.
 
     Raises:
         HttpError: it is no URL of a file on a server.
     """
-    verb = "is" if hop_url == url else f"redirects to {hop_url}, which is"
     try:
-        parts = urlsplit(hop_url.strip())
-        port = parts.port
-        host = (parts.hostname or "").encode("idna").decode("ascii")
-    except (ValueError, UnicodeError) as error:
-        raise HttpError(url, f"{verb} not a URL") from error
-    if parts.scheme not in _PORTS:
-        raise HttpError(url, f"{verb} neither http nor https")
-    if not host or any(character.isspace() for character in host):
-        raise HttpError(url, f"{verb} a URL without a server")
-    if parts.username is not None:
-        raise HttpError(url, f"{verb} a URL with a user name, which is not supported")
-    netloc = f"[{host}]" if ":" in host else host
-    return SplitResult(
-        parts.scheme,
-        netloc if port is None else f"{netloc}:{port}",
-        quote(parts.path, safe=_URL_CHARACTERS),
-        quote(parts.query, safe=_URL_CHARACTERS),
-        "",
-    )
+        return parse_url(hop_url)
+    except ValueError as error:
+        where = "" if hop_url == url else f"redirects to {hop_url}, which "
+        raise HttpError(url, f"{where}{error}") from error
 
 
 def _number_of(text: str | None) -> int | None:
@@ -413,11 +395,3 @@ def _seconds_until(text: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except ValueError:
         return None
-
-
-def _last_words(causes: Sequence[object]) -> str:
-    """The reason of the operating system, or the text of the innermost cause."""
-    for cause in reversed(causes):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-    return " ".join(str(causes[0]).split()) or type(causes[0]).__name__
