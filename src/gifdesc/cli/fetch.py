@@ -50,8 +50,7 @@ def fetch(
             "--splits",
             parser=user_path,
             metavar="DIR",
-            help="Folder with train.txt, val.txt and test.txt: a URL per line. Lists of the "
-            "fetched files are written from them.",
+            help="Folder with train.txt, val.txt and test.txt: a GIF's name or URL per line.",
             show_default="the splits that LIST names",
             rich_help_panel=INPUT,
         ),
