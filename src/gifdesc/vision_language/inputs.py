@@ -113,8 +113,8 @@ class VideoChat:
             self._prompt or QUESTION,
             len(clips),
             {
-                # The videos of each text: SmolVLM2's processor counts them so up to transformers
-                # 5.17, and later versions flatten the list.
+                # A list of videos for each text: SmolVLM2's processor of transformers 5.17 counts
+                # them by text; 5.24 takes the lists apart.
                 "videos": [[clip.frames] for clip in clips],
                 "video_metadata": [_video_metadata(clip) for clip in clips],
                 "do_sample_frames": False,
