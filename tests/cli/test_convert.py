@@ -75,10 +75,11 @@ def test_splits_are_written_as_lists_where_asked_for(tmp_path):
     path = FILES["msr-vtt"]().write(tmp_path)
     result = convert(path, tmp_path / "out.tsv", "--write-splits", tmp_path / "lists")
     assert result["left_out"] == {
-        "splits that the form has no place for": 6,
         "URLs that the form has no place for": 6,
     }
     assert read_split_lists(tmp_path / "lists") == read_descriptions(path).splits
+    result = convert(path, tmp_path / "out2.tsv")
+    assert result["left_out"]["splits that the form has no place for"] == 6
 
 
 def test_lists_of_splits_are_not_overwritten_without_force(tmp_path):
@@ -127,6 +128,34 @@ def test_what_is_left_out_is_counted_with_the_reason(tmp_path):
     result = json.loads(done.out)
     assert result["left_out"]["captions of GIFs with a tab or a line end in their names"] == 2
     assert (tmp_path / "out.tsv").read_text() == "a.gif\ta cat\n../b.gif\tup\n"
+
+
+def test_a_single_thing_that_is_left_out_is_counted_in_the_singular(tmp_path):
+    image = {"id": 7, "file_name": "a.jpg", "coco_url": "https://x.example/a.jpg", "split": "val"}
+    annotations = [{"image_id": 7, "caption": "a cat"}, {"image_id": 7, "caption": None}]
+    path = write(tmp_path / "in.json", {"images": [image], "annotations": annotations})
+    assert run_here("convert", path, tmp_path / "out.tsv").warnings == [
+        "left out: 1 file or record that cannot be used",
+        "left out: 1 split that the form has no place for",
+        "left out: 1 URL that the form has no place for",
+        "left out: 1 id that the form has no place for",
+    ]
+
+
+def test_a_folder_with_text_files_of_other_gifs_is_refused(tmp_path):
+    path = write(tmp_path / "in.tsv", "a.gif\ta cat\n")
+    output = tmp_path / "out"
+    convert(path, output)
+    convert(path, output, "--force")
+    (output / "b.txt").write_text("a dog\n")
+    write(path, "a.gif\ta horse\n")
+    done = run_here("convert", path, output, "--force")
+    assert done.code == 2
+    assert done.error == (
+        f"error: {output}: contains 1 .txt file of other GIFs, such as b.txt; name another folder, "
+        "or remove them"
+    )
+    assert (output / "a.txt").read_text() == "a cat\n"
 
 
 def test_other_languages_are_counted(tmp_path):

@@ -80,8 +80,8 @@ def convert(
             )
         for problem in result.problems:
             print_error(problem)
-        for reason, number in result.left_out.items():
-            warn(f"left out: {number} {reason}")
+        for count in result.left_out_counts():
+            warn(f"left out: {count}")
         captions, gifs = counted(result.num_captions, "caption"), counted(result.num_gifs, "GIF")
         info(f"wrote {captions} of {gifs} as {form} -> {output}")
         if json:

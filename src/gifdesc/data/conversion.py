@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,21 @@ from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.forms.base import CaptionLine
 from gifdesc.data.forms.form_names import FormName, OutputForm
 from gifdesc.data.forms.registry import is_unicode
-from gifdesc.data.forms.writing import WRITERS, DescribedGif
+from gifdesc.data.forms.writing import UNPLACED, WRITERS, DescribedGif
 from gifdesc.data.names import comparable_key
 from gifdesc.data.splits import SPLITS, write_split_lists
 from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.system.files import writing
+from gifdesc.system.wording import counted
+
+_SINGULARS = {
+    "captions": "caption",
+    "files or records": "file or record",
+    "ids": "id",
+    "splits": "split",
+    "URLs": "URL",
+}
+"""Nouns with which the counts of what is left out begin, and their singulars."""
 
 
 @dataclass
@@ -37,6 +48,12 @@ class Conversion:
     num_captions: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+
+    def left_out_counts(self) -> Iterator[str]:
+        """What is not in the output, such as `1 URL that the form has no place for`."""
+        for what, number in self.left_out.items():
+            plural = next(noun for noun in _SINGULARS if what.startswith(noun))
+            yield counted(number, _SINGULARS[plural], plural) + what.removeprefix(plural)
 
     def to_json(self) -> dict[str, Any]:
         """The result as `convert --json` prints it."""
@@ -70,7 +87,8 @@ def convert(
         force: write over files that exist.
 
     Raises:
-        UsageError: the output or a list exists, and `force` is not set.
+        UsageError: the output or a list exists, and `force` is not set; or the output is a folder
+            with `.txt` files of other GIFs.
         DescriptionError: there is no such path, or it contains no description at all.
         GifdescError: the output cannot be written.
     """
@@ -88,6 +106,7 @@ def convert(
     if splits_dir is not None:
         with writing(splits_dir):
             write_split_lists(splits_dir, ((gif.name, gif.split) for gif in gifs))
+        del result.left_out[UNPLACED["split"]]  # the lists contain them
     return result
 
 

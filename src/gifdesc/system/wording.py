@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 GIF`, `2 GIFs`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 GIF`, `2 GIFs`.
+
+    Args:
+        number: of the things.
+        noun: for a single thing.
+        plural: of the noun; empty for the noun with an `s`.
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def list_some(names: Sequence[str], limit: int = 5) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 from gifdesc.config import Split
 from gifdesc.data.forms.form_names import OutputForm
 from gifdesc.data.names import bare_name, gif_key
-from gifdesc.system.files import replacing, write_json_lines, write_text
+from gifdesc.errors import UsageError
+from gifdesc.system.files import find_files, replacing, write_json_lines, write_text
+from gifdesc.system.wording import counted
 from gifdesc.version import __version__
 
 
@@ -60,7 +62,7 @@ class Written:
         self.num_captions += len(gif.captions)
         for name in unused:
             if getattr(gif, name):
-                self.left_out[f"{_PLACES[name]} that the form has no place for"] += 1
+                self.left_out[UNPLACED[name]] += 1
 
     def leave_out(self, gif: DescribedGif, why: str) -> None:
         """Count the captions of a GIF that is not in it."""
@@ -68,19 +70,30 @@ class Written:
 
 
 def write_text_folder(folder: Path, gifs: Sequence[DescribedGif]) -> Written:
-    """Write a `.txt` file for each GIF, named by its path or by the file that its URL names."""
+    """Write a `.txt` file for each GIF, named by its path or by the file that its URL names.
+
+    Raises:
+        UsageError: the folder contains other `.txt` files; readers would mix the captions of both.
+    """
     written = Written()
-    used: set[str] = set()
+    files: dict[str, DescribedGif] = {}
     for gif, name in zip(gifs, _file_names(gifs), strict=True):
         path = PurePosixPath(gif_key(name).strip("/"))
         if not path.name or ".." in path.parts or "\0" in name:
             written.leave_out(gif, "whose names are no paths in a folder")
-        elif path.as_posix() in used:
+        elif f"{path}.txt" in files:
             written.leave_out(gif, "that would share a file with another")
         else:
-            used.add(path.as_posix())
-            write_text(folder / f"{path}.txt", "".join(f"{text}\n" for text in gif.captions))
-            written.add(gif, "split", "url", "gif_id")
+            files[f"{path}.txt"] = gif
+    found = find_files(folder, (".txt",)) if folder.is_dir() else []
+    if others := [name for name in found if name not in files]:
+        raise UsageError(
+            f"{folder}: contains {counted(len(others), '.txt file')} of other GIFs, such as "
+            f"{others[0]}; name another folder, or remove them"
+        )
+    for name, gif in files.items():
+        write_text(folder / name, "".join(f"{text}\n" for text in gif.captions))
+        written.add(gif, "split", "url", "gif_id")
     return written
 
 
@@ -151,8 +164,12 @@ OUTPUT_SUFFIXES: dict[str, OutputForm] = {
 }
 """Ending of an output -> its form."""
 
-_PLACES = {"split": "splits", "url": "URLs", "gif_id": "ids"}
-"""Fields that some forms have no place for, as counts call them."""
+UNPLACED = {
+    "split": "splits that the form has no place for",
+    "url": "URLs that the form has no place for",
+    "gif_id": "ids that the form has no place for",
+}
+"""What counts call the fields that some forms have no place for."""
 
 
 def _file_names(gifs: Sequence[DescribedGif]) -> Iterator[str]:
