@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -50,8 +51,12 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """Run a server while the block runs."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """Run a server while the block runs.
+
+    Args:
+        tls: of a server that speaks HTTPS; None for HTTP.
+    """
     state = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,6 +79,8 @@ def serving() -> Iterator[Server]:
             """Print nothing."""
 
     with _QuietServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         state.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -2,7 +2,10 @@
 
 import gzip
 import io
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 
 import pytest
@@ -292,3 +295,31 @@ def test_the_next_address_is_tried(server, monkeypatch):
 def test_odd_characters_in_a_path_are_quoted(server):
     server.answers["/a%20b%C3%A9%25.gif"] = BODY
     assert get(server.url("/a bé%25.gif")) == BODY
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+def test_a_certificate_must_be_of_the_name_in_the_url(tmp_path, monkeypatch):
+    """The connection is made to an address, and the certificate checked for the name."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ("-subj", "/CN=good.example", "-addext", "subjectAltName=DNS:good.example")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", key, "-out", certificate, *names),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setattr(http_module, "addresses_of", lambda *_: ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(context) as server:
+        server.answers["/a"] = BODY
+        url = f"https://good.example:{server.port}/a"
+        reason = "no secure connection (CERTIFICATE_VERIFY_FAILED)"
+        assert failure(url).reason == reason
+        trusting = ssl.create_default_context(cafile=certificate)
+        monkeypatch.setattr(http_module, "_tls", lambda: trusting)
+        assert get(url) == BODY
+        assert server.headers["Host"] == f"good.example:{server.port}"
+        assert failure(url.replace("good", "evil")).reason == reason

@@ -177,8 +177,8 @@ class _Run:
 
     def _end(self, pool: ThreadPoolExecutor, running: set[Future[_Received]]) -> None:
         """End all downloads; those that are finished are kept."""
-        self._stop.set()
         finished = [future for future in running if future.done()]
+        self._stop.set()  # what ends from here on was interrupted
         pool.shutdown(wait=False, cancel_futures=True)
         for client in self._clients:
             client.abort()
