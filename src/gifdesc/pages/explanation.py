@@ -198,7 +198,7 @@ class ExplanationCollector:
         self._path = path
         self._max_shown = MAX_ON_PAGE if is_page(path) else MAX_IN_PICTURE
         self._captions: list[Caption] = []
-        self._pipes: dict[str, bytes] = {}
+        self._pipes: dict[str, bytes | Path] = {}
         self.num_captions = 0
 
     @property
@@ -207,8 +207,8 @@ class ExplanationCollector:
         return len(self._captions)
 
     def remember_input(self, source: CaptionInput) -> CaptionInput:
-        """Keep the bytes of a GIF from a pipe, which cannot be read again."""
-        if isinstance(source.data, bytes):
+        """Keep the bytes of a GIF from a pipe or a URL, which cannot be read again."""
+        if isinstance(source.data, (bytes, Path)):
             self._pipes[source.name] = source.data
         return source
 
