@@ -138,6 +138,8 @@ def test_failed_urls_are_asked_again_only_where_asked_for(tmp_path, server, gif)
     server.answers["/a.gif"] = gif
     done, result = run_fetch(list_path, output)
     assert (done.code, result["failed"], server.requests["/a.gif"]) == (1, 1, 1)
+    assert "warning: 1 URL failed in an earlier run; ask again with --retry-failed" in done.err
+    assert "error:" not in done.err
     done, result = run_fetch(list_path, output, "--retry-failed")
     assert (done.code, result["ok"]) == (0, 1)
     assert manifest(output)["a.gif"]["status"] == "ok"

@@ -21,6 +21,7 @@ from gifdesc.cli.help import INPUT, OUTPUT, RUN
 from gifdesc.cli.options import Debug, Json, user_path
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted
 
 
 def fetch(
@@ -179,11 +180,14 @@ def fetch(
         ):
             for event in events:
                 summary.add(event)
-                if event.is_failure:
+                if event.is_failure and not event.is_old:
                     print_error(f"{event.entry.url}: {event.entry.error}")
                 elif event.remark is not None:
                     warn(f"{event.entry.url}: {event.remark}")
                 progress.advance()
+        if summary.num_old_failures:
+            urls = counted(summary.num_old_failures, "URL")
+            warn(f"{urls} failed in an earlier run; ask again with --retry-failed")
         counts = summary.counts
         info(
             f"{summary.num_kept} fetched ({summary.num_bytes / 1e6:.1f} MB), "

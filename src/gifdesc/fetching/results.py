@@ -51,12 +51,14 @@ class FetchSummary:
     Attributes:
         counts: number of URLs by status.
         failures: `url` and `error` of each URL without a picture or video.
+        num_old_failures: of these, those of an earlier run.
         num_kept: files that were received and kept.
         num_bytes: of these files.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, str]] = field(default_factory=list)
+    num_old_failures: int = 0
     num_kept: int = 0
     num_bytes: int = 0
 
@@ -69,6 +71,7 @@ class FetchSummary:
         """Count a URL."""
         self.counts[event.status] += 1
         if event.is_failure:
+            self.num_old_failures += event.is_old
             self.failures.append({"url": event.entry.url, "error": event.entry.error or ""})
         elif not event.is_old and event.entry.file is not None:
             self.num_kept += 1
