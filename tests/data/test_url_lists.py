@@ -61,6 +61,19 @@ def test_the_urls_of_coco_images(tmp_path):
     assert found.problems == [f"{tmp_path}/coco.json: annotation 2: no URL: y.gif"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", f"file_name,url,caption\na.gif,{A},a cat\n"),
+        ("t.jsonl", json.dumps({"id": "x", "url": A, "caption": "a cat"})),
+        ("t.jsonl", json.dumps({"image_id": 7, "url": A, "caption": "a cat"})),
+    ],
+)
+def test_a_url_beside_a_name(tmp_path, name, text):
+    [listed] = read(tmp_path, text, name).urls.values()
+    assert (listed.url, listed.captions) == (A, ["a cat"])
+
+
 def test_split_lists_replace_the_splits_of_the_file(tmp_path):
     (tmp_path / "train.txt").write_text(f"{B}\n")
     (tmp_path / "test.txt").write_text(f"{A}\n")

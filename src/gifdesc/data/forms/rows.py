@@ -28,17 +28,19 @@ def line_of_row(number: int, row: Mapping[str, Any]) -> CaptionLine:
         number: of the line.
         row: the values by their keys.
     """
-    name, problem = _name_of(row)
+    url = _url_beside_name(row)
+    name, problem = _name_of({**row, "url": None} if url else row)
     if problem is not None:
-        return CaptionLine(number, problem=problem)
+        return CaptionLine(number, problem=problem, url=url)
     if isinstance(row.get("error"), str) and _is_nothing(row.get("caption")):
         problem = f"no caption ({row['error']})"
-        return CaptionLine(number, name, has_text=False, problem=problem, is_empty=True)
+        return CaptionLine(number, name, has_text=False, problem=problem, is_empty=True, url=url)
     key, problem = _captions_key(row)
     if problem is not None:
-        return CaptionLine(number, name, problem=problem)
+        return CaptionLine(number, name, problem=problem, url=url)
     gif_id = next((id_text(row[owner]) for owner in _OWNER_KEYS if row.get(owner)), "")
-    line = CaptionLine(number, name, gif_id=gif_id, split=split_named(row.get("split")))
+    split = split_named(row.get("split"))
+    line = CaptionLine(number, name, gif_id=gif_id, split=split, url=url)
     return caption_line(line, row[key], key)
 
 
@@ -79,6 +81,20 @@ def id_text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def _url_beside_name(row: Mapping[str, Any]) -> str:
+    """Where a GIF is that has a name as well; empty if the URL is its only name.
+
+    The number of a GIF in a data set is no name.
+    """
+    url = row.get("url")
+    if not isinstance(url, str) or "://" not in url:
+        return ""
+    names = {key: id_text(row[key]) for key in _NAME_KEYS if key != "url" and row.get(key)}
+    if all(key in _OWNER_KEYS and name.isdecimal() for key, name in names.items()):
+        return ""
+    return url
 
 
 def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
