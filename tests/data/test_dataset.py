@@ -61,7 +61,7 @@ def test_captions_are_cut_to_so_many_tokens(tmp_path, tokenizer):
 def test_an_item_of_another_feature_size_is_refused(tmp_path, tokenizer):
     write(tmp_path / "a.npy", size=6)
     dataset = GIFDataset([example(tmp_path / "a.npy", "nothing")], tokenizer, feature_size=5)
-    with pytest.raises(FeatureError, match="has 6 features a frame where 5 are wanted"):
+    with pytest.raises(FeatureError, match="has 6 features a frame where 5 are needed"):
         dataset[0]
 
 

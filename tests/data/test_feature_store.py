@@ -76,6 +76,6 @@ def test_a_file_of_another_size_or_that_is_gone_is_a_problem(tmp_path):
     assert store.read_or_none(write(tmp_path, "a")) is None
     assert store.read_or_none(tmp_path / "gone.npy") is None
     assert list(store.problems) == [
-        f"{tmp_path / 'a.npy'}: has 5 features a frame where 6 are wanted",
+        f"{tmp_path / 'a.npy'}: has 5 features a frame where 6 are needed",
         f"{tmp_path / 'gone.npy'}: no such file",
     ]

@@ -155,7 +155,7 @@ def test_a_wrong_array_is_refused_with_path_and_reason(tmp_path, kind):
 
 def test_another_feature_size_than_wanted_is_refused(tmp_path):
     write_features(tmp_path / "a.npy", FEATURES)
-    with pytest.raises(FeatureError, match="has 4 features a frame where 2048 are wanted"):
+    with pytest.raises(FeatureError, match="has 4 features a frame where 2048 are needed"):
         read_features(tmp_path / "a.npy", 2048)
 
 

@@ -125,7 +125,7 @@ def test_damaged_feature_files_are_dropped_and_named(tmp_path):
     assert feature_size == 5
     assert problems == [
         f"{tmp_path / 'b.npy'}: not a .npy file of plain numbers; extract it again",
-        f"{tmp_path / 'd.npy'}: has 6 features a frame where 5 are wanted, as 2 of 3 files have",
+        f"{tmp_path / 'd.npy'}: has 6 features a frame where 5 are needed, as 2 of 3 files have",
     ]
 
 
@@ -172,7 +172,7 @@ def test_of_many_files_of_one_size_some_headers_are_read(tmp_path, headers_read)
     assert good == examples[:7] + examples[10:]
     assert feature_size == 5
     assert problems == [
-        f"{tmp_path / '007.npy'}: has 4 features a frame where 5 are wanted, as 497 of 498 "
+        f"{tmp_path / '007.npy'}: has 4 features a frame where 5 are needed, as 497 of 498 "
         "files have",
         f"{tmp_path / '008.npy'}: not a .npy file of plain numbers; extract it again",
         f"{tmp_path / '009.npy'}: cannot be read: no such file or directory",

@@ -228,7 +228,7 @@ def test_a_feature_file_of_another_size_is_left_out(tmp_path):
     assert "c" not in names_in(data)
     assert data.feature_size == FEATURE_SIZE
     [problem] = data.problems
-    assert "c.npy: has 7 features a frame where 48 are wanted" in problem
+    assert "c.npy: has 7 features a frame where 48 are needed" in problem
 
 
 def test_unreadable_descriptions_are_problems_and_the_rest_is_used(tmp_path):

@@ -48,15 +48,15 @@ def test_empty_lines_do_not_count(tmp_path):
         ('{"id": "a"}\n', ":1: needs `id` and `caption` or `captions`"),
         ('{"id": "a", "caption": null}\n', ": contains no caption"),
         ('{"id": "a", "caption": NaN}\n', ": contains no caption"),
-        ('{"id": "a", "caption": ["x"]}\n', ":1: the caption is a list; a text is wanted"),
+        ('{"id": "a", "caption": ["x"]}\n', ":1: the caption is a list; a text is needed"),
         (
             '{"id": "a", "caption": 5}\n',
             ":1: `caption` is a number; a text or a list of texts is needed",
         ),
-        ('{"images": [],\n "annotations": []}', ": contains no line"),
+        ('{"images": [],\n "annotations": []}', ": contains no caption"),
         ('{"id": 1, "caption": "x"}\n{"id": "1", "caption": "y"}\n', ":2: id 1 occurs twice"),
-        ("", ": contains no line"),
-        ("\n \n", ": contains no line"),
+        ("", ": contains no caption"),
+        ("\n \n", ": contains no caption"),
     ],
 )
 def test_a_line_of_another_form_is_named(tmp_path, text, wanted):
@@ -86,7 +86,7 @@ def test_references_without_captions_are_named(tmp_path, captions, problem):
 def test_an_empty_reference_among_others_is_left_out_with_a_warning(tmp_path, caplog):
     path = write(tmp_path / "r.jsonl", {"id": "a", "captions": ["x", None, ""]})
     assert read_references(path) == {"a": ["x"]}
-    assert caplog.messages == [f"{path}: 2 empty references are left out"]
+    assert caplog.messages == [f"{path}: 2 empty references left out"]
 
 
 def test_a_reference_may_be_one_text(tmp_path):

@@ -165,7 +165,7 @@ def drop_damaged(examples: Iterable[Example]) -> UsableExamples:
         if size != wanted:
             problems[index] = (
                 f"{examples[index].features_path}: has {size} features a frame where {wanted} "
-                f"are wanted, as {num_files[wanted]} of {len(feature_sizes)} files have"
+                f"are needed, as {num_files[wanted]} of {len(feature_sizes)} files have"
             )
     good = [example for index, example in enumerate(examples) if index not in problems]
     num_converted = Counter(

@@ -134,7 +134,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
 
     Args:
         path: a `.npy` file.
-        feature_size: D that is wanted, None for any.
+        feature_size: D that is needed, None for any.
 
     Returns:
         float32 (T, D), T of 1 or more, every number finite.
@@ -145,7 +145,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
     features = read_matrix(path)
     if feature_size is not None and features.shape[1] != feature_size:
         raise FeatureError(
-            f"{path}: has {features.shape[1]} features a frame where {feature_size} are wanted"
+            f"{path}: has {features.shape[1]} features a frame where {feature_size} are needed"
         )
     if not np.isfinite(features).all():
         raise FeatureError(f"{path}: holds numbers that are not finite (NaN or infinity)")

@@ -132,7 +132,7 @@ def read_references(path: Path, form: FormName | None = None) -> References:
     for gif_id in shared_ids:
         del references.gif_ids[gif_id]
     if num_empty:
-        log.warning("%s: %d empty references are left out", path, num_empty)
+        log.warning("%s: %s left out", path, counted(num_empty, "empty reference"))
     return references
 
 
@@ -152,7 +152,7 @@ def _read_lines(path: Path, form: FormName | None, option: str | None) -> Iterat
         else:
             yield line
     if not num_lines:
-        raise DescriptionError(f"{path}: contains no line")
+        raise DescriptionError(f"{path}: contains no caption")
     _report_left_out(path, left_out)
 
 
@@ -174,7 +174,7 @@ def _caption_of(path: Path, line: CaptionLine) -> str | None:
     """The caption of a line of predictions; None if the line has no caption."""
     problem = line.problem
     if line.is_list:
-        problem = "the caption is a list; a text is wanted"
+        problem = "the caption is a list; a text is needed"
     elif line.is_empty:
         # An empty text is a caption; null, NaN and an error are not.
         return line.captions[0] if line.has_text else None

@@ -109,7 +109,7 @@ def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
     names: dict[str, str] = {}
     for key, value in given.items():
         if not (name := id_text(value)):
-            return "", f"`{key}` is {_kind(value)}; a name is wanted"
+            return "", f"`{key}` is {_kind(value)}; a name is needed"
         names[key] = name
     own = next((key for key in _OWNER_KEYS if names.get(key, "").isdecimal()), None)
     others = [name for key, name in names.items() if key != own]
