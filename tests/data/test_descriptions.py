@@ -36,6 +36,16 @@ def test_text_files_hold_one_description_a_line(tmp_path):
     }
 
 
+def test_tables_beside_other_descriptions_are_counted(tmp_path, caplog):
+    table, document = "file_name,caption\nb.gif,a dog\n", '[{"image_id": 7, "caption": "a cow"}]'
+    write(tmp_path, a_txt="a cat", b_csv=table, c_json=document, origin_json="{}")
+    assert list(read_descriptions(tmp_path).captions) == ["a"]
+    assert caplog.messages == [
+        f"{tmp_path}: did not read 2 .csv or .json files, such as b.csv, because the folder has "
+        "files like a.txt; to read them, put them into another folder"
+    ]
+
+
 def test_folders_are_read_through_and_name_the_gif_by_its_path(tmp_path):
     for folder in ("x", "y/z"):
         (tmp_path / folder).mkdir(parents=True)

@@ -352,13 +352,23 @@ def test_a_header_that_may_be_a_row_is_refused(tmp_path):
 @pytest.mark.parametrize("other", FORMS)
 def test_a_file_read_in_a_wrong_form_ends_in_a_sentence(tmp_path, form, other):
     path = FILES[form]().write(tmp_path)
-    sentence = f"{path}"
     try:
-        read_descriptions(path, other)
+        descriptions = read_descriptions(path, other)
     except DescriptionError as error:
-        sentence = str(error)
-    assert str(path) in sentence
-    assert "\n" not in sentence.replace(str(path), "")
+        sentences = [str(error)]
+    else:
+        assert descriptions.captions
+        assert all(texts and all(texts) for texts in descriptions.captions.values())
+        sentences = descriptions.problems
+    for sentence in sentences:
+        assert str(path) in sentence
+        assert "\n" not in sentence.replace(str(path), "")
+
+
+def test_lines_before_the_first_clip_are_counted(tmp_path, caplog):
+    path = FILES["msvd"]().write(tmp_path)
+    assert not read_descriptions(path).problems
+    assert caplog.messages == [f"{path}: skipped 3 lines before the first `id sentence`"]
 
 
 def test_the_quotes_in_the_test_data_are_read():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from gifdesc.data.paths import check_descriptions_path
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import find_files
 from gifdesc.system.wording import counted
+
+log = logging.getLogger(__name__)
 
 TEXT_SUFFIX = ".txt"
 METADATA_NAME = "metadata.csv"
@@ -158,14 +161,23 @@ def description_files(path: Path) -> list[tuple[Path, str]]:
     """
     if not path.is_dir():
         return [(path, PurePosixPath(path.name).with_suffix("").as_posix())]
-    names = find_files(path, (*_SUFFIXES, *_DATA_SET_SUFFIXES))
-    sure = [
-        name
-        for name in names
-        if name.lower().endswith(_SUFFIXES) or bare_name(name).lower() == METADATA_NAME
-    ]
+    sure, doubtful = [], []
+    for name in find_files(path, (*_SUFFIXES, *_DATA_SET_SUFFIXES)):
+        if name.lower().endswith(_SUFFIXES) or bare_name(name).lower() == METADATA_NAME:
+            sure.append(name)
+        elif bare_name(name) != ORIGIN_NAME:
+            doubtful.append(name)
     # Tables and documents of data sets are read where nothing else contains descriptions.
-    names = sure or [name for name in names if bare_name(name) != ORIGIN_NAME]
+    if sure and doubtful:
+        log.warning(
+            "%s: did not read %s, such as %s, because the folder has files like %s; to read them, "
+            "put them into another folder",
+            path,
+            counted(len(doubtful), ".csv or .json file"),
+            doubtful[0],
+            sure[0],
+        )
+    names = sure or doubtful
     return [(path / name, PurePosixPath(name).with_suffix("").as_posix()) for name in names]
 
 

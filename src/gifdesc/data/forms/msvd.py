@@ -6,6 +6,7 @@ Format: Chen and Dolan 2011, Collecting Highly Parallel Data for Paraphrase Eval
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from collections.abc import Iterator
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
 from gifdesc.data.forms.headed_tables import Header, header_of, is_msvd, rows_below
 from gifdesc.errors import DescriptionError
+from gifdesc.system.wording import counted
+
+log = logging.getLogger(__name__)
 
 _ROW = re.compile(r"([\w-]{11}_\d+_\d+|vid\d+)\s+(\S.*)")
 """A clip's id, or the number that many files of MSVD have in its place; and a sentence."""
@@ -39,13 +43,18 @@ def _recognises(source: CaptionSource) -> bool:
 
 
 def _read(source: CaptionSource) -> Iterator[CaptionLine]:
-    is_preamble = True
+    is_preamble, num_skipped = True, 0
     for number, line in source.lines():
         if match := _ROW.fullmatch(line.strip()):
+            if is_preamble and num_skipped:
+                lines = counted(num_skipped, "line")
+                log.warning("%s: skipped %s before the first `id sentence`", source.path, lines)
             is_preamble = False
             yield CaptionLine(number, match[1], (match[2],))
         elif not is_preamble or number > _MOST_PREAMBLE_LINES:
             yield CaptionLine(number, problem="not `id sentence`")
+        else:
+            num_skipped += 1
 
 
 def _recognises_table(source: CaptionSource) -> bool:
