@@ -38,6 +38,20 @@ def test_an_item_that_kills_its_process_fails_alone():
     assert found == [1, workers.CRASHED, 4, workers.CRASHED, 9]
 
 
+def test_the_message_names_no_option_if_no_process_starts(monkeypatch):
+    def start(*_):
+        raise OSError
+
+    team = Workers(square, 1)
+    pending = team.submit(13)
+    monkeypatch.setattr(workers, "_processes", start)
+    with pytest.raises(WorkerCrashError) as caught:
+        team.result(pending)
+    team.close()
+    wanted = f"{workers.CRASHED}, and no other starts; free memory and try again"
+    assert str(caught.value) == wanted
+
+
 def test_one_thread_submits_while_another_waits():
     team = Workers(square, 1)
     pending = [team.submit(13)]

@@ -149,9 +149,7 @@ class Workers(Generic[Item, Result]):
                 raise WorkerCrashError(CRASHED) from error
             finally:
                 processes.shutdown(wait=True, cancel_futures=True)
-        raise WorkerCrashError(
-            f"{CRASHED}, and no other starts; run the command again with --num-workers 0"
-        )
+        raise WorkerCrashError(f"{CRASHED}, and no other starts; free memory and try again")
 
 
 def _executor(num_workers: int, stopped: threading.Event | None = None) -> Executor:
