@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.data.gifs import GifInput
-from gifdesc.errors import GifdescError, GifError
+from gifdesc.errors import GifdescError
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.frames import SampledGif
-from gifdesc.features.loader import AHEAD_PER_WORKER, GifReaders, Loaded, Task
+from gifdesc.features.loader import AHEAD_PER_WORKER, GifReaders, Loaded, Task, loaded_or_error
 from gifdesc.gif.sources import CaptionInput, GifSource, as_input, source_name
 from gifdesc.system.workers import keep_to_one_core
 
@@ -74,13 +74,8 @@ class ReadAhead:
         read = _to_read(given, self._sample(source))
         return lambda: read
 
-    def _sample(self, source: GifSource) -> SampledGif | GifdescError:
-        try:
-            return self._extractor.sample(source)
-        except GifdescError as error:
-            return error
-        except MemoryError:
-            return GifError(f"{source_name(source)}: there is not enough memory to read this file")
+    def _sample(self, source: GifSource) -> Loaded:
+        return loaded_or_error(source_name(source), lambda: self._extractor.sample(source))
 
     def close(self) -> None:
         """End the processes; GIFs that they have not read are dropped."""

@@ -206,9 +206,20 @@ def load_gif(task: Task, recipe: FeatureRecipe, transform: FrameTransform) -> Lo
     """Read one GIF; an error is a result."""
     if task.gif.error:
         return GifdescError(f"{task.gif.path}: {task.gif.error}")
+    path = task.gif.path
+    return loaded_or_error(path, lambda: sample_gif(path, recipe, transform, known=task.known))
+
+
+def loaded_or_error(name: object, load: Callable[[], Loaded]) -> Loaded:
+    """The result of a function that reads a GIF, or the error that it raises.
+
+    Args:
+        name: of the GIF, for the message that memory ran out.
+        load: reads the GIF.
+    """
     try:
-        return sample_gif(task.gif.path, recipe, transform, known=task.known)
+        return load()
     except GifdescError as error:
         return error
     except MemoryError:
-        return GifdescError(f"{task.gif.path}: there is not enough memory to read this file")
+        return GifError(f"{name}: there is not enough memory to read this file")
