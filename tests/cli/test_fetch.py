@@ -146,7 +146,7 @@ def test_failed_urls_are_asked_again_only_where_asked_for(tmp_path, server, gif)
 
 
 def fetch_all(urls, output, **changes):
-    limits = HttpLimits(max_bytes=200_000, silence_seconds=5.0, total_seconds=1.0)
+    limits = HttpLimits(max_bytes=200_000, silence_seconds=30.0, total_seconds=60.0)
     settings = {"limits": limits, "backoff_seconds": 0.001, "requests_per_second": None}
     config = FetchConfig(allow_private=True, **settings | changes)
     listed = {url: ListedUrl(url) for url in urls}
@@ -189,10 +189,12 @@ def test_limits_hold_and_no_half_file_is_left(tmp_path, server):
         "/file.gif": redirect("file:///etc/passwd"),
     }
     output = tmp_path / "gifs"
-    found = fetch_all([server.url(path) for path in server.answers], output, retries=0)
+    limits = HttpLimits(max_bytes=200_000, silence_seconds=30.0, total_seconds=3.0)
+    urls = [server.url(path) for path in server.answers]
+    found = fetch_all(urls, output, retries=0, limits=limits)
     assert {url.rpartition("/")[2]: entry.error for url, entry in found.items()} == {
         "endless.gif": "larger than 0.2 MB",
-        "slow.gif": "not finished after 1 s",
+        "slow.gif": "not finished after 3 s",
         "loop.gif": "redirects more than 5 times",
         "file.gif": "redirects to file:///etc/passwd, which is neither http nor https",
     }
