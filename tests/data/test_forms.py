@@ -284,6 +284,34 @@ def test_the_metadata_of_a_hugging_face_folder_names_paths_under_its_own_folder(
     assert (alone.captions, alone.splits) == ({"a": ["in train"]}, {})
 
 
+@pytest.mark.parametrize("name", ["image", "video", "file", "link", "fileName", "Image Name"])
+@pytest.mark.parametrize("caption", ["caption", "text", "description", "sentence", "comment"])
+def test_tables_and_json_lines_have_the_same_names_of_fields(tmp_path, name, caption):
+    table = write(tmp_path, "t.csv", f"{name},{caption}\na.gif,it moves\n")
+    lines = write(tmp_path, "t.jsonl", json.dumps({name: "a.gif", caption: "it moves"}))
+    for path in (table, lines):
+        assert read_descriptions(path).captions == {"a": ["it moves"]}
+
+
+def test_names_that_tables_have_are_other_fields_beside_a_name_in_json(tmp_path):
+    row = {"id": "a", "image": {"width": 3}, "link": "https://x.example/page", "caption": "x"}
+    path = write(tmp_path, "t.jsonl", json.dumps(row))
+    assert read_descriptions(path).captions == {"a": ["x"]}
+    path = write(tmp_path, "u.jsonl", json.dumps({"image": {"width": 3}, "caption": "x"}))
+    with pytest.raises(DescriptionError, match="needs `id` and `caption`"):
+        read_descriptions(path)
+
+
+@pytest.mark.parametrize("num_lines", [50, 51])
+def test_a_quoted_cell_of_a_table_has_as_many_lines_at_most(tmp_path, num_lines):
+    path = write(tmp_path, "t.csv", 'file,text\na.gif,"' + "x\n" * (num_lines - 1) + '"\n')
+    if num_lines == 50:
+        assert len(read_descriptions(path).captions["a"]) == 1
+    else:
+        with pytest.raises(DescriptionError, match="a quoted cell of 51 lines"):
+            read_descriptions(path)
+
+
 def test_a_split_is_named_once(tmp_path):
     rows = [{"id": "a", "caption": "x", "split": split} for split in ("val", "dev", "train")]
     path = write(tmp_path, "d.jsonl", "\n".join(map(json.dumps, rows)))

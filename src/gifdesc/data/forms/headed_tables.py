@@ -6,32 +6,18 @@ Format of the metadata: https://huggingface.co/docs/datasets/image_dataset, `met
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
+from gifdesc.data.forms.field_names import CAPTIONS, NAMES, OTHER_CAPTIONS, plain_name
 from gifdesc.data.forms.rows import line_of_row
 from gifdesc.errors import DescriptionError
 from gifdesc.system.wording import counted
 
 _DELIMITERS = ",\t;"
-_MOST_ROW_LINES = 50
-"""A row of more lines has an opening quote that is not closed."""
-
-_NAMES = {
-    "id": "id",
-    **dict.fromkeys(("imageid", "videoid", "gifid"), "image_id"),
-    **dict.fromkeys(("filename", "image", "imagename", "video", "videoname"), "file_name"),
-    **dict.fromkeys(("file", "path", "gif", "source", "name", "filepath"), "path"),
-    **dict.fromkeys(("url", "link", "imageurl", "videourl", "gifurl"), "url"),
-}
-"""A column's name in small letters without other characters -> the key of a record."""
-
-_CAPTIONS = ("caption", "captions", "text", "description", "sentence", "comment")
-"""Names of columns of captions; the first that a table has is used."""
-
-_ONLY_SYMBOLS = re.compile(r"[^\w]|_")
+MOST_CELL_LINES = 50
+"""A quoted cell of more lines has an opening quote that is not closed."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class Header:
     @property
     def caption_index(self) -> int | None:
         """The place of the column of captions."""
-        found = (self.index(name) for name in _CAPTIONS)
+        found = (self.index(name) for name in (*CAPTIONS, *OTHER_CAPTIONS))
         return next((index for index in found if index is not None), None)
 
     @property
@@ -66,7 +52,7 @@ class Header:
     @property
     def is_whole(self) -> bool:
         """Whether the names of columns mean captions and the names of their GIFs."""
-        return self.has_captions and not _NAMES.keys().isdisjoint(self.columns)
+        return self.has_captions and not NAMES.keys().isdisjoint(self.columns)
 
 
 def header_of(source: CaptionSource) -> Header | None:
@@ -76,7 +62,7 @@ def header_of(source: CaptionSource) -> Header | None:
     found = []
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([source.sample[0]], delimiter=delimiter), [])
-        columns = [_ONLY_SYMBOLS.sub("", cell).lower() for cell in cells]
+        columns = [plain_name(cell) for cell in cells]
         if len(columns) > 1:
             found.append(Header(delimiter, cells, columns))
     return max(found, key=lambda header: (header.is_whole, header.has_captions), default=None)
@@ -115,7 +101,7 @@ def rows_below(
 
 
 def _row_problem(row: list[str], header: Header, num_more_lines: int) -> str | None:
-    if num_more_lines > _MOST_ROW_LINES:
+    if num_more_lines >= MOST_CELL_LINES:
         return f"a quoted cell of {num_more_lines + 1} lines; close its quotes"
     if len(row) != len(header.columns):
         return f"{counted(len(row), 'cell')} where the first row has {len(header.columns)}"
@@ -141,9 +127,9 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
             "columns file_name and caption"
         )
     keys = {
-        index: _NAMES[column]
+        index: NAMES[column]
         for index, column in reversed([*enumerate(header.columns)])
-        if column in _NAMES
+        if column in NAMES
     }
     has_files = not {"id", "image_id"}.issuperset(keys.values())
     split_index, error_index = header.index("split"), header.index("error")

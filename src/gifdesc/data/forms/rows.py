@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from gifdesc.data.forms.base import CaptionLine, split_named
+from gifdesc.data.forms.field_names import (
+    NAME_KEYS,
+    NAMES,
+    OTHER_CAPTIONS,
+    OWNER_KEYS,
+    plain_name,
+)
 from gifdesc.data.names import NameIndex, gif_key
 
-_OWNER_KEYS = ("image_id", "video_id", "gif_id")
-_NAME_KEYS = (
-    *_OWNER_KEYS,
-    *("id", "path", "gif", "source", "name", "file_name", "filename", "url"),
-)
-_OTHER_CAPTION_KEYS = ("text", "description", "sentence")
-"""Keys of captions in records without `caption` and `captions`, as in Hugging Face metadata."""
 NEEDS = "needs `id` and `caption` or `captions`"
 """The problem of a record without a name or a caption."""
 
@@ -28,6 +28,8 @@ def line_of_row(number: int, row: Mapping[str, Any]) -> CaptionLine:
         number: of the line.
         row: the values by their keys.
     """
+    if row.keys().isdisjoint(NAME_KEYS):
+        row = {**row, **_renamed(row)}
     url = _url_beside_name(row)
     name, problem = _name_of({**row, "url": None} if url else row)
     if problem is not None:
@@ -38,7 +40,7 @@ def line_of_row(number: int, row: Mapping[str, Any]) -> CaptionLine:
     key, problem = _captions_key(row)
     if problem is not None:
         return CaptionLine(number, name, problem=problem, url=url)
-    gif_id = next((id_text(row[owner]) for owner in _OWNER_KEYS if row.get(owner)), "")
+    gif_id = next((id_text(row[owner]) for owner in OWNER_KEYS if row.get(owner)), "")
     split = split_named(row.get("split"))
     line = CaptionLine(number, name, gif_id=gif_id, split=split, url=url)
     return caption_line(line, row[key], key)
@@ -83,6 +85,12 @@ def id_text(value: object) -> str:
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
+def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of a GIF under keys that only tables have, by the keys of a record."""
+    keys = {key: NAMES.get(plain_name(key)) for key in reversed([*row])}
+    return {known: row[key] for key, known in keys.items() if known and id_text(row[key])}
+
+
 def _url_beside_name(row: Mapping[str, Any]) -> str:
     """Where a GIF is that has a name as well; empty if the URL is its only name.
 
@@ -91,16 +99,16 @@ def _url_beside_name(row: Mapping[str, Any]) -> str:
     url = row.get("url")
     if not isinstance(url, str) or "://" not in url:
         return ""
-    names = {key: id_text(row[key]) for key in _NAME_KEYS if key != "url" and row.get(key)}
-    if all(key in _OWNER_KEYS and name.isdecimal() for key, name in names.items()):
+    names = {key: id_text(row[key]) for key in NAME_KEYS if key != "url" and row.get(key)}
+    if all(key in OWNER_KEYS and name.isdecimal() for key, name in names.items()):
         return ""
     return url
 
 
 def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
     """The GIF that an object names, or why it names none."""
-    given = {key: row[key] for key in _NAME_KEYS if key in row and not _is_nothing(row[key])}
-    if any(key in given for key in _OWNER_KEYS):
+    given = {key: row[key] for key in NAME_KEYS if key in row and not _is_nothing(row[key])}
+    if any(key in given for key in OWNER_KEYS):
         given.pop("id", None)  # the caption's own number, as in COCO's annotations
     if not given:
         return "", NEEDS
@@ -111,7 +119,7 @@ def _name_of(row: Mapping[str, Any]) -> tuple[str, str | None]:
         if not (name := id_text(value)):
             return "", f"`{key}` is {_kind(value)}; a name is needed"
         names[key] = name
-    own = next((key for key in _OWNER_KEYS if names.get(key, "").isdecimal()), None)
+    own = next((key for key in OWNER_KEYS if names.get(key, "").isdecimal()), None)
     others = [name for key, name in names.items() if key != own]
     if own is not None and others and NameIndex(others).find(names[own]) is None:
         del names[own]  # the number of the GIF in the data set, beside the name of its file
@@ -132,7 +140,7 @@ def _depth(name: str) -> int:
 def _captions_key(row: Mapping[str, Any]) -> tuple[str, str | None]:
     """The key of an object's captions, or the reason why it has none."""
     if "caption" not in row and "captions" not in row:
-        other = next((key for key in _OTHER_CAPTION_KEYS if key in row), None)
+        other = next((key for key in OTHER_CAPTIONS if key in row), None)
         return (other, None) if other else ("", NEEDS)
     key = "caption" if _is_nothing(row.get("captions")) else "captions"
     key = key if key in row else "captions"

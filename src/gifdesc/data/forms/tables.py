@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, parsed
-from gifdesc.data.forms.headed_tables import header_of, is_msvd
+from gifdesc.data.forms.headed_tables import MOST_CELL_LINES, header_of, is_msvd
 from gifdesc.data.names import MEDIA_SUFFIXES
 
 NUMBERED = re.compile(r"(?!\w+://)(.+)#\d+\s*")
@@ -17,9 +17,6 @@ NUMBERED = re.compile(r"(?!\w+://)(.+)#\d+\s*")
 _NOT_A_ROW = "not `name<TAB>sentence`"
 _QUOTED_CELL = re.compile(r'"((?:[^"]|"")*)"')
 """A cell in quotes, those within doubled (RFC 4180, section 2)."""
-
-_MOST_CELL_LINES = 50
-"""A quoted cell that is not closed after so many lines is no quoted cell."""
 
 
 def is_numbered(line: str) -> bool:
@@ -86,7 +83,7 @@ def _whole_row(row: str, following: _Lines) -> str:
     start = row.partition("\t")[2].lstrip()
     if not start.startswith('"') or start.count('"') % 2 == 0:
         return row
-    ahead = following.peek(_MOST_CELL_LINES - 1)
+    ahead = following.peek(MOST_CELL_LINES - 1)
     for index, line in enumerate(ahead, start=1):
         if "\t" in line:
             break  # a row of its own, so the quote was meant as it is
