@@ -161,7 +161,8 @@ def test_a_url_is_its_file():
         assert empty.error == "empty: no bytes were sent"
         listed = found("-", stdin=server.url("/a.gif").encode())
     assert [each.error for each in listed] == [
-        "127.0.0.1 has a private address (127.0.0.1), which is not allowed"
+        "127.0.0.1 has a private address (127.0.0.1), which is not allowed; give the URL as an "
+        "argument if you trust it"
     ]
     assert not may_be_many([server.url("/a.gif")])
 

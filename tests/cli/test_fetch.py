@@ -205,7 +205,10 @@ def test_private_addresses_need_an_option(tmp_path, server, gif):
     server.answers["/a.gif"] = gif
     done = run_here("fetch", write_list(tmp_path, server, "/a.gif"), "-o", tmp_path / "gifs")
     assert done.code == 1
-    assert "127.0.0.1 has a private address (127.0.0.1), which is not allowed" in done.err
+    assert (
+        "127.0.0.1 has a private address (127.0.0.1), which is not allowed; allow it with "
+        "--allow-private if you trust the list"
+    ) in done.err
     assert not server.requests
 
 

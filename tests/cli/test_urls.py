@@ -50,7 +50,7 @@ def test_captions_have_the_url_as_their_path(server, model_dir, temporary_dir, t
     local = tmp_path / "source" / "moving.gif"
     done = run_here("caption", local, "--model", model_dir, "--max-length", 4, "--json")
     assert json.loads(done.out)["caption"] == rows[0]["caption"]
-    assert [*temporary_dir.iterdir()] == []
+    assert [*temporary_dir.glob("gifdesc-*")] == []
 
 
 def test_a_single_url_prints_only_its_caption(server, model_dir):

@@ -39,7 +39,11 @@ def download(url: str, path: Path, *, is_typed: bool) -> None:
         HttpError: the download failed.
         GifdescError: there is no room for the file.
     """
-    client = HttpClient(_LIMITS, private="typed" if is_typed else "never")
+    client = HttpClient(
+        _LIMITS,
+        private="typed" if is_typed else "never",
+        private_advice="" if is_typed else "give the URL as an argument if you trust it",
+    )
     try:
         with writing(path), wait_for(f"downloading {url}", unit="MB") as advance:
             download_file(

@@ -195,8 +195,11 @@ class _Run:
         """The client of this thread."""
         client: HttpClient | None = getattr(self._local, "client", None)
         if client is None:
-            private = self._config.allow_private
-            client = HttpClient(self._config.limits, private="always" if private else "never")
+            client = HttpClient(
+                self._config.limits,
+                private="always" if self._config.allow_private else "never",
+                private_advice="allow it with --allow-private if you trust the list",
+            )
             self._local.client = client
             self._clients.append(client)
             if self._stop.is_set():

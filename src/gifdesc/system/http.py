@@ -85,11 +85,15 @@ class HttpClient:
     Args:
         limits: of each download.
         private: whether private addresses are allowed.
+        private_advice: what to do about a private address that is not allowed, for the message.
     """
 
-    def __init__(self, limits: HttpLimits, *, private: PrivateAddresses = "never") -> None:
+    def __init__(
+        self, limits: HttpLimits, *, private: PrivateAddresses = "never", private_advice: str = ""
+    ) -> None:
         self._limits = limits
         self._private = private
+        self._private_advice = f"; {private_advice}" if private_advice else ""
         self._kept: dict[_Server, _Link] = {}
         self._current: _Link | None = None
         self._end_seconds = 0.0
@@ -228,7 +232,11 @@ class HttpClient:
         allowed = [each for each in addresses if is_private_allowed or is_public(each)]
         if not allowed:
             where = ", ".join(addresses)
-            raise HttpError(url, f"{host} has a private address ({where}), which is not allowed")
+            raise HttpError(
+                url,
+                f"{host} has a private address ({where}), which is not allowed"
+                f"{self._private_advice}",
+            )
         failure = HttpError(url, f"{host} has no address")
         for address in allowed:
             connection = _connection(server, address, self._limits.silence_seconds)
