@@ -30,7 +30,7 @@ from http_server import (
     status,
     then,
 )
-from worlds import process_environment, run_here
+from worlds import heed_interrupts, process_environment, run_here
 
 
 @pytest.fixture
@@ -309,6 +309,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, server, gif):
         env=process_environment(),
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     try:
         while not (server.requests["/b.gif"] and server.requests["/c.gif"]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from gifdesc.features.frames import SampledGif, sample_gif
 from gifdesc.features.loader import GifReaders, Task, default_num_workers, load_gifs
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.system.shared_memory import SharedSlots
-from worlds import process_environment
+from worlds import heed_interrupts, process_environment
 
 RECIPE = FeatureRecipe(weights_sha256="0", gifdesc_version="0", num_frames=4)
 TRANSFORM = FrameTransform(resize_size=8, image_size=8)
@@ -240,11 +239,6 @@ def test_a_file_that_kills_its_worker_is_never_read_in_this_process(gifs, tmp_pa
     (_, second), (_, third) = results
     assert "the process that read this file crashed, and no other starts" in str(second)
     assert isinstance(third, SampledGif)
-
-
-def heed_interrupts() -> None:
-    """A process that a shell starts in the background ignores Ctrl-C, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def extract_in_process(gifs: list[Path], environment: dict[str, str]) -> tuple[int, str]:

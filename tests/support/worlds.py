@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -233,6 +234,11 @@ def plain_vectors(network: nn.Module, pixels: np.ndarray) -> np.ndarray:
 def difference_of_scale(one: np.ndarray, other: np.ndarray) -> float:
     """The greatest difference as a share of the greatest number."""
     return float(np.abs(one - other).max() / np.abs(other).max())
+
+
+def heed_interrupts() -> None:
+    """A process that a shell starts in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 needs_lite = pytest.mark.skipif(
