@@ -77,7 +77,7 @@ def test_features_are_named_by_the_url(server, tmp_path):
     rows = [*map(json.loads, (output / "manifest.jsonl").read_text().splitlines())]
     assert {row["origin"] for row in rows} == {*urls[:2]}
     names = {row["origin"]: row["source"] for row in rows}
-    assert names[urls[0]] == f"127.0.0.1_{server.port}/x/moving-{names[urls[0]][-14:-4]}.gif"
+    assert names[urls[0]] == f"127.0.0.1_{server.port}/x/moving.gif"
     assert all(np.load(output / row["features"]).shape == (5, 48) for row in rows)
     # A rerun, with GIFs of a folder as well, skips them and takes them for no orphans.
     folder = draw_gif(tmp_path / "gifs" / "a.gif").parent
@@ -99,3 +99,16 @@ def test_check_names_what_a_url_is(server):
         (urls[1], "unreadable", "not a GIF (it starts like an HTML page)"),
         (urls[2], "unreadable", "the server answers 404 Not Found"),
     ]
+
+
+def test_descriptions_that_name_the_urls_are_theirs(server, tmp_path):
+    server.answers["/y/other.gif"] = server.answers["/x/moving.gif"]
+    urls = [*map(server.url, ("/x/moving.gif", "/y/other.gif"))]
+    table = tmp_path / "list.tsv"
+    table.write_text(f"{urls[0]}\ta red ball moves left\n")
+    done = run_here("check", *urls, "--descriptions", table, "--json")
+    findings = {each["kind"]: each for each in json.loads(done.out)["findings"]}
+    assert findings["missing_description"]["path"] == urls[1]
+    assert findings["duplicate"]["path"] == urls[1]
+    assert findings["duplicate"]["detail"] == f"the same bytes as {urls[0]}"
+    assert "orphan_description" not in findings

@@ -91,3 +91,43 @@ def test_lines_without_a_url_are_problems(tmp_path):
 def test_a_file_without_a_url(tmp_path, text):
     with pytest.raises(DescriptionError, match=r"list\.txt"):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_a_url_that_is_none_costs_its_line_alone(tmp_path, is_plain):
+    bad = "http://[::1"
+    lines = [A, bad, B] if is_plain else [f"{A}\ta cat", f"{bad}\ta dog", f"{B}\ta bird"]
+    found = read(tmp_path, "\n".join(lines), "list.txt" if is_plain else "list.tsv")
+    assert [*found.urls] == [A, B]
+    [problem] = found.problems
+    assert problem.startswith(f"{tmp_path}")
+    assert bad in problem
+
+
+def test_parts_of_one_video_are_not_merged(tmp_path):
+    clips = [("video0", "train", 1), ("video1", "test", 5)]
+    videos = [
+        {"video_id": name, "url": A, "split": split, "start time": start, "end time": start + 1}
+        for name, split, start in clips
+    ]
+    sentences = [
+        {"video_id": name, "caption": f"in {name}", "sen_id": number}
+        for number, (name, *_) in enumerate(clips)
+    ]
+    text = json.dumps({"videos": videos, "sentences": sentences})
+    found = read(tmp_path, text, "videodatainfo.json")
+    [listed] = found.urls.values()
+    assert (listed.captions, listed.split) == (["in video0"], "train")
+    [problem] = found.problems
+    assert f"video1 is another part of {A} than video0" in problem
+
+
+def test_names_of_split_lists_that_are_no_url_of_the_list_are_reported(tmp_path):
+    splits = tmp_path / "splits"
+    splits.mkdir()
+    (splits / "train.txt").write_text(f"{A}\n")
+    (splits / "val.txt").write_text("y.gif\n")
+    found = read(tmp_path, f"{A}\n{B}\n", splits_dir=splits)
+    assert [each.split for each in found.urls.values()] == ["train", None]
+    [note] = found.notes
+    assert "1 name in the lists of splits, such as y: not among the URLs of the list" in note

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gifdesc.data.names import NameIndex
 from gifdesc.data.url_names import path_of, safe_part, stem_of
 from gifdesc.fetching.names import FileNames
 
@@ -78,3 +79,10 @@ def test_no_two_urls_have_one_path():
     paths = [*map(path_of, urls)]
     assert len({*paths}) == len(urls)
     assert all(".." not in path.split("/") and "//" not in path for path in paths)
+
+
+def test_a_port_is_part_of_the_host_and_no_hash_is_needed():
+    url = "http://a.example:8913/x/cat.gif"
+    assert path_of(url) == "a.example_8913/x/cat.gif" != path_of(url.replace(":8", "_8"))
+    index = NameIndex(["a.example_8913/x/cat"])
+    assert index.find("http://a.example:8913/x/cat.gif") == "a.example_8913/x/cat"

@@ -131,7 +131,8 @@ def _missing(gif: GifInput, doubtful_name: str | None) -> Finding:
     detail = f"no description of {gif_key(gif.source)}"
     if doubtful_name is not None:
         detail += f"; {doubtful_name} could mean several GIFs, or several names could mean this GIF"
-    return Finding(path=gif.path, kind="missing_description", detail=detail)
+    path = gif.name if gif.is_spooled else gif.path  # not the temporary copy of a pipe or a URL
+    return Finding(path=path, kind="missing_description", detail=detail)
 
 
 def _why_orphan(name: str, ambiguous: Mapping[str, Sequence[str]]) -> str:

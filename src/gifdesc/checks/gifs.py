@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.checks.descriptions import DescriptionInspector
@@ -30,10 +30,12 @@ class GifInspector:
 
     def __init__(self) -> None:
         """Start without known files."""
-        self._first_paths: dict[bytes, Path] = {}
+        self._first_paths: dict[bytes, Path | str] = {}
 
-    def inspect(self, path: Path) -> list[Finding]:
+    def inspect(self, path: Path, shown: Path | str | None = None) -> list[Finding]:
         """The findings about a file, which is read once.
+
+        They name the file by `shown` if that is given, such as the URL of a temporary copy.
 
         Frames are decoded one by one, up to the first one that differs from the first frame; two
         frames are in memory at a time. `still`, `dead` and the number of frames concern the usable
@@ -49,7 +51,7 @@ class GifInspector:
             found["unreadable"] = reason
             if reason.startswith(_TOO_LARGE):
                 found["huge"] = reason
-            return _findings(path, found)
+            return _findings(shown or path, found)
         damage, num_frames = equal.damage, equal.num_frames
         if info.note is not None:
             is_gif = data.startswith(b"GIF")
@@ -62,10 +64,11 @@ class GifInspector:
             found["dead"] = f"{num_frames} equal frames"
         if sizes := _huge_sizes(info, len(data)):
             found["huge"] = ", ".join(sizes)
-        first_path = self._first_paths.setdefault(hashlib.sha256(data).digest(), path)
-        if first_path != path:
+        shown = shown or path
+        first_path = self._first_paths.setdefault(hashlib.sha256(data).digest(), shown)
+        if first_path != shown:
             found["duplicate"] = f"the same bytes as {first_path}"
-        return _findings(path, found)
+        return _findings(shown, found)
 
 
 def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
@@ -80,7 +83,7 @@ def _huge_sizes(info: GifInfo, num_bytes: int) -> list[str]:
     return sizes
 
 
-def _findings(path: Path, found: dict[GifKind, str]) -> list[Finding]:
+def _findings(path: Path | str, found: dict[GifKind, str]) -> list[Finding]:
     return [Finding(path=path, kind=kind, detail=detail) for kind, detail in found.items()]
 
 
@@ -125,9 +128,8 @@ def inspect_gifs(
             finding = Finding(path=gif.name, kind="unreadable", detail=gif.error)
             yield Inspection(is_gif=False, findings=[finding])
             continue
-        findings = gifs.inspect(gif.path)
-        if gif.is_spooled:  # findings name the pipe, not its temporary copy
-            findings = [replace(finding, path=gif.name) for finding in findings]
+        # Findings name the pipe or the URL, not its temporary copy.
+        findings = gifs.inspect(gif.path, gif.name if gif.is_spooled else None)
         if descriptions is not None:
             is_readable = all(finding.kind != "unreadable" for finding in findings)
             descriptions.add_gif(gif, is_readable=is_readable)

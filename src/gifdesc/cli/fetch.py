@@ -162,6 +162,8 @@ def fetch(
             listed = read_url_list(url_list, list_format, splits_dir=splits)
         for problem in listed.problems:
             print_error(problem)
+        for note in listed.notes:
+            warn(note)
         config = FetchConfig(
             limits=HttpLimits(
                 max_bytes=round(max_mb * 1e6), silence_seconds=timeout, total_seconds=max_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gifdesc.config import Split
 from gifdesc.data.forms.base import CaptionSource
@@ -13,6 +14,7 @@ from gifdesc.data.forms.registry import read_captions
 from gifdesc.data.names import comparable_key
 from gifdesc.data.splits import read_split_lists
 from gifdesc.errors import DescriptionError
+from gifdesc.system.wording import counted
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _HEADER = re.compile(r"\w+")
@@ -41,10 +43,12 @@ class UrlList:
     Attributes:
         urls: by their text.
         problems: one sentence for each line without a usable URL.
+        notes: one sentence for anything else that is not used.
     """
 
     urls: dict[str, ListedUrl] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, url: str) -> ListedUrl:
         """The entry of a URL, a new one if the list does not contain it."""
@@ -80,7 +84,24 @@ def read_url_list(
         splits = read_split_lists(splits_dir)
         for listed in found.urls.values():
             listed.split = splits.get(comparable_key(listed.url))
+        unused = splits.keys() - {comparable_key(url) for url in found.urls}
+        if unused:
+            names = counted(len(unused), "name")
+            found.notes.append(
+                f"{splits_dir}: {names} in the lists of splits, such as {min(unused)}: not among "
+                "the URLs of the list"
+            )
     return found
+
+
+def _is_url(text: str) -> bool:
+    if not _URL.match(text):
+        return False
+    try:
+        urlsplit(text)
+    except ValueError:  # such as half an IPv6 address
+        return False
+    return True
 
 
 def _is_plain(source: CaptionSource) -> bool:
@@ -94,7 +115,7 @@ def _is_plain(source: CaptionSource) -> bool:
 def _read_plain(source: CaptionSource, found: UrlList) -> None:
     for number, line in source.lines():
         line = line.strip()
-        if _URL.fullmatch(line):
+        if _URL.fullmatch(line) and _is_url(line):
             found.add(line)
         elif not line.startswith("#") and not (number == 1 and _HEADER.fullmatch(line)):
             found.problems.append(f"{source.path}:{number}: not a URL: {line}")
@@ -102,13 +123,21 @@ def _read_plain(source: CaptionSource, found: UrlList) -> None:
 
 def _read_descriptions(source: CaptionSource, form: FormName | None, found: UrlList) -> None:
     lines = read_captions(source, form, option="--list-format", needs_names=True)
+    names: dict[str, str] = {}
     for line in lines:
         url = line.url or line.name
-        if not _URL.match(url):
+        if not _is_url(url):
             problem = line.problem or f"no URL: {url}"
             found.problems.append(f"{line.place(source.path)}: {problem}")
             continue
         listed = found.add(url)
+        first = names.setdefault(listed.url, line.name)
+        if line.name != first:
+            found.problems.append(
+                f"{line.place(source.path)}: {line.name} is another part of {listed.url} than "
+                f"{first}; fetch does not cut videos, so its captions are left out"
+            )
+            continue
         listed.split = listed.split or line.split
         # A line without a usable caption names a GIF to fetch all the same.
         if line.problem is None and line.left_out is None:

@@ -49,8 +49,10 @@ def path_of(url: str) -> str:
     folders = [unquote(each) for each in parts.path.split("/")[:-1] if each]
     stem, ending = stem_of(url)
     names = [*map(safe_part, [parts.netloc.lower(), *folders]), stem]
-    is_whole = "/".join(names) + ending == f"{parts.netloc}{unquote(parts.path)}"
-    if not is_whole or parts.query:
+    # Few hosts have an underscore, so one before the port is unmistakable elsewhere.
+    host = parts.netloc.replace(":", "_")
+    is_whole = "/".join(names) + ending == f"{host}{unquote(parts.path)}"
+    if not is_whole or parts.query or "_" in parts.netloc:
         names[-1] += f"-{url_hash(url)}"
     return "/".join(names) + ending
 
