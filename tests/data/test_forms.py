@@ -245,10 +245,15 @@ def test_a_row_of_other_cells_and_an_open_quote_are_named(tmp_path):
     ]
     rows = "".join(f"{number}.gif,x\n" for number in range(60))
     path = write(tmp_path, "t.csv", f'file_name,caption\na.gif,"x\n{rows}')
-    assert problems_of(path)[1] == ["line 2: a quoted cell of 61 lines; close its quotes"]
+    names, problems = problems_of(path)
+    assert names == [f"{number}.gif" for number in range(60)]
+    assert problems == ["line 2: a quoted cell of more than 50 lines; close its quotes"]
     path = write(tmp_path, "t.csv", f'file_name,caption\na.gif,"x\n{"y" * 200_000}')
-    with pytest.raises(DescriptionError, match=r"t\.csv:2: not a row of a table \(.*; close its q"):
-        problems_of(path)
+    first, second = problems_of(path)[1]
+    assert first.startswith("line 2: the quote of a cell is not closed")
+    assert second.startswith("line 3: not a row of a table (field larger than")
+    with pytest.raises(DescriptionError, match=r"t\.csv:2: the quote of a cell is not closed"):
+        read_descriptions(path)
 
 
 @pytest.mark.parametrize(
@@ -302,13 +307,32 @@ def test_names_that_tables_have_are_other_fields_beside_a_name_in_json(tmp_path)
         read_descriptions(path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "names", "number"),
+    [
+        ('a.gif,"one\nb.gif,"two"\nc.gif,three\n', ["b.gif", "c.gif"], 2),
+        ('a.gif,one\nb.gif,"two\nc.gif,three\n', ["a.gif", "c.gif"], 3),
+        ('a.gif,"one\nb.gif,5"\nc.gif,three\n', ["b.gif", "c.gif"], 2),
+        ('a.gif,"one"s\nb.gif,two\n', ["b.gif"], 2),
+        ('"a.gif","one\nand"\n"b.gif","two\n"c.gif","three"\n', ["a.gif", "c.gif"], 4),
+        ('"a\n.gif","one\n"b.gif","two"\n', ["b.gif"], 3),
+        ('a.gif,"one', [], 2),
+    ],
+)
+def test_an_open_quote_in_a_table_loses_one_row(tmp_path, rows, names, number):
+    path = write(tmp_path, "t.csv", f"image,caption\n{rows}")
+    found, [problem] = problems_of(path)
+    assert found == names
+    assert problem.startswith(f"line {number}: the quote of a cell is not closed")
+
+
 @pytest.mark.parametrize("num_lines", [50, 51])
 def test_a_quoted_cell_of_a_table_has_as_many_lines_at_most(tmp_path, num_lines):
     path = write(tmp_path, "t.csv", 'file,text\na.gif,"' + "x\n" * (num_lines - 1) + '"\n')
     if num_lines == 50:
         assert len(read_descriptions(path).captions["a"]) == 1
     else:
-        with pytest.raises(DescriptionError, match="a quoted cell of 51 lines"):
+        with pytest.raises(DescriptionError, match="a quoted cell of more than 50 lines"):
             read_descriptions(path)
 
 

@@ -6,18 +6,25 @@ Format of the metadata: https://huggingface.co/docs/datasets/image_dataset, `met
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
 from gifdesc.data.forms.field_names import CAPTIONS, NAMES, OTHER_CAPTIONS, plain_name
 from gifdesc.data.forms.rows import line_of_row
+from gifdesc.data.names import MEDIA_SUFFIXES
 from gifdesc.errors import DescriptionError
 from gifdesc.system.wording import counted
 
 _DELIMITERS = ",\t;"
 MOST_CELL_LINES = 50
 """A quoted cell of more lines has an opening quote that is not closed."""
+
+_OPEN_QUOTE = (
+    "the quote of a cell is not closed where the cell ends; close it, and double quotes within it"
+)
+_LONG_CELL = f"a quoted cell of more than {MOST_CELL_LINES} lines; close its quotes"
 
 
 @dataclass(frozen=True)
@@ -78,31 +85,91 @@ def rows_below(
 ) -> Iterator[tuple[int, list[str], str | None]]:
     """The rows below the first row that are not empty.
 
-    Yields:
-        The number of the row's first line, its cells, and the problem that it has other cells than
-        the first row has; None if it has as many.
+    After a cell whose quote is not closed, reading goes on in the line below the quote, so that
+    only one row is lost.
 
-    Raises:
-        DescriptionError: a quoted cell is not closed.
+    Yields:
+        The number of the row's first line, its cells, and its problem: it has other cells than the
+        first row has, or a quote in the line is not closed; None if there is no problem.
     """
     with source.open(newline="") as file:
-        reader = csv.reader(file, delimiter=header.delimiter)
-        number, is_first = 1, True
-        try:
-            for row in reader:
-                if any(cell.strip() for cell in row) and not is_first:
-                    yield number, row, _row_problem(row, header, reader.line_num - number)
-                is_first = is_first and not any(cell.strip() for cell in row)
-                number = reader.line_num + 1
-        except csv.Error as error:
-            raise DescriptionError(
-                f"{source.path}:{number}: not a row of a table ({error}); close its quotes"
-            ) from error
+        lines = _RowLines(file)
+        reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
+        is_first = True
+        while True:
+            lines.begin_row()
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                problem = _LONG_CELL if len(lines.row) == MOST_CELL_LINES else _OPEN_QUOTE
+                if not any('"' in line for line in lines.row):
+                    problem = f"not a row of a table ({error})"
+                yield lines.reject_quote(), [], problem
+                is_first = False
+                continue
+            if not is_first and any(_is_row(line, header) for line in lines.row[1:]):
+                yield lines.reject_quote(), [], _OPEN_QUOTE
+            elif any(cell.strip() for cell in row):
+                if not is_first:
+                    yield lines.number, row, _row_problem(row, header)
+                is_first = False
 
 
-def _row_problem(row: list[str], header: Header, num_more_lines: int) -> str | None:
-    if num_more_lines >= MOST_CELL_LINES:
-        return f"a quoted cell of {num_more_lines + 1} lines; close its quotes"
+class _RowLines:
+    """The lines of a table for a `csv.reader`, which can give lines of a damaged row back.
+
+    Attributes:
+        number: of the first line of the row, from 1.
+        row: the lines of the row so far.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._rest = iter(lines)
+        self._again: deque[str] = deque()
+        self.number = 1
+        self.row: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.row) == MOST_CELL_LINES:
+            raise csv.Error("too many lines")
+        line = self._again.popleft() if self._again else next(self._rest)
+        self.row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        """Begin a row with the next line."""
+        self.number += len(self.row)
+        self.row = []
+
+    def reject_quote(self) -> int:
+        """Give back the lines below the row's last open quote; the number of the quote's line."""
+        opened, is_open = 0, False
+        # The last line may have the quote that shows that one before was not closed.
+        for index, line in enumerate(self.row[:-1] or self.row):
+            num_quotes = line.replace('""', "").count('"')
+            if not is_open or num_quotes > 1:
+                opened = index
+            is_open ^= num_quotes % 2 == 1
+        self._again.extendleft(reversed(self.row[opened + 1 :]))
+        self.row = self.row[: opened + 1]
+        return self.number + opened
+
+
+def _is_row(line: str, header: Header) -> bool:
+    """Whether a line within a quoted cell is a row of its own, with the file of a GIF."""
+    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=header.delimiter), [])
+    return len(cells) == len(header.columns) and any(
+        column in NAMES and cell.strip().lower().endswith(MEDIA_SUFFIXES)
+        for column, cell in zip(header.columns, cells, strict=True)
+    )
+
+
+def _row_problem(row: list[str], header: Header) -> str | None:
     if len(row) != len(header.columns):
         return f"{counted(len(row), 'cell')} where the first row has {len(header.columns)}"
     return None
