@@ -207,6 +207,13 @@ def test_a_damaged_row_of_flickr_is_mended_or_named(tmp_path):
     assert problems_of(path)[1] == ["line 4: not `image_name| comment_number| comment`"]
 
 
+@pytest.mark.parametrize("name", ["token.txt", "token.tsv", "token"])
+def test_a_line_without_a_tab_is_a_problem_among_lines_of_flickr(tmp_path, name):
+    path = write(tmp_path, name, "1.jpg#0\tone\n2.jpg#0 no tab\n3.jpg#0\tthree\n")
+    assert recognise(CaptionSource(path)).name == "flickr"
+    assert problems_of(path) == (["1.jpg", "3.jpg"], ["line 2: not `name<TAB>sentence`"])
+
+
 COLUMNS = [
     ("image,caption", "a.gif,x", "a.gif"),
     ("file_name;text", "cats/a.gif;x", "cats/a.gif"),

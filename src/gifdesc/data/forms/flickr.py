@@ -13,13 +13,19 @@ from dataclasses import replace
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
 from gifdesc.data.forms.tables import NUMBERED, TSV, is_numbered
 
+FEWEST_ROWS = 0.5
+"""A file with a smaller share of rows may be Flickr's only if all its lines have tabs."""
+
 _UNCUT = re.compile(r"\s*\d+\s+(\S.*)")
 """A number and a caption without the bar between them, as `results.csv` has it once."""
 _COLUMNS = ["image_name", "comment_number", "comment"]
 
 
 def _recognises(source: CaptionSource) -> bool:
-    return any(map(is_numbered, source.sample)) and all("\t" in line for line in source.sample)
+    num_rows = sum(map(is_numbered, source.sample))
+    # A damaged line among rows is a problem of that line, and no text for a GIF.
+    is_mostly_rows = num_rows >= FEWEST_ROWS * len(source.sample)
+    return num_rows > 0 and (is_mostly_rows or all("\t" in line for line in source.sample))
 
 
 def _read(source: CaptionSource) -> Iterator[CaptionLine]:
