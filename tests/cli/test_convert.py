@@ -82,6 +82,13 @@ def test_splits_are_written_as_lists_where_asked_for(tmp_path):
     assert result["left_out"]["splits that the form has no place for"] == 6
 
 
+def test_no_lists_are_written_where_no_splits_are_named(tmp_path, caplog):
+    path = write(tmp_path / "in.tsv", "a.gif\tone\n")
+    convert(path, tmp_path / "out.jsonl", "--write-splits", tmp_path / "lists")
+    assert f"{path} names no splits; no lists written" in caplog.messages
+    assert not (tmp_path / "lists").exists()
+
+
 def test_lists_of_splits_are_not_overwritten_without_force(tmp_path):
     path = FILES["msr-vtt"]().write(tmp_path)
     lists = tmp_path / "lists"

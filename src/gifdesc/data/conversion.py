@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from gifdesc.data.splits import SPLITS, write_split_lists
 from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.system.files import writing
 from gifdesc.system.wording import counted
+
+log = logging.getLogger(__name__)
 
 _SINGULARS = {
     "captions": "caption",
@@ -103,7 +106,9 @@ def convert(
         written = WRITERS[output_form](output, gifs)
     result.num_gifs, result.num_captions = written.num_gifs, written.num_captions
     result.left_out += written.left_out
-    if splits_dir is not None:
+    if splits_dir is not None and not any(gif.split for gif in gifs):
+        log.warning("%s names no splits; no lists written", path)
+    elif splits_dir is not None:
         with writing(splits_dir):
             write_split_lists(splits_dir, ((gif.name, gif.split) for gif in gifs))
         del result.left_out[UNPLACED["split"]]  # the lists contain them
