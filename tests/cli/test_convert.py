@@ -82,6 +82,16 @@ def test_splits_are_written_as_lists_where_asked_for(tmp_path):
     assert result["left_out"]["splits that the form has no place for"] == 6
 
 
+def test_a_name_too_long_for_a_file_is_left_out_of_a_folder(tmp_path):
+    long = "x" * 300
+    path = write(tmp_path / "in.tsv", f"a.gif\tone\n{long}\ttwo\n{long}y\tthree\nb.gif\tfour\n")
+    result = convert(path, tmp_path / "out")
+    reason = f"captions of GIFs whose names are too long for a file, such as {long}"
+    assert result["left_out"] == {reason: 2}
+    assert (result["num_gifs"], result["num_captions"]) == (2, 2)
+    assert read_descriptions(tmp_path / "out").captions == {"a": ["one"], "b": ["four"]}
+
+
 def test_no_lists_are_written_where_no_splits_are_named(tmp_path, caplog):
     path = write(tmp_path / "in.tsv", "a.gif\tone\n")
     convert(path, tmp_path / "out.jsonl", "--write-splits", tmp_path / "lists")

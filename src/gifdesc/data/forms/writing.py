@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -91,9 +92,18 @@ def write_text_folder(folder: Path, gifs: Sequence[DescribedGif]) -> Written:
             f"{folder}: contains {counted(len(others), '.txt file')} of other GIFs, such as "
             f"{others[0]}; name another folder, or remove them"
         )
+    too_long: list[DescribedGif] = []
     for name, gif in files.items():
-        write_text(folder / name, "".join(f"{text}\n" for text in gif.captions))
-        written.add(gif, "split", "url", "gif_id")
+        try:
+            write_text(folder / name, "".join(f"{text}\n" for text in gif.captions))
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            too_long.append(gif)
+        else:
+            written.add(gif, "split", "url", "gif_id")
+    for gif in too_long:
+        written.leave_out(gif, f"whose names are too long for a file, such as {too_long[0].name}")
     return written
 
 
