@@ -349,7 +349,51 @@ def test_a_split_is_named_once(tmp_path):
     descriptions = read_descriptions(path)
     assert descriptions.splits == {"a": "val"}
     assert descriptions.problems == [
-        f"{path}:3: a is in the train split here, and in the val split before, which is used"
+        f"{path}:3: a is in the train split and in the val split, which was named first; it stays "
+        "in val"
+    ]
+
+
+SPLIT_ROWS = [("a.gif", "train", "one"), ("a.gif", "test", "two"), ("a.gif", "test", "three")]
+TWO_SPLITS = {
+    "t.csv": "image,split,caption\n" + "".join(",".join(row) + "\n" for row in SPLIT_ROWS),
+    "t.tsv": "image\tsplit\tcaption\n" + "".join("\t".join(row) + "\n" for row in SPLIT_ROWS),
+    "t.jsonl": "\n".join(
+        json.dumps({"id": name, "split": split, "caption": text})
+        for name, split, text in SPLIT_ROWS
+    ),
+    "msr-vtt.json": {
+        "videos": [{"video_id": name, "split": split} for name, split, _ in SPLIT_ROWS],
+        "sentences": [{"video_id": name, "caption": text} for name, _, text in SPLIT_ROWS],
+    },
+    "coco.json": {
+        "images": [{"id": 1, "file_name": name, "split": split} for name, split, _ in SPLIT_ROWS],
+        "annotations": [{"image_id": 1, "caption": text} for _, _, text in SPLIT_ROWS],
+    },
+}
+
+
+@pytest.mark.parametrize("name", TWO_SPLITS)
+def test_the_first_of_two_splits_counts_in_every_form(tmp_path, name):
+    path = write(tmp_path, name, TWO_SPLITS[name])
+    descriptions = read_descriptions(path)
+    assert list(descriptions.captions.values()) == [["one", "two", "three"]]
+    assert list(descriptions.splits.values()) == ["train"]
+    [problem] = descriptions.problems
+    assert "a.gif is in the test split and in the train split" in problem
+    assert descriptions.num_unusable == 0
+
+
+@pytest.mark.parametrize("name", TWO_SPLITS)
+def test_unknown_splits_are_reported_once(tmp_path, caplog, name):
+    content = TWO_SPLITS[name]
+    text = content if isinstance(content, str) else json.dumps(content)
+    path = write(tmp_path, name, text.replace("train", "odd").replace("test", "odd"))
+    descriptions = read_descriptions(path)
+    assert (descriptions.splits, descriptions.problems) == ({}, [])
+    assert caplog.messages == [
+        f"{path}: 3 records in a split that is none of train, val and test (odd), which does not "
+        "count"
     ]
 
 

@@ -113,6 +113,9 @@ class DescriptionInspector:
             self._add_finding(path, kind, f"{line.unit} {line.number}: {problem}")
         elif line.left_out is None:
             self._keep(path, line)
+            if problem := self._known.split_problem(line):
+                detail = f"{line.unit} {line.number}: {problem}"
+                self._add_finding(path, "bad_description", detail)
 
     def _keep(self, path: Path, line: CaptionLine) -> None:
         key = comparable_key(line.name)

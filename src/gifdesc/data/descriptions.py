@@ -32,6 +32,9 @@ _DATA_SET_SUFFIXES = (".csv", ".json")
 _MOST_PROBLEMS = 100
 """Lines of a file that are each reported."""
 
+_MOST_SPLITS = 5
+"""Unknown splits of a file that a warning names."""
+
 
 @dataclass
 class Descriptions:
@@ -59,6 +62,7 @@ class Descriptions:
     _clashing_ids: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _urls: dict[str, str] = field(default_factory=dict, repr=False)
     _clashing: set[str] = field(default_factory=set, repr=False)
+    _other_splits: set[tuple[str, Split]] = field(default_factory=set, repr=False)
 
     def add(self, name: str, captions: Sequence[str]) -> str:
         """Add captions to a GIF's; white space around and inside them is made single spaces.
@@ -101,11 +105,27 @@ class Descriptions:
             return str(error)
         if line.gif_id:
             self._add_id(line.gif_id, key)
-        if line.split and self.splits.setdefault(key, line.split) != line.split:
-            return (
-                f"{line.name} is in the {line.split} split here, and in the {self.splits[key]} "
-                "split before, which is used"
-            )
+        if line.split:
+            self.splits.setdefault(key, line.split)
+        return None
+
+    def split_problem(self, line: CaptionLine) -> str | None:
+        """The problem that a used line names a second split of its GIF; the first one counts.
+
+        Returns:
+            None if there is no problem, or if it is known.
+        """
+        for split in (line.split, line.other_split):
+            if split is None:
+                continue
+            key = comparable_key(line.name)
+            first = self.splits[key]
+            if split != first and (key, split) not in self._other_splits:
+                self._other_splits.add((key, split))
+                return (
+                    f"{line.name} is in the {split} split and in the {first} split, which was "
+                    f"named first; it stays in {first}"
+                )
         return None
 
     def _add_id(self, gif_id: str, key: str) -> None:
@@ -222,13 +242,20 @@ def read_descriptions(
     descriptions = Descriptions()
     is_alone = path.is_file()
     for file_path, name in description_files(path):
-        num_lines = num_problems = 0
+        num_lines = num_problems = num_split_problems = 0
+        unknown_splits = Counter[str]()
         try:
             for line in read_description_file(file_path, name, form, is_alone=is_alone):
                 num_lines += 1
                 problem = descriptions.add_line(line)
                 if problem is None and line.left_out is None:
                     on_line(line)
+                    unknown_splits[line.unknown_split] += 1
+                    if split_problem := descriptions.split_problem(line):
+                        num_split_problems += 1
+                        if num_split_problems <= _MOST_PROBLEMS:
+                            sentence = f"{line.place(file_path)}: {split_problem}"
+                            descriptions.add_problem(sentence, num_unusable=0)
                 elif problem is not None:
                     num_problems += 1
                     if num_problems <= _MOST_PROBLEMS:
@@ -240,9 +267,29 @@ def read_descriptions(
         if num_more := max(0, num_problems - _MOST_PROBLEMS):
             more = f"{file_path}: {counted(num_more, 'more record')} that cannot be used"
             descriptions.add_problem(more, num_unusable=num_more)
+        if num_more := max(0, num_split_problems - _MOST_PROBLEMS):
+            more = f"{file_path}: {counted(num_more, 'more GIF')} in several splits"
+            descriptions.add_problem(more, num_unusable=0)
+        _warn_of_splits(file_path, unknown_splits)
     if not descriptions.captions:
         raise DescriptionError(_nothing_read(path, descriptions.problems))
     return descriptions
+
+
+def _warn_of_splits(path: Path, records: Counter[str]) -> None:
+    """Warn once of the splits of a file that are none of gifdesc's.
+
+    Args:
+        path: the file.
+        records: how many it has of each such split; those under an empty name do not count.
+    """
+    if names := [name for name in records if name]:
+        log.warning(
+            "%s: %s in a split that is none of train, val and test (%s), which does not count",
+            path,
+            counted(sum(records[name] for name in names), "record"),
+            ", ".join(names[:_MOST_SPLITS]),
+        )
 
 
 def _nothing_read(path: Path, problems: Sequence[str]) -> str:

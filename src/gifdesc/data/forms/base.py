@@ -37,6 +37,8 @@ class CaptionLine:
         is_misnamed: whether its name can mean no GIF.
         gif_id: the data set's own id of the GIF, where the file has such ids beside names.
         split: the split that the file names; None if it names none.
+        other_split: a second split that the file names for the same GIF, which does not count.
+        unknown_split: what the file calls the split, if no split is called so.
         url: where the file says that the GIF is, if that is not its name.
         left_out: why the captions are not used although nothing is wrong with them, such as `in
             Chinese`; None if they are used.
@@ -53,6 +55,8 @@ class CaptionLine:
     is_misnamed: bool = False
     gif_id: str = ""
     split: Split | None = None
+    other_split: Split | None = None
+    unknown_split: str = ""
     url: str = ""
     left_out: str | None = None
     unit: str = "line"
@@ -139,3 +143,8 @@ def parsed(text: str) -> Any:
 def split_named(value: object) -> Split | None:
     """The split that a data set calls so; None for other values."""
     return _SPLIT_NAMES.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def unknown_split(value: object) -> str:
+    """What a data set calls a split that no split is called; empty for known splits and none."""
+    return value.strip() if isinstance(value, str) and split_named(value) is None else ""

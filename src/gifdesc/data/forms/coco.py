@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gifdesc.config import Split
-from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, split_named
+from gifdesc.data.forms.base import (
+    CaptionForm,
+    CaptionLine,
+    CaptionSource,
+    split_named,
+    unknown_split,
+)
 from gifdesc.data.forms.documents import has_key, list_of, with_problem
 from gifdesc.data.forms.rows import caption_line, id_text
 from gifdesc.data.names import comparable_key
@@ -24,6 +30,8 @@ class _Image:
     name: str
     url: str = ""
     split: Split | None = None
+    other_split: Split | None = None
+    unknown_split: str = ""
     problem: str | None = None
 
 
@@ -52,6 +60,8 @@ def _read_captions(source: CaptionSource) -> Iterator[CaptionLine]:
                 image.name,
                 gif_id=gif_id,
                 split=image.split,
+                other_split=image.other_split,
+                unknown_split=image.unknown_split,
                 url=image.url,
                 unit="annotation",
             )
@@ -69,8 +79,15 @@ def _images(rows: list[Any]) -> dict[str, _Image]:
             name=id_text(row.get("file_name")) or gif_id,
             url=next((url for url in urls if isinstance(url, str) and url), ""),
             split=split_named(row.get("split")),
+            unknown_split=unknown_split(row.get("split")),
         )
-        if images.setdefault(gif_id, image) != image:
+        known = images.setdefault(gif_id, image)
+        if (known.name, known.url) == (image.name, image.url):
+            if known.split is None:
+                images[gif_id] = replace(known, split=image.split)
+            elif image.split not in (None, known.split):
+                images[gif_id] = replace(known, other_split=image.split)
+        else:
             problem = f"several images have the id {gif_id}"
             images[gif_id] = _Image(gif_id, problem=problem)
     times = Counter(comparable_key(image.name) for image in images.values())

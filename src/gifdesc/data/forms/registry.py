@@ -133,7 +133,8 @@ def _placed(line: CaptionLine, source: CaptionSource) -> CaptionLine:
     if not folder or not line.name or "://" in line.name:
         return line
     split = line.split or split_named(folder.partition("/")[0])
-    return replace(line, name=f"{folder}/{line.name}", split=split)
+    unknown = "" if split else line.unknown_split
+    return replace(line, name=f"{folder}/{line.name}", split=split, unknown_split=unknown)
 
 
 def _checked(line: CaptionLine) -> CaptionLine:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gifdesc.data.forms.base import CaptionLine, split_named
+from gifdesc.data.forms.base import CaptionLine, split_named, unknown_split
 from gifdesc.data.forms.field_names import (
     NAME_KEYS,
     NAMES,
@@ -41,8 +41,15 @@ def line_of_row(number: int, row: Mapping[str, Any]) -> CaptionLine:
     if problem is not None:
         return CaptionLine(number, name, problem=problem, url=url)
     gif_id = next((id_text(row[owner]) for owner in OWNER_KEYS if row.get(owner)), "")
-    split = split_named(row.get("split"))
-    line = CaptionLine(number, name, gif_id=gif_id, split=split, url=url)
+    split = row.get("split")
+    line = CaptionLine(
+        number,
+        name,
+        gif_id=gif_id,
+        split=split_named(split),
+        unknown_split=unknown_split(split),
+        url=url,
+    )
     return caption_line(line, row[key], key)
 
 
@@ -61,6 +68,8 @@ def caption_line(line: CaptionLine, value: object, key: str) -> CaptionLine:
             (value,),
             gif_id=line.gif_id,
             split=line.split,
+            other_split=line.other_split,
+            unknown_split=line.unknown_split,
             url=line.url,
             unit=line.unit,
         )
