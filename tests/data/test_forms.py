@@ -233,6 +233,33 @@ def test_a_table_with_a_header_finds_names_and_captions(tmp_path, head, row, nam
     assert (line.number, line.name, line.captions, line.problem) == (2, name, ("x",), None)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "warning"),
+    [
+        (
+            "t.csv",
+            "image,text,caption\na.gif,y,x\nb.gif,y,x\n",
+            ": did not read column 2 (text), because the captions are in column 3 (caption)",
+        ),
+        (
+            "t.csv",
+            "image,caption,Caption\na.gif,x,y\nb.gif,x,y\n",
+            ": did not read column 3 (Caption), because the captions are in column 2 (caption)",
+        ),
+        (
+            "t.jsonl",
+            '{"id": "a.gif", "text": "y", "caption": "x"}\n' * 2,
+            ":1: did not read `text`, because the captions are under another key",
+        ),
+    ],
+)
+def test_second_captions_of_a_record_are_named_once(tmp_path, caplog, name, content, warning):
+    path = write(tmp_path, name, content)
+    lines = list(read_captions(CaptionSource(path)))
+    assert [line.captions for line in lines] == [("x",), ("x",)]
+    assert caplog.messages == [f"{path}{warning}"]
+
+
 def test_cells_may_contain_commas_tabs_quotes_and_line_breaks(tmp_path):
     cell = '"one,\ttwo\r\n""three"""'
     path = tmp_path / "t.csv"

@@ -6,6 +6,7 @@ Format of the metadata: https://huggingface.co/docs/datasets/image_dataset, `met
 from __future__ import annotations
 
 import csv
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from gifdesc.data.forms.rows import line_of_row
 from gifdesc.data.names import MEDIA_SUFFIXES
 from gifdesc.errors import DescriptionError
 from gifdesc.system.wording import counted
+
+log = logging.getLogger(__name__)
 
 _DELIMITERS = ",\t;"
 MOST_CELL_LINES = 50
@@ -46,10 +49,19 @@ class Header:
         return self.columns.index(name) if name in self.columns else None
 
     @property
+    def caption_indices(self) -> list[int]:
+        """The places of the columns of captions, first that of the column that is read."""
+        return [
+            index
+            for name in (*CAPTIONS, *OTHER_CAPTIONS)
+            for index, column in enumerate(self.columns)
+            if column == name
+        ]
+
+    @property
     def caption_index(self) -> int | None:
-        """The place of the column of captions."""
-        found = (self.index(name) for name in (*CAPTIONS, *OTHER_CAPTIONS))
-        return next((index for index in found if index is not None), None)
+        """The place of the column of captions that is read; None if there is none."""
+        return next(iter(self.caption_indices), None)
 
     @property
     def has_captions(self) -> bool:
@@ -192,6 +204,15 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
         raise DescriptionError(
             f"{source.path}: its first row names no column of {lacks} ({columns}); call the "
             "columns file_name and caption"
+        )
+    for index in header.caption_indices[1:]:
+        log.warning(
+            "%s: did not read column %d (%s), because the captions are in column %d (%s)",
+            source.path,
+            index + 1,
+            header.cells[index],
+            caption_index + 1,
+            header.cells[caption_index],
         )
     keys = {
         index: NAMES[column]

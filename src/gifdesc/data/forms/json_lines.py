@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, parsed
-from gifdesc.data.forms.rows import NEEDS, line_of_row
+from gifdesc.data.forms.rows import NEEDS, line_of_row, unread_captions
+
+log = logging.getLogger(__name__)
 
 DATA_SET_KEYS = {"annotations", "images", "sentences", "videos"}
 """Keys at the top of the JSON documents of data sets."""
@@ -23,6 +26,7 @@ def _recognises(source: CaptionSource) -> bool:
 
 
 def _read(source: CaptionSource) -> Iterator[CaptionLine]:
+    has_warned = False
     for number, line in source.lines():
         try:
             row = json.loads(line)
@@ -30,6 +34,14 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
             yield CaptionLine(number, problem="not JSON")
             continue
         if isinstance(row, dict):
+            if not has_warned and (unread := unread_captions(row)):
+                has_warned = True
+                log.warning(
+                    "%s:%d: did not read `%s`, because the captions are under another key",
+                    source.path,
+                    number,
+                    "` and `".join(unread),
+                )
             yield line_of_row(number, row)
         else:
             yield CaptionLine(number, problem=NEEDS)

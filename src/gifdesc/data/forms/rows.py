@@ -94,6 +94,13 @@ def id_text(value: object) -> str:
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
+def unread_captions(row: Mapping[str, Any]) -> list[str]:
+    """The keys of captions of an object that has its captions under another key."""
+    key, _ = _captions_key(row)
+    others = [other for other in OTHER_CAPTIONS if other in row and other != key]
+    return [other for other in others if key and isinstance(row[other], (str, list))]
+
+
 def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
     """The names of a GIF under keys that only tables have, by the keys of a record."""
     keys = {key: NAMES.get(plain_name(key)) for key in reversed([*row])}
