@@ -1,4 +1,4 @@
-"""No command reaches a network unless a hub name or a weight set asks for it."""
+"""No command reaches a network unless a hub name, a weight set or a URL asks for it."""
 
 import json
 import os
@@ -80,7 +80,6 @@ def test_no_command_reaches_the_network(run):
     assert json.loads(shown)["caption"]
     run("caption", "-", stdin="w/gifs/world-0002.gif\n")
     run("describe", "w/gifs", "--model", "nowhere", code=1)
-    run("caption", "https://example.org/x.gif", "--model", "model", code=1)
 
 
 def test_a_public_model_in_a_folder_reaches_no_network(run, tmp_path):
@@ -92,7 +91,14 @@ def test_a_public_model_in_a_folder_reaches_no_network(run, tmp_path):
     run("describe", "w/gifs", "--model", "blip", "--max-length", 4, "-o", "d")
 
 
-def test_the_guard_sees_the_network(run):
-    """A hub name asks for it: the look-up is noticed, and the command ends with one sentence."""
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("caption", "x.gif", "--model", "somebody/a-model"),
+        ("check", "https://example.org/x.gif"),
+    ],
+)
+def test_the_guard_sees_the_network(run, arguments):
+    """These ask for it: the look-up is noticed, and the command ends with one sentence."""
     with pytest.raises(AssertionError, match="socket"):
-        run("caption", "x.gif", "--model", "somebody/a-model", code=1)
+        run(*arguments, code=1)

@@ -60,7 +60,7 @@ class _Reader(Generic[Item, Result]):
 
     def _run(self) -> None:
         try:
-            while True:
+            while not self._stopped.is_set():
                 item = next(self._items, self)
                 with self._working:
                     if self._stopped.is_set():
