@@ -197,7 +197,7 @@ def make_encoder(
         backbone: the network and its preprocessing.
         device: where to compute.
         runtime: `auto` uses OpenVINO on a CPU if it is installed, there are enough GIFs and the
-            precision is float32: in bfloat16, PyTorch is faster.
+            precision is float32: in bfloat16 the two are nearly as fast, and PyTorch starts sooner.
         precision: of the arithmetic.
         num_gifs: GIFs to encode.
 
