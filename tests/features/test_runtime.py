@@ -16,19 +16,25 @@ from worlds import CPU, backbone_of
 @pytest.mark.parametrize(
     ("name", "num_gifs", "is_installed", "wanted"),
     [
-        ("auto", OPENVINO_MIN_GIFS, True, "openvino"),
-        ("auto", OPENVINO_MIN_GIFS - 1, True, "torch"),
-        ("auto", OPENVINO_MIN_GIFS, False, "torch"),
-        ("torch", OPENVINO_MIN_GIFS, True, "torch"),
-        ("openvino", 1, True, "openvino"),
+        ("auto", 0, True, "openvino"),
+        ("auto", -1, True, "torch"),
+        ("auto", 0, False, "torch"),
+        ("torch", 0, True, "torch"),
+        ("openvino", -7, True, "openvino"),
     ],
 )
-def test_auto_uses_openvino_for_long_runs(monkeypatch, name, num_gifs, is_installed, wanted):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_auto_uses_openvino_for_long_runs(
+    monkeypatch, name, num_gifs, is_installed, wanted, precision
+):
+    """The number of GIFs counts from the fewest for which `auto` uses it."""
     monkeypatch.setattr(runtime, "has_openvino", lambda: is_installed)
     monkeypatch.setattr(runtime, "OpenVinoEncoder", lambda *_: "openvino")
     monkeypatch.setattr(runtime, "TorchEncoder", lambda *_: "torch")
     backbone = backbone_of(torch.nn.Identity())
-    assert make_encoder(backbone, CPU, runtime=name, num_gifs=num_gifs) == wanted
+    num_gifs += OPENVINO_MIN_GIFS[precision]
+    found = make_encoder(backbone, CPU, runtime=name, precision=precision, num_gifs=num_gifs)
+    assert found == wanted
 
 
 def test_openvino_is_refused_where_it_cannot_run(monkeypatch):

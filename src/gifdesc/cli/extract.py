@@ -225,7 +225,8 @@ def extract(
                 "encoding": encoding,
             }
             check_choices(output, chosen)
-            num_undone, inputs = count_ahead(inputs, output, OPENVINO_MIN_GIFS, force=force)
+            enough = max(OPENVINO_MIN_GIFS.values())
+            num_undone, inputs = count_ahead(inputs, output, enough, force=force)
             with wait_for(f"loading {backbone}"):
                 extractor = FeatureExtractor.create(
                     backbone=backbone,
