@@ -13,7 +13,8 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from gifdesc.system.files import replacing, write_text, writing
+from gifdesc.demo.world import write_gif
+from gifdesc.system.files import write_text, writing
 from gifdesc.system.waits import wait_for
 
 CANVAS_SIZE = 112
@@ -225,14 +226,7 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     with writing(output_dir), wait_for("drawing", unit="GIFs") as advance:
         for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
             take = take_of(index, seed=seed)
-            _write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
+            write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
             write_text(descriptions_dir / f"{name}.txt", f"{scene.description}\n")
             advance(index + 1, num_gifs)
     return scenes
-
-
-def _write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:
-    options = {"save_all": True, "append_images": frames[1:], "duration": duration_ms, "loop": 0}
-    with replacing(path) as temporary_path:
-        # Without optimisation, which would remove the double entry of the palette.
-        frames[0].save(temporary_path, format="GIF", optimize=False, **options)

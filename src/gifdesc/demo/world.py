@@ -143,7 +143,7 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
         with wait_for("drawing", unit="GIFs") as advance:
             for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
                 take = take_of(index, seed=seed)
-                _write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
+                write_gif(gifs_dir / f"{name}.gif", draw_frames(scene, take), take.duration_ms)
                 write_text(descriptions_dir / f"{name}.txt", f"{scene.description}\n")
                 advance(index + 1, num_gifs)
     return scenes
@@ -159,7 +159,8 @@ def _check_only_demo_gifs(gifs_dir: Path, names: list[str]) -> None:
         )
 
 
-def _write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:
+def write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:
+    """Write palette images as a GIF that repeats, each shown for so many milliseconds."""
     options = {"save_all": True, "append_images": frames[1:], "duration": duration_ms, "loop": 0}
     with replacing(path) as temporary_path:
         # Without optimisation, which would remove the double entry of the palette.
