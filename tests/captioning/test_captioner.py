@@ -174,11 +174,20 @@ def test_processes_read_many_gifs_as_a_thread_does(model_dir, captioner, gif_pat
 
 
 def test_a_run_that_ends_while_processes_start_leaves_none(model_dir, gif_paths, monkeypatch):
+    begun = threading.Event()
+
+    class Begun(GifReaders):
+        def __init__(self, *arguments):
+            begun.set()
+            super().__init__(*arguments)
+
     monkeypatch.setattr(reading, "_MANY_GIFS", 1)
+    monkeypatch.setattr(reading, "GifReaders", Begun)
     captioner = Captioner.from_pretrained(model_dir, device="cpu", num_workers=2)
     results = captioner.caption_many(gif_paths, SHORT)
     next(results)
     results.close()
+    assert begun.is_set()
     assert not active_children()
 
 
