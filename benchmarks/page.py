@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from gifdesc.captions import Word
-from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.evaluation.results import Evaluation, ScoredCaption, diversity
 from gifdesc.gif.reader import scan_gif
 from gifdesc.pages.evaluation import EvaluationReport, Subject

@@ -28,7 +28,7 @@ from gifdesc.cli.progress import (
     wrap_parts,
 )
 from gifdesc.config import TrainingConfig
-from gifdesc.data.feature_files import ManifestEntry
+from gifdesc.data.manifest import ManifestEntry
 from gifdesc.features.results import ExtractionEvent, ExtractionSummary
 from gifdesc.system.waits import Wait, showing_waits, wait_for
 from gifdesc.training.results import StepResult

@@ -11,10 +11,7 @@ import pytest
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.feature_files import (
-    MANIFEST_NAME,
     RECIPE_NAME,
-    Manifest,
-    ManifestEntry,
     check_same_recipe,
     claim_folder,
     features_name,
@@ -22,6 +19,7 @@ from gifdesc.data.feature_files import (
     read_recipe,
     write_features,
 )
+from gifdesc.data.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from gifdesc.errors import FeatureError
 
 RECIPE = FeatureRecipe(weights_sha256="ab" * 32, gifdesc_version="0.1.0")

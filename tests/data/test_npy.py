@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from gifdesc.data.feature_files import read_matrix, read_matrix_header
+from gifdesc.data.matrix_files import read_matrix, read_matrix_header
 from gifdesc.errors import FeatureError
 
 MATRIX = np.arange(12, dtype=np.float32).reshape(3, 4) / 7

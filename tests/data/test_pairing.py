@@ -8,14 +8,9 @@ import pytest
 from gifdesc.data import examples as pairing
 from gifdesc.data.descriptions import Descriptions
 from gifdesc.data.examples import Example, drop_damaged, pair
-from gifdesc.data.feature_files import (
-    Manifest,
-    ManifestEntry,
-    MatrixHeader,
-    features_name,
-    read_matrix_header,
-    write_features,
-)
+from gifdesc.data.feature_files import features_name, write_features
+from gifdesc.data.manifest import Manifest, ManifestEntry
+from gifdesc.data.matrix_files import MatrixHeader, read_matrix_header
 from gifdesc.errors import FeatureError
 from worlds import example
 

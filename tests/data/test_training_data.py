@@ -7,7 +7,7 @@ import pytest
 import training_configs
 from gifdesc.config import TrainingConfig, from_json
 from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_batches
-from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.splits import hash_split
 from gifdesc.data.training_data import prepare_data, sha256_of_splits
 from gifdesc.errors import DescriptionError, FeatureError, TrainingError

@@ -7,7 +7,8 @@ import pytest
 
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
-from gifdesc.data.feature_files import Manifest, ManifestEntry, read_features, write_features
+from gifdesc.data.feature_files import read_features, write_features
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.splits import hash_split
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import DescriptionError, FeatureError, GifdescError

@@ -13,14 +13,9 @@ import torch
 
 from gif_files import COLOURS, draw_broken_gif, draw_gif, truncate
 from gifdesc.config import FeatureRecipe
-from gifdesc.data.feature_files import (
-    MANIFEST_NAME,
-    Manifest,
-    read_features,
-    read_recipe,
-    write_features,
-)
+from gifdesc.data.feature_files import read_features, read_recipe, write_features
 from gifdesc.data.gifs import GifInput, find_gifs
+from gifdesc.data.manifest import MANIFEST_NAME, Manifest
 from gifdesc.errors import FeatureError
 from gifdesc.features import frames as sampled
 from gifdesc.features.encoder import TorchEncoder

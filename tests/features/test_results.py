@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from gifdesc.data.feature_files import ManifestEntry
+from gifdesc.data.manifest import ManifestEntry
 from gifdesc.features.results import ExtractionEvent, ExtractionSummary
 
 

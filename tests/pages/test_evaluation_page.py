@@ -7,7 +7,7 @@ from browser import browser_with
 from gif_files import draw_gif
 from gifdesc.captions import Word
 from gifdesc.config import to_json
-from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.evaluation.results import Diversity, Evaluation, ScoredCaption
 from gifdesc.pages.evaluation import EvaluationReport, Subject, worst_first
 from gifdesc.system.files import write_json, write_json_lines

@@ -6,7 +6,7 @@ import pytest
 from gif_files import draw_gif
 from gifdesc.captions import Word
 from gifdesc.config import to_json
-from gifdesc.data.feature_files import Manifest, ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation.bootstrap import Difference
 from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions, evaluate_predictions

@@ -11,7 +11,9 @@ from typing import Literal
 from gifdesc.config import Split
 from gifdesc.data.content_digests import gif_digest
 from gifdesc.data.descriptions import Descriptions
-from gifdesc.data.feature_files import FEATURES_SUFFIX, Manifest, MatrixHeader, read_matrix_header
+from gifdesc.data.feature_files import FEATURES_SUFFIX
+from gifdesc.data.manifest import Manifest
+from gifdesc.data.matrix_files import MatrixHeader, read_matrix_header
 from gifdesc.data.names import gif_key
 from gifdesc.data.paths import check_features_dir
 from gifdesc.errors import FeatureError

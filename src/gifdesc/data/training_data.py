@@ -15,9 +15,10 @@ from gifdesc.config import FeatureRecipe, Split, TrainingConfig
 from gifdesc.data.content_digests import features_digest, group_by_digest
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.examples import Example, Pairing, drop_damaged, pair
-from gifdesc.data.feature_files import read_matrix, read_recipe
+from gifdesc.data.feature_files import read_recipe
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.forms.form_names import FormName
+from gifdesc.data.matrix_files import read_matrix
 from gifdesc.data.names import bare_name
 from gifdesc.data.problems import Problems
 from gifdesc.data.splits import (

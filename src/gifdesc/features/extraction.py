@@ -15,14 +15,13 @@ import numpy.typing as npt
 
 from gifdesc.data.feature_files import (
     RECIPE_NAME,
-    Manifest,
-    ManifestEntry,
     claim_folder,
     features_name,
     read_features,
     write_features,
 )
 from gifdesc.data.gifs import GifInput
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # a run in which no file is found needs no NumPy
-    from gifdesc.data.feature_files import ManifestEntry
+    from gifdesc.data.manifest import ManifestEntry
 
 STATUSES = ("ok", "truncated", "skipped", "failed")
 """What may become of an input, in the order of the summary."""

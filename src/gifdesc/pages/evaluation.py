@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.captions import Word
-from gifdesc.data.feature_files import Manifest, read_recipe
+from gifdesc.data.feature_files import read_recipe
+from gifdesc.data.manifest import Manifest
 from gifdesc.data.names import gif_key
 from gifdesc.errors import UsageError
 from gifdesc.evaluation.bootstrap import Difference

@@ -1,0 +1,135 @@
+"""The manifest of a features folder: a line for each GIF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from gifdesc.errors import FeatureError
+from gifdesc.system.files import json_line, read_json_lines, write_json_lines
+
+MANIFEST_NAME = "manifest.jsonl"
+
+Status = Literal["ok", "truncated", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestEntry:
+    """The result of extracting a GIF: a line of manifest.jsonl.
+
+    Attributes:
+        source: its path under the given folder.
+        status: `ok`; `truncated`, a good beginning was used; `failed`, no feature file.
+        error: the reason if the status is not `ok`.
+        note: a remark, such as another format under a .gif name.
+        size_bytes: of the file.
+        sha256: of the file's bytes, hexadecimal.
+        num_frames: in the file.
+        duration_ms: of one pass through the GIF.
+        sampled_frames: the indices of the frames that the features describe.
+        sampled_times_ms: when each of them comes on screen.
+        features: the feature file's path under the features folder.
+        labels: `label` and `probability` of the likeliest classes that the backbone's own
+            classifier gives, likeliest first; None if they were not asked for.
+        origin: the GIF's absolute path when it was read; None if an earlier gifdesc wrote the
+            entry, or the GIF came through a pipe.
+    """
+
+    source: str
+    status: Status
+    error: str | None = None
+    note: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    num_frames: int | None = None
+    duration_ms: int | None = None
+    sampled_frames: tuple[int, ...] | None = None
+    sampled_times_ms: tuple[int, ...] | None = None
+    features: str | None = None
+    labels: tuple[dict[str, str | float], ...] | None = None
+    origin: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as a JSON object."""
+        return {name: getattr(self, name) for name in _ENTRY_KEYS}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> ManifestEntry:
+        """The entry of a JSON object; keys of a later version are left out.
+
+        Raises:
+            ValueError: `source` or `status` is missing.
+        """
+        if "source" not in row or "status" not in row:
+            raise ValueError("an entry needs source and status")
+        kept = {key: value for key, value in row.items() if key in _ENTRY_KEYS}
+        for name in ("sampled_frames", "sampled_times_ms", "labels"):
+            if kept.get(name) is not None:
+                kept[name] = tuple(kept[name])
+        return cls(**kept)
+
+
+_ENTRY_KEYS = {known.name: None for known in fields(ManifestEntry)}
+"""A dict for its order and quick look-up: a manifest may have 100,000 entries."""
+
+
+class Manifest:
+    """The manifest of a features folder: the last line about a GIF is the one that counts."""
+
+    def __init__(self, features_dir: Path) -> None:
+        """Read the manifest of the folder.
+
+        Raises:
+            FeatureError: the manifest is damaged.
+        """
+        self._path = features_dir / MANIFEST_NAME
+        self.entries: dict[str, ManifestEntry] = {}
+        try:
+            rows = read_json_lines(self._path) if self._path.exists() else []
+            # The next line must not be joined to a line that a killed run left unfinished.
+            self._is_cut = _is_cut(self._path)
+            for row in rows:
+                entry = ManifestEntry.from_json(row)
+                self.entries[entry.source] = entry
+        except (OSError, ValueError, TypeError) as error:
+            raise FeatureError(
+                f"{self._path}: damaged ({error}); remove it to extract all again"
+            ) from error
+        sources = [row["source"] for row in rows]
+        self._is_compact = not self._is_cut and sources == sorted(set(sources))
+
+    def add(self, entry: ManifestEntry) -> None:
+        """Append one entry, in one write, so that a killed run leaves whole lines."""
+        if self._is_cut:
+            self.compact()
+        with self._path.open("ab") as file:
+            file.write(json_line(entry.to_json()).encode())
+        self.entries[entry.source] = entry
+        self._is_compact = False
+
+    def remove(self, sources: Iterable[str]) -> None:
+        """Forget GIFs, and rewrite the file."""
+        for source in sources:
+            self.entries.pop(source, None)
+        self._is_compact = False
+        self.compact()
+
+    def compact(self) -> None:
+        """Rewrite the file with one line per GIF, sorted by source, unless it is so."""
+        if self._is_compact and self._path.exists():
+            return
+        rows = (self.entries[source].to_json() for source in sorted(self.entries))
+        write_json_lines(self._path, rows)
+        self._is_cut, self._is_compact = False, True
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether a file that is there and not empty ends within a line."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
