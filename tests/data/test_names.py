@@ -114,6 +114,33 @@ def test_an_ending_decides_where_names_are_equal_apart_from_it():
     assert match_names(["v1"], ["v1.avi", "v1.mp4"]).found == [None]
 
 
+@pytest.mark.parametrize("folder", ["", "sets/", "sets/cats/"])
+def test_a_gif_beside_a_video_of_the_same_name(folder):
+    gifs = ["sets/cats/x", "sets/cats/x.mp4"]
+    stem = f"{folder}x" if folder != "sets/" else "cats/x"
+    assert match_names(gifs, [f"{stem}.gif"]).found == [f"{stem}.gif", None]
+    assert match_names(gifs, [f"{stem}.MP4"]).found == [None, f"{stem}.MP4"]
+    unclear = match_names(gifs, [stem])
+    assert (unclear.found, unclear.ambiguous) == ([None, None], {stem: gifs})
+    # The video has a name of its own, so the other name is the GIF's.
+    names = [stem, f"{stem}.mp4"]
+    assert match_names(gifs, names).found == names
+
+
+def test_a_name_without_ending_is_not_taken_for_the_gif_where_a_video_could_be_meant():
+    index = NameIndex(["a/x.gif", "a/x.mp4", "b/y.gif"])
+    assert index.candidates("a/x") == index.candidates("x") == ["a/x.gif", "a/x.mp4"]
+    assert index.candidates("./a//x.gif") == index.candidates("set/a/x.gif") == ["a/x.gif"]
+    assert index.candidates("x.gif.npy") == ["a/x.gif"]
+    assert index.candidates("https://x.example/a/x.mp4?w=1") == ["a/x.mp4"]
+    assert index.find("y") == "b/y.gif"
+
+
+def test_a_gif_meets_a_name_without_ending_before_that_of_a_video():
+    assert NameIndex(["x", "x.mp4"]).find("x.gif") == "x"
+    assert NameIndex(["x", "x.mp4"]).find("set/x.gif") == "x"
+
+
 def test_two_feature_files_of_one_name_both_have_it():
     assert match_names(["a", "a"], ["a"]).found == ["a", "a"]
     assert match_names(["x/a", "x/a"], ["a"]).found == ["a", "a"]

@@ -45,20 +45,50 @@ def test_a_table_of_bare_names_describes_gifs_in_folders(tmp_path):
     assert pairing.without_features == []
 
 
-def test_descriptions_of_one_name_belong_to_the_gif_and_not_to_the_video_too(tmp_path):
+def described(*names: str) -> Descriptions:
+    descriptions = Descriptions()
+    for name in names:
+        descriptions.add(name, [f"a caption of {name}"])
+    return descriptions
+
+
+def captions_by_name(features_dir: Path, descriptions: Descriptions) -> dict[str, tuple[str, ...]]:
+    return {one.name: one.captions for one in pair(features_dir, descriptions).examples}
+
+
+def test_a_name_without_ending_of_a_gif_and_a_video_is_refused_as_ambiguous(tmp_path):
     for name in ("funny.gif", "funny.mp4", "rain.webm"):
         write(tmp_path / f"{name}.npy")
-    pairing = pair(tmp_path, Descriptions({"funny": ["a man"], "rain": ["rain"]}))
-    assert [(one.name, one.captions) for one in pairing.examples] == [
-        ("funny", ("a man",)),
-        ("rain.webm", ("rain",)),
-    ]
-    assert pairing.without_description == ["funny.mp4"]
+    pairing = pair(tmp_path, described("funny", "rain"))
+    assert [one.name for one in pairing.examples] == ["rain.webm"]
+    assert pairing.without_description == ["funny", "funny.mp4"]
+    assert pairing.ambiguous == {"funny": ["funny", "funny.mp4"]}
     pairing = pair(tmp_path, Descriptions({"funny": ["a man"], "funny.mp4": ["a dog"]}))
     assert [(one.name, one.captions) for one in pairing.examples] == [
         ("funny", ("a man",)),
         ("funny.mp4", ("a dog",)),
     ]
+
+
+@pytest.mark.parametrize("folder", ["", "set/", "other/set/"])
+def test_a_table_that_names_gifs_and_videos_by_their_endings_is_no_ambiguity(tmp_path, folder):
+    for name in ("set/x.gif", "set/x.mp4", "set/y.mp4", "set/y.gif"):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        write(tmp_path / f"{name}.npy")
+    gif, video = f"{folder}x.gif", f"{folder}y.mp4"
+    assert captions_by_name(tmp_path, described(gif, video)) == {
+        "set/x": (f"a caption of {gif}",),
+        "set/y.mp4": (f"a caption of {video}",),
+    }
+    both = described(gif, f"{folder}x.mp4")
+    assert [*captions_by_name(tmp_path, both)] == ["set/x", "set/x.mp4"]
+
+
+def test_a_gif_that_lines_name_with_and_without_its_ending_is_ambiguous_beside_a_video(tmp_path):
+    write(tmp_path / "x.gif.npy")
+    assert [*captions_by_name(tmp_path, described("x.gif", "x"))] == ["x"]
+    write(tmp_path / "x.mp4.npy")
+    assert captions_by_name(tmp_path, described("x.gif", "x")) == {}
 
 
 def test_if_no_path_fits_gifs_in_other_folders_are_paired_which_is_noted(tmp_path):

@@ -12,6 +12,7 @@ from gifdesc.data.splits import (
     hash_split,
     listed_splits,
     read_split_lists,
+    read_split_names,
     split_examples,
 )
 from gifdesc.errors import DescriptionError
@@ -145,6 +146,16 @@ def test_split_lists_name_gifs_as_tgif_does(tmp_path):
         "gif_7": "test",
         "b2": "test",
     }
+
+
+def test_split_lists_name_a_gif_beside_a_video_by_its_ending(tmp_path):
+    examples = [example(name) for name in ("set/x", "set/x.mp4", "set/y", "set/y.mp4")]
+    (tmp_path / "train.txt").write_text("x.gif\ny\n")
+    (tmp_path / "test.txt").write_text("x.mp4\n")
+    listed = listed_splits(examples, read_split_names(tmp_path))
+    assert listed.splits == ["train", "test", None, None]
+    assert listed.unknown_names == ["y"]
+    assert read_split_lists(tmp_path) == {"x": "train", "y": "train", "x.mp4": "test"}
 
 
 def test_val_and_test_lists_may_be_missing_but_not_the_training_list(tmp_path):

@@ -12,7 +12,14 @@ from gifdesc.config import Split
 from gifdesc.data.forms.base import CaptionLine, CaptionSource
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.forms.registry import FORMS_READ, read_captions
-from gifdesc.data.names import Matches, bare_name, comparable_key, match_names, url_query
+from gifdesc.data.names import (
+    Matches,
+    bare_name,
+    comparable_key,
+    full_key,
+    match_names,
+    url_query,
+)
 from gifdesc.data.paths import check_descriptions_path
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import find_files
@@ -61,6 +68,7 @@ class Descriptions:
     num_unusable: int = 0
     _clashing_ids: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _urls: dict[str, str] = field(default_factory=dict, repr=False)
+    _several_endings: set[str] = field(default_factory=set, repr=False)
     _clashing: set[str] = field(default_factory=set, repr=False)
     _other_splits: set[tuple[str, Split]] = field(default_factory=set, repr=False)
 
@@ -87,6 +95,8 @@ class Descriptions:
                 f"{name} and {other} differ only after the question mark, so neither is "
                 "used; name the GIFs by their files"
             )
+        if other != name and full_key(other) != full_key(name):
+            self._several_endings.add(key)
         cleaned = [" ".join(caption.split()) for caption in captions]
         if kept := [caption for caption in cleaned if caption]:
             self.captions.setdefault(key, []).extend(kept)
@@ -157,11 +167,11 @@ class Descriptions:
         Args:
             keys: of all the GIFs that there are.
         """
-        matches = match_names(keys, self.captions)
+        matches = self._match_names(keys)
         if matches.ambiguous or any(matches.found):
             return matches
         # The GIFs may be in other folders than those that the data set names.
-        by_end = match_names(keys, self.captions, across_folders=True)
+        by_end = self._match_names(keys, across_folders=True)
         if by_end.ambiguous or any(by_end.found):
             return by_end
         # Ids count only where no file of the data set is found by its own name: the id of a file
@@ -170,6 +180,17 @@ class Descriptions:
         by_id = match_names(keys, self.ids)
         found = [None if name is None else self.ids[name] for name in by_id.found]
         return Matches(found, {**by_id.ambiguous, **clashing}, "ids") if any(found) else matches
+
+    def _match_names(self, keys: Sequence[str], *, across_folders: bool = False) -> Matches:
+        """For each GIF the key of the name that means it, by the endings of the names too."""
+        names = {
+            key if key in self._several_endings else full_key(self._urls.get(key, key)): key
+            for key in self.captions
+        }
+        matches = match_names(keys, names, across_folders=across_folders)
+        found = [None if name is None else names[name] for name in matches.found]
+        ambiguous = {names[name]: gifs for name, gifs in matches.ambiguous.items()}
+        return Matches(found, ambiguous, matches.by)
 
 
 def description_files(path: Path) -> list[tuple[Path, str]]:

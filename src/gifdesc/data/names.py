@@ -8,7 +8,7 @@ Two names mean the same GIF if their keys are equal; else if the path of one is 
 the other's, the longest common end first; else, where one is a URL, by the longest common end of
 the two paths (across folders, of any two paths). A name that could mean several GIFs means none.
 Names compare in Unicode NFC, and the endings of pictures and videos do not count unless they decide
-between two names.
+between two names: beside `jump.mp4`, `jump.gif` means the GIF alone, and `jump` could mean both.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ MEDIA_SUFFIXES = (
 )
 """Endings of pictures and videos, in small letters: `v1.mp4` may be called `v1`."""
 
+_GIF = ".gif"
+"""The ending that a key lacks."""
+
 _ODD_PATH = re.compile(r"\\|//|/$|^$|(^|/)\.(/|$)")
 """Characters that need parsing; most paths have none of them."""
 
@@ -38,25 +41,38 @@ _MOST_CANDIDATES = 3
 """GIFs that a name could mean: more are not listed."""
 
 
-@lru_cache(maxsize=1024)  # data sets name a GIF once for each of its captions
 def gif_key(name: str) -> str:
     """The key of a GIF, a feature file or a URL, in the Unicode form that the name has."""
+    return _key_and_ending(name)[0]
+
+
+@lru_cache(maxsize=1024)  # data sets name a GIF once for each of its captions
+def _key_and_ending(name: str) -> tuple[str, str]:
+    """The key of a name, and the `.gif` that it lacks; empty if the name has no such ending."""
     if _URL.match(name):
         name = _url_path(name)
     elif _ODD_PATH.search(name):
         name = PurePosixPath(name.replace("\\", "/")).as_posix()
-    for suffix in (".npy", ".gif"):
+    ending = ""
+    for suffix in (".npy", _GIF):
         if name[-len(suffix) :].lower() == suffix:
             name = name[: -len(suffix)]
+            ending = suffix
     folder, slash, stem = name.rpartition("/")
     if match := _REPORT_NAME.fullmatch(stem):
         stem = f"gif_{match[1] or match[2]}"
-    return folder + slash + stem
+    return folder + slash + stem, ending if ending == _GIF else ""
 
 
 def comparable_key(name: str) -> str:
     """The key by which names compare: in Unicode NFC (Unicode Standard Annex 15)."""
     return normalize("NFC", gif_key(name))
+
+
+def full_key(name: str) -> str:
+    """The comparable key, with `.gif` if the name has this ending."""
+    key, ending = _key_and_ending(name)
+    return normalize("NFC", key) + ending
 
 
 def bare_name(key: str) -> str:
@@ -107,8 +123,13 @@ class NameIndex:
     def __init__(self, names: Iterable[str], *, across_folders: bool = False) -> None:
         self._across_folders = across_folders
         self._names: dict[str, list[str]] = {}
+        self._other_media: dict[str, list[str]] = {}
         for name in dict.fromkeys(names):
-            self._names.setdefault(comparable_key(name), []).append(name)
+            full = full_key(name)
+            self._names.setdefault(full, []).append(name)
+            stem = _without_ending(full)
+            if stem != full and not full.endswith(_GIF):
+                self._other_media.setdefault(stem, []).append(name)
         self._ends: _Ends | None = None
 
     def find(self, name: str) -> str | None:
@@ -121,27 +142,33 @@ class NameIndex:
 
         If a name is spelt the same, it is the only candidate.
         """
-        key = comparable_key(name)
-        same = self._names.get(key, [])
-        if name in same:
+        full = full_key(name)
+        key = full.removesuffix(_GIF)
+        without, with_gif = self._names.get(key, []), self._names.get(key + _GIF, [])
+        if name in without or name in with_gif:
             return [name]
-        if not same and self._ends is None:
+        if full != key:
+            same = [*without, *with_gif]
+        else:
+            same = without or (with_gif and [*with_gif, *self._other_media.get(key, ())])
+        if same:
+            return same[:_MOST_CANDIDATES]
+        if self._ends is None:
             # This takes longer than all the rest, and is often not needed.
             self._ends = _Ends(self._names, self._across_folders)
-        keys = [key] if same or self._ends is None else self._ends.nearest(key)
-        names = chain.from_iterable(self._names[each] for each in keys)
+        names = chain.from_iterable(self._names[each] for each in self._ends.nearest(full))
         return list(islice(names, _MOST_CANDIDATES))
 
 
 class _Ends:
     """Keys by the ends of their paths, each end with and without the ending of a medium."""
 
-    def __init__(self, keys: Iterable[str], across_folders: bool) -> None:
+    def __init__(self, full_keys: Iterable[str], across_folders: bool) -> None:
         self._across_folders = across_folders
         self._whole: dict[str, tuple[str, ...]] = {}
         self._longer: dict[str, tuple[str, ...]] = {}
         self._longer_urls: dict[str, tuple[str, ...]] = {}
-        for key in keys:
+        for key in full_keys:
             for path in _paths(key):
                 whole, *ends = _ends_of(path)
                 _note(self._whole, whole, key)
@@ -151,7 +178,7 @@ class _Ends:
                         _note(self._longer_urls, end, key)
 
     def nearest(self, key: str) -> tuple[str, ...]:
-        """Up to three keys that share the longest end with a key that is not among them itself."""
+        """Up to three full keys that share the longest end with a full key."""
         paths = _paths(key)
         for ends in zip(*map(_ends_of, paths), strict=True):
             reaches_all = self._across_folders or ends[0] == paths[0] or _is_url(key)
@@ -160,8 +187,16 @@ class _Ends:
                 # The same ending decides between keys that are equal apart from it.
                 for end in ends:
                     if found := group.get(end):
-                        return found
+                        return _for_gif(found) if key.endswith(_GIF) else found
         return ()
+
+
+def _for_gif(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Of keys that a GIF could have, those that a GIF is likeliest to have."""
+    for is_likelier in (lambda key: key.endswith(_GIF), lambda key: _without_ending(key) == key):
+        if likelier := tuple(filter(is_likelier, keys)):
+            return likelier
+    return keys
 
 
 def _is_url(key: str) -> bool:
@@ -169,11 +204,17 @@ def _is_url(key: str) -> bool:
 
 
 def _paths(key: str) -> tuple[str, ...]:
-    """The path of a key, and if it ends like a medium, also the path without the ending."""
+    """The path of a full key, and if it ends like a medium, also the path without the ending."""
     path = key.strip("/")
+    stem = _without_ending(path)
+    return (stem + path[len(stem) :].lower(), stem)
+
+
+def _without_ending(path: str) -> str:
+    """A path without the ending of a medium, if it has such an ending."""
     stem, dot, ending = path.rpartition(".")
-    is_medium = bool(bare_name(stem)) and dot + ending.lower() in MEDIA_SUFFIXES
-    return (path, stem if is_medium else path)
+    is_medium = dot + ending.lower() in MEDIA_SUFFIXES and bool(bare_name(stem))
+    return stem if is_medium else path
 
 
 def _ends_of(path: str) -> Iterator[str]:
@@ -187,7 +228,9 @@ def _ends_of(path: str) -> Iterator[str]:
 def _note(keys: dict[str, tuple[str, ...]], end: str, key: str) -> None:
     """Add a key to those of an end, unless it is there or three are."""
     present = keys.get(end, ())
-    if len(present) < _MOST_CANDIDATES and key not in present:
+    if key in present:
+        return
+    if len(present) < _MOST_CANDIDATES:
         keys[end] = (*present, key)
 
 
@@ -213,26 +256,31 @@ def match_names(
 ) -> Matches:
     """Match GIFs with the names that a table, a list or a folder has for them.
 
-    A name that is not a GIF's own key belongs to a GIF only where each is the other's best match.
+    A name belongs to a GIF only where each is the other's best match. A name without an ending
+    that could mean `jump.gif` and `jump.mp4` means neither, unless one of them has a name of its
+    own.
 
     Args:
         gifs: the keys of all GIFs.
         names: of the table; no two have the same key.
         across_folders: as in `NameIndex`.
     """
+    full_names = {gif: _full_name(gif) for gif in gifs}
+    gif_of = {full: gif for gif, full in full_names.items()}
     by_name = NameIndex(names, across_folders=across_folders)
-    by_gif = NameIndex(gifs, across_folders=across_folders)
-    key_of = {gif: comparable_key(gif) for gif in gifs}
+    by_gif = NameIndex(gif_of, across_folders=across_folders)
     found: list[str | None] = []
     ambiguous: dict[str, list[str]] = {}
     for gif in gifs:
-        best = by_name.candidates(gif)
+        best = by_name.candidates(full_names[gif])
         name = best[0] if len(best) == 1 else None
-        if name is not None and comparable_key(name) != key_of[gif]:
-            others = by_gif.candidates(name)
-            if {key_of[other] for other in others} != {key_of[gif]}:
-                if key_of[gif] in {key_of[other] for other in others}:
-                    ambiguous[name] = others
+        if name is not None and (others := by_gif.candidates(name)) != [full_names[gif]]:
+            key = comparable_key(gif)
+            rivals = [other for other in others if not _is_apart(other, gif, name, by_name)]
+            keys = {comparable_key(other) for other in rivals}
+            if key in keys and len(keys) > 1:
+                ambiguous[name] = [gif_of[other] for other in others]
+            if keys != {key}:
                 name = None
         for candidate in best if len(best) > 1 else ():
             listed = ambiguous.setdefault(candidate, [])
@@ -242,3 +290,15 @@ def match_names(
     used = set(found)
     left = {name: could for name, could in ambiguous.items() if name not in used}
     return Matches(found, left, "ends" if across_folders else "names")
+
+
+def _full_name(gif: str) -> str:
+    """The key of a GIF with the ending `.gif`, if it has no ending of a medium."""
+    return gif if _without_ending(gif) != gif else gif + _GIF
+
+
+def _is_apart(other: str, gif: str, name: str, names: NameIndex) -> bool:
+    """Whether another GIF differs from a GIF by its ending alone and has a name of its own."""
+    stem, other_stem = (_without_ending(comparable_key(each)) for each in (gif, other))
+    is_other = comparable_key(other) != comparable_key(gif)
+    return is_other and stem == other_stem and names.find(other) not in (None, name)

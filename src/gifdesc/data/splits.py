@@ -10,7 +10,7 @@ from pathlib import Path
 from gifdesc.config import Split
 from gifdesc.data.content_digests import group_by_digest
 from gifdesc.data.examples import Example
-from gifdesc.data.names import comparable_key, match_names
+from gifdesc.data.names import comparable_key, full_key, match_names
 from gifdesc.data.text_files import read_text_lines
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import write_text
@@ -125,7 +125,7 @@ def listed_splits(examples: Sequence[Example], lists: Mapping[str, Split]) -> Li
 
     Args:
         examples: to share out.
-        lists: from `read_split_lists`.
+        lists: from `read_split_names`.
     """
     found = match_names([example.name for example in examples], lists).found
     used = set(found)
@@ -136,22 +136,37 @@ def listed_splits(examples: Sequence[Example], lists: Mapping[str, Split]) -> Li
 
 
 def read_split_lists(folder: Path) -> dict[str, Split]:
+    """The split of each GIF's key, from the same lists as `read_split_names`.
+
+    Raises:
+        DescriptionError: as `read_split_names`.
+    """
+    return {comparable_key(name): split for name, split in read_split_names(folder).items()}
+
+
+def read_split_names(folder: Path) -> dict[str, Split]:
     """The split of each GIF from `train.txt`, `val.txt` and `test.txt`, one name or URL per line.
+
+    Returns:
+        Each GIF once, by its full key; without `.gif` if a line has the name without it.
 
     Raises:
         DescriptionError: a list is missing (`val.txt` and `test.txt` may be), not UTF-8, or
             names a GIF that another list names too.
     """
     splits: dict[str, Split] = {}
+    names: dict[str, str] = {}
     for split in SPLITS:
         path = folder / f"{split}.txt"
         if split != "train" and not path.exists():
             continue
         for line in read_text_lines(path):
-            key = comparable_key(line.split("\t")[0].strip())
+            name = line.split("\t")[0].strip()
+            key, full = comparable_key(name), full_key(name)
             if splits.setdefault(key, split) != split:
                 raise DescriptionError(f"{path}: {key} is in {splits[key]}.txt as well")
-    return splits
+            names[key] = full if names.get(key, full) == full else key
+    return {name: splits[key] for key, name in names.items()}
 
 
 def write_split_lists(folder: Path, names: Iterable[tuple[str, Split | None]]) -> None:

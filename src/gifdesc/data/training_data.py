@@ -19,14 +19,14 @@ from gifdesc.data.feature_files import read_recipe
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.matrix_files import read_matrix
-from gifdesc.data.names import bare_name
+from gifdesc.data.names import bare_name, comparable_key
 from gifdesc.data.problems import Problems
 from gifdesc.data.splits import (
     ListedSplits,
     content_splits,
     hash_split,
     listed_splits,
-    read_split_lists,
+    read_split_names,
     split_examples,
 )
 from gifdesc.errors import FeatureError, TrainingError
@@ -124,10 +124,12 @@ def prepare_data(
             f"{features_dir}: none of the {num_files} feature files with a description can be "
             f"used, the first because of {first}"
         )
-    lists = descriptions.splits if splits_dir is None else read_split_lists(splits_dir)
+    lists = descriptions.splits
     chosen: Sequence[Split | None]
     if splits_dir is not None:
-        listed = listed_splits(examples, lists)
+        names = read_split_names(splits_dir)
+        lists = {comparable_key(name): split for name, split in names.items()}
+        listed = listed_splits(examples, names)
         chosen = listed.splits
         notes += _notes_on_lists(splits_dir, listed, examples)
     elif lists:

@@ -151,7 +151,7 @@ class GifFolder:
 
     def find(self, name: str) -> Path | None:
         """A GIF by its path under the folder, its URL or its bare name (see `names`)."""
-        key = self._names.find(gif_key(name))
+        key = self._names.find(name)
         return None if key is None else self._paths[key]
 
     def filmstrip(
