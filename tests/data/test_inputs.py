@@ -211,6 +211,30 @@ def test_animations_and_videos_with_other_endings_are_counted(tmp_path):
     assert sentence.endswith("; name such files to read them")
 
 
+def transport_stream(num_packets=3, size=188):
+    prefix = bytes(size - 188)
+    return (prefix + b"G\x40\0\x10" + b"\xff" * 184) * num_packets
+
+
+def test_videos_of_formats_that_are_not_read_are_counted_by_their_content(tmp_path):
+    touch(tmp_path, "a.gif")
+    (tmp_path / "tv.ts").write_bytes(transport_stream())
+    (tmp_path / "camera.mts").write_bytes(transport_stream(size=192))
+    (tmp_path / "types.ts").write_text("G" * 600 + "export type Caption = string;\n")
+    (tmp_path / "old.flv").write_bytes(b"FLV\x01\x05\0\0\0\x09")
+    (tmp_path / "movie.bak").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0")
+    passed_over = PassedOver()
+    assert [gif.source for gif in find_gifs([tmp_path], passed_over)] == ["a.gif"]
+    assert passed_over.sentences() == [
+        "skipped: 1 file with other endings (.bak 1); name such files to read them",
+        "skipped: 3 files of formats that are not read (an MPEG transport stream 2, "
+        "a Flash video 1); convert such files, such as to MP4",
+    ]
+    (tmp_path / "a.gif").unlink()
+    [found] = find_gifs([tmp_path])
+    assert found.error == "; ".join(("no GIF in this folder", *passed_over.sentences()))
+
+
 def test_a_folder_without_gifs_names_what_it_contains(tmp_path):
     (tmp_path / "movie.bak").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0")
     passed_over = PassedOver()

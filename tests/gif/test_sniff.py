@@ -4,7 +4,7 @@ import pytest
 
 from gifdesc.errors import GifError
 from gifdesc.gif.reader import read_gif
-from gifdesc.gif.sniff import describe_beginning, is_animation_or_video
+from gifdesc.gif.sniff import describe_beginning, is_animation_or_video, unread_kind
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,32 @@ def test_the_beginning_of_a_video_alone_gives_no_frame(data, what):
     assert is_animation_or_video(data)
     with pytest.raises(GifError, match=f"^these bytes: {what} without a usable frame"):
         read_gif(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"FLV\x01\x05\0\0\0\x09", "a Flash video"),
+        ((b"G\x40\0\x10" + b"\xff" * 184) * 3, "an MPEG transport stream"),
+        ((b"\0\0\0\0G\x40\0\x10" + b"\xff" * 184) * 3, "an MPEG transport stream"),
+        (b"\0\0\1\xbaD\0\4\0", "an MPEG program stream"),
+        (b"\0\0\1\xb3\x16\0\xf0", "an MPEG video"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa", "a Windows Media file"),
+        (b"OggS\0\2\0\0\0\0\0\0", "an Ogg file"),
+    ],
+)
+def test_a_video_of_a_format_that_is_not_read_is_named(data, what):
+    assert unread_kind(data) == what
+    with pytest.raises(GifError) as raised:
+        read_gif(data)
+    assert str(raised.value) == (
+        f"these bytes: {what}, which is not read; convert it, for example to MP4"
+    )
+
+
+def test_a_text_of_the_sync_byte_is_no_transport_stream():
+    data = b"G" * 600
+    assert (describe_beginning(data), unread_kind(data)) == ("text", None)
 
 
 def test_a_text_that_resembles_a_quicktime_box():

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gifdesc.data.arguments import Argument, is_stream
@@ -17,6 +17,7 @@ from gifdesc.gif.sniff import (
     describe_beginning,
     is_animated_picture,
     is_animation_or_video,
+    unread_kind,
 )
 from gifdesc.system.files import reason
 from gifdesc.system.wording import counted, list_some
@@ -40,6 +41,9 @@ _OTHER_SUFFIXES = {
 
 _STILL_BYTES = 4096
 """The beginning of a PNG, WebP or AVIF that shows whether it is animated."""
+
+_VIDEO_BYTES = 512
+"""The beginning of a file that shows whether it is a video: two packets of a transport stream."""
 
 _STDIN_SOURCE = "stdin"
 """The name of a GIF from a pipe in a features folder."""
@@ -77,10 +81,12 @@ class PassedOver:
 
     Attributes:
         endings: number of animations and videos with endings that are not searched, by suffix.
+        unread: number of videos and animations of formats that are not read, by format.
         links: links to folders that contain the link.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
     links: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
@@ -88,6 +94,8 @@ class PassedOver:
         found = []
         if self.endings:
             found.append(f"skipped: {self.describe_endings()}; name such files to read them")
+        if self.unread:
+            found.append(f"skipped: {self.describe_unread()}; convert such files, such as to MP4")
         if self.links:
             names = list_some(self.links, 3)
             found.append(f"links to a folder that holds them, not followed: {names}")
@@ -95,8 +103,18 @@ class PassedOver:
 
     def describe_endings(self) -> str:
         """The files by suffix, such as `3 files (.webp 2, .mp4 1)`."""
-        parts = ", ".join(f"{ending} {number}" for ending, number in self.endings.most_common())
-        return f"{counted(self.endings.total(), 'file')} with other endings ({parts})"
+        return (
+            f"{counted(self.endings.total(), 'file')} with other endings ({_parts(self.endings)})"
+        )
+
+    def describe_unread(self) -> str:
+        """The files of formats that are not read, such as `1 file of ... (a Flash video 1)`."""
+        files = counted(self.unread.total(), "file")
+        return f"{files} of formats that are not read ({_parts(self.unread)})"
+
+
+def _parts(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.most_common())
 
 
 def searched_suffixes(endings: Sequence[str]) -> tuple[str, ...]:
@@ -182,6 +200,7 @@ def _find_all(
                 yield GifInput(path, source, _nothing_in(walk.passed_over, suffixes))
             elif passed_over is not None:
                 passed_over.endings += walk.passed_over.endings
+                passed_over.unread += walk.passed_over.unread
             if passed_over is not None:
                 passed_over.links += walk.passed_over.links
         elif os.path.exists(path):  # noqa: PTH110 - as in _is_folder
@@ -255,9 +274,19 @@ class _Walk:
             elif entry.name.lower().endswith(SEARCHED_SUFFIXES):
                 if entry.name.lower().endswith(self._suffixes) and _may_move(entry):
                     yield Path(entry.path), below + entry.name, None
-            elif _may_be_meant(entry):
-                ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
-                self.passed_over.endings[ending or "none"] += 1
+            else:
+                self._pass_over(entry)
+
+    def _pass_over(self, entry: os.DirEntry[str]) -> None:
+        """Count a file with another ending if it is an animation or a video."""
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
+        if entry.name.startswith(".") or suffix in _OTHER_SUFFIXES:
+            return
+        beginning = _beginning(entry, _VIDEO_BYTES)
+        if kind := unread_kind(beginning):
+            self.passed_over.unread[kind] += 1
+        elif is_animation_or_video(beginning):
+            self.passed_over.endings[suffix or "none"] += 1
 
     def _is_followed(self, link: str) -> bool:
         """Whether a link is followed: its folder is walked neither by its own name nor before."""
@@ -277,7 +306,7 @@ def _nothing_in(passed_over: PassedOver, suffixes: Sequence[str]) -> str:
     nothing = "no GIF in this folder"
     if len(suffixes) < len(SEARCHED_SUFFIXES):
         nothing = f"no file in this folder ends in {' or '.join(suffixes)}"
-    return "; ".join((nothing, *(passed_over.sentences()[:1] if passed_over.endings else ())))
+    return "; ".join((nothing, *replace(passed_over, links=[]).sentences()))
 
 
 def _may_move(entry: os.DirEntry[str]) -> bool:
@@ -293,14 +322,6 @@ def _may_move(entry: os.DirEntry[str]) -> bool:
     return describe_beginning(beginning) not in ("a WebP", "an AVIF") or is_animated_picture(
         beginning
     )
-
-
-def _may_be_meant(entry: os.DirEntry[str]) -> bool:
-    """Whether a file with another ending may be an animation or a video."""
-    if entry.name.startswith("."):
-        return False
-    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
-    return suffix not in _OTHER_SUFFIXES and is_animation_or_video(_beginning(entry))
 
 
 def _beginning(entry: os.DirEntry[str], num_bytes: int = 64) -> bytes:

@@ -20,7 +20,7 @@ from gifdesc.errors import GifError
 from gifdesc.gif.canvas import BrokenFrameError, Frames
 from gifdesc.gif.foreign_delays import frame_delays_ms, trim_to_whole_chunks
 from gifdesc.gif.limits import MAX_DRAWN_PIXELS, MAX_FRAMES, Budget, BudgetSpentError, check_canvas
-from gifdesc.gif.sniff import describe_beginning, format_note
+from gifdesc.gif.sniff import UNREAD_KINDS, describe_beginning, format_note
 
 _FORMATS = {"a PNG": "PNG", "a JPEG": "JPEG", "a WebP": "WEBP", "an AVIF": "AVIF", "a BMP": "BMP"}
 """Formats that browsers show, as named by `describe_beginning` and by Pillow.
@@ -76,6 +76,8 @@ class ForeignImages:
         kind = describe_beginning(data)
         if kind is None:
             raise GifError(f"{name}: neither a GIF nor another known format")
+        if kind in UNREAD_KINDS:
+            raise GifError(f"{name}: {kind}, which is not read; convert it, for example to MP4")
         if kind not in _FORMATS:
             raise GifError(f"{name}: not a GIF (it starts like {kind})")
         self._data = trim_to_whole_chunks(data) if kind == "a WebP" else data

@@ -32,6 +32,9 @@ _BEGINNINGS = (
     (b"FLV\x01", "a Flash video"),
     (b"CWS", "a Flash film"),
     (b"FWS", "a Flash film"),
+    (b"\0\0\1\xba", "an MPEG program stream"),
+    (b"\0\0\1\xb3", "an MPEG video"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
 )
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "an AVIF"),
@@ -66,11 +69,21 @@ VIDEO_KINDS = (
 )
 """Videos that are read as GIFs, as named by `describe_beginning`."""
 
+UNREAD_KINDS = (
+    *("a Flash video", "an MPEG transport stream", "an MPEG program stream", "an MPEG video"),
+    *("a Windows Media file", "an Ogg file", "an MNG animation"),
+)
+"""Formats of videos and animations that are not read."""
+
+_STREAM_PACKETS = ((188, 0), (192, 4))
+"""Bytes of the packets of MPEG transport streams, and where their sync byte is: in broadcasts
+(ISO/IEC 13818-1, section 2.4.3.2), and on discs and in cameras with 4 bytes of time before it."""
+
 _MEDIA = {
     *_STILL,
-    *("a PNG", "a WebP", "an AVIF", "an MNG animation"),
+    *("a PNG", "a WebP", "an AVIF"),
     *VIDEO_KINDS,
-    *("a Flash video", "an Ogg file"),
+    *UNREAD_KINDS,
 }
 
 _OWN_SUFFIXES = {
@@ -105,7 +118,9 @@ def describe_beginning(data: bytes) -> str | None:
         return _describe_brands(data[8 : min(int.from_bytes(data[:4]), _NUM_BYTES)])
     if not data[:_NUM_BYTES].strip(b"\0"):
         return "nothing but zero bytes"
-    return _describe_text(data[:_NUM_BYTES])
+    if (text := _describe_text(data[:_NUM_BYTES])) is not None:
+        return text
+    return "an MPEG transport stream" if _is_transport_stream(data) else None
 
 
 def format_note(kind: str, name: str, *, moves: bool) -> str | None:
@@ -135,6 +150,12 @@ def is_media(data: bytes) -> bool:
     )
 
 
+def unread_kind(data: bytes) -> str | None:
+    """The format of a video or an animation that is not read; None for other files."""
+    kind = describe_beginning(data)
+    return kind if kind in UNREAD_KINDS and is_media(data) else None
+
+
 def is_animation_or_video(data: bytes) -> bool:
     """As `is_media`, without formats of still pictures."""
     return data.startswith(_GIF) or (is_media(data) and describe_beginning(data) not in _STILL)
@@ -150,6 +171,14 @@ def is_animated_picture(data: bytes) -> bool:
     if kind == "a PNG":  # the chunk acTL is before IDAT (PNG, third edition, section 5.6)
         return b"acTL" in data.partition(b"IDAT")[0]
     return False
+
+
+def _is_transport_stream(data: bytes) -> bool:
+    """Whether the first three packets begin with the sync byte of MPEG transport streams."""
+    return any(
+        len(data) > 2 * size + start and data[start : 2 * size + start + 1 : size] == b"GGG"
+        for size, start in _STREAM_PACKETS
+    )
 
 
 def _describe_brands(box: bytes) -> str:
