@@ -1,8 +1,10 @@
 """File names for URLs."""
 
+import re
+
 import pytest
 
-from gifdesc.data.names import NameIndex
+from gifdesc.data.names import NameIndex, gif_key, match_names
 from gifdesc.data.url_names import path_of, safe_part, stem_of
 from gifdesc.fetching.names import FileNames
 
@@ -86,3 +88,24 @@ def test_a_port_is_part_of_the_host_and_no_hash_is_needed():
     assert path_of(url) == "a.example_8913/x/cat.gif" != path_of(url.replace(":8", "_8"))
     index = NameIndex(["a.example_8913/x/cat"])
     assert index.find("http://a.example:8913/x/cat.gif") == "a.example_8913/x/cat"
+
+
+def test_a_url_with_a_query_is_found_by_its_url_and_by_the_end_of_its_path():
+    url = "https://media.example/m/aB1/giphy.gif?cid=7&rid=giphy.gif"
+    path = path_of(url)
+    assert re.fullmatch(r"media\.example_[0-9a-f]{10}/m/aB1/giphy\.gif", path)
+    others = ["media.example/m/cD2/giphy", "other.example/m/aB1/giphy.mp4"]
+    index = NameIndex([path, *others])
+    for name in (url, url.partition("?")[0], "media.example/m/aB1/giphy.gif"):
+        assert index.find(name) == path
+        assert match_names([*others, gif_key(path)], [name]).found == [None, None, name]
+    assert NameIndex([path]).find("giphy.gif") == NameIndex([path]).find("aB1/giphy") == path
+    both = ["https://media.example/m/aB1/giphy.gif", "https://other.example/m/aB1/giphy.gif"]
+    assert NameIndex(both).find(path) == both[0]
+
+
+def test_urls_that_only_their_queries_tell_apart_are_ambiguous():
+    url = "https://a.example/cat.gif"
+    paths = [path_of(f"{url}?{number}") for number in (1, 2)]
+    assert NameIndex(paths).candidates(url) == paths
+    assert NameIndex([path_of(url), *paths]).find(url) == "a.example/cat.gif"

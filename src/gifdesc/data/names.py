@@ -37,6 +37,9 @@ _ODD_PATH = re.compile(r"\\|//|/$|^$|(^|/)\.(/|$)")
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _REPORT_NAME = re.compile(r"gif_(\d+)_features_with_pe|description_(\d+)")
+_HASHED_HOST = re.compile(r"([^/]*\.[^/]*|[^/]+_\d{1,5})_[0-9a-f]{10}/")
+"""The first folder of the file of a URL that has a query, as `url_names.path_of` names it."""
+
 _MOST_CANDIDATES = 3
 """GIFs that a name could mean: more are not listed."""
 
@@ -172,7 +175,7 @@ class _Ends:
             for path in _paths(key):
                 whole, *ends = _ends_of(path)
                 _note(self._whole, whole, key)
-                for end in ends:
+                for end in (*_without_hash(whole), *ends):
                     _note(self._longer, end, key)
                     if _is_url(key):
                         _note(self._longer_urls, end, key)
@@ -180,7 +183,11 @@ class _Ends:
     def nearest(self, key: str) -> tuple[str, ...]:
         """Up to three full keys that share the longest end with a full key."""
         paths = _paths(key)
-        for ends in zip(*map(_ends_of, paths), strict=True):
+        for ends in chain(
+            [paths],
+            zip(*map(_without_hash, paths), strict=True),
+            islice(zip(*map(_ends_of, paths), strict=True), 1, None),
+        ):
             reaches_all = self._across_folders or ends[0] == paths[0] or _is_url(key)
             conflicting = self._longer if reaches_all else self._longer_urls
             for group in (self._whole, conflicting):
@@ -223,6 +230,12 @@ def _ends_of(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.partition("/")[2]
         yield path
+
+
+def _without_hash(path: str) -> Sequence[str]:
+    """The path of the file of a URL without the hash of its query; nothing for other paths."""
+    match = _HASHED_HOST.match(path)
+    return [f"{match[1]}/{path[match.end() :]}"] if match else []
 
 
 def _note(keys: dict[str, tuple[str, ...]], end: str, key: str) -> None:

@@ -43,7 +43,8 @@ def stem_of(url: str) -> tuple[str, str]:
 def path_of(url: str) -> str:
     """A path of its own for a URL: its host and path, in safe names.
 
-    If that is not all of the URL, the last name ends in a part of the URL's hash.
+    If that is not all of the URL, a part of the URL's hash follows the host, so that the rest of
+    the path is that of the URL, by which descriptions find it.
     """
     parts = urlsplit(url)
     folders = [unquote(each) for each in parts.path.split("/")[:-1] if each]
@@ -53,7 +54,7 @@ def path_of(url: str) -> str:
     host = parts.netloc.replace(":", "_")
     is_whole = "/".join(names) + ending == f"{host}{unquote(parts.path)}"
     if not is_whole or parts.query or "_" in parts.netloc:
-        names[-1] += f"-{url_hash(url)}"
+        names[0] += f"_{url_hash(url)}"
     return "/".join(names) + ending
 
 
