@@ -260,6 +260,75 @@ def test_second_captions_of_a_record_are_named_once(tmp_path, caplog, name, cont
     assert caplog.messages == [f"{path}{warning}"]
 
 
+@pytest.mark.parametrize(
+    ("head", "rows", "columns"),
+    [
+        ("VideoID,Start,End,Description,Description", "v,1,2,x,y", (5, 4, "Description")),
+        ("VideoID,Start,VideoID,End,Description", "v,1,w,2,x", (3, 1, "VideoID")),
+        ("file_name,caption,File Name", "v_1_2,x,b.gif", (3, 1, "file_name")),
+    ],
+)
+def test_a_second_column_of_one_name_is_reported(tmp_path, caplog, head, rows, columns):
+    path = write(tmp_path, "t.csv", f"{head}\n{rows}\n")
+    [line] = read_captions(CaptionSource(path))
+    assert (line.name, line.captions) == ("v_1_2", ("x",))
+    unread, read, name = columns
+    [warning] = caplog.messages
+    assert warning.startswith(f"{path}:1: did not read column {unread} (")
+    assert warning.endswith(f"), because column {read} ({name}) has the same name")
+
+
+def test_a_line_with_one_key_twice_is_refused(tmp_path):
+    lines = '{"id": "a", "caption": "x", "caption": "y"}\n{"id": "b", "caption": "x"}\n'
+    path = write(tmp_path, "t.jsonl", lines + '{"id": "c", "id": "c", "caption": "x"}\n')
+    assert problems_of(path) == (
+        ["b", "c"],
+        ["line 1: `caption` occurs twice in an object; remove all but one"],
+    )
+    path = write(tmp_path, "t.jsonl", '{"id": "a", "caption": "x", "caption": "y"}\n')
+    with pytest.raises(DescriptionError, match=r"t\.jsonl:1: `caption` occurs twice"):
+        read_descriptions(path)
+
+
+def test_a_document_with_one_key_twice_is_reported_with_the_line_of_its_object(tmp_path, caplog):
+    row = '{"image_id": 1,\n "caption": "x", "caption": "y"}'
+    same = '{"image_id": 1, "caption": "z", "caption": "z"}'
+    path = write(tmp_path, "t.json", f"[{same},\n{', '.join([row] * 6)}]")
+    lines = read_captions(CaptionSource(path))
+    assert [line.captions for line in lines] == [("z",)] + [("y",)] * 6
+    twice = "`caption` occurs twice in an object; the last is read, so remove the other"
+    assert caplog.messages == [
+        *(f"{path}:{number}: {twice}" for number in range(2, 7)),
+        f"{path}: a key occurs twice in 1 more object",
+    ]
+
+
+def test_a_quoted_cell_that_may_contain_rows_is_reported(tmp_path, caplog):
+    rows = "b,two\nc,three\nd,four"
+    path = write(tmp_path, "t.csv", f'id,caption\nz,first\na,"one\n{rows}"\ne,five\n')
+    assert problems_of(path) == (["z", "a", "e"], [])
+    warning = "a quoted cell of 4 lines, of which 3 look like rows; check where its quote is closed"
+    assert caplog.messages == [f"{path}:3: {warning}"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["one\ntwo", "one, and\ntwo, three", "a\nb, c\nd, e", "one\n\ntwo\n\nthree\n"]
+)
+def test_a_caption_of_some_lines_is_not_reported(tmp_path, caplog, cell):
+    path = write(tmp_path, "t.csv", f'id,caption\na,"{cell}"\nb,"{cell}"\n')
+    assert problems_of(path) == (["a", "b"], [])
+    assert caplog.messages == []
+
+
+def test_a_caption_of_many_lines_is_reported(tmp_path, caplog):
+    cell = "\n".join(["line"] * 11)
+    path = write(tmp_path, "t.csv", f'id,caption\na,"{cell}"\nb,x\n')
+    assert problems_of(path) == (["a", "b"], [])
+    assert caplog.messages == [
+        f"{path}:2: a quoted cell of 11 lines; check where its quote is closed"
+    ]
+
+
 def test_cells_may_contain_commas_tabs_quotes_and_line_breaks(tmp_path):
     cell = '"one,\ttwo\r\n""three"""'
     path = tmp_path / "t.csv"

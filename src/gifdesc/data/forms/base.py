@@ -11,6 +11,7 @@ from typing import Any
 
 from gifdesc.config import Split
 from gifdesc.data.forms.form_names import FormName
+from gifdesc.data.forms.repeated_keys import RepeatedKeyError, parse_unique, remarks_on_keys
 from gifdesc.data.text_files import TextFile
 
 _SAMPLE_CHARACTERS = 1 << 16
@@ -82,6 +83,7 @@ class CaptionSource(TextFile):
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         super().__init__(path)
+        self._repeated_keys: list[str] = []
         self.name = PurePosixPath(path.name).with_suffix("").as_posix() if name is None else name
 
     @cached_property
@@ -111,7 +113,19 @@ class CaptionSource(TextFile):
         ):
             return None
         with self.open() as file:
-            return parsed(file.read())
+            text = file.read()
+        try:
+            return parse_unique(text)
+        except RepeatedKeyError as error:
+            self._repeated_keys = remarks_on_keys(text, self.path, error)
+            return parsed(text)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def repeated_keys(self) -> list[str]:
+        """Remarks about objects of the document that have a key twice, with different values."""
+        return self._repeated_keys if self.document is not None else []
 
 
 @dataclass(frozen=True, kw_only=True)

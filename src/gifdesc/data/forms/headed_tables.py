@@ -24,6 +24,14 @@ _DELIMITERS = ",\t;"
 MOST_CELL_LINES = 50
 """A quoted cell of more lines has an opening quote that is not closed."""
 
+_MOST_PARAGRAPHS = 10
+"""A caption of more lines is reported: the quote of its cell may be closed too late."""
+_FEWEST_SWALLOWED = 3
+"""Lines in a quoted cell that could be rows; of fewer lines, such as a caption with commas, none is
+reported."""
+_MOST_WARNINGS = 5
+"""Cells of a file that a warning names."""
+
 _OPEN_QUOTE = (
     "the quote of a cell is not closed where the cell ends; close it, and double quotes within it"
 )
@@ -92,13 +100,40 @@ def is_msvd(header: Header) -> bool:
     return {"videoid", "start", "end", "description"} <= set(header.columns)
 
 
+def warn_of_repeated_columns(source: CaptionSource, header: Header, indices: Iterable[int]) -> None:
+    """Warn of columns that are not read because columns that are read have the same names.
+
+    Args:
+        source: the table.
+        header: its first row.
+        indices: of the columns that are read.
+    """
+    for index in indices:
+        for other, column in enumerate(header.columns):
+            if column == header.columns[index] and other != index:
+                log.warning(
+                    "%s:1: did not read column %d (%s), because column %d (%s) has the same name",
+                    source.path,
+                    other + 1,
+                    header.cells[other],
+                    index + 1,
+                    header.cells[index],
+                )
+
+
 def rows_below(
-    source: CaptionSource, header: Header
+    source: CaptionSource, header: Header, *, warns: bool = True
 ) -> Iterator[tuple[int, list[str], str | None]]:
     """The rows below the first row that are not empty.
 
     After a cell whose quote is not closed, reading goes on in the line below the quote, so that
-    only one row is lost.
+    only one row is lost. A cell that may contain rows, because its quote is closed too late, is
+    reported in a warning.
+
+    Args:
+        source: the table.
+        header: its first row.
+        warns: whether there are warnings.
 
     Yields:
         The number of the row's first line, its cells, and its problem: it has other cells than the
@@ -107,7 +142,7 @@ def rows_below(
     with source.open(newline="") as file:
         lines = _RowLines(file)
         reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
-        is_first = True
+        is_first, num_warnings = True, 0
         while True:
             lines.begin_row()
             try:
@@ -124,6 +159,10 @@ def rows_below(
             if not is_first and any(_is_row(line, header) for line in lines.row[1:]):
                 yield lines.reject_quote(), [], _OPEN_QUOTE
             elif any(cell.strip() for cell in row):
+                if warns and (remark := _remark_on_lines(lines.row, header)):
+                    num_warnings += 1
+                    if num_warnings <= _MOST_WARNINGS:
+                        log.warning("%s:%d: %s", source.path, lines.number, remark)
                 if not is_first:
                     yield lines.number, row, _row_problem(row, header)
                 is_first = False
@@ -181,6 +220,18 @@ def _is_row(line: str, header: Header) -> bool:
     )
 
 
+def _remark_on_lines(lines: list[str], header: Header) -> str | None:
+    """The remark that a row of several lines may contain other rows; None if that is unlikely."""
+    if len(lines) <= _FEWEST_SWALLOWED:
+        return None
+    cells = [next(csv.reader([line], delimiter=header.delimiter), []) for line in lines[1:]]
+    num_rows = sum(len(row) == len(header.columns) for row in cells)
+    if num_rows < _FEWEST_SWALLOWED and len(lines) <= _MOST_PARAGRAPHS:
+        return None
+    like_rows = f", of which {num_rows} look like rows" if num_rows else ""
+    return f"a quoted cell of {len(lines)} lines{like_rows}; check where its quote is closed"
+
+
 def _row_problem(row: list[str], header: Header) -> str | None:
     if len(row) != len(header.columns):
         return f"{counted(len(row), 'cell')} where the first row has {len(header.columns)}"
@@ -214,6 +265,8 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
             caption_index + 1,
             header.cells[caption_index],
         )
+    once = dict.fromkeys(c for c in header.columns if c in NAMES or c in ("split", "error"))
+    warn_of_repeated_columns(source, header, map(header.columns.index, once))
     keys = {
         index: NAMES[column]
         for index, column in reversed([*enumerate(header.columns)])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource, parsed
+from gifdesc.data.forms.repeated_keys import RepeatedKeyError, parse_unique
 from gifdesc.data.forms.rows import NEEDS, line_of_row, unread_captions
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
     has_warned = False
     for number, line in source.lines():
         try:
-            row = json.loads(line)
+            row = parse_unique(line)
+        except RepeatedKeyError as error:
+            yield CaptionLine(number, problem=f"{error}; remove all but one")
+            continue
         except (ValueError, RecursionError):
             yield CaptionLine(number, problem="not JSON")
             continue

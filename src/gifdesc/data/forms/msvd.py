@@ -12,7 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
-from gifdesc.data.forms.headed_tables import Header, header_of, is_msvd, rows_below
+from gifdesc.data.forms.headed_tables import (
+    Header,
+    header_of,
+    is_msvd,
+    rows_below,
+    warn_of_repeated_columns,
+)
 from gifdesc.errors import DescriptionError
 from gifdesc.system.wording import counted
 
@@ -70,6 +76,8 @@ def _read_table(source: CaptionSource) -> Iterator[CaptionLine]:
         )
     columns = [header.columns.index(name) for name in ("videoid", "start", "end", "description")]
     language_index = header.index("language")
+    read = columns if language_index is None else [*columns, language_index]
+    warn_of_repeated_columns(source, header, read)
     language = _main_language(source, header)
     for number, row, problem in rows_below(source, header):
         if problem is not None:
@@ -90,9 +98,8 @@ def _main_language(source: CaptionSource, header: Header) -> str:
     index = header.index("language")
     if index is None:
         return ""
-    languages = Counter(
-        row[index].strip() for _, row, problem in rows_below(source, header) if problem is None
-    )
+    rows = rows_below(source, header, warns=False)
+    languages = Counter(row[index].strip() for _, row, problem in rows if problem is None)
     if languages["English"]:
         return "English"
     return max(languages, key=languages.__getitem__, default="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,6 +20,8 @@ from gifdesc.data.forms.tables import TSV
 from gifdesc.data.forms.vatex import VATEX, VATEX_CHINESE
 from gifdesc.data.names import bare_name, name_problem
 from gifdesc.errors import DescriptionError
+
+log = logging.getLogger(__name__)
 
 FORMS: dict[FormName, CaptionForm] = {
     form.name: form
@@ -68,6 +71,9 @@ def read_captions(
     lines = chosen.read(source)
     if chosen is TEXT:
         return lines
+    if chosen is not JSON_LINES:
+        for remark in source.repeated_keys:
+            log.warning("%s", remark)
     if bare_name(source.name) == "metadata":
         lines = (_placed(line, source) for line in lines)
     return map(_checked, lines)
