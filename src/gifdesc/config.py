@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNTRAINED = "random"
 
+DEFAULT_CHUNK_SIZE = 512
+"""GIFs in a shard of features: 64 MiB of float32 numbers of ResNet50."""
 
 Sampling = Literal["uniform", "step", "time"]
 Framing = Literal["whole", "pad", "crop"]
@@ -27,6 +29,8 @@ CaseChoice = Literal["auto", "keep", "lower"]
 SpellingChoice = Literal["exact", "plain"]
 Split = Literal["train", "val", "test"]
 SplitBy = Literal["content", "name"]
+FeatureFormat = Literal["npy", "shards"]
+FeatureDtype = Literal["float32", "float16"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 Optimizer = Literal["adam", "adamw"]
@@ -88,9 +92,10 @@ class FeatureRecipe:
     resize_size: int = 224
     """Shorter side in pixels before the crop; `image_size` for the other framings."""
     encoding: Encoding = "sinusoidal"
-    dtype: str = "float32"
+    dtype: FeatureDtype = "float32"
+    """Of the numbers in the files; `float16` only in shards."""
     precision: Precision = "float32"
-    """Precision of the network's arithmetic; the files always hold float32."""
+    """Precision of the network's arithmetic."""
     gifdesc_version: str
     format_version: int = 1
 
@@ -112,11 +117,11 @@ class FeatureRecipe:
     def difference(self, other: FeatureRecipe) -> str | None:
         """The first field that makes the features of the two recipes differ, None if they agree.
 
-        The gifdesc version does not count, nor the precision (features of float32 and of 16 bits
-        have a cosine of 0.999 or more), nor the name of the weights if their hashes agree.
+        The gifdesc version does not count, nor precision and dtype (features of float32 and of 16
+        bits have a cosine of 0.999 or more), nor the name of the weights if their hashes agree.
         """
         for name in (known.name for known in fields(self)):
-            if name in ("gifdesc_version", "precision", "weights") or (
+            if name in ("gifdesc_version", "precision", "dtype", "weights") or (
                 getattr(self, name) == getattr(other, name)
             ):
                 continue

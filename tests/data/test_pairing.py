@@ -8,9 +8,9 @@ import pytest
 from gifdesc.data import examples as pairing
 from gifdesc.data.descriptions import Descriptions
 from gifdesc.data.examples import Example, drop_damaged, pair
-from gifdesc.data.feature_files import features_name, write_features
+from gifdesc.data.feature_files import features_name, read_header, write_features
 from gifdesc.data.manifest import Manifest, ManifestEntry
-from gifdesc.data.matrix_files import MatrixHeader, read_matrix_header
+from gifdesc.data.matrix_files import MatrixHeader
 from gifdesc.errors import FeatureError
 from worlds import example
 
@@ -175,9 +175,9 @@ def headers_read(monkeypatch) -> list[str]:
 
     def spy(path: Path) -> MatrixHeader:
         names.append(path.stem)
-        return read_matrix_header(path)
+        return read_header(path)
 
-    monkeypatch.setattr(pairing, "read_matrix_header", spy)
+    monkeypatch.setattr(pairing, "read_header", spy)
     return names
 
 

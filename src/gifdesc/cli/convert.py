@@ -1,15 +1,16 @@
-"""`gifdesc convert`: descriptions of any form to another form."""
+"""`gifdesc convert`: descriptions to another form, and features to another."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, exit_on_error, info, print_error, print_json, warn
 from gifdesc.cli.help import INPUT, OUTPUT
-from gifdesc.cli.options import Debug, DescriptionsFormat, Json, user_path
+from gifdesc.cli.options import ChunkSize, Debug, DescriptionsFormat, Dtype, Json, user_path
+from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.forms.form_names import OutputForm
 from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted
@@ -21,7 +22,8 @@ def convert(
         typer.Argument(
             parser=user_path,
             metavar="IN",
-            help="A file of descriptions, of any form that train reads, or a folder of such files.",
+            help="A file of descriptions, of any form that train reads, or a folder of such files; "
+            "or a folder of features.",
             rich_help_panel=INPUT,
         ),
     ],
@@ -31,16 +33,16 @@ def convert(
             parser=user_path,
             metavar="OUT",
             help="The file to write: .tsv, .jsonl, or .json for COCO captions; without an ending, "
-            "a folder of .txt files.",
+            "a folder of .txt files, or of features.",
             rich_help_panel=OUTPUT,
         ),
     ],
     descriptions_format: DescriptionsFormat = None,
     to: Annotated[
-        OutputForm | None,
+        Literal[OutputForm, FeatureFormat] | None,
         typer.Option(
             "--to",
-            help="Form of OUT.",
+            help="Form of OUT: npy and shards for features, the others for descriptions.",
             show_default="by the ending of OUT",
             rich_help_panel=OUTPUT,
         ),
@@ -59,19 +61,33 @@ def convert(
         bool,
         typer.Option(
             "--force",
-            help="Overwrite OUT and the lists of --write-splits if they exist.",
+            help="Overwrite OUT and the lists of --write-splits if they exist; of features, "
+            "convert also those that OUT contains.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    dtype: Dtype = "float32",
+    chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Convert descriptions to another form, such as a data set's file to COCO captions."""
+    """Convert descriptions or features to another form, such as a data set's file to COCO's."""
     with exit_on_error(debug=debug, json=json):
+        if to in get_args(FeatureFormat):
+            _convert_features(
+                path,
+                output,
+                cast(FeatureFormat, to),
+                dtype=dtype,
+                chunk_size=chunk_size,
+                force=force,
+                json=json,
+            )
+            return
         from gifdesc.data.conversion import convert as run
         from gifdesc.data.forms.writing import OUTPUT_SUFFIXES
 
-        form = to or OUTPUT_SUFFIXES.get(output.suffix.lower())
+        form = cast(OutputForm | None, to) or OUTPUT_SUFFIXES.get(output.suffix.lower())
         if form is None:
             raise typer.BadParameter(f"{output}: choose its form with --to")
         with wait_for(f"converting {path}"):
@@ -88,3 +104,27 @@ def convert(
             print_json(result.to_json())
         if result.problems:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _convert_features(
+    path: Path,
+    output: Path,
+    form: FeatureFormat,
+    *,
+    dtype: FeatureDtype,
+    chunk_size: int,
+    force: bool,
+    json: bool,
+) -> None:
+    from gifdesc.features.conversion import convert_features
+
+    result = convert_features(path, output, form, dtype=dtype, chunk_size=chunk_size, force=force)
+    for problem in result.problems:
+        print_error(problem)
+    done = f", {result.num_done} there before" if result.num_done else ""
+    failed = f", {result.num_failed} without features" if result.num_failed else ""
+    info(f"wrote features of {counted(result.num_gifs, 'GIF')} as {form}{done}{failed} -> {output}")
+    if json:
+        print_json(result.to_json())
+    if result.problems:
+        raise typer.Exit(EXIT_FAILED)

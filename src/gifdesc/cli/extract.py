@@ -21,8 +21,10 @@ from gifdesc.cli.console import (
 )
 from gifdesc.cli.help import FEATURES, MODEL, OUTPUT, RUN
 from gifdesc.cli.options import (
+    ChunkSize,
     Debug,
     Device,
+    Dtype,
     Endings,
     Json,
     Null,
@@ -32,7 +34,14 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
 )
-from gifdesc.config import Encoding, Framing, PrecisionChoice, Sampling
+from gifdesc.config import (
+    DEFAULT_CHUNK_SIZE,
+    Encoding,
+    FeatureFormat,
+    Framing,
+    PrecisionChoice,
+    Sampling,
+)
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
 from gifdesc.system.waits import wait_for
@@ -110,10 +119,21 @@ def extract(
             "-o",
             parser=user_path,
             metavar="DIR",
-            help="Folder of feature files.",
+            help="Folder of features.",
             rich_help_panel=OUTPUT,
         ),
     ] = Path("features"),
+    storage_format: Annotated[
+        FeatureFormat,
+        typer.Option(
+            "--format",
+            help="npy, a file for each GIF; or shards, safetensors files of many GIFs, for very "
+            "large sets.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "npy",
+    dtype: Dtype = "float32",
+    chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE,
     force: Annotated[
         bool,
         typer.Option(
@@ -187,7 +207,7 @@ def extract(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Turn GIFs into features, one .npy file each. A rerun skips finished GIFs."""
+    """Turn GIFs into features, a .npy file each. A rerun skips finished GIFs."""
     with exit_on_error(debug=debug, json=json):
         check_device_name(device)
         arguments = read_paths(paths, null=null)
@@ -215,7 +235,9 @@ def extract(
                 from gifdesc.features.extraction import count_ahead
                 from gifdesc.features.extraction import extract as run
                 from gifdesc.features.extractor import FeatureExtractor
+                from gifdesc.features.storage import make_storage
 
+            storage = make_storage(output, storage_format, dtype, chunk_size)
             encoding: Encoding = "sinusoidal" if positional_encoding else "none"
             chosen = {
                 "backbone": backbone,
@@ -258,6 +280,7 @@ def extract(
                     retry_failed=retry_failed,
                     num_workers=num_workers,
                     with_labels=labels,
+                    storage=storage,
                 )
                 for event in events:
                     summary.add(event)

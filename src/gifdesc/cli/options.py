@@ -12,6 +12,7 @@ import typer
 
 from gifdesc.cli.console import warn
 from gifdesc.cli.help import DECODING, INPUT, MODEL, OUTPUT, RUN
+from gifdesc.config import FeatureDtype
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
@@ -159,6 +160,18 @@ NumBeams = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.", rich_help_panel=OUTPUT)]
+Dtype = Annotated[
+    FeatureDtype,
+    typer.Option(
+        "--dtype",
+        help="Numbers of the stored features; float16 is for shards.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+ChunkSize = Annotated[
+    int,
+    typer.Option("--chunk-size", min=1, help="GIFs in a shard.", rich_help_panel=OUTPUT),
+]
 Device = Annotated[
     str,
     typer.Option(

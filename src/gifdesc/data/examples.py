@@ -11,13 +11,14 @@ from typing import Literal
 from gifdesc.config import Split
 from gifdesc.data.content_digests import gif_digest
 from gifdesc.data.descriptions import Descriptions
-from gifdesc.data.feature_files import FEATURES_SUFFIX
+from gifdesc.data.feature_files import find_features, read_header, size_bytes
+from gifdesc.data.feature_shards import without_shard
 from gifdesc.data.manifest import Manifest
-from gifdesc.data.matrix_files import MatrixHeader, read_matrix_header
+from gifdesc.data.matrix_files import MatrixHeader
 from gifdesc.data.names import gif_key
 from gifdesc.data.paths import check_features_dir
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import find_files, reason
+from gifdesc.system.files import reason
 from gifdesc.system.wording import counted, list_some
 
 _HEADERS_PER_SIZE = 64
@@ -99,12 +100,14 @@ def pair(features_dir: Path, descriptions: Descriptions) -> Pairing:
         FeatureError: there is no such folder, no feature file in it, or its manifest is damaged.
     """
     check_features_dir(features_dir)
-    entries = {
-        entry.features: entry for entry in Manifest(features_dir).entries.values() if entry.features
-    }
+    by_source = Manifest(features_dir).entries
+    entries = {entry.features: entry for entry in by_source.values() if entry.features}
     examples, without_description, used = [], [], set()
-    features = find_files(features_dir, (FEATURES_SUFFIX,))
-    names = [gif_key(entries[path].source if path in entries else path) for path in features]
+    features = find_features(features_dir, by_source)
+    names = [
+        gif_key(entries[path].source if path in entries else without_shard(path))
+        for path in features
+    ]
     matches = descriptions.match(names)
     gif_ids = {key: gif_id for gif_id, key in descriptions.ids.items()}
     for path, name, key in zip(features, names, matches.found, strict=True):
@@ -189,9 +192,11 @@ def _by_size(examples: list[Example], problems: dict[int, str]) -> Iterable[list
     by_size: defaultdict[int, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
         try:
-            by_size[example.features_path.stat().st_size].append(index)
+            by_size[size_bytes(example.features_path)].append(index)
         except OSError as error:
             problems[index] = f"{example.features_path}: cannot be read: {reason(error)}"
+        except FeatureError as error:
+            problems[index] = str(error)
     return by_size.values()
 
 
@@ -204,6 +209,6 @@ def _read_headers(
     """Note the header, or the problem, of some examples."""
     for index in indices:
         try:
-            headers[index] = read_matrix_header(examples[index].features_path)
+            headers[index] = read_header(examples[index].features_path)
         except FeatureError as error:
             problems[index] = str(error)

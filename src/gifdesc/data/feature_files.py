@@ -1,4 +1,4 @@
-"""Feature files and the recipe that made them."""
+"""Features on disk, in a file for each GIF or in shards, and the recipe that made them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from gifdesc.config import FeatureRecipe, from_json, to_json
-from gifdesc.data.matrix_files import read_matrix
+from gifdesc.data.feature_shards import (
+    find_members,
+    find_shards,
+    read_member,
+    read_member_header,
+    shard_member,
+    without_shard,
+)
+from gifdesc.data.manifest import ManifestEntry
+from gifdesc.data.matrix_files import MatrixHeader, read_matrix, read_matrix_header
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import replacing, write_json
+from gifdesc.system.files import find_files, replacing, write_json
 
 RECIPE_NAME = "recipe.json"
 FEATURES_SUFFIX = ".npy"
@@ -56,10 +65,10 @@ def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
 
 
 def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np.float32]:
-    """A feature file's vectors.
+    """The features of a GIF.
 
     Args:
-        path: a `.npy` file.
+        path: a `.npy` file, or `SHARD/KEY`.
         feature_size: D that is needed, None for any.
 
     Returns:
@@ -68,7 +77,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
     Raises:
         FeatureError: the file cannot be read or contains anything else.
     """
-    features = read_matrix(path)
+    features = read_numbers(path)
     if feature_size is not None and features.shape[1] != feature_size:
         raise FeatureError(
             f"{path}: has {features.shape[1]} features a frame where {feature_size} are needed"
@@ -76,6 +85,60 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
     if not np.isfinite(features).all():
         raise FeatureError(f"{path}: holds numbers that are not finite (NaN or infinity)")
     return features
+
+
+def read_numbers(path: Path) -> npt.NDArray[np.float32]:
+    """The same, also if some of the numbers are not finite."""
+    member = shard_member(path)
+    return read_matrix(path) if member is None else read_member(*member)
+
+
+def read_header(path: Path) -> MatrixHeader:
+    """The form of a GIF's features.
+
+    Raises:
+        FeatureError: the file cannot be read, is cut off, or contains anything else.
+    """
+    member = shard_member(path)
+    return read_matrix_header(path) if member is None else read_member_header(*member)
+
+
+def size_bytes(path: Path) -> int:
+    """The size of a feature file; in a shard, of the GIF's numbers.
+
+    Raises:
+        FeatureError: the shard cannot be read.
+        OSError: the file cannot be read.
+    """
+    member = shard_member(path)
+    return path.stat().st_size if member is None else read_member_header(*member).end_bytes
+
+
+def has_features(features_dir: Path, entry: ManifestEntry) -> bool:
+    """Whether the features that a line of the manifest names are there."""
+    if entry.features is None:
+        return False
+    path = features_dir / entry.features
+    return path.is_file() or shard_member(path) is not None
+
+
+def find_features(features_dir: Path, entries: Mapping[str, ManifestEntry]) -> list[str]:
+    """The paths of all features under a folder, in the same order whatever file they are in.
+
+    Args:
+        features_dir: the folder of features.
+        entries: of its manifest, by source.
+
+    Raises:
+        FeatureError: a shard cannot be read.
+    """
+    files = find_files(features_dir, (FEATURES_SUFFIX,))
+    members = list(find_members(features_dir, entries))
+    if not members:
+        return files
+    paths = [(path.split("/"), path) for path in files]
+    paths += [((without_shard(path) + FEATURES_SUFFIX).split("/"), path) for path in members]
+    return [path for _, path in sorted(paths)]
 
 
 def read_recipe(features_dir: Path) -> FeatureRecipe | None:
@@ -103,7 +166,8 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
     """
     present = read_recipe(features_dir)
     if present is None:
-        if any(path.is_file() for path in features_dir.rglob(f"*{FEATURES_SUFFIX}")):
+        files = features_dir.rglob(f"*{FEATURES_SUFFIX}")
+        if find_shards(features_dir) or any(path.is_file() for path in files):
             raise FeatureError(
                 f"{features_dir}: holds feature files without {RECIPE_NAME}, so these cannot be "
                 "mixed in; choose another folder with --output"
@@ -111,6 +175,11 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
         write_json(features_dir / RECIPE_NAME, to_json(recipe))
         return
     check_same_recipe(present, recipe, f"{features_dir}: its features")
+    if present.dtype != recipe.dtype:
+        raise FeatureError(
+            f"{features_dir}: its features are stored as {present.dtype}, not {recipe.dtype}; use "
+            f"another folder, or extract --dtype {present.dtype}"
+        )
 
 
 def check_choices(features_dir: Path, choices: Mapping[str, Any]) -> None:

@@ -15,10 +15,9 @@ from gifdesc.config import FeatureRecipe, Split, TrainingConfig
 from gifdesc.data.content_digests import features_digest, group_by_digest
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.examples import Example, Pairing, drop_damaged, pair
-from gifdesc.data.feature_files import read_recipe
+from gifdesc.data.feature_files import read_numbers, read_recipe
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.forms.form_names import FormName
-from gifdesc.data.matrix_files import read_matrix
 from gifdesc.data.names import bare_name, comparable_key
 from gifdesc.data.problems import Problems
 from gifdesc.data.splits import (
@@ -201,7 +200,7 @@ def _read_first(examples: Sequence[Example], store: FeatureStore) -> Iterator[Ex
 def _read(example: Example) -> npt.NDArray[np.float32] | None:
     """An example's features; None if they cannot be read, which training reports."""
     try:
-        return read_matrix(example.features_path)
+        return read_numbers(example.features_path)
     except FeatureError:
         return None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from gifdesc.data.feature_files import (
     RECIPE_NAME,
     claim_folder,
     features_name,
+    has_features,
     read_features,
-    write_features,
 )
+from gifdesc.data.feature_shards import adopt_shards, remove_members, shard_member
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.origins import Origins, origin_of
@@ -27,28 +27,15 @@ from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
 from gifdesc.features.labels import Labeller
-from gifdesc.features.loader import Loaded, Task, default_num_workers, load_gifs
+from gifdesc.features.loader import Task, default_num_workers
+from gifdesc.features.pipeline import ComputedGif, compute
 from gifdesc.features.results import ExtractionEvent
+from gifdesc.features.storage import FeatureStorage, FileStorage, NotStoredError
 from gifdesc.sampling import start_times_ms
-from gifdesc.system.files import reason, remove_leftovers, writing
+from gifdesc.system.files import remove_leftovers, writing
 from gifdesc.system.locking import locked
 
 log = logging.getLogger(__name__)
-
-_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
-"""Errors of writing that concern a single feature file: its path is taken, or too long."""
-
-
-class _BlockedError(FeatureError):
-    """A single feature file cannot be written; others can."""
-
-
-@dataclass(frozen=True)
-class _Group:
-    """GIFs whose frames are computed together."""
-
-    gifs: list[tuple[GifInput, SampledGif]]
-    wait: Callable[[], list[npt.NDArray[np.float32]]]
 
 
 def extract(
@@ -60,6 +47,7 @@ def extract(
     retry_failed: bool = False,
     num_workers: int | None = 0,
     with_labels: bool = False,
+    storage: FeatureStorage | None = None,
 ) -> Iterator[ExtractionEvent]:
     """Write the feature file of every input, skip finished GIFs, and keep the manifest.
 
@@ -75,9 +63,10 @@ def extract(
         num_workers: processes that read GIFs; 0 for one thread, None to choose by the device.
         with_labels: record the classes that the backbone's own classifier gives, also of GIFs
             that were finished without them.
+        storage: writes the features; None for a `.npy` file for each GIF.
 
     Yields:
-        An event for each input, after its file is written.
+        An event for each input, after its features are written or wait for others of their shard.
 
     Raises:
         FeatureError: the folder has features of another recipe, another run is writing to it, or
@@ -93,13 +82,17 @@ def extract(
             "another folder with --output"
         )
         with locked(features_dir, refusal):
-            claim_folder(features_dir, extractor.recipe)
+            storage = storage or FileStorage(features_dir)
+            claim_folder(features_dir, replace(extractor.recipe, dtype=storage.dtype))
             remove_leftovers(features_dir)
-            run = _Run(features_dir, extractor, Manifest(features_dir), labeller)
-            run.manifest.compact()  # removes half a line of a killed run
+            manifest = Manifest(features_dir)
+            adopt_shards(features_dir, manifest)
+            manifest.compact()  # removes half a line of a killed run
+            run = _Run(features_dir, extractor, manifest, labeller, storage)
             tasks = (run.task(gif, force=force, retry_failed=retry_failed) for gif in inputs)
             yield from run.extract_all(tasks, num_workers)
-            run.manifest.compact()
+            manifest.compact()
+            adopt_shards(features_dir, manifest)  # removes those with older features alone
 
 
 def count_ahead(
@@ -153,9 +146,15 @@ def remove_orphans(features_dir: Path, names: Sequence[str]) -> None:
     refusal = FeatureError(f"{features_dir}: another gifdesc extract is writing here; wait for it")
     with writing(features_dir, FeatureError), locked(features_dir, refusal):
         manifest = Manifest(features_dir)
+        in_shards = []
         for name in names:
-            if (entry := manifest.entries.get(name)) is not None and entry.features is not None:
+            if (entry := manifest.entries.get(name)) is None or entry.features is None:
+                continue
+            if shard_member(features_dir / entry.features) is None:
                 (features_dir / entry.features).unlink(missing_ok=True)
+            else:
+                in_shards.append(entry.features)
+        remove_members(features_dir, in_shards)
         manifest.remove(names)
 
 
@@ -172,8 +171,10 @@ class _Run:
         extractor: FeatureExtractor,
         manifest: Manifest,
         labeller: Labeller | None,
+        storage: FeatureStorage,
     ) -> None:
         self.manifest = manifest
+        self._storage = storage
         self._labeller = labeller
         self._features_dir = features_dir
         self._extractor = extractor
@@ -190,9 +191,7 @@ class _Run:
         if entry.status == "failed":
             is_done = not retry_failed
         else:
-            is_done = entry.features is not None and (
-                (self._features_dir / entry.features).is_file()
-            )
+            is_done = has_features(self._features_dir, entry)
         return Task(gif, FileIdentity(entry.size_bytes, entry.sha256) if is_done else None)
 
     def _named(self, gif: GifInput, name: str) -> GifInput:
@@ -221,37 +220,19 @@ class _Run:
         return ExtractionEvent(entry, gif.path, gif.name, skipped, taken)
 
     def extract_all(self, tasks: Iterable[Task], num_workers: int) -> Iterator[ExtractionEvent]:
-        """Run the tasks; a group is written while the next one is computed."""
-        extractor = self._extractor
-        loaded_gifs = load_gifs(
-            tasks, extractor.recipe, extractor.transform, num_workers=num_workers
-        )
+        """Run the tasks, and store what they give."""
         try:
-            yield from self._compute(loaded_gifs)
-        finally:
-            extractor.cancel()  # after Ctrl-C, the frames in the network are not needed
-
-    def _compute(self, loaded_gifs: Iterable[tuple[Task, Loaded]]) -> Iterator[ExtractionEvent]:
-        in_flight: _Group | None = None
-        gathered: list[tuple[GifInput, SampledGif]] = []
-        num_frames = 0
-        enough = 1  # the first GIF is computed alone, so that errors show at once
-        for task, loaded in loaded_gifs:
-            if loaded is None:
-                yield self._skip(task.gif)
-            elif isinstance(loaded, GifdescError):
-                yield self._fail(task.gif, loaded)
-            else:
-                gathered.append((task.gif, loaded))
-                num_frames += len(loaded.digests)
-            if num_frames >= min(enough, self._extractor.batch_frames):
-                enough = 2 * num_frames
-                group = self._submit(gathered)
-                gathered, num_frames = [], 0
-                yield from self._finish(in_flight)
-                in_flight = group
-        yield from self._finish(in_flight)
-        yield from self._finish(self._submit(gathered))
+            for gif, outcome in compute(tasks, self._extractor, num_workers=num_workers):
+                if outcome is None:
+                    yield self._skip(gif)
+                elif isinstance(outcome, GifdescError):
+                    yield self._fail(gif, outcome)
+                else:
+                    yield self._store(gif, outcome)
+        except (KeyboardInterrupt, GeneratorExit):
+            self._record(self._storage.flush())  # what was computed is kept
+            raise
+        self._record(self._storage.flush())
 
     def _skip(self, gif: GifInput) -> ExtractionEvent:
         before = self.manifest.entries[gif.source]
@@ -277,32 +258,34 @@ class _Run:
         )
         return replace(entry, labels=labels)
 
-    def _submit(self, gifs: list[tuple[GifInput, SampledGif]]) -> _Group:
-        return _Group(gifs, self._extractor.submit([sampled for _, sampled in gifs]))
+    def _store(self, gif: GifInput, computed: ComputedGif) -> ExtractionEvent:
+        sampled, vectors = computed.sampled, computed.vectors
+        gif = self._with_own_name(gif, sampled.identity)
+        if not np.isfinite(vectors).all():
+            return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
+        if not (self._features_dir / RECIPE_NAME).is_file():
+            raise FeatureError(f"{self._features_dir}: was removed during the run")
+        entry = self._labelled(self._noting_replacement(_entry(gif, sampled)), vectors)
+        try:
+            stored = self._storage.put(entry, vectors)
+        except NotStoredError as error:
+            return self._fail(gif, error)
+        self._record(stored)
+        return self._event(self.manifest.entries[gif.source] if stored else entry, gif)
 
-    def _finish(self, group: _Group | None) -> Iterator[ExtractionEvent]:
-        if group is None:
-            return
-        for (gif, sampled), vectors in zip(group.gifs, group.wait(), strict=True):
-            gif = self._with_own_name(gif, sampled.identity)
-            name = features_name(gif.source)
-            if not np.isfinite(vectors).all():
-                yield self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
-                continue
-            if not (self._features_dir / RECIPE_NAME).is_file():
-                raise FeatureError(f"{self._features_dir}: was removed during the run")
-            try:
-                write_features(self._features_dir / name, vectors)
-            except OSError as error:
-                if error.errno not in _IN_THE_WAY:
-                    raise
-                path = self._features_dir / name
-                yield self._fail(gif, _BlockedError(f"{path} cannot be written: {reason(error)}"))
-                continue
-            entry = self._noting_replacement(_entry(gif, sampled, name))
-            entry = self._labelled(entry, vectors)
+    def _record(self, stored: Iterable[ManifestEntry]) -> None:
+        """Add the lines of stored GIFs to the manifest."""
+        for entry in stored:
+            before = self.manifest.entries.get(entry.source)
             self.manifest.add(entry)
-            yield self._event(entry, gif)
+            if before is not None and before.features not in (None, entry.features):
+                self._remove_file(before.features)
+
+    def _remove_file(self, name: str) -> None:
+        """Remove a feature file; shards without valid features are removed after the run."""
+        path = self._features_dir / name
+        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
+            path.unlink()
 
     def _noting_replacement(self, entry: ManifestEntry) -> ManifestEntry:
         """The entry, with a note if it replaces a GIF that may have been another one."""
@@ -328,16 +311,14 @@ class _Run:
         is_done = known is not None and known.status != "failed"
         # A file that cannot be read now (on a missing disk) keeps its features; an argument that
         # is not a file gets no line in the manifest.
-        is_certain = identity is not None or isinstance(error, _BlockedError)
+        is_certain = identity is not None or isinstance(error, NotStoredError)
         if gif.error is None and (is_certain or not is_done):
-            path = self._features_dir / features_name(gif.source)
-            if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
-                path.unlink()  # these features belong to the earlier content
+            self._remove_file(features_name(gif.source))  # it belongs to the earlier content
             self.manifest.add(entry)
         return self._event(entry, gif)
 
 
-def _entry(gif: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
+def _entry(gif: GifInput, sampled: SampledGif) -> ManifestEntry:
     return ManifestEntry(
         source=gif.source,
         status="truncated" if sampled.truncated else "ok",
@@ -349,6 +330,5 @@ def _entry(gif: GifInput, sampled: SampledGif, name: str) -> ManifestEntry:
         duration_ms=sum(sampled.durations_ms),
         sampled_frames=sampled.sampled_frames,
         sampled_times_ms=start_times_ms(sampled.durations_ms, sampled.sampled_frames),
-        features=name,
         origin=origin_of(gif),
     )

@@ -1,0 +1,141 @@
+"""Where an extraction stores features: in a file for each GIF, or in shards."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
+from gifdesc.data.feature_files import features_name, write_features
+from gifdesc.data.feature_shards import write_shard
+from gifdesc.data.manifest import ManifestEntry
+from gifdesc.errors import FeatureError, UsageError
+from gifdesc.features.frames import Vectors
+from gifdesc.system.files import reason
+
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+"""Errors of writing that concern a single feature file: its path is taken, or too long."""
+
+
+class NotStoredError(FeatureError):
+    """The features of a single GIF cannot be stored; those of others can."""
+
+
+class FeatureStorage(Protocol):
+    """Stores the features of GIFs in a folder.
+
+    Attributes:
+        dtype: of the stored numbers.
+    """
+
+    dtype: FeatureDtype
+
+    def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
+        """Store a GIF's features, now or with those of later GIFs.
+
+        Args:
+            entry: the GIF's line of the manifest.
+            vectors: float32 (T, D).
+
+        Returns:
+            The lines, with `features`, of all GIFs that this call wrote to disk.
+
+        Raises:
+            NotStoredError: these features cannot be stored.
+            OSError: the folder cannot be written.
+        """
+        ...
+
+    def flush(self) -> Iterable[ManifestEntry]:
+        """Write the GIFs that wait for later ones, and return their lines."""
+        ...
+
+
+class FileStorage:
+    """A `.npy` file for each GIF."""
+
+    dtype: FeatureDtype = "float32"
+
+    def __init__(self, features_dir: Path) -> None:
+        self._features_dir = features_dir
+
+    def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
+        """Write the file; see `FeatureStorage.put`."""
+        name = features_name(entry.source)
+        path = self._features_dir / name
+        try:
+            write_features(path, vectors)
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
+                raise
+            raise NotStoredError(f"{path} cannot be written: {reason(error)}") from error
+        return [replace(entry, features=name)]
+
+    def flush(self) -> Iterable[ManifestEntry]:
+        """Nothing waits."""
+        return []
+
+
+class ShardStorage:
+    """A shard for every so many GIFs.
+
+    Args:
+        features_dir: the folder.
+        dtype: of the numbers.
+        chunk_size: GIFs in a shard; the last has fewer.
+    """
+
+    def __init__(
+        self,
+        features_dir: Path,
+        dtype: FeatureDtype = "float32",
+        chunk_size: int = DEFAULT_CHUNK_SIZE,
+    ) -> None:
+        self.dtype = dtype
+        self._features_dir = features_dir
+        self._chunk_size = chunk_size
+        self._waiting: dict[str, tuple[ManifestEntry, Vectors]] = {}
+
+    def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
+        """Keep the features, and write a shard if there are enough; see `FeatureStorage.put`."""
+        if np.abs(vectors).max() > np.finfo(self.dtype).max:
+            raise NotStoredError(f"its features exceed {self.dtype}; use --dtype float32")
+        self._waiting[entry.source] = (entry, vectors)
+        return self.flush() if len(self._waiting) >= self._chunk_size else []
+
+    def flush(self) -> Iterable[ManifestEntry]:
+        """Write the shard of the GIFs that wait."""
+        if not self._waiting:
+            return []
+        entries = write_shard(self._features_dir, self._waiting, self.dtype)
+        self._waiting = {}
+        return entries
+
+
+def make_storage(
+    features_dir: Path,
+    form: FeatureFormat = "npy",
+    dtype: FeatureDtype = "float32",
+    chunk_size: int = DEFAULT_CHUNK_SIZE,
+) -> FeatureStorage:
+    """The storage of a form.
+
+    Args:
+        features_dir: the folder of features.
+        form: `npy` or `shards`.
+        dtype: of the stored numbers.
+        chunk_size: GIFs in a shard.
+
+    Raises:
+        UsageError: the form has no such numbers.
+    """
+    if form == "shards":
+        return ShardStorage(features_dir, dtype, chunk_size)
+    if dtype != FileStorage.dtype:
+        raise UsageError(f"--dtype {dtype} is for shards: give --format shards too")
+    return FileStorage(features_dir)
