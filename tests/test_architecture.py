@@ -55,6 +55,7 @@ LADDER = [
     {"evaluation", "vision_language"},
     {"pages"},
     {"training", "captioning"},
+    {"engines"},
     {"demo"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,1 @@
+"""Where the work of `extract`, `caption` and `describe` runs: this process, or a Ray cluster."""

@@ -1,0 +1,305 @@
+"""A captioner whose GIFs are captioned by the workers of an engine."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gifdesc.captioning.captioner import GifCaptioner, load_captioner
+from gifdesc.captions import Caption, GeneratedCaption, Word
+from gifdesc.config import DecodingConfig, to_json
+from gifdesc.engines.chunks import Chunk, Row, split_into_chunks
+from gifdesc.engines.inputs import caption_input, caption_row
+from gifdesc.engines.results import ChunkResults
+from gifdesc.engines.work import OpensEngine, Record
+from gifdesc.errors import GifdescError
+from gifdesc.gif.sources import CaptionInput, GifSource, source_name
+from gifdesc.system.files import writing
+from gifdesc.system.wording import counted, list_some
+from gifdesc.version import __version__
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """The arguments of `captioning.captioner.load_captioner`, for workers on other machines.
+
+    Attributes:
+        name: a hub name, or the absolute path of a folder.
+        device: see `device.resolve_device`.
+        weights: the backbone's weights; an absolute path if they are a file.
+        prompt: the question for a vision-language model.
+        revision: branch, tag or commit of a model on the hub.
+    """
+
+    name: str
+    device: str = "auto"
+    weights: str | None = None
+    prompt: str | None = None
+    revision: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        device: str = "auto",
+        weights: str | None = None,
+        prompt: str | None = None,
+        revision: str | None = None,
+    ) -> ModelChoice:
+        """The choice of a user; the paths of files and folders are made absolute."""
+        return cls(
+            name=_absolute(name),
+            device=device,
+            weights=None if weights is None else _absolute(weights),
+            prompt=prompt,
+            revision=revision,
+        )
+
+    def load(self) -> GifCaptioner:
+        """The captioner; it reads GIFs in a thread, not in processes.
+
+        Raises:
+            GifdescError: as `load_captioner`.
+        """
+        return load_captioner(
+            self.name,
+            device=self.device,
+            weights=self.weights,
+            prompt=self.prompt,
+            revision=self.revision,
+        )
+
+    @property
+    def file_states(self) -> list[list[Any]]:
+        """Size and time of change of each file of the model; empty for a model on the hub."""
+        paths = [Path(self.name), *([] if self.weights is None else [Path(self.weights)])]
+        files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
+        return [
+            [str(file), file.stat().st_size, file.stat().st_mtime_ns]
+            for file in sorted(files)
+            if file.is_file()
+        ]
+
+
+@dataclass(frozen=True)
+class CaptionWork:
+    """Captions GIFs with a model.
+
+    Attributes:
+        model: the model.
+        config: the search.
+    """
+
+    model: ModelChoice
+    config: DecodingConfig
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The model with the state of its files, and the search."""
+        return {
+            "work": "caption",
+            "gifdesc_version": __version__,
+            "model": asdict(self.model),
+            "files": self.model.file_states,
+            "decoding": to_json(self.config),
+        }
+
+    def load(self, num_threads: int | None = None) -> CaptionWorker:
+        """A worker with the model loaded."""
+        if num_threads is not None:
+            torch.set_num_threads(num_threads)
+        return CaptionWorker(self.model.load(), self.config)
+
+
+class CaptionWorker:
+    """Captions the GIFs of chunks."""
+
+    def __init__(self, captioner: GifCaptioner, config: DecodingConfig) -> None:
+        self._captioner = captioner
+        self._config = config
+
+    def process(self, rows: Sequence[Row]) -> Iterator[Record]:
+        """The caption of each row as a record; see `work.Worker.process`."""
+        for caption in self._captioner.caption_many(map(caption_input, rows), self._config):
+            yield to_record(caption)
+
+    def failure(self, row: Row, reason: str) -> Record:
+        """The record of a row without a caption."""
+        return to_record(Caption(row["name"] or "", error=reason))
+
+
+class EngineCaptioner:
+    """A captioner whose `caption_many` maps chunks of GIFs on an engine.
+
+    Args:
+        model: what the workers load.
+        captioner: the same model, loaded here: its defaults and warnings are used, and it is not
+            kept.
+        open_engine: starts the engine, when there are GIFs.
+        folder: the folder of result files, which all workers share; removed when all is done.
+        chunk_size: GIFs of a chunk, about.
+        resume: use the chunks of an earlier run in the folder, and keep the folder if this run is
+            interrupted.
+    """
+
+    def __init__(
+        self,
+        model: ModelChoice,
+        captioner: GifCaptioner,
+        open_engine: OpensEngine,
+        folder: Path,
+        *,
+        chunk_size: int,
+        resume: bool = False,
+    ) -> None:
+        self._model = model
+        self._warnings = captioner.warnings
+        self._commit = captioner.commit
+        self._default_decoding = captioner.default_decoding
+        self._open_engine = open_engine
+        self._results = ChunkResults(folder)
+        self._chunk_size = chunk_size
+        self._resume = resume
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Reasons to doubt all captions of the model, a sentence each."""
+        return self._warnings
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model's repository on the hub; None for a folder."""
+        return self._commit
+
+    @property
+    def default_decoding(self) -> DecodingConfig:
+        """The default search settings."""
+        return self._default_decoding
+
+    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF: its path or its bytes.
+
+        Raises:
+            GifdescError: there is no caption for the GIF, or the engine cannot work.
+        """
+        [caption] = self.caption_many([source], config)
+        if caption.error is not None:
+            raise GifdescError(f"{source_name(source)}: {caption.error}")
+        return caption
+
+    def caption_many(
+        self,
+        sources: Iterable[GifSource | CaptionInput],
+        config: DecodingConfig | None = None,
+    ) -> Iterator[Caption]:
+        """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
+
+        Captions are yielded as soon as the chunks before them are complete.
+
+        Raises:
+            GifdescError: the engine or a worker cannot work, or captions are missing at the end.
+        """
+        work = CaptionWork(self._model, config or self._default_decoding)
+        if not self._resume:
+            self._results.remove()
+        with writing(self._results.folder):
+            self._results.folder.mkdir(parents=True, exist_ok=True)
+        rows = (caption_row(source, self._results.copies_dir) for source in sources)
+        chunks = split_into_chunks(rows, self._chunk_size, work.settings)
+        is_whole = False
+        try:
+            with self._open_engine() as engine:
+                waiting: deque[Chunk] = deque()
+                finished = engine.map(work, _noting(chunks, waiting), self._results.folder)
+                for records in in_order(finished, waiting, self._results):
+                    yield from map(from_record, records)
+            is_whole = True
+        finally:
+            if is_whole or not self._resume:
+                self._results.remove()
+
+
+def _noting(chunks: Iterable[Chunk], waiting: deque[Chunk]) -> Iterator[Chunk]:
+    """The chunks, each of which is added to a queue when the engine takes it."""
+    for chunk in chunks:
+        waiting.append(chunk)
+        yield chunk
+
+
+def in_order(
+    finished: Iterator[Chunk], waiting: deque[Chunk], results: ChunkResults
+) -> Iterator[list[Record]]:
+    """The records of chunks that finish in any order, in the order of the chunks.
+
+    Args:
+        finished: the chunks, as they finish.
+        waiting: the chunks that the engine has taken, in order.
+        results: their files.
+
+    Raises:
+        GifdescError: a chunk has no result file, or a file has too few records.
+    """
+    done: Counter[str] = Counter()  # repeated inputs may make equal chunks
+    for chunk in finished:
+        done[chunk.id] += 1
+        while waiting and done[waiting[0].id]:
+            done -= Counter([waiting[0].id])
+            yield _checked(waiting.popleft(), results)
+    if waiting:
+        names = [row["name"] or "" for chunk in waiting for row in chunk.rows]
+        raise GifdescError(
+            f"the engine lost {counted(len(names), 'GIF')}: {list_some(names, 10)}; run the "
+            "command again"
+        )
+
+
+def _checked(chunk: Chunk, results: ChunkResults) -> list[Record]:
+    records = results.read(chunk.id)
+    if len(records) != len(chunk.rows):
+        raise GifdescError(
+            f"{results.path(chunk.id)}: has {len(records)} results of {len(chunk.rows)} GIFs; "
+            "remove it and run again"
+        )
+    return records
+
+
+def to_record(caption: Caption) -> Record:
+    """A caption as JSON, without loss: floats keep all their bits."""
+    return asdict(caption)
+
+
+def from_record(record: Record) -> Caption:
+    """The caption that `to_record` made a record of."""
+    return Caption(
+        **{
+            **record,
+            "doubts": tuple(record["doubts"]),
+            "alternatives": tuple(map(_generated, record["alternatives"])),
+            "sampled_frames": tuple(record["sampled_frames"]),
+            "sampled_times_ms": tuple(record["sampled_times_ms"]),
+            "words": tuple(map(_word, record["words"])),
+        }
+    )
+
+
+def _generated(record: Record) -> GeneratedCaption:
+    words = tuple(map(_word, record["words"]))
+    return GeneratedCaption(**{**record, "words": words, "tokens": tuple(record["tokens"])})
+
+
+def _word(record: Record) -> Word:
+    weights = record["frame_weights"]
+    return Word(**{**record, "frame_weights": None if weights is None else tuple(weights)})
+
+
+def _absolute(name: str) -> str:
+    """The absolute path of a file or folder; other names, such as those of the hub, as they are."""
+    path = Path(name)
+    return os.path.abspath(path) if path.exists() else name  # noqa: PTH100 - keeps links

@@ -1,0 +1,101 @@
+"""Attempts at a chunk: complete, failed, and cut off by the death of their process."""
+
+import json
+from multiprocessing import get_context
+
+import pytest
+
+from gifdesc.engines.chunk_run import CRASHED
+from gifdesc.engines.results import ChunkResults
+from gifdesc.errors import GifdescError
+from small_work import run_small_chunk, seen_by
+
+
+@pytest.fixture
+def seen_dir(tmp_path):
+    (tmp_path / "seen").mkdir()
+    return tmp_path / "seen"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "chunks").mkdir()
+    return tmp_path / "chunks"
+
+
+def run(seen_dir, folder, *names):
+    run_small_chunk(seen_dir, folder, *names)
+    return ChunkResults(folder).read("c1")
+
+
+def run_in_process(seen_dir, folder, *names):
+    """The exit code of a process that runs the chunk."""
+    process = get_context("spawn").Process(target=run_small_chunk, args=(seen_dir, folder, *names))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def test_rows_are_processed_together_into_one_file(seen_dir, folder):
+    records = run(seen_dir, folder, "a", "b")
+    assert records == [{"name": name, "error": None, "together": 2} for name in "ab"]
+    assert [path.name for path in folder.iterdir()] == ["c1.jsonl"]
+
+
+def test_a_finished_chunk_is_not_processed_again(seen_dir, folder):
+    first = run(seen_dir, folder, "a", "b")
+    assert run(seen_dir, folder, "a", "b") == first
+    assert len(seen_by(seen_dir, "a")) == 1
+
+
+def test_a_row_that_raises_fails_alone(seen_dir, folder):
+    records = run(seen_dir, folder, "a", "raising", "b")
+    assert [record["error"] for record in records] == [None, "RuntimeError: an odd file", None]
+    assert [record["name"] for record in records] == ["a", "raising", "b"]
+
+
+def test_an_error_that_concerns_all_rows_stops_and_counts_as_no_death(seen_dir, folder):
+    for _ in range(3):
+        with pytest.raises(GifdescError, match="the disk is full"):
+            run(seen_dir, folder, "a", "fatal", "b")
+    assert not ChunkResults(folder).has("c1")
+    history = ChunkResults(folder).history("c1")
+    assert (history.num_deaths, list(history.records)) == (0, [0])
+    assert len(seen_by(seen_dir, "a")) == 1  # its record was kept
+
+
+def test_a_row_that_kills_its_process_is_given_up_after_two_deaths_alone(seen_dir, folder):
+    names = ("a", "b", "deadly", "c")
+    codes = [run_in_process(seen_dir, folder, *names) for _ in range(4)]
+    assert codes == [-9, -9, -9, 0]
+    records = ChunkResults(folder).read("c1")
+    assert [record["error"] for record in records] == [None, None, CRASHED, None]
+    assert [record["name"] for record in records] == list(names)
+    assert [len(seen_by(seen_dir, name)) for name in names] == [1, 1, 3, 1]
+    assert [path.name for path in folder.iterdir()] == ["c1.jsonl"]
+
+
+def test_half_a_line_of_a_killed_worker_is_skipped(seen_dir, folder):
+    lines = [{"done": 0, "record": {"name": "from before"}}, {"begun": 1}]
+    text = "\n".join(map(json.dumps, lines)) + '\n{"done": 1, "rec'
+    (folder / "c1.0123.journal").write_text(text)
+    history = ChunkResults(folder).history("c1")
+    assert (history.num_deaths, history.deaths) == (1, {1: 1})
+    records = run(seen_dir, folder, "a", "b")
+    assert records == [{"name": "from before"}, {"name": "b", "error": None, "together": 1}]
+
+
+def test_a_machine_that_was_switched_off_once_costs_no_row(seen_dir, folder):
+    (folder / "c1.0123.journal").write_text('{"begun": 0}\n')
+    assert [record["error"] for record in run(seen_dir, folder, "a", "b")] == [None, None]
+
+
+def test_a_folder_that_this_machine_lacks_is_named(seen_dir, tmp_path):
+    with pytest.raises(GifdescError, match=r"nowhere: not a folder on the node .*same paths"):
+        run(seen_dir, tmp_path / "nowhere", "a")
+
+
+def test_a_damaged_result_file_is_named(folder):
+    ChunkResults(folder).path("c1").write_text("{\n{}\n")
+    with pytest.raises(GifdescError, match=r"c1.jsonl: damaged: line 1 .*remove it"):
+        ChunkResults(folder).read("c1")
