@@ -12,6 +12,7 @@ import pytest
 import gifdesc
 import tiny_models
 from gif_files import draw_broken_gif, draw_gif
+from http_server import serving
 from worlds import tiny_recipe, use_tiny_backbone, write_model
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +50,7 @@ class Api:
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A folder with a model, GIFs, and a hub within reach that has a SmolVLM2."""
+    """A folder with a model, GIFs, a list of URLs, and a hub within reach that has a SmolVLM2."""
     use_tiny_backbone(monkeypatch)
     # The SHA-256 that the stand-in for ResNet50 has for any weights but the random ones.
     recipe = tiny_recipe(weights="imagenet1k-v1", weights_sha256="6")
@@ -74,7 +75,13 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.system.hub.is_reachable", lambda: True)
     monkeypatch.setattr(Api, "uploads", [])
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    # The local server stands in for servers of the public internet.
+    monkeypatch.setattr("gifdesc.system.http.is_public", lambda _address: True)
+    with serving() as server:
+        server.answers["/funny.gif"] = (tmp_path / "funny.gif").read_bytes()
+        urls = [server.url(path) for path in ("/funny.gif", "/removed.gif")]
+        (tmp_path / "list.tsv").write_text("".join(f"{url}\ta square\n" for url in urls))
+        yield tmp_path
 
 
 def run_blocks(path):
@@ -109,6 +116,9 @@ def test_the_page_on_python_shows_what_it_says(home, capsys):
     assert "gifs/broken.gif: not a GIF (it starts like text)" in lines
     assert sum(line.startswith("gifs/broken.gif not a GIF") for line in lines) == 2
     assert "700" in lines
+    statuses = [line.partition(".gif ")[2] for line in lines if line.startswith("http://")]
+    assert sorted(statuses) == ["failed the server answers 404 Not Found", "ok funny.gif"]
+    assert "funny.gif\ta square" in lines
     assert len(names["several"].__dataclass_fields__) > 3
     assert Api.uploads[0][0] == "me/cat-captioner"
     assert {"README.md", "model.safetensors", "config.json"} <= Api.uploads[0][1]
