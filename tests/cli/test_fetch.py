@@ -212,6 +212,21 @@ def test_private_addresses_need_an_option(tmp_path, server, gif):
     assert not server.requests
 
 
+def test_urls_refused_as_private_are_tried_again_once_they_are_allowed(tmp_path, server, gif):
+    server.answers |= {"/a.gif": gif, "/moved.gif": redirect(server.url("/a.gif"))}
+    list_path = write_list(tmp_path, server, "/a.gif", "/moved.gif", "/gone.gif")
+    output = tmp_path / "gifs"
+    config = FetchConfig(requests_per_second=None)
+    urls = {url: ListedUrl(url) for url in list_path.read_text().split()}
+    refused = [*fetch(urls, output, config)]
+    assert [event.status for event in refused] == ["failed"] * 3
+    assert all(event.is_old for event in fetch(urls, output, config))
+    for _ in range(2):
+        _, result = run_fetch(list_path, output)
+        assert (result["ok"] + result["skipped"], result["failed"]) == (2, 1)
+    assert server.requests["/gone.gif"] == 1  # the second run knew that the file is missing
+
+
 def test_descriptions_and_splits_have_the_names_of_the_files(tmp_path, server, gif):
     server.answers |= {"/1/cat.gif": gif, "/2/cat.gif": gif, "/3/odd": gif}
     rows = [

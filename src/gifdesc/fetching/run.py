@@ -22,7 +22,7 @@ from gifdesc.fetching.names import FileNames
 from gifdesc.fetching.pace import Pace
 from gifdesc.fetching.results import FetchEvent
 from gifdesc.system.files import new_temporary_file, remove_leftovers, writing
-from gifdesc.system.http import HttpClient, HttpLimits, download_file
+from gifdesc.system.http import PRIVATE, HttpClient, HttpLimits, download_file
 from gifdesc.system.http_errors import HttpError
 from gifdesc.system.locking import locked
 
@@ -39,7 +39,8 @@ class FetchConfig:
         backoff_seconds: the wait before the second attempt; it doubles with each further attempt.
         retry_failed: ask again for URLs that failed or were refused in an earlier run.
         keep_stills: keep pictures that do not move.
-        allow_private: allow servers on private addresses.
+        allow_private: allow servers on private addresses, and ask again for URLs that an earlier
+            run refused because of theirs.
     """
 
     limits: HttpLimits = field(default_factory=HttpLimits)
@@ -145,6 +146,8 @@ class _Run:
             return path.is_file() and path.stat().st_size == entry.size_bytes
         if entry.status == "still":
             return not self._config.keep_stills
+        if self._config.allow_private and PRIVATE in (entry.error or ""):
+            return False  # that run did not allow it
         return not self._config.retry_failed
 
     def _own_stem(self, url: str) -> str | None:

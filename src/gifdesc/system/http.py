@@ -35,6 +35,9 @@ PrivateAddresses = Literal["never", "typed", "always"]
 """Whether servers on private addresses are used. `typed` allows the server of the URL itself; after
 a redirect to another server, only public addresses."""
 
+PRIVATE = "has a private address"
+"""Part of the reason if all addresses of a server are private and not allowed."""
+
 MAX_REDIRECTS = 5
 
 LONGEST_WAIT_SECONDS = 300.0
@@ -234,8 +237,7 @@ class HttpClient:
             where = ", ".join(addresses)
             raise HttpError(
                 url,
-                f"{host} has a private address ({where}), which is not allowed"
-                f"{self._private_advice}",
+                f"{host} has a private address ({where}), which is not allowed{self._private_advice}",
             )
         failure = HttpError(url, f"{host} has no address")
         for address in allowed:
