@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 from gif_files import draw_gif
-from http_server import ACCESS_DENIED, WEB_PAGE, redirect, serving, status
+from gifdesc.data import downloads
+from gifdesc.system.http import HttpLimits
+from http_server import (
+    ACCESS_DENIED,
+    WEB_PAGE,
+    endless,
+    redirect,
+    serving,
+    silent,
+    slow_body,
+    slow_headers,
+    status,
+)
 from worlds import run_here
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -99,6 +111,31 @@ def test_check_names_what_a_url_is(server):
         (urls[1], "unreadable", "not a GIF (it starts like an HTML page)"),
         (urls[2], "unreadable", "the server answers 404 Not Found"),
     ]
+
+
+def test_urls_that_never_end_are_a_line_each_of_check(server, monkeypatch):
+    limits = HttpLimits(max_bytes=1 << 20, silence_seconds=0.3, total_seconds=0.6)
+    monkeypatch.setattr(downloads, "_LIMITS", limits)
+    monkeypatch.setattr(downloads, "_LAST_RETRY_SECONDS", 0.1)
+    answers = {
+        "/silent.gif": silent,
+        "/headers.gif": slow_headers,
+        "/slow.gif": slow_body,
+        "/endless.gif": endless,
+    }
+    server.answers |= answers
+    done = run_here("check", *map(server.url, answers))
+    assert done.code == 1
+    lines = [line.split(maxsplit=2) for line in done.out.splitlines()]
+    assert [(url, kind) for url, kind, _ in lines] == [
+        (server.url(path), "unreadable") for path in answers
+    ]
+    reasons = [detail for _, _, detail in lines]
+    assert reasons[0] == "no answer for 0.3 s"
+    assert reasons[1:3] == ["not finished after 0.6 s"] * 2
+    assert reasons[3].startswith("larger than 1.0")
+    assert all(server.requests[path] == 1 for path in answers)  # a rerun would be as slow
+    assert done.err.splitlines()[-1] == "0 GIFs checked: 4 unreadable"
 
 
 def test_descriptions_that_name_the_urls_are_theirs(server, tmp_path):

@@ -17,6 +17,8 @@ _LIMITS = HttpLimits(max_bytes=MAX_FILE_BYTES, silence_seconds=30.0, total_secon
 _RETRIES = 2
 _LONGEST_WAIT_SECONDS = 30.0
 """A person waits for the file, so no longer wait is accepted from a server."""
+_LAST_RETRY_SECONDS = 60.0
+"""No further attempt begins later: three attempts of a slow server would take half an hour."""
 
 _ERROR_CODE = re.compile(rb"<Error>.*?<Code>\s*(\w{1,60})\s*</Code>", re.DOTALL)
 """The code in an error of S3 and of the servers that answer like it."""
@@ -44,6 +46,15 @@ def download(url: str, path: Path, *, is_typed: bool) -> None:
         private="typed" if is_typed else "never",
         private_advice="" if is_typed else "give the URL as an argument if you trust it",
     )
+    start_seconds = time.monotonic()
+
+    def wait(seconds: float, _is_asked: bool) -> bool:
+        num_seconds = time.monotonic() - start_seconds
+        if seconds > _LONGEST_WAIT_SECONDS or num_seconds + seconds > _LAST_RETRY_SECONDS:
+            return False
+        time.sleep(seconds)
+        return True
+
     try:
         with writing(path), wait_for(f"downloading {url}", unit="MB") as advance:
             download_file(
@@ -51,7 +62,7 @@ def download(url: str, path: Path, *, is_typed: bool) -> None:
                 url,
                 path,
                 retries=_RETRIES,
-                wait=_wait,
+                wait=wait,
                 on_bytes=lambda num, total: advance(num >> 20, total and -(-total >> 20)),
             )
     finally:
@@ -76,10 +87,3 @@ def describe_document(data: bytes) -> str | None:
     beginning = data[:_DOCUMENT_BYTES]
     match = _ERROR_CODE.search(beginning) or _TITLE.search(beginning)
     return f"{kind} ({match[1].decode(errors='replace')})" if match else kind
-
-
-def _wait(seconds: float, _is_asked: bool) -> bool:
-    if seconds > _LONGEST_WAIT_SECONDS:
-        return False
-    time.sleep(seconds)
-    return True

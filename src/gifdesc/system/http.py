@@ -237,7 +237,8 @@ class HttpClient:
             where = ", ".join(addresses)
             raise HttpError(
                 url,
-                f"{host} has a private address ({where}), which is not allowed{self._private_advice}",
+                f"{host} has a private address ({where}), which is not allowed"
+                f"{self._private_advice}",
             )
         failure = HttpError(url, f"{host} has no address")
         for address in allowed:
