@@ -155,6 +155,24 @@ CORNER = [np.full((48, 64, 3), 30, np.uint8)]
 CORNER[0][:16, :16] = (250, 40, 40)  # top left
 
 
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG"), (1, None), (14, None)])
+@pytest.mark.parametrize("file_name", ["a.mp4", "a.mkv"])
+def test_hdr_is_noted_with_the_frames_and_is_no_finding(tmp_path, transfer, name, file_name):
+    frames = [
+        yuv_frame((level, 512, 512), "yuv420p10le", colorspace=9, color_range=1)
+        for level in (300, 600)
+    ]
+    for frame in frames:
+        frame.color_trc = transfer
+    path = draw_video(tmp_path / file_name, frames, codec="libx265", pix_fmt="yuv420p10le")
+    note = None if name is None else f"HDR ({name}), not mapped to SDR"
+    assert (read_gif(path).note, scan_gif(path).note) == (note, None)
+    renamed = path.rename(tmp_path / "a.gif")
+    format_note = scan_gif(renamed).note
+    assert format_note is not None
+    assert read_gif(renamed).note == (format_note if note is None else f"{format_note}; {note}")
+
+
 @pytest.mark.parametrize(
     ("rotation", "shape", "corner"),
     [

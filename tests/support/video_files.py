@@ -90,6 +90,7 @@ def draw_video(
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         stream.codec_context.color_range = pictures[0].color_range
         stream.codec_context.colorspace = pictures[0].colorspace
+        stream.codec_context.color_trc = pictures[0].color_trc
         if rotation is not None:
             stream.set_display_rotation(*rotation)
         if pixel_shape is not None:

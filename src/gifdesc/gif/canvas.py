@@ -43,9 +43,11 @@ class GifImages:
         has_exact_times: whether the durations are meant literally, also those of 10 ms or less.
         damage: why no later frame can be used, or None for a whole file.
         note: anything else that is odd about the file.
+        colour_note: None; only videos are HDR.
     """
 
     has_exact_times = False
+    colour_note: str | None = None
 
     def __init__(self, data: bytes, name: str) -> None:
         """Read the blocks, without pixels.

@@ -59,9 +59,11 @@ class ForeignImages:
         damage: why no later frame can be used, or None for a whole file.
         note: the format of a still picture, or of an animation under the name of another format,
             such as ``a WebP under a .gif name``; else None.
+        colour_note: None; only videos are HDR.
     """
 
     has_exact_times = False
+    colour_note: str | None = None
 
     def __init__(self, data: bytes, name: str) -> None:
         """Read the properties of the frames; only the first frame of a PNG is decoded.

@@ -50,7 +50,7 @@ class GifInfo:
         width, height: the canvas in pixels.
         durations_ms: the duration of each usable frame in a browser.
         truncated: why only the beginning of the file is used, None for a whole file.
-        note: anything else that is odd, such as ``a WebP under a .gif name``.
+        note: anything else that is odd about the file, such as ``a WebP under a .gif name``.
     """
 
     width: int
@@ -74,7 +74,7 @@ class Gif:
         indices: the indices of the frames in the file: T ascending numbers, which may repeat.
         durations_ms: the duration of each usable frame of the file in a browser.
         truncated: why only the beginning of the file is used, None for a whole file.
-        note: anything else that is odd, such as ``a WebP under a .gif name``.
+        note: anything else that is odd, such as ``a WebP under a .gif name`` or HDR colours.
     """
 
     frames: Frames
@@ -112,6 +112,8 @@ class _Images(Protocol):
     def damage(self) -> str | None: ...
     @property
     def note(self) -> str | None: ...
+    @property
+    def colour_note(self) -> str | None: ...
     def frames(self, wanted: Sequence[int]) -> Iterator[Frames]: ...
     def count_equal_frames(self) -> int: ...
     def cut(self) -> None: ...
@@ -256,7 +258,7 @@ def _read(
         indices=chosen,
         durations_ms=durations_ms,
         truncated=images.damage,
-        note=images.note,
+        note="; ".join(filter(None, (images.note, images.colour_note))) or None,
     )
 
 

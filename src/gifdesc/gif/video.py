@@ -61,6 +61,7 @@ class VideoImages:
         damage: why no later frame can be used, or None for a whole file.
         note: the format if the file has the name of another, such as ``an MP4 video under a .gif
             name``.
+        colour_note: what is odd about the colours; None if nothing is.
     """
 
     has_exact_times = True
@@ -97,6 +98,7 @@ class VideoImages:
         self._starts: Sequence[tuple[int, int]] = listing.starts
         self._pictures = self._prepare_pictures()
         self.width, self.height = self._pictures.width, self._pictures.height
+        self.colour_note = self._pictures.colour_note
 
     def _prepare_pictures(self) -> Pictures:
         """Decode the first frame, whose size and rotation all frames get.

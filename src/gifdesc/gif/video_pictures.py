@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from av import VideoFrame
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, ColorTrc, Interpolation, VideoReformatter
 
 from gifdesc.gif.canvas import Frames
 
@@ -20,6 +20,10 @@ _MATRIX_BYTES = 36
 
 _MAX_PIXEL_SHAPE = Fraction(4)
 """Twice the widest pixels of known formats (anamorphic 2:1)."""
+
+
+_HDR: dict[int, str] = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+"""Transfer characteristics of HDR (ITU-R BT.2100)."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Pictures:
 
     Attributes:
         width, height: of the pictures, whose pixels are square.
+        colour_note: the remark that the colours are HDR; None for others.
     """
 
     def __init__(self, first: VideoFrame, pixel_shape: Fraction) -> None:
@@ -83,6 +88,8 @@ class Pictures:
             height = round(height / pixel_shape)
         self._size = (width, height)
         self._reformatter = VideoReformatter()
+        transfer = _HDR.get(first.color_trc)
+        self.colour_note = None if transfer is None else f"HDR ({transfer}), not mapped to SDR"
         self.width, self.height = (height, width) if self._turn.is_sideways else (width, height)
 
     def to_rgb(self, frame: VideoFrame) -> Frames:
