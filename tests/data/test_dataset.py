@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch, pad_features
+from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.padding import pad_features
 from gifdesc.errors import FeatureError
 from gifdesc.text.tokenizer import CaptionTokenizer
 from worlds import dataset_of, example
@@ -119,7 +120,7 @@ def test_a_batch_moves_but_its_lengths_and_mask_stay_on_the_cpu():
 
 
 def test_features_are_padded_with_zeros():
-    padded, lengths = pad_features([torch.ones(1, 2), torch.ones(3, 2)])
+    padded, lengths = pad_features([np.ones((1, 2), np.float32), np.ones((3, 2), np.float32)])
     assert padded.tolist() == [[[1, 1], [0, 0], [0, 0]], [[1, 1]] * 3]
     assert lengths.tolist() == [1, 3]
 

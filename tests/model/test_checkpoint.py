@@ -138,6 +138,14 @@ def test_a_pointer_in_place_of_the_weights_is_named(folder):
     assert refused(folder) == f"{path}: a Git LFS pointer, not the weights; fetch the file itself"
 
 
+def test_a_model_of_any_size_is_refused_before_it_takes_memory(folder):
+    size = 2**20  # 24 TiB of weights
+    edit(folder / "config.json", model={"hidden_size": size, "embedding_size": size})
+    assert (
+        refused(folder) == f"{folder / 'model.safetensors'}: does not fit the folder's config.json"
+    )
+
+
 def test_weights_of_another_model_are_named(folder):
     edit(folder / "config.json", model={"hidden_size": 32, "embedding_size": 32})
     assert (

@@ -4,7 +4,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from gif_files import is_mapped
-from gifdesc.system.tensor_files import read_tensors, save_tensors
+from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
 
 
 def test_tensors_are_read_back_with_their_metadata(tmp_path):
@@ -48,3 +48,21 @@ def test_tensors_that_were_read_keep_no_file_mapped(tmp_path):
     assert not is_mapped(path)
     assert torch.equal(found["a"], torch.arange(100_000.0))
     assert found["b"] == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_one_number_that_is_not_finite_is_found(dtype):
+    for bad in (float("nan"), float("inf"), float("-inf")):
+        tensor = torch.ones(40, 30, dtype=dtype)
+        assert all_finite(tensor)
+        tensor[3, 7] = bad
+        assert not all_finite(tensor)
+
+
+def test_infinities_of_both_signs_do_not_cancel():
+    assert not all_finite(torch.tensor([float("inf"), float("-inf"), 1.0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_finite_numbers_whose_sum_is_infinite_are_finite(dtype):
+    assert all_finite(torch.full((100,), torch.finfo(dtype).max, dtype=dtype))

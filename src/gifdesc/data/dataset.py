@@ -17,6 +17,7 @@ from gifdesc.config import MAX_TOKENS
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.padding import pad_features
 from gifdesc.errors import FeatureError
 from gifdesc.system.device import on_device
 from gifdesc.system.waits import wait_for
@@ -226,11 +227,6 @@ def empty_batch(feature_size: int, *, pad_id: int, pad_to: int | None = None) ->
     return Batch(features, torch.ones(1, dtype=torch.long), tokens, mask, (0,), is_empty=True)
 
 
-def pad_features(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Features (T, D) of several GIFs as one (B, T, D), and their lengths (B,)."""
-    return _padded([vectors.numpy() for vectors in features])
-
-
 def _batch(
     features: Sequence[npt.NDArray[np.float32]],
     tokens: Sequence[npt.NDArray[np.integer]],
@@ -238,23 +234,13 @@ def _batch(
     pad_id: int,
     pad_to: int | None,
 ) -> Batch:
-    padded_features, lengths = _padded(features)
+    padded_features, lengths = pad_features(features)
     num_tokens = np.array([len(ids) for ids in tokens])
     padded_tokens = np.full((len(tokens), max(num_tokens.max(), pad_to or 0)), pad_id)
     for row, ids in zip(padded_tokens, tokens, strict=True):
         row[: len(ids)] = ids
     mask = np.arange(padded_tokens.shape[1]) < num_tokens[:, None]
     return Batch(padded_features, lengths, torch.from_numpy(padded_tokens), torch.from_numpy(mask))
-
-
-def _padded(features: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
-    """Matrices (T, D) as one tensor (B, T, D) padded with zeros, and their lengths (B,)."""
-    lengths = [len(vectors) for vectors in features]
-    padded = np.empty((len(features), max(lengths), features[0].shape[1]), np.float32)
-    for row, vectors in zip(padded, features, strict=True):
-        row[: len(vectors)] = vectors
-        row[len(vectors) :] = 0.0
-    return torch.from_numpy(padded), torch.tensor(lengths)
 
 
 Plan = list[list[int]]

@@ -24,7 +24,7 @@ from gifdesc.model.folder import CONFIG_NAME as CONFIG_NAME
 from gifdesc.model.folder import SCORES_NAME, check_model_name, kind_of, read_config
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import describe_placeholder, write_json
-from gifdesc.system.tensor_files import read_tensors, save_tensors
+from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.version import __version__
 
@@ -144,7 +144,8 @@ def load_checkpoint(folder: Path | str, config: dict[str, Any] | None = None) ->
             f"{model_config.vocab_size}; the files are from different training runs"
         )
     try:
-        model = CaptionModel(model_config)
+        with torch.device("meta"):  # shapes alone: the file has the numbers
+            model = CaptionModel(model_config)
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error
     load_weights(folder / WEIGHTS_NAME, model)
@@ -202,7 +203,7 @@ def _load_tokenizer(folder: Path) -> CaptionTokenizer:
 
 
 def load_weights(path: Path, model: torch.nn.Module) -> None:
-    """Give a model the weights of a file.
+    """Give a model, which may be without memory (`meta`), the weights of a file.
 
     Raises:
         CheckpointError: the file is missing, damaged, or of another model.
@@ -211,13 +212,29 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
         if kind := describe_placeholder(path):
             raise CheckpointError(f"{path}: {kind}, not the weights; fetch the file itself")
         state = read_tensors(path)
-        model.load_state_dict(state)
+        _fill(model, state)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     except RuntimeError as error:
         raise CheckpointError(f"{path}: does not fit the folder's {CONFIG_NAME}") from error
-    # A single pass over each tensor: the sum is finite only if all numbers are.
-    if not all(math.isfinite(tensor.sum(dtype=torch.float64)) for tensor in state.values()):
+    if not all(map(all_finite, state.values())):
         raise CheckpointError(f"{path}: holds numbers that are not finite; train again")
+
+
+def _fill(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Load a state dict; a model without memory gets the tensors themselves.
+
+    Raises:
+        RuntimeError: names or shapes differ.
+    """
+    expected = model.state_dict()
+    if not any(tensor.is_meta for tensor in expected.values()):
+        model.load_state_dict(state)
+        return
+    as_expected = {
+        name: tensor.to(expected[name].dtype) if name in expected else tensor
+        for name, tensor in state.items()
+    }
+    model.load_state_dict(as_expected, assign=True)

@@ -12,7 +12,7 @@ import torch
 from gifdesc.captions import GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
-from gifdesc.data.dataset import pad_features
+from gifdesc.data.padding import pad_features
 from gifdesc.model.decoding import beam_search, sample_captions
 from gifdesc.model.network import CaptionModel
 from gifdesc.model.ranking import Endings, Hypothesis
@@ -73,7 +73,7 @@ class CaptionGenerator:
         self, features: Sequence[npt.NDArray[np.float32]], config: DecodingConfig
     ) -> list[list[GeneratedCaption]]:
         model, tokenizer, device = self._model, self._tokenizer, self._device
-        padded, lengths = pad_features([torch.from_numpy(vectors) for vectors in features])
+        padded, lengths = pad_features(features)
         decode = sample_captions if config.sample else beam_search
         num_rows = len(features) * (config.num_captions if config.sample else config.num_beams)
         is_small = device.type == "cpu" and num_rows <= _SMALL_ROWS

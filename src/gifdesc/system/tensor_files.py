@@ -1,7 +1,8 @@
-"""Write and read safetensors files: whole files or nothing, tensors in their own memory."""
+"""Tensors and their files: safetensors files whole or not at all, and a check of the numbers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gifdesc.system.files import replacing
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether all numbers of a tensor are finite.
+
+    A sum takes a tenth of the time of `isfinite` or less, and is finite only if all numbers are.
+    The sum of finite numbers may exceed the largest number, so an infinite sum decides nothing.
+    """
+    return math.isfinite(tensor.sum()) or bool(tensor.isfinite().all())
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -32,6 +32,7 @@ from gifdesc.system.device import resolve_device
 from gifdesc.system.files import writing
 from gifdesc.system.locking import locked
 from gifdesc.system.process import Interrupted, StopRequest, holding_signals
+from gifdesc.system.tensor_files import all_finite
 from gifdesc.system.waits import wait_for
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import World
@@ -233,7 +234,7 @@ class TrainingRun:
 
     def _check_weights(self, epoch: int) -> None:
         """Keep the last good checkpoint where a finite loss had a gradient that was not."""
-        if not all(bool(weights.isfinite().all()) for weights in self._model.parameters()):
+        if not all(map(all_finite, self._model.parameters())):
             raise not_finite(f"the weights in epoch {epoch} are")
 
     def _save_state(self, epoch: int, sums: EpochSums) -> None:

@@ -21,6 +21,7 @@ from gifdesc.features.backbones.base import (
 from gifdesc.features.backbones.weights_file import read_state_dict
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.system.files import sha256_of
+from gifdesc.system.tensor_files import all_finite
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
 DEFAULT_WEIGHTS = "imagenet1k"
@@ -130,7 +131,7 @@ def fill_in_order(network: nn.Module, path: Path) -> None:
     ):
         raise WeightsError(f"{path}: not the weights of EfficientNet-Lite0: other tensors")
     for name, value in zip(own, values, strict=True):
-        if not value.is_floating_point() or not value.isfinite().all():
+        if not value.is_floating_point() or not all_finite(value):
             raise WeightsError(f"{path}: {name} holds numbers that are not finite (NaN, infinity)")
     with torch.no_grad():
         for tensor, value in zip(own.values(), values, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from urllib.request import Request, urlopen
@@ -77,9 +78,11 @@ def load_resnet(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         path = _weights_path(name, weights)
         with torch.device("meta"):  # random weights that are overwritten cost time
             network = build()
-        head = fill(network, path, name.replace("resnet", "ResNet"), head="fc.")
+        with ThreadPoolExecutor(max_workers=1) as hashing:  # while the file is read and checked
+            hashed = hashing.submit(sha256_of, path)
+            head = fill(network, path, name.replace("resnet", "ResNet"), head="fc.")
         classifier = linear_classifier(head, _NUM_CLASSES)
-        digest = sha256_of(path)
+        digest = hashed.result()
     feature_size = network.get_submodule("fc").in_features
     assert isinstance(feature_size, int)
     network.fc = nn.Identity()

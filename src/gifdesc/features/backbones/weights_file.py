@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gifdesc.errors import WeightsError
 from gifdesc.system.files import describe_placeholder
-from gifdesc.system.tensor_files import read_tensors
+from gifdesc.system.tensor_files import all_finite, read_tensors
 
 State = dict[str, Tensor]
 
@@ -172,7 +172,7 @@ def fill(network: nn.Module, path: Path, title: str, head: str) -> State:
                 f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, not floating-"
                 "point numbers; use weights that are not quantised"
             )
-        if not tensor.to(torch.float32).isfinite().all():
+        if not all_finite(tensor.to(torch.float32)):
             raise WeightsError(f"{path}: {name} holds numbers that are not finite (NaN, infinity)")
     # Copied to PyTorch's own memory: the alignment of numbers in a file must not affect kernels.
     filled = {
