@@ -19,6 +19,10 @@ UNTRAINED = "random"
 DEFAULT_CHUNK_SIZE = 512
 """GIFs in a shard of features: 64 MiB of float32 numbers of ResNet50."""
 
+DEFAULT_WORK_SIZE = 64
+"""GIFs that a worker of an engine gets at once: a minute of ResNet50 on a core, a second on a GPU,
+of which handing them over takes 10 ms."""
+
 Sampling = Literal["uniform", "step", "time"]
 Framing = Literal["whole", "pad", "crop"]
 Encoding = Literal["sinusoidal", "none"]
@@ -36,6 +40,7 @@ PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 BestBy = Literal["auto", "cider", "loss", "last"]
+EngineName = Literal["local", "ray"]
 CaptionFormat = Literal["text", "json", "tsv", "csv"]
 """How captions are written; `captioning/output.py` defines each format."""
 

@@ -20,16 +20,20 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import DECODING, MODEL, OUTPUT
-from gifdesc.cli.loading import load_captioner
+from gifdesc.cli.loading import load_captioner_on
 from gifdesc.cli.options import (
+    ChunkSize,
     Debug,
     Device,
     Endings,
+    Engine,
     Json,
     ModelName,
     Null,
+    NumWorkers,
     Paths,
     Prompt,
+    RayAddress,
     Revision,
     Seed,
     check_null,
@@ -212,6 +216,10 @@ def caption(
             rich_help_panel=OUTPUT,
         ),
     ] = DEFAULT_CHARACTERS,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    num_workers: NumWorkers = None,
+    chunk_size: ChunkSize = None,
     device: Device = "auto",
     seed: Seed = 0,
     debug: Debug = False,
@@ -236,6 +244,8 @@ def caption(
             from gifdesc.captioning.run import CaptionRun
             from gifdesc.captioning.sidecars import Sidecars
             from gifdesc.data.gifs import PassedOver, searched_suffixes
+            from gifdesc.engines.choice import EngineChoice
+        on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
         try:
             decoding = DecodingOptions(
                 num_beams=beam,
@@ -276,8 +286,16 @@ def caption(
             )
             inputs = non_empty(sink.undone(inputs or iter(())))
             if inputs is not None:
-                captioner = load_captioner(
-                    model, device=device, weights=weights, prompt=prompt, revision=revision
+                captioner = load_captioner_on(
+                    on_engine,
+                    partial(on_engine.folder_beside, output),
+                    model,
+                    device=device,
+                    weights=weights,
+                    prompt=prompt,
+                    revision=revision,
+                    chunk_size=chunk_size,
+                    resume=skip_done,
                 )
                 errors.json = False  # from here on, stdout has a line for each input
                 with _progress_of(run, is_shown=output is not None or not is_terminal()):

@@ -67,7 +67,7 @@ def convert(
         ),
     ] = False,
     dtype: Dtype = "float32",
-    chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE,
+    chunk_size: ChunkSize = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -79,7 +79,7 @@ def convert(
                 output,
                 cast(FeatureFormat, to),
                 dtype=dtype,
-                chunk_size=chunk_size,
+                chunk_size=chunk_size or DEFAULT_CHUNK_SIZE,
                 force=force,
                 json=json,
             )

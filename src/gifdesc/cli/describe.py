@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,17 +18,21 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import DECODING, OUTPUT
-from gifdesc.cli.loading import load_captioner
+from gifdesc.cli.loading import load_captioner_on
 from gifdesc.cli.options import (
+    ChunkSize,
     Debug,
     Device,
     Endings,
+    Engine,
     Json,
     ModelName,
     Null,
     NumBeams,
+    NumWorkers,
     Paths,
     Prompt,
+    RayAddress,
     Revision,
     read_paths,
     user_path,
@@ -77,6 +82,10 @@ def describe(
         ),
     ] = False,
     json: Json = False,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    num_workers: NumWorkers = None,
+    chunk_size: ChunkSize = None,
     device: Device = "auto",
     debug: Debug = False,
 ) -> None:
@@ -86,7 +95,9 @@ def describe(
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         from gifdesc.captioning.results import DescribingSummary
         from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes
+        from gifdesc.engines.choice import EngineChoice
 
+        on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
         suffixes = searched_suffixes(ext or ())
         passed_over = PassedOver()
         check_device_name(device)
@@ -95,7 +106,16 @@ def describe(
         warn_of_passed_over(passed_over)
         summary = DescribingSummary()
         if inputs:
-            captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
+            captioner = load_captioner_on(
+                on_engine,
+                partial(on_engine.folder_in, output),
+                model,
+                device=device,
+                prompt=prompt,
+                revision=revision,
+                chunk_size=chunk_size,
+                resume=not force,
+            )
             from gifdesc.captioning.describe import Origin
             from gifdesc.captioning.describe import describe as run
             from gifdesc.cli.progress import DescribingProgress

@@ -28,6 +28,7 @@ from gifdesc.cli.options import (
     Endings,
     Json,
     Null,
+    NumWorkers,
     Paths,
     read_paths,
     user_name,
@@ -133,7 +134,7 @@ def extract(
         ),
     ] = "npy",
     dtype: Dtype = "float32",
-    chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE,
+    chunk_size: ChunkSize = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -185,16 +186,7 @@ def extract(
             rich_help_panel=RUN,
         ),
     ] = "auto",
-    num_workers: Annotated[
-        int | None,
-        typer.Option(
-            "--num-workers",
-            min=0,
-            help="Processes that read GIFs; 0 is one thread.",
-            show_default="by the device",
-            rich_help_panel=RUN,
-        ),
-    ] = None,
+    num_workers: NumWorkers = None,
     batch_frames: Annotated[
         int | None,
         typer.Option(
@@ -237,7 +229,7 @@ def extract(
                 from gifdesc.features.extractor import FeatureExtractor
                 from gifdesc.features.storage import make_storage
 
-            storage = make_storage(output, storage_format, dtype, chunk_size)
+            storage = make_storage(output, storage_format, dtype, chunk_size or DEFAULT_CHUNK_SIZE)
             encoding: Encoding = "sinusoidal" if positional_encoding else "none"
             chosen = {
                 "backbone": backbone,

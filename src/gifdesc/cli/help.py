@@ -23,8 +23,9 @@ TRAINING = "Training"
 DECODING = "Decoding"
 SCORES = "Scores"
 OUTPUT = "Output"
+ENGINE = "Engine"
 RUN = "Run"
-GROUPS = (INPUT, MODEL, FEATURES, TRAINING, DECODING, SCORES, OUTPUT, RUN)
+GROUPS = (INPUT, MODEL, FEATURES, TRAINING, DECODING, SCORES, OUTPUT, ENGINE, RUN)
 """The groups of options, in the order in which every command shows them."""
 
 _MAX_WIDTH = 80

@@ -11,8 +11,8 @@ from typing import Annotated, BinaryIO, get_args
 import typer
 
 from gifdesc.cli.console import warn
-from gifdesc.cli.help import DECODING, INPUT, MODEL, OUTPUT, RUN
-from gifdesc.config import FeatureDtype
+from gifdesc.cli.help import DECODING, ENGINE, INPUT, MODEL, OUTPUT, RUN
+from gifdesc.config import DEFAULT_CHUNK_SIZE, DEFAULT_WORK_SIZE, EngineName, FeatureDtype
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
@@ -169,8 +169,45 @@ Dtype = Annotated[
     ),
 ]
 ChunkSize = Annotated[
-    int,
-    typer.Option("--chunk-size", min=1, help="GIFs in a shard.", rich_help_panel=OUTPUT),
+    int | None,
+    typer.Option(
+        "--chunk-size",
+        min=1,
+        help="GIFs in a shard of features; also GIFs (about) that a worker of --engine ray "
+        "gets at once.",
+        show_default=f"{DEFAULT_CHUNK_SIZE} in a shard, {DEFAULT_WORK_SIZE} for a worker",
+        rich_help_panel=ENGINE,
+    ),
+]
+Engine = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine",
+        help="Where the GIFs are processed: by this process, or by a Ray cluster (gifdesc[ray]), "
+        "whose nodes see the GIFs, the model and the output under the same paths.",
+        rich_help_panel=ENGINE,
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="HOST:PORT of the head node of a Ray cluster.",
+        show_default="RAY_ADDRESS, or a Ray on this machine alone",
+        rich_help_panel=ENGINE,
+    ),
+]
+NumWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--num-workers",
+        min=0,
+        help="Processes that read GIFs (0 is one thread); with --engine ray, processes that each "
+        "hold the network.",
+        show_default="by the device",
+        rich_help_panel=ENGINE,
+    ),
 ]
 Device = Annotated[
     str,

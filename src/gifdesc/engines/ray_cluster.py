@@ -1,0 +1,181 @@
+"""Start a Ray on this machine, or connect to a cluster; each ends with a clear error in time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from gifdesc.errors import GifdescError, UsageError
+from gifdesc.system.cores import available_cores
+from gifdesc.system.waits import wait_for
+
+log = logging.getLogger(__name__)
+
+_PROBE_SECONDS = 3.0
+"""How long the head node may take to accept a connection: Ray itself waits for minutes."""
+
+_START_SECONDS = 90.0
+"""How long Ray may take to start: usually 3 to 10 s. Rarely, it never returns."""
+
+_GRACE_SECONDS = 10.0
+"""How much longer before the process is ended from another thread."""
+
+_HUNG = "did not start in time; run the command again, or use --engine local"
+
+_ENVIRONMENT = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # otherwise Ray warns of a coming change
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # reports of dead workers go to stdout otherwise
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""Variables that keep Ray silent; those that a user has set count more."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the workers of a cluster may use.
+
+    Attributes:
+        num_cpus: CPU cores of all nodes.
+        num_gpus: GPUs of all nodes.
+        num_nodes: nodes.
+    """
+
+    num_cpus: int
+    num_gpus: int
+    num_nodes: int
+
+
+def check_address(address: str) -> None:
+    """Check in seconds that a head node accepts connections.
+
+    Raises:
+        UsageError: the address is not `HOST:PORT`.
+        GifdescError: nothing accepts connections there.
+    """
+    if address == "auto":  # Ray's name for a cluster with a node on this machine
+        return
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdecimal():
+        raise UsageError(
+            f"--ray-address {address}: not an address; give HOST:PORT of the head node, such as "
+            "10.0.0.1:6379, and run gifdesc on a node of the cluster"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else str(error)
+        raise GifdescError(
+            f"--ray-address {address}: no Ray cluster there ({reason}); start one with: "
+            "ray start --head"
+        ) from error
+
+
+def connect(address: str | None) -> Resources:
+    """Start a Ray on this machine, or connect to a cluster.
+
+    Args:
+        address: `HOST:PORT` of the head node; None for a Ray on this machine alone.
+
+    Raises:
+        GifdescError: Ray cannot be started or reached, or does not return.
+    """
+    if address is not None:
+        check_address(address)
+    place = "Ray" if address is None else f"Ray at {address}"
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with wait_for("starting Ray" if address is None else f"connecting to {place}", is_long=True):
+        import ray
+
+        options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
+        if address is None:  # a cluster has chosen these for itself
+            options |= {"num_cpus": available_cores(), "include_dashboard": False}
+        is_quiet = not log.isEnabledFor(logging.DEBUG)
+        if is_quiet:
+            options |= {"logging_level": logging.CRITICAL, "configure_logging": True}
+        try:
+            with _time_limit(f"{place}: {_HUNG}"), _no_native_messages(if_true=is_quiet):
+                ray.init(**options)
+        except ray.exceptions.AuthenticationError as error:
+            raise GifdescError(
+                f"{place}: refuses the token of this machine; copy the file ~/.ray/auth_token from "
+                "the head node, or set RAY_AUTH_TOKEN to the token in it"
+            ) from error
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise GifdescError(f"{place}: cannot be used: {lines[0]}") from error
+    found = ray.cluster_resources()
+    return Resources(
+        num_cpus=max(1, int(found.get("CPU", 1))),
+        num_gpus=int(found.get("GPU", 0)),
+        num_nodes=max(1, sum(node["Alive"] for node in ray.nodes())),
+    )
+
+
+def disconnect() -> None:
+    """Stop the Ray that `connect` has started, or leave the cluster."""
+    import ray
+
+    ray.shutdown()
+
+
+@contextmanager
+def _time_limit(sentence: str) -> Iterator[None]:
+    """End a block that does not return in time.
+
+    Ray must start in the main thread: in another thread, later calls never return. So a signal
+    interrupts it, and where Ray does not heed the signal, the process is ended.
+
+    Args:
+        sentence: the error.
+
+    Raises:
+        GifdescError: the time is over.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no signal reaches another thread
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise GifdescError(sentence)
+
+    def end_process() -> None:
+        log.critical("%s", sentence)
+        os._exit(1)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    last_resort = threading.Timer(_START_SECONDS + _GRACE_SECONDS, end_process)
+    last_resort.daemon = True
+    last_resort.start()
+    signal.setitimer(signal.ITIMER_REAL, _START_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        last_resort.cancel()
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _no_native_messages(*, if_true: bool) -> Iterator[None]:
+    """Drop what Ray's C++ code writes to stderr while it starts, before it knows its log level."""
+    if not if_true:
+        yield
+        return
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

@@ -1,0 +1,125 @@
+"""The choice of an engine: what is refused, and where its result files go."""
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from gif_files import draw_gif
+from gifdesc.engines import choice as choice_module
+from gifdesc.engines.choice import EngineChoice
+from gifdesc.engines.ray_cluster import Resources, check_address
+from gifdesc.engines.ray_engine import _actor_options
+from gifdesc.errors import GifdescError, UsageError
+from worlds import run_here
+
+NOTHING = "127.0.0.1:9"
+"""An address at which nothing listens: the port of RFC 863."""
+
+
+@pytest.fixture(autouse=True)
+def _no_address(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+@pytest.fixture
+def without_ray(monkeypatch):
+    monkeypatch.setattr(choice_module, "find_spec", lambda _name: None)
+
+
+@pytest.fixture
+def gif(tmp_path):
+    return draw_gif(tmp_path / "a.gif", 2)
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+@pytest.mark.parametrize("command", ["caption", "describe"])
+def test_an_address_without_the_engine_is_a_usage_error(command, gif, model_dir):
+    done = run_here(command, gif, "--model", model_dir, "--ray-address", "h:1")
+    assert done.code == 2
+    assert done.error == "error: --ray-address is for --engine ray: give both"
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_the_variable_of_an_address_does_not_concern_the_local_engine(gif, model_dir, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", NOTHING)
+    assert run_here("caption", gif, "--model", model_dir).code == 0
+
+
+@pytest.mark.usefixtures("without_ray")
+@pytest.mark.parametrize("command", ["caption", "describe"])
+def test_a_missing_package_is_named_with_its_installation(command, gif, model_dir):
+    done = run_here(command, gif, "--model", model_dir, "--engine", "ray")
+    assert done.code == 2
+    assert done.error == "error: --engine ray needs Ray: pip install 'gifdesc[ray]'"
+
+
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_a_wrong_address_is_an_error_in_seconds(by_variable, gif, model_dir, monkeypatch):
+    options = ["--ray-address", NOTHING]
+    if by_variable:
+        monkeypatch.setenv("RAY_ADDRESS", NOTHING)
+        options = []
+    done = run_here("caption", gif, "--model", model_dir, "--engine", "ray", *options)
+    assert done.code == 1
+    assert done.error.startswith(f"error: --ray-address {NOTHING}: no Ray cluster there (")
+    assert done.error.endswith("); start one with: ray start --head")
+
+
+@pytest.mark.parametrize("address", ["ray://h:1", "h", "h:", ":1", "http://h:1", "h:x"])
+def test_an_address_has_a_host_and_a_port(address):
+    with pytest.raises(UsageError, match="not an address; give HOST:PORT"):
+        check_address(address)
+
+
+def test_an_address_that_accepts_connections_is_accepted():
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        check_address(f"127.0.0.1:{server.getsockname()[1]}")
+    check_address("auto")
+
+
+def test_a_port_that_no_computer_has_is_an_error():
+    with pytest.raises(GifdescError, match="no Ray cluster there"):
+        check_address("127.0.0.1:99999")
+
+
+def test_no_worker_is_too_few():
+    with pytest.raises(UsageError, match="at least 1 worker"):
+        EngineChoice(name="ray", num_workers=0)
+    assert EngineChoice(num_workers=0).is_local
+
+
+def test_the_result_files_are_beside_the_output(tmp_path):
+    one = EngineChoice(name="ray", address="h:1")
+    assert one.folder_beside(tmp_path / "out.jsonl") == tmp_path / ".out.jsonl.chunks"
+    assert one.folder_in(tmp_path / "descriptions") == tmp_path / "descriptions" / ".chunks"
+
+
+def test_the_result_files_of_standard_output_are_temporary_and_for_one_machine(tmp_path):
+    folder = EngineChoice(name="ray").folder_beside(None)
+    assert folder.is_dir()
+    folder.rmdir()
+    for output in (None, tmp_path):
+        with pytest.raises(UsageError, match="needs --output FILE, in a folder that all its nodes"):
+            EngineChoice(name="ray", address="h:1").folder_beside(output)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "num_workers", "device", "wanted"),
+    [
+        (0, None, "auto", (8, 1.0, 0.0, 1)),
+        (0, 2, "cpu", (2, 1.0, 0.0, 4)),
+        (0, 12, "auto", (12, 0.5, 0.0, 1)),
+        (2, None, "auto", (2, 0.0, 1.0, 4)),
+        (2, 4, "cuda", (4, 0.0, 0.5, 2)),
+        (2, None, "cpu", (8, 1.0, 0.0, 1)),
+    ],
+)
+def test_actors_share_the_cores_and_gpus(gpus, num_workers, device, wanted):
+    found = _actor_options(Resources(8, gpus, 2), num_workers, device)
+    assert (found.num_actors, found.num_cpus, found.num_gpus, found.num_threads) == wanted
+
+
+def test_a_gpu_that_the_cluster_lacks_is_refused():
+    with pytest.raises(UsageError, match="the Ray cluster has no GPU"):
+        _actor_options(Resources(8, 0, 2), None, "cuda:1")

@@ -1,0 +1,90 @@
+"""Captions by real Ray: those of the local engine, and nothing is left of it."""
+
+import json
+
+import pytest
+
+from gif_files import draw_broken_gif, draw_gif
+from gifdesc.config import UNTRAINED
+from gifdesc.features.extractor import FeatureExtractor
+from ray_processes import assert_gone, run_with_ray
+from worlds import run_here, write_model
+
+pytest.importorskip("ray.data")
+
+pytestmark = pytest.mark.slow
+
+SHORT = ("--beam", 2, "--max-length", 6)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    """A model for features of an untrained ResNet18, which a process of Ray can load."""
+    extractor = FeatureExtractor.create(backbone="resnet18", weights=UNTRAINED, device="cpu")
+    folder = tmp_path_factory.mktemp("model")
+    return write_model(folder, recipe=extractor.recipe, feature_size=512)
+
+
+@pytest.fixture(scope="module")
+def gifs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gifs")
+    for number in range(20):
+        draw_gif(folder / f"{number:02d}.gif", 1 + number % 4)
+    draw_broken_gif(folder / "broken.gif")
+    return folder
+
+
+def rows_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_captions_by_ray_are_those_of_the_local_engine(gifs, model_dir, tmp_path):
+    options = ("caption", gifs, "--model", model_dir, "--json", *SHORT)
+    wanted = run_here(*options)
+    output = tmp_path / "captions.jsonl"
+    chosen = ("--engine", "ray", "--chunk-size", 4, "--output", output)
+    done = run_with_ray(*options, *chosen, mark=str(tmp_path))
+    assert (done.code, done.out) == (1, "")  # a GIF is broken
+    found = rows_of(output.read_text())
+    assert [row["path"] for row in found] == [row["path"] for row in rows_of(wanted.out)]
+    for row, other in zip(found, rows_of(wanted.out), strict=True):
+        assert (row.get("caption"), row.get("error")) == (other.get("caption"), other.get("error"))
+        assert row.get("score") == pytest.approx(other.get("score"), abs=1e-5)
+    assert [path.name for path in tmp_path.iterdir()] == ["captions.jsonl"]
+    assert done.errors == wanted.errors != []
+    assert any("starting Ray takes about 10 s" in warning for warning in done.warnings)
+    assert_gone(str(tmp_path))
+
+
+def test_standard_output_has_nothing_but_captions(gifs, model_dir, tmp_path):
+    done = run_with_ray(
+        *("caption", gifs / "00.gif", gifs / "01.gif", "--model", model_dir, "--json", *SHORT),
+        *("--engine", "ray"),
+        mark=str(tmp_path),
+    )
+    assert done.code == 0
+    assert [row["path"] for row in rows_of(done.out)] == [
+        str(gifs / "00.gif"),
+        str(gifs / "01.gif"),
+    ]
+    assert {line.split(":")[0] for line in done.err.splitlines()} <= {
+        "warning",
+        "starting Ray ...",
+        "1 captioned, 0 failed so far",
+    }
+    assert_gone(str(tmp_path))
+
+
+def test_descriptions_by_ray_are_those_of_the_local_engine(gifs, model_dir, tmp_path):
+    options = ("describe", gifs, "--model", model_dir, "--beam", 2, "--max-length", 6, "--json")
+    wanted = run_here(*options, "--output", tmp_path / "wanted")
+    found = tmp_path / "found"
+    done = run_with_ray(*options, "--output", found, "--engine", "ray", mark=str(tmp_path))
+    assert (done.code, wanted.code) == (1, 1)
+    counts = {name: value for name, value in json.loads(done.out).items() if name != "output"}
+    assert counts.items() <= json.loads(wanted.out).items()
+    names = sorted(path.name for path in (tmp_path / "wanted").rglob("*"))
+    assert sorted(path.name for path in found.rglob("*")) == names
+    for path in found.glob("*.txt"):
+        assert path.read_text() == (tmp_path / "wanted" / path.name).read_text()
+    assert_gone(str(tmp_path))
