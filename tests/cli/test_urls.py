@@ -149,3 +149,14 @@ def test_descriptions_that_name_the_urls_are_theirs(server, tmp_path):
     assert findings["duplicate"]["path"] == urls[1]
     assert findings["duplicate"]["detail"] == f"the same bytes as {urls[0]}"
     assert "orphan_description" not in findings
+
+
+@pytest.mark.parametrize(
+    "name", ["{url}", "moving.gif", "x/moving", "http://127.0.0.1/x/moving.gif"]
+)
+def test_descriptions_find_a_url_that_has_a_query(server, tmp_path, name):
+    url = server.url("/x/moving.gif?width=9&token=7")
+    table = tmp_path / "list.tsv"
+    table.write_text(f"{name.format(url=url)}\ta red ball moves left\n")
+    done = run_here("check", url, "--descriptions", table, "--json")
+    assert (done.code, json.loads(done.out)["findings"]) == (0, [])
