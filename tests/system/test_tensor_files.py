@@ -59,6 +59,11 @@ def test_one_number_that_is_not_finite_is_found(dtype):
         assert not all_finite(tensor)
 
 
+def test_parameters_that_are_trained_are_checked_without_a_warning():
+    assert all_finite(torch.nn.Parameter(torch.ones(3)))
+    assert not all_finite(torch.nn.Parameter(torch.tensor([1.0, float("nan")])))
+
+
 def test_infinities_of_both_signs_do_not_cancel():
     assert not all_finite(torch.tensor([float("inf"), float("-inf"), 1.0]))
 
