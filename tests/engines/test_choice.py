@@ -33,9 +33,10 @@ def gif(tmp_path):
 
 
 @pytest.mark.usefixtures("tiny_backbone")
-@pytest.mark.parametrize("command", ["caption", "describe"])
+@pytest.mark.parametrize("command", ["caption", "describe", "extract"])
 def test_an_address_without_the_engine_is_a_usage_error(command, gif, model_dir):
-    done = run_here(command, gif, "--model", model_dir, "--ray-address", "h:1")
+    options = [] if command == "extract" else ["--model", model_dir]
+    done = run_here(command, gif, *options, "--ray-address", "h:1")
     assert done.code == 2
     assert done.error == "error: --ray-address is for --engine ray: give both"
 
@@ -47,9 +48,10 @@ def test_the_variable_of_an_address_does_not_concern_the_local_engine(gif, model
 
 
 @pytest.mark.usefixtures("without_ray")
-@pytest.mark.parametrize("command", ["caption", "describe"])
+@pytest.mark.parametrize("command", ["caption", "describe", "extract"])
 def test_a_missing_package_is_named_with_its_installation(command, gif, model_dir):
-    done = run_here(command, gif, "--model", model_dir, "--engine", "ray")
+    options = [] if command == "extract" else ["--model", model_dir]
+    done = run_here(command, gif, *options, "--engine", "ray")
     assert done.code == 2
     assert done.error == "error: --engine ray needs Ray: pip install 'gifdesc[ray]'"
 

@@ -1,11 +1,15 @@
-"""Captions by real Ray: those of the local engine, and nothing is left of it."""
+"""Captions and features by real Ray: those of the local engine, and nothing is left of it."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from gif_files import draw_broken_gif, draw_gif
 from gifdesc.config import UNTRAINED
+from gifdesc.data.feature_files import read_features
+from gifdesc.data.manifest import Manifest
 from gifdesc.features.extractor import FeatureExtractor
 from ray_processes import assert_gone, run_with_ray
 from worlds import run_here, write_model
@@ -87,4 +91,27 @@ def test_descriptions_by_ray_are_those_of_the_local_engine(gifs, model_dir, tmp_
     assert sorted(path.name for path in found.rglob("*")) == names
     for path in found.glob("*.txt"):
         assert path.read_text() == (tmp_path / "wanted" / path.name).read_text()
+    assert_gone(str(tmp_path))
+
+
+@pytest.mark.parametrize("storage", ["npy", "shards"])
+def test_features_by_ray_are_those_of_the_local_engine_to_the_bit(gifs, tmp_path, storage):
+    options = ("extract", gifs, "--backbone", "resnet18", "--weights", "random", "--json")
+    options += ("--format", storage, "--device", "cpu")
+    wanted = run_with_ray(*options, "--output", tmp_path / "wanted", mark=str(tmp_path))
+    found = tmp_path / "found"
+    done = run_with_ray(
+        *(*options, "--output", found, "--engine", "ray", "--chunk-size", 8), mark=str(tmp_path)
+    )
+    assert (done.code, wanted.code) == (1, 1)  # a GIF is broken
+    counts = {name: value for name, value in json.loads(done.out).items() if name != "output"}
+    assert counts.items() <= json.loads(wanted.out).items()
+    assert Manifest(found).entries.keys() == Manifest(tmp_path / "wanted").entries.keys()
+    for source, entry in Manifest(tmp_path / "wanted").entries.items():
+        other = Manifest(found).entries[source]
+        assert replace(other, features=entry.features) == entry
+        if entry.features is not None:
+            one = read_features(found / other.features)
+            np.testing.assert_array_equal(one, read_features(tmp_path / "wanted" / entry.features))
+    assert not (found / ".chunks").exists()
     assert_gone(str(tmp_path))

@@ -26,10 +26,12 @@ from gifdesc.cli.options import (
     Device,
     Dtype,
     Endings,
+    Engine,
     Json,
     Null,
     NumWorkers,
     Paths,
+    RayAddress,
     read_paths,
     user_name,
     user_path,
@@ -134,7 +136,6 @@ def extract(
         ),
     ] = "npy",
     dtype: Dtype = "float32",
-    chunk_size: ChunkSize = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -167,6 +168,10 @@ def extract(
         ),
     ] = False,
     json: Json = False,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    num_workers: NumWorkers = None,
+    chunk_size: ChunkSize = None,
     device: Device = "auto",
     runtime: Annotated[
         Literal["auto", "torch", "openvino"],
@@ -186,7 +191,6 @@ def extract(
             rich_help_panel=RUN,
         ),
     ] = "auto",
-    num_workers: NumWorkers = None,
     batch_frames: Annotated[
         int | None,
         typer.Option(
@@ -202,6 +206,10 @@ def extract(
     """Turn GIFs into features, a .npy file each. A rerun skips finished GIFs."""
     with exit_on_error(debug=debug, json=json):
         check_device_name(device)
+        from gifdesc.engines.choice import EngineChoice
+
+        on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
+        on_engine.check_reachable()
         arguments = read_paths(paths, null=null)
         from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs, searched_suffixes
         from gifdesc.features.results import ExtractionSummary
@@ -223,10 +231,14 @@ def extract(
 
             with wait_for("starting"):
                 from gifdesc.data.feature_files import check_choices
+                from gifdesc.engines.extraction import (
+                    ExtractorChoice,
+                    compute_on_engine,
+                    load_extractor,
+                )
                 from gifdesc.features.encoder import OPENVINO_MIN_GIFS
                 from gifdesc.features.extraction import count_ahead
                 from gifdesc.features.extraction import extract as run
-                from gifdesc.features.extractor import FeatureExtractor
                 from gifdesc.features.storage import make_storage
 
             storage = make_storage(output, storage_format, dtype, chunk_size or DEFAULT_CHUNK_SIZE)
@@ -241,20 +253,21 @@ def extract(
             check_choices(output, chosen)
             enough = max(OPENVINO_MIN_GIFS.values())
             num_undone, inputs = count_ahead(inputs, output, enough, force=force)
+            choice = ExtractorChoice(
+                backbone=backbone,
+                weights=weights,
+                num_frames=num_frames,
+                sampling=sampling,
+                framing=framing,
+                encoding=encoding,
+                device=device,
+                precision=precision,
+                runtime=runtime,
+                num_gifs=num_undone,
+                batch_frames=batch_frames,
+            )
             with wait_for(f"loading {backbone}"):
-                extractor = FeatureExtractor.create(
-                    backbone=backbone,
-                    weights=weights,
-                    num_frames=num_frames,
-                    sampling=sampling,
-                    framing=framing,
-                    encoding=encoding,
-                    device=device,
-                    precision=precision,
-                    runtime=runtime,
-                    num_gifs=num_undone,
-                    batch_frames=batch_frames,
-                )
+                extractor = load_extractor(choice, on_engine)
             if extractor.recipe.is_untrained:
                 title = extractor.recipe.backbone_title
                 warn(
@@ -273,6 +286,14 @@ def extract(
                     num_workers=num_workers,
                     with_labels=labels,
                     storage=storage,
+                    compute_on=compute_on_engine(
+                        on_engine,
+                        choice,
+                        extractor.recipe,
+                        output,
+                        chunk_size=chunk_size,
+                        resume=not (force or retry_failed),
+                    ),
                 )
                 for event in events:
                     summary.add(event)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +12,14 @@ import torch
 from gifdesc.captioning.captioner import GifCaptioner, load_captioner
 from gifdesc.captions import Caption, GeneratedCaption, Word
 from gifdesc.config import DecodingConfig, to_json
-from gifdesc.engines.chunks import Chunk, Row, split_into_chunks
-from gifdesc.engines.inputs import caption_input, caption_row
+from gifdesc.engines.chunks import Row, split_into_chunks
+from gifdesc.engines.inputs import absolute, caption_input, caption_row
+from gifdesc.engines.ordering import map_in_order
 from gifdesc.engines.results import ChunkResults
 from gifdesc.engines.work import OpensEngine, Record
 from gifdesc.errors import GifdescError
 from gifdesc.gif.sources import CaptionInput, GifSource, source_name
 from gifdesc.system.files import writing
-from gifdesc.system.wording import counted, list_some
 from gifdesc.version import __version__
 
 
@@ -55,9 +53,9 @@ class ModelChoice:
     ) -> ModelChoice:
         """The choice of a user; the paths of files and folders are made absolute."""
         return cls(
-            name=_absolute(name),
+            name=absolute(name),
             device=device,
-            weights=None if weights is None else _absolute(weights),
+            weights=None if weights is None else absolute(weights),
             prompt=prompt,
             revision=revision,
         )
@@ -216,58 +214,12 @@ class EngineCaptioner:
         is_whole = False
         try:
             with self._open_engine() as engine:
-                waiting: deque[Chunk] = deque()
-                finished = engine.map(work, _noting(chunks, waiting), self._results.folder)
-                for records in in_order(finished, waiting, self._results):
+                for _, records in map_in_order(engine, work, chunks, self._results):
                     yield from map(from_record, records)
             is_whole = True
         finally:
             if is_whole or not self._resume:
                 self._results.remove()
-
-
-def _noting(chunks: Iterable[Chunk], waiting: deque[Chunk]) -> Iterator[Chunk]:
-    """The chunks, each of which is added to a queue when the engine takes it."""
-    for chunk in chunks:
-        waiting.append(chunk)
-        yield chunk
-
-
-def in_order(
-    finished: Iterator[Chunk], waiting: deque[Chunk], results: ChunkResults
-) -> Iterator[list[Record]]:
-    """The records of chunks that finish in any order, in the order of the chunks.
-
-    Args:
-        finished: the chunks, as they finish.
-        waiting: the chunks that the engine has taken, in order.
-        results: their files.
-
-    Raises:
-        GifdescError: a chunk has no result file, or a file has too few records.
-    """
-    done: Counter[str] = Counter()  # repeated inputs may make equal chunks
-    for chunk in finished:
-        done[chunk.id] += 1
-        while waiting and done[waiting[0].id]:
-            done -= Counter([waiting[0].id])
-            yield _checked(waiting.popleft(), results)
-    if waiting:
-        names = [row["name"] or "" for chunk in waiting for row in chunk.rows]
-        raise GifdescError(
-            f"the engine lost {counted(len(names), 'GIF')}: {list_some(names, 10)}; run the "
-            "command again"
-        )
-
-
-def _checked(chunk: Chunk, results: ChunkResults) -> list[Record]:
-    records = results.read(chunk.id)
-    if len(records) != len(chunk.rows):
-        raise GifdescError(
-            f"{results.path(chunk.id)}: has {len(records)} results of {len(chunk.rows)} GIFs; "
-            "remove it and run again"
-        )
-    return records
 
 
 def to_record(caption: Caption) -> Record:
@@ -297,9 +249,3 @@ def _generated(record: Record) -> GeneratedCaption:
 def _word(record: Record) -> Word:
     weights = record["frame_weights"]
     return Word(**{**record, "frame_weights": None if weights is None else tuple(weights)})
-
-
-def _absolute(name: str) -> str:
-    """The absolute path of a file or folder; other names, such as those of the hub, as they are."""
-    path = Path(name)
-    return os.path.abspath(path) if path.exists() else name  # noqa: PTH100 - keeps links

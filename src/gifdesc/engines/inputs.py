@@ -7,7 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from gifdesc.data.gifs import GifInput
 from gifdesc.engines.chunks import Row
+from gifdesc.features.frames import FileIdentity
+from gifdesc.features.loader import Task
 from gifdesc.gif.sources import CaptionInput, GifSource, as_input
 from gifdesc.system.files import replacing, sha256_of, writing
 
@@ -36,13 +39,55 @@ def caption_row(source: GifSource | CaptionInput, copies_dir: Path) -> Row:
         path = _copy(Path(source.data), copies_dir)
     if not isinstance(path, (str, Path)):
         raise TypeError("an engine takes GIFs from files and bytes, not frames in memory")
-    # Not `resolve`: the path's links may lead elsewhere on another machine.
-    return {"name": given.name, "path": os.path.abspath(path), "error": None}  # noqa: PTH100
+    return {"name": given.name, "path": absolute_path(path), "error": None}
 
 
 def caption_input(row: Row) -> CaptionInput:
     """The input that a row stands for, in a worker."""
     return CaptionInput(row["name"] or "", row["path"], row["error"])
+
+
+def extraction_row(task: Task, copies_dir: Path) -> Row:
+    """A task of an extraction as a row; the temporary file of a pipe or a URL is copied.
+
+    Raises:
+        GifdescError: a copy cannot be written.
+    """
+    gif, known = task.gif, task.known
+    path = _copy(gif.path, copies_dir) if gif.is_spooled and gif.error is None else gif.path
+    return {
+        "name": gif.name,
+        "path": absolute_path(path),
+        "error": gif.error,
+        "source": gif.source,
+        "spooled": "yes" if gif.is_spooled else None,
+        "known": None if known is None else f"{known.size_bytes} {known.sha256}",
+    }
+
+
+def extraction_task(row: Row) -> Task:
+    """The task that a row stands for."""
+    gif = GifInput(
+        path=Path(row["path"] or ""),
+        source=row["source"] or "",
+        error=row["error"],
+        name=row["name"] or "",
+        is_spooled=row["spooled"] is not None,
+    )
+    if row["known"] is None:
+        return Task(gif)
+    size, sha256 = row["known"].split()
+    return Task(gif, FileIdentity(int(size), sha256))
+
+
+def absolute_path(path: Path | str) -> str:
+    """A path for workers in other folders; links are kept, which may lead elsewhere there."""
+    return os.path.abspath(path)  # noqa: PTH100
+
+
+def absolute(name: str) -> str:
+    """The absolute path of a file or folder; other names, such as those of the hub, as they are."""
+    return absolute_path(name) if os.path.lexists(name) else name
 
 
 def _copy(content: bytes | Path, copies_dir: Path) -> Path:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
 from gifdesc.features.labels import Labeller
 from gifdesc.features.loader import Task, default_num_workers
-from gifdesc.features.pipeline import ComputedGif, compute
+from gifdesc.features.pipeline import Compute, ComputedGif, compute
 from gifdesc.features.results import ExtractionEvent
 from gifdesc.features.storage import FeatureStorage, FileStorage, NotStoredError
 from gifdesc.sampling import start_times_ms
@@ -48,6 +49,7 @@ def extract(
     num_workers: int | None = 0,
     with_labels: bool = False,
     storage: FeatureStorage | None = None,
+    compute_on: Compute | None = None,
 ) -> Iterator[ExtractionEvent]:
     """Write the feature file of every input, skip finished GIFs, and keep the manifest.
 
@@ -64,6 +66,7 @@ def extract(
         with_labels: record the classes that the backbone's own classifier gives, also of GIFs
             that were finished without them.
         storage: writes the features; None for a `.npy` file for each GIF.
+        compute_on: runs the tasks on other machines; None for this process.
 
     Yields:
         An event for each input, after its features are written or wait for others of their shard.
@@ -88,9 +91,10 @@ def extract(
             manifest = Manifest(features_dir)
             adopt_shards(features_dir, manifest)
             manifest.compact()  # removes half a line of a killed run
-            run = _Run(features_dir, extractor, manifest, labeller, storage)
+            run = _Run(features_dir, manifest, labeller, storage)
             tasks = (run.task(gif, force=force, retry_failed=retry_failed) for gif in inputs)
-            yield from run.extract_all(tasks, num_workers)
+            here = partial(compute, extractor=extractor, num_workers=num_workers)
+            yield from run.extract_all(tasks, compute_on or here)
             manifest.compact()
             adopt_shards(features_dir, manifest)  # removes those with older features alone
 
@@ -168,7 +172,6 @@ class _Run:
     def __init__(
         self,
         features_dir: Path,
-        extractor: FeatureExtractor,
         manifest: Manifest,
         labeller: Labeller | None,
         storage: FeatureStorage,
@@ -177,7 +180,6 @@ class _Run:
         self._storage = storage
         self._labeller = labeller
         self._features_dir = features_dir
-        self._extractor = extractor
         self._origins = _origins_in(manifest.entries)
         self._taken: dict[str, str] = {}  # name -> the shorter name of another GIF
 
@@ -219,10 +221,10 @@ class _Run:
         taken = None if skipped else self._taken.get(gif.source)
         return ExtractionEvent(entry, gif.path, gif.name, skipped, taken)
 
-    def extract_all(self, tasks: Iterable[Task], num_workers: int) -> Iterator[ExtractionEvent]:
+    def extract_all(self, tasks: Iterable[Task], compute_on: Compute) -> Iterator[ExtractionEvent]:
         """Run the tasks, and store what they give."""
         try:
-            for gif, outcome in compute(tasks, self._extractor, num_workers=num_workers):
+            for gif, outcome in compute_on(tasks):
                 if outcome is None:
                     yield self._skip(gif)
                 elif isinstance(outcome, GifdescError):

@@ -24,6 +24,10 @@ Outcome = ComputedGif | GifdescError | None
 """The result of a task: features, why there are none, or None for a GIF that is unchanged."""
 
 
+Compute = Callable[[Iterable[Task]], Iterator[tuple[GifInput, Outcome]]]
+"""Runs tasks: `compute` in this process, or another function with its results."""
+
+
 @dataclass(frozen=True)
 class _Group:
     """GIFs whose frames are computed together."""

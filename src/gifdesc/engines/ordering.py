@@ -1,0 +1,63 @@
+"""The results of an engine in the order of the inputs, each input accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+
+from gifdesc.engines.chunks import Chunk
+from gifdesc.engines.results import ChunkResults
+from gifdesc.engines.work import Engine, Record, Work
+from gifdesc.errors import GifdescError
+from gifdesc.system.wording import counted, list_some
+
+
+def map_in_order(
+    engine: Engine, work: Work, chunks: Iterable[Chunk], results: ChunkResults
+) -> Iterator[tuple[Chunk, list[Record]]]:
+    """Map chunks; they are yielded in order, as soon as the chunks before them are complete.
+
+    Args:
+        engine: processes the chunks.
+        work: what to do with them.
+        chunks: the chunks; consumed as the engine takes them.
+        results: the folder of their files.
+
+    Yields:
+        Each chunk with the records of its rows.
+
+    Raises:
+        GifdescError: the engine or a worker cannot work; or, whatever the engine reports, a chunk
+            has no result file, or the file has too few records.
+    """
+    waiting: deque[Chunk] = deque()
+    done: Counter[str] = Counter()  # repeated inputs may make equal chunks
+    for chunk in engine.map(work, _noting(chunks, waiting), results.folder):
+        done[chunk.id] += 1
+        while waiting and done[waiting[0].id]:
+            first = waiting.popleft()
+            done -= Counter([first.id])
+            yield first, _checked(first, results)
+    if waiting:
+        names = [row["name"] or "" for chunk in waiting for row in chunk.rows]
+        raise GifdescError(
+            f"the engine lost {counted(len(names), 'GIF')}: {list_some(names, 10)}; run the "
+            "command again"
+        )
+
+
+def _noting(chunks: Iterable[Chunk], waiting: deque[Chunk]) -> Iterator[Chunk]:
+    """The chunks, each of which is added to a queue when the engine takes it."""
+    for chunk in chunks:
+        waiting.append(chunk)
+        yield chunk
+
+
+def _checked(chunk: Chunk, results: ChunkResults) -> list[Record]:
+    records = results.read(chunk.id)
+    if len(records) != len(chunk.rows):
+        raise GifdescError(
+            f"{results.path(chunk.id)}: has {len(records)} results of {len(chunk.rows)} GIFs; "
+            "remove it and run again"
+        )
+    return records
