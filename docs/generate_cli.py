@@ -19,6 +19,7 @@ CLI_PATH = Path(__file__).with_name("cli.md")
 _INTRODUCTION = """# Command line reference
 
 Every command prints its options with `--help` (`-h`). `--version` prints the version of gifdesc.
+Options that you give again and again can be in [a file or in variables](configuration.md).
 `python docs/generate_cli.py` writes this page.
 """
 

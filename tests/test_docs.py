@@ -85,7 +85,7 @@ CALLS = list(documented_calls())
 
 def parse(arguments):
     """Let the real command parse its arguments, and do nothing with them."""
-    if not arguments or arguments == ["--version"] or arguments == ["--help"]:
+    if not arguments or arguments[0] in ("--version", "--help", "--install-completion"):
         return
     name, *rest = arguments
     assert name in COMMANDS, f"no command is called {name}"

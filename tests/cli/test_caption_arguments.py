@@ -33,10 +33,16 @@ def test_alt_text_and_its_length_are_two_options(arguments, paths, is_alt_text, 
     [
         ("--alt-text 80 x.gif", "for the length of alternative texts, give --alt-text-length 80"),
         ("x.gif --alt-text 80", "for the length of alternative texts, give --alt-text-length 80"),
-        ("--alt-text=80 x.gif", "'--alt-text' does not take a value"),
+        ("--alt-text=80 x.gif", "error: --alt-text takes no value"),
         ("--alt-text-length 80 x.gif", "--alt-text-length is for --alt-text: give both"),
-        ("--alt-text --alt-text-length 0 x.gif", "Invalid value for '--alt-text-length'"),
-        ("--alt-text --alt-text-length x x.gif", "Invalid value for '--alt-text-length'"),
+        (
+            "--alt-text --alt-text-length 0 x.gif",
+            "error: --alt-text-length 0: not a whole number of 1 or more",
+        ),
+        (
+            "--alt-text --alt-text-length x x.gif",
+            "error: --alt-text-length x: not a whole number of 1 or more",
+        ),
     ],
 )
 def test_a_length_in_the_wrong_place_is_wrong_usage(arguments, sentence, tmp_path, monkeypatch):

@@ -144,19 +144,19 @@ def test_nul_separates_the_paths_on_stdin_and_in_the_output():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "Missing argument"),
-        (("gifs", "--list", "odd"), "'odd' is not one of"),
+        ((), "error: PATH... is missing: gifdesc check [OPTIONS] PATH..."),
+        (("gifs", "--list", "odd"), "error: --list odd: not one of"),
         (
             ("gifs", "--null"),
-            "Invalid value: -0 is for a list on stdin (give - as a PATH) or --list",
+            "error: -0 is for a list on stdin (give - as a PATH) or --list",
         ),
         (
             ("gifs", "--list", "still", "--json"),
-            "Invalid value: --json and --list exclude each other",
+            "error: --json and --list exclude each other",
         ),
         (
             ("gifs", "--list", "bad_description"),
-            "Invalid value: --list bad_description needs --desc",
+            "error: --list bad_description needs --desc",
         ),
         (("gifs", "--descriptions", "gone"), "error: gone: no such file or folder"),
         (("",), "error: an argument is empty (an unset variable?); name a GIF or a folder"),
@@ -165,7 +165,7 @@ def test_nul_separates_the_paths_on_stdin_and_in_the_output():
 @pytest.mark.usefixtures("world")
 def test_wrong_usage_exits_with_2(arguments, sentence):
     result = check(*arguments)
-    said = {"error": sentence.removeprefix("Invalid value: ")} if "--json" in arguments else None
+    said = {"error": sentence.removeprefix("error: ")} if "--json" in arguments else None
     assert result.exit_code == 2
     assert (json.loads(result.stdout) if result.stdout else None) == said
     assert sentence in result.stderr

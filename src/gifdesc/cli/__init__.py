@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 
 from gifdesc.cli.caption import caption
 from gifdesc.cli.check import KINDS_HELP, check
+from gifdesc.cli.commands import Command, Group
+from gifdesc.cli.console import EXIT_USAGE, exit_on_error
 from gifdesc.cli.convert import convert
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
 from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
 from gifdesc.cli.fetch import fetch
-from gifdesc.cli.help import HelpCommand, HelpGroup, example
+from gifdesc.cli.help import example
+from gifdesc.cli.options import user_path
+from gifdesc.cli.settings import find_settings, read_settings
 from gifdesc.cli.train import train
+from gifdesc.cli.usage import arguments_of
 from gifdesc.system.process import ignore_interrupts
 from gifdesc.version import __version__
 
 app = typer.Typer(
     name="gifdesc",
     help="Describe animated GIFs: extract features, train a captioner, score it, caption.",
-    cls=HelpGroup,
-    no_args_is_help=True,
-    add_completion=False,
+    cls=Group,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(value: bool) -> None:
+def _print_version(value: bool) -> None:
     if value:
         typer.echo(f"gifdesc {__version__}")
         raise typer.Exit
@@ -39,14 +44,28 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", parser=user_path, envvar="GIFDESC_CONFIG"),
+    ] = None,
+    no_config: Annotated[bool, typer.Option("--no-config")] = False,
+    _version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_version, is_eager=True, help="Show the version and exit."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Describe animated GIFs: extract features, train a captioner, score it, caption."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(EXIT_USAGE)
+    if {"-h", "--help"} & set(arguments_of(ctx)):
+        return  # also where the settings are wrong
+    commands = cast(Group, ctx.command).commands
+    with exit_on_error(debug=False):
+        path = config or (None if no_config else find_settings(Path.cwd()))
+        if path is not None:
+            ctx.obj, ctx.default_map = path, read_settings(path, commands)
 
 
 for command, epilog in (
@@ -60,7 +79,7 @@ for command, epilog in (
     (caption, example("gifdesc caption ./gifs --json > captions.jsonl")),
     (demo, example("gifdesc demo ./gifdesc-demo")),
 ):
-    app.command(cls=HelpCommand, epilog=epilog)(command)
+    app.command(cls=Command, epilog=epilog)(command)
 
 
 def main() -> None:

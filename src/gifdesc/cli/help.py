@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import inspect
 import shutil
-import textwrap
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
-
-from typer.core import TyperCommand, TyperGroup
 
 INPUT = "Input"
 MODEL = "Model"
@@ -43,23 +40,31 @@ class ParameterHelp:
 
     Attributes:
         flags: its names, such as `-o, --output` or `--[no-]meteor`; of an argument, its value.
-        value: what it takes, such as `INTEGER` or `text|json`; empty for a switch.
+        value: what it takes, such as `INTEGER`, `N` or `text|json`; empty for a switch.
+        type_name: the type of its value, such as `INTEGER` also for `N`.
         text: what it does.
         default: its default value in words, None where there is none to show.
         limits: the least and the greatest number, in words; empty where there are none.
         group: one of `GROUPS`.
         is_argument: whether it is given by its place and not by a name.
         is_required: whether the command cannot run without it.
+        is_switch: whether it takes no value.
+        is_list: whether it takes several values.
+        variable: the shortest of its environment variables; empty if it has none.
     """
 
     flags: str
     value: str
+    type_name: str
     text: str
     default: str | None
     limits: str
     group: str
     is_argument: bool
     is_required: bool
+    is_switch: bool = False
+    is_list: bool = False
+    variable: str = ""
 
     @property
     def usage(self) -> str:
@@ -68,12 +73,15 @@ class ParameterHelp:
 
     @property
     def details(self) -> str:
-        """The text with the default."""
+        """The text with the default and the environment variable."""
+        notes = []
         if self.is_required:
-            return f"{self.text}  [required]"
-        if self.default is None:
-            return self.text
-        return f"{self.text}  [default:{_NO_BREAK}{self.default}]"
+            notes.append("[required]")
+        elif self.default is not None:
+            notes.append(f"[default:{_NO_BREAK}{self.default}]")
+        if self.variable:
+            notes.append(f"[env:{_NO_BREAK}{self.variable}]")
+        return "  ".join([self.text, " ".join(notes)]).rstrip()
 
 
 def parameters_of(command: Any) -> list[ParameterHelp]:
@@ -82,9 +90,16 @@ def parameters_of(command: Any) -> list[ParameterHelp]:
     Args:
         command: as `typer.main.get_command` makes it.
     """
+    return sorted(parameters_by_name(command).values(), key=lambda shown: not shown.is_argument)
+
+
+def parameters_by_name(command: Any) -> dict[str, ParameterHelp]:
+    """The same by the names of the parameters in Python."""
     hints = get_type_hints(inspect.unwrap(command.callback), include_extras=True)
-    found = [_parameter_help(parameter, hints[parameter.name]) for parameter in command.params]
-    return sorted(found, key=lambda parameter: not parameter.is_argument)
+    return {
+        parameter.name: _parameter_help(parameter, hints[parameter.name])
+        for parameter in command.params
+    }
 
 
 def grouped(parameters: list[ParameterHelp]) -> Iterator[tuple[str, list[ParameterHelp]]]:
@@ -119,19 +134,24 @@ def _parameter_help(parameter: Any, hint: Any) -> ParameterHelp:
         raise TypeError(f"{parameter.name}: not Annotated with an option or an argument")
     annotation, info = get_args(hint)[:2]
     is_argument = parameter.param_type_name == "argument"
-    value = "" if annotation is bool else info.metavar or _type_name(annotation)
+    type_name = "" if annotation is bool else _type_name(annotation)
+    value = (info.metavar or type_name) if type_name else ""
     names = ", ".join(sorted(parameter.opts, key=len))
     if parameter.secondary_opts:
         names = names.replace("--", "--[no-]", 1)
     return ParameterHelp(
         flags=value + ("..." if parameter.nargs == -1 else "") if is_argument else names,
         value=value,
+        type_name=type_name,
         text=info.help or "",
         default=_default_of(parameter, info.show_default),
         limits=_limits(info.min, info.max),
         group=info.rich_help_panel or RUN,
         is_argument=is_argument,
         is_required=parameter.required,
+        is_switch=annotation is bool,
+        is_list=parameter.nargs == -1 or (not is_argument and parameter.multiple),
+        variable=min(parameter.envvar or [""], key=len),
     )
 
 
@@ -163,77 +183,27 @@ def _limits(minimum: float | None, maximum: float | None) -> str:
     return "" if maximum is None or maximum >= 2**31 else f"{maximum:g} or less"
 
 
-def _fit_terminal(formatter: Any) -> None:
+def fit_terminal(formatter: Any) -> None:
     """Use the terminal's width also below 50 columns, where click does not."""
     formatter.width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) - 2
 
 
-def _replace_no_breaks(formatter: Any) -> None:
+def replace_no_breaks(formatter: Any) -> None:
+    """Write spaces where `ParameterHelp.details` allows no break of a line."""
     formatter.buffer[:] = [text.replace(_NO_BREAK, " ") for text in formatter.buffer]
 
 
-def _row_of(parameter: ParameterHelp, width: int) -> tuple[str, str]:
+def row_of(parameter: ParameterHelp, width: int) -> tuple[str, str]:
+    """The names and the text of a parameter; long choices are in the text."""
     if len(parameter.usage) <= width:
         return parameter.usage, parameter.details
     return parameter.flags, f"{parameter.value}: {parameter.details}"
 
 
-def _write_rows(formatter: Any, rows: list[tuple[str, str]]) -> None:
+def write_rows(formatter: Any, rows: list[tuple[str, str]]) -> None:
+    """Write rows of names and texts into a formatter."""
     is_narrow = formatter.width < _NARROW_WIDTH - 2
     formatter.write_dl(rows, col_max=4 if is_narrow else _NAME_WIDTH)
-
-
-class HelpCommand(TyperCommand):
-    """A command whose help shows its options in groups."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help into the formatter."""
-        _fit_terminal(formatter)
-        super().format_help(ctx, formatter)
-        _replace_no_breaks(formatter)
-
-    def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """Write the usage line into the formatter."""
-        formatter.write_usage(ctx.command_path, usage_of(self))
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments and options into the formatter, group by group."""
-        for group, members in grouped(parameters_of(ctx.command)):
-            rows = [_row_of(parameter, formatter.width - 2) for parameter in members]
-            if group == RUN:
-                rows.append(("-h, --help", "Show this message and exit."))
-            with formatter.section(group):
-                _write_rows(formatter, rows)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the sections at the end into the formatter, their lines wrapped one by one."""
-        for text in (ctx.command.epilog or "").split("\n\n"):
-            formatter.write_paragraph()
-            for line in text.splitlines():
-                wrapped = textwrap.fill(line, formatter.width, subsequent_indent=" " * 6)
-                formatter.write(f"{wrapped}\n")
-
-
-class HelpGroup(TyperGroup):
-    """The program's own help: its options, and a line for each command."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help into the formatter."""
-        _fit_terminal(formatter)
-        super().format_help(ctx, formatter)
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options and commands into the formatter."""
-        rows = [
-            ("--version", "Show the version and exit."),
-            ("-h, --help", "Show this message and exit."),
-        ]
-        with formatter.section("Options"):
-            _write_rows(formatter, rows)
-        names = self.list_commands(ctx)
-        commands = [(name, self.get_command(ctx, name)) for name in names]
-        with formatter.section("Commands"):
-            _write_rows(formatter, [(name, summary_of(command)) for name, command in commands])
 
 
 def summary_of(command: Any) -> str:
