@@ -661,7 +661,7 @@ def test_the_suffix_of_the_output_chooses_the_format(
 def test_an_unknown_format_is_wrong_usage(gifs, model_dir):
     done = caption(gifs, "--format", "xml", model_dir=model_dir)
     assert (done.code, done.out) == (2, "")
-    assert "'xml'" in done.err
+    assert done.error == "error: --format xml: not one of text, json, tsv, csv"
 
 
 def test_captions_into_a_file_show_progress(gifs, model_dir, tmp_path, monkeypatch):

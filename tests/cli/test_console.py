@@ -13,9 +13,10 @@ import pytest
 import torch
 import typer
 
-from gifdesc.cli.console import exit_on_error, info, print_json, print_line, warn
+from gif_files import draw_gif
+from gifdesc.cli.console import exit_on_error, info, mute, print_json, print_line, warn
 from gifdesc.errors import GifdescError, UsageError
-from worlds import process_environment
+from worlds import process_environment, run_here, run_process
 
 
 @pytest.fixture
@@ -182,6 +183,11 @@ def test_log_messages_are_printed_as_warnings():
     assert done.stderr == "warning: " + "memory runs short " * 20 + " [b]2[/b]\n"
 
 
+def _fail_muted():
+    mute()
+    raise GifdescError("x.npy: damaged")
+
+
 def test_a_muted_process_prints_its_error_if_the_main_process_has_not_ended_it(monkeypatch, capsys):
     waited = []
 
@@ -190,8 +196,32 @@ def test_a_muted_process_prints_its_error_if_the_main_process_has_not_ended_it(m
         waited.append(seconds)
 
     monkeypatch.setattr("gifdesc.cli.console.time.sleep", sleep)
-    monkeypatch.setattr("gifdesc.cli.console.stderr.quiet", True)
     with pytest.raises(typer.Exit) as caught, exit_on_error(debug=False):
-        raise GifdescError("x.npy: damaged")
+        _fail_muted()
     assert (caught.value.exit_code, capsys.readouterr().err) == (1, "error: x.npy: damaged\n")
     assert len(waited) == 1
+
+
+def test_quiet_leaves_errors_and_warnings(tmp_path):
+    draw_gif(tmp_path / "a.gif", 2)
+    (tmp_path / "b.gif").touch()
+    (tmp_path / "c.txt").touch()
+    loud = run_here("extract", tmp_path, "--weights", "random", "-o", tmp_path / "f")
+    quiet = run_here("extract", tmp_path, "--weights", "random", "-o", tmp_path / "g", "-q")
+    assert quiet.code == loud.code == 1
+    assert quiet.errors == loud.errors
+    assert quiet.warnings == loud.warnings
+    rest = set(loud.err.splitlines()) - set(quiet.err.splitlines())
+    assert any("1 extracted" in line for line in rest)
+    starts = ("error: ", "warning: ")
+    assert all(line.startswith(starts) for line in quiet.err.splitlines())
+
+
+def test_verbose_prints_what_was_chosen(tmp_path):
+    draw_gif(tmp_path / "a.gif", 2)
+    arguments = ("extract", tmp_path / "a.gif", "--precision", "float32", "-o")
+    variables = {"GIFDESC_EXTRACT_WEIGHTS": "random"}
+    assert "info: " not in run_process(*arguments, tmp_path / "f", **variables).err
+    done = run_process(*arguments, tmp_path / "g", "-v", **variables)
+    assert "option: --weights random (from GIFDESC_EXTRACT_WEIGHTS)" in done.err
+    assert "info: resnet50: PyTorch on cpu in float32" in done.err

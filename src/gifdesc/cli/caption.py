@@ -33,9 +33,11 @@ from gifdesc.cli.options import (
     NumWorkers,
     Paths,
     Prompt,
+    Quiet,
     RayAddress,
     Revision,
     Seed,
+    Verbose,
     check_null,
     stdin_bytes,
     user_name,
@@ -222,11 +224,13 @@ def caption(
     chunk_size: ChunkSize = None,
     device: Device = "auto",
     seed: Seed = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Write a caption for every GIF, in input order, as soon as it is ready."""
     chosen = _choose_format(format_name, output, json=json)
-    with exit_on_error(debug=debug, json=chosen == "json") as errors:
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=chosen == "json") as errors:
         if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:

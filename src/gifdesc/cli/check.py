@@ -29,6 +29,8 @@ from gifdesc.cli.options import (
     Endings,
     Json,
     Paths,
+    Quiet,
+    Verbose,
     read_paths,
     user_path,
     warn_of_passed_over,
@@ -82,10 +84,12 @@ def check(
         ),
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Report broken, still and duplicate GIFs and wrong descriptions. Exit code 1 if any."""
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         if json and kind is not None:
             raise typer.BadParameter("--json and --list exclude each other")
         if null and kind is None and STDIN not in paths:

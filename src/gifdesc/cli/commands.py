@@ -46,7 +46,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        if ctx.params.get("debug"):
+        if ctx.params["debug"] or ctx.params["verbose"]:
             for line in sources_of(ctx, ctx.obj):
                 info(f"option: {line}")
         return super().invoke(ctx)

@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.system.process import (
@@ -58,6 +59,8 @@ class _Stderr:
 stderr = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True)
 """The console for progress, warnings and summaries."""
 
+_STYLES = {"error": "bold red", "warning": "yellow"}
+
 _MAIN_PROCESS_SECONDS = 10.0
 """How long the other processes of `torchrun` wait for the main process to report an error."""
 
@@ -78,12 +81,32 @@ class ErrorOutput:
     json: bool
 
 
+@dataclass
+class _Volume:
+    """What is printed on stderr.
+
+    Attributes:
+        is_quiet: errors and warnings only.
+        is_muted: nothing.
+    """
+
+    is_quiet: bool = False
+    is_muted: bool = False
+
+
+_volume = _Volume()
+
+
 @contextmanager
-def exit_on_error(*, debug: bool, json: bool = False) -> Iterator[ErrorOutput]:
+def exit_on_error(
+    *, debug: bool, quiet: bool = False, verbose: bool = False, json: bool = False
+) -> Iterator[ErrorOutput]:
     """Turn an exception of the block into a one-sentence error and an exit code.
 
     Args:
         debug: print tracebacks and the messages of libraries as well.
+        quiet: print errors and warnings only: no progress, no summary.
+        verbose: also print the choices that gifdesc makes.
         json: also print the error on stdout, as an object with the one key `error`, so that a
             reader of the command's JSON always gets an object.
 
@@ -91,7 +114,8 @@ def exit_on_error(*, debug: bool, json: bool = False) -> Iterator[ErrorOutput]:
         The output, whose `json` the block may switch off.
     """
     output = ErrorOutput(json)
-    _set_up_logging(debug)
+    _set_up_logging(debug=debug, verbose=verbose)
+    _volume.is_quiet, _volume.is_muted, stderr.quiet = quiet, False, quiet
     try:
         with showing_waits(_show_wait):
             yield output
@@ -136,9 +160,9 @@ def _wait_for_main_process() -> None:
 
     If this process still runs after the wait, the error is its own, and it prints the error.
     """
-    if stderr.quiet:
+    if _volume.is_muted:
         time.sleep(_MAIN_PROCESS_SECONDS)
-        stderr.quiet = False
+        _volume.is_muted = False
 
 
 def _sentence_of(error: Exception) -> str:
@@ -161,12 +185,14 @@ class _LogHandler(logging.Handler):
     """Prints log records like this module's own messages: `warning: ...`."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stderr.print(f"{record.levelname.lower()}: {self.format(record)}", markup=False)
+        _print_labelled(record.levelname.lower(), self.format(record))
 
 
-def _set_up_logging(debug: bool) -> None:
+def _set_up_logging(*, debug: bool, verbose: bool) -> None:
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[_LogHandler()])
+    own_level = logging.DEBUG if debug else logging.INFO if verbose else logging.NOTSET
+    logging.getLogger("gifdesc").setLevel(own_level)
     if not debug:
         warnings.simplefilter("ignore")
         for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
@@ -180,11 +206,11 @@ def is_terminal() -> bool:
 
 def mute() -> None:
     """Print no messages: the main process prints them."""
-    stderr.quiet = True
+    _volume.is_muted = stderr.quiet = True
 
 
 def _print_json_error(sentence: str, output: ErrorOutput) -> None:
-    if output.json and not stderr.quiet:
+    if output.json and not _volume.is_muted:
         with suppress(OSError, GifdescError):  # stdout may be what failed
             print_json({"error": sentence})
 
@@ -196,12 +222,21 @@ def info(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print a warning to stderr, on one line."""
-    stderr.print(f"warning: {printable(text)}", markup=False)
+    _print_labelled("warning", printable(text))
 
 
 def print_error(text: str) -> None:
     """Print an error to stderr, on one line; the command continues."""
-    stderr.print(f"error: {printable(text)}", markup=False)
+    _print_labelled("error", printable(text))
+
+
+def _print_labelled(label: str, text: str) -> None:
+    """Print a line that begins with what it is; also where other messages are not wanted."""
+    was_quiet, stderr.quiet = stderr.quiet, _volume.is_muted
+    try:
+        stderr.print(Text.assemble((f"{label}:", _STYLES.get(label, "")), f" {text}"))
+    finally:
+        stderr.quiet = was_quiet
 
 
 def printable(text: str) -> str:

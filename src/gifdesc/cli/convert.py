@@ -9,7 +9,16 @@ import typer
 
 from gifdesc.cli.console import EXIT_FAILED, exit_on_error, info, print_error, print_json, warn
 from gifdesc.cli.help import INPUT, OUTPUT
-from gifdesc.cli.options import ChunkSize, Debug, DescriptionsFormat, Dtype, Json, user_path
+from gifdesc.cli.options import (
+    ChunkSize,
+    Debug,
+    DescriptionsFormat,
+    Dtype,
+    Json,
+    Quiet,
+    Verbose,
+    user_path,
+)
 from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.forms.form_names import OutputForm
 from gifdesc.system.waits import wait_for
@@ -69,10 +78,12 @@ def convert(
     dtype: Dtype = "float32",
     chunk_size: ChunkSize = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Convert descriptions or features to another form, such as a data set's file to COCO's."""
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         if to in get_args(FeatureFormat):
             _convert_features(
                 path,

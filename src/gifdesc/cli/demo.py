@@ -10,7 +10,14 @@ import typer
 
 from gifdesc.cli.console import exit_on_error, info
 from gifdesc.cli.help import OUTPUT
-from gifdesc.cli.options import Debug, Device, Seed, user_path
+from gifdesc.cli.options import (
+    Debug,
+    Device,
+    Quiet,
+    Seed,
+    Verbose,
+    user_path,
+)
 from gifdesc.system.waits import wait_for
 
 _EPOCHS = 40
@@ -41,10 +48,12 @@ def demo(
     ] = 600,
     device: Device = "auto",
     seed: Seed = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Draw small GIFs, then extract, train, evaluate and caption, all offline."""
-    with exit_on_error(debug=debug):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose):
         with wait_for("starting"):
             from gifdesc.demo.world import draw_world
 

@@ -32,8 +32,10 @@ from gifdesc.cli.options import (
     NumWorkers,
     Paths,
     Prompt,
+    Quiet,
     RayAddress,
     Revision,
+    Verbose,
     read_paths,
     user_path,
     warn_of_passed_over,
@@ -87,10 +89,12 @@ def describe(
     num_workers: NumWorkers = None,
     chunk_size: ChunkSize = None,
     device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Write a description file for every GIF, to train on. A rerun skips finished GIFs."""
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         if num_captions > beam:
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         from gifdesc.captioning.results import DescribingSummary

@@ -33,7 +33,9 @@ from gifdesc.cli.options import (
     Json,
     ModelDir,
     NumBeams,
+    Quiet,
     SplitsDir,
+    Verbose,
     user_path,
 )
 from gifdesc.config import Split
@@ -167,13 +169,15 @@ def evaluate(
         ),
     ] = None,
     device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Score captions of held-out GIFs, beside baselines.
 
     The blind baseline captions every GIF from another GIF's features.
     """
-    with exit_on_error(debug=debug, json=json) as errors:
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
         if gifs is not None and html is None:

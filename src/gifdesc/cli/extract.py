@@ -31,7 +31,9 @@ from gifdesc.cli.options import (
     Null,
     NumWorkers,
     Paths,
+    Quiet,
     RayAddress,
+    Verbose,
     read_paths,
     user_name,
     user_path,
@@ -201,10 +203,12 @@ def extract(
             rich_help_panel=RUN,
         ),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Turn GIFs into features, a .npy file each. A rerun skips finished GIFs."""
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         check_device_name(device)
         from gifdesc.engines.choice import EngineChoice
 

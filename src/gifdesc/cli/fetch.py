@@ -18,7 +18,13 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import INPUT, OUTPUT, RUN
-from gifdesc.cli.options import Debug, Json, user_path
+from gifdesc.cli.options import (
+    Debug,
+    Json,
+    Quiet,
+    Verbose,
+    user_path,
+)
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted
@@ -146,10 +152,12 @@ def fetch(
             rich_help_panel=RUN,
         ),
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Download a list of GIFs, with their descriptions. A rerun skips finished files."""
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         from gifdesc.cli.progress import FetchProgress
         from gifdesc.data.url_lists import read_url_list
         from gifdesc.fetching.companions import descriptions_in

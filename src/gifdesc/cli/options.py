@@ -224,6 +224,24 @@ Seed = Annotated[
         "--seed", min=0, max=2**63 - 1, help="Seed of all random numbers.", rich_help_panel=RUN
     ),
 ]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print errors and warnings only: no progress, no summary.",
+        rich_help_panel=RUN,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Also print what gifdesc chooses, and the options that come from settings.",
+        rich_help_panel=RUN,
+    ),
+]
 Debug = Annotated[
     bool,
     typer.Option(

@@ -66,8 +66,8 @@ def find_settings(folder: Path) -> Path | None:
 def read_settings(path: Path, commands: Commands) -> Values:
     """The values of a settings file.
 
-    Top-level keys count for all commands in which the option means the same; the keys of a command's
-    table for this command. Paths are relative to the file's folder.
+    Top-level keys count for all commands in which the option means the same; the keys of a
+    command's table for this command. Paths are relative to the file's folder.
 
     Raises:
         UsageError: the file is not TOML, or has an unknown key or a value of another type.

@@ -18,7 +18,9 @@ from gifdesc.cli.options import (
     FeaturesDir,
     Json,
     ModelDir,
+    Quiet,
     SplitsDir,
+    Verbose,
     user_name,
     user_path,
 )
@@ -222,6 +224,8 @@ def train(
         int | None,
         _training("--seed", "seed", "Seed of all random numbers.", 0, 2**63 - 1, RUN),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Train a captioner on extracted features.
@@ -229,7 +233,7 @@ def train(
     The preset decides the options that you leave out; the defaults shown are those of
     `attention`.
     """
-    with exit_on_error(debug=debug, json=json):
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         is_main = os.environ.get("RANK", "0") == "0"  # under torchrun, one process prints
         if not is_main:
             mute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal, Protocol
@@ -17,6 +18,8 @@ from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.encoder_openvino import OPENVINO_BACKBONES, OpenVinoEncoder
 from gifdesc.features.frames import Pixels, Vectors
 from gifdesc.system.device import cpu_streams, exact_float32, has_fast_bfloat16
+
+log = logging.getLogger(__name__)
 
 
 class TorchEncoder:
@@ -218,5 +221,7 @@ def make_encoder(
     ):
         if not has_openvino():
             raise UsageError("--runtime openvino: not installed; pip install 'gifdesc[openvino]'")
+        log.info("%s: OpenVINO on the CPU in %s", backbone.name, precision)
         return OpenVinoEncoder(backbone, precision)
+    log.info("%s: PyTorch on %s in %s", backbone.name, device, precision)
     return TorchEncoder(backbone, device, precision)
