@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,14 +44,16 @@ def run_with_ray(*arguments: object, mark: str, cwd: Path | None = None) -> Outc
 
 
 @contextmanager
-def started(*command: object, mark: str) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *command: object, mark: str, address: str | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A process, which is killed at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(mark),
+        env=environment(mark) | ({} if address is None else {"RAY_ADDRESS": address}),
     )
     try:
         yield process
@@ -76,7 +78,7 @@ def processes_of(mark: str) -> dict[int, str]:
     return found
 
 
-def wait_until(is_true, seconds: float = SECONDS) -> None:
+def wait_until(is_true: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait for a condition, or fail."""
     end = time.monotonic() + seconds
     while not is_true():
