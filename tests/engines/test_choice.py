@@ -1,12 +1,15 @@
 """The choice of an engine: what is refused, and where its result files go."""
 
+import os
 import socket
-from contextlib import closing
+import time
+from contextlib import closing, nullcontext
 
 import pytest
 
 from gif_files import draw_gif
 from gifdesc.engines import choice as choice_module
+from gifdesc.engines import ray_cluster
 from gifdesc.engines.choice import EngineChoice
 from gifdesc.engines.ray_cluster import Resources, check_address
 from gifdesc.engines.ray_engine import _actor_options
@@ -125,3 +128,36 @@ def test_actors_share_the_cores_and_gpus(gpus, num_workers, device, wanted):
 def test_a_gpu_that_the_cluster_lacks_is_refused():
     with pytest.raises(UsageError, match="the Ray cluster has no GPU"):
         _actor_options(Resources(8, 0, 2), None, "cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("problems", "mode", "message"),
+    [
+        ({"disabled": None}, None, None),
+        ({"disabled": "AuthenticationError: missing", "token": None}, "token", None),
+        (
+            {"disabled": "AuthenticationError: missing", "token": "AuthenticationError: wrong"},
+            "token",
+            "refuses the token of this machine; copy the file ~/.ray/auth_token",
+        ),
+        ({"disabled": "odd", "token": "odd"}, "token", "cannot be used: odd"),
+    ],
+)
+def test_the_token_is_sent_where_it_is_wanted_and_named_where_it_is_wrong(
+    problems, mode, message, monkeypatch
+):
+    monkeypatch.setenv("RAY_AUTH_MODE", "to be removed at the end")
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    monkeypatch.setattr(ray_cluster, "_health_problem", lambda _address, how: problems[how])
+    with pytest.raises(GifdescError, match=message) if message else nullcontext():
+        ray_cluster._choose_authentication("h:1", "Ray at h:1")
+    assert os.environ.get("RAY_AUTH_MODE") == mode
+
+
+def test_a_start_that_does_not_return_ends_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "_START_SECONDS", 0.05)
+    with pytest.raises(GifdescError, match="too long"), ray_cluster._time_limit("too long"):
+        time.sleep(30)
+    with ray_cluster._time_limit("too long"):
+        pass
+    time.sleep(0.1)  # no signal comes later

@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,16 @@ _GRACE_SECONDS = 10.0
 """How much longer before the process is ended from another thread."""
 
 _HUNG = "did not start in time; run the command again, or use --engine local"
+
+_HEALTH_SECONDS = 30.0
+"""How long the head node may take to answer whether it is healthy: usually 1 s."""
+
+_AUTHENTICATION_VARIABLE = "RAY_AUTH_MODE"
+
+_WRONG_TOKEN = (
+    "refuses the token of this machine; copy the file ~/.ray/auth_token from the head node, or set "
+    "RAY_AUTH_TOKEN to the token in it"
+)
 
 _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # otherwise Ray warns of a coming change
@@ -94,6 +106,8 @@ def connect(address: str | None) -> Resources:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with wait_for("starting Ray" if address is None else f"connecting to {place}", is_long=True):
+        if address not in (None, "auto"):
+            _choose_authentication(address, place)
         import ray
 
         options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
@@ -106,13 +120,10 @@ def connect(address: str | None) -> Resources:
             with _time_limit(f"{place}: {_HUNG}"), _no_native_messages(if_true=is_quiet):
                 ray.init(**options)
         except ray.exceptions.AuthenticationError as error:
-            raise GifdescError(
-                f"{place}: refuses the token of this machine; copy the file ~/.ray/auth_token from "
-                "the head node, or set RAY_AUTH_TOKEN to the token in it"
-            ) from error
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise GifdescError(f"{place}: cannot be used: {lines[0]}") from error
+            raise GifdescError(f"{place}: {_WRONG_TOKEN}") from error
+        except (RuntimeError, ValueError, OSError) as error:
+            message = " ".join(str(error).split()) or type(error).__name__
+            raise GifdescError(f"{place}: cannot be used: {message}") from error
     found = ray.cluster_resources()
     return Resources(
         num_cpus=max(1, int(found.get("CPU", 1))),
@@ -126,6 +137,45 @@ def disconnect() -> None:
     import ray
 
     ray.shutdown()
+
+
+def _choose_authentication(address: str, place: str) -> None:
+    """Let Ray send the token of this machine if the cluster wants one, and check it.
+
+    With an address, Ray sends no token of its own accord, and after a wrong token it reports half a
+    minute later that it cannot connect.
+
+    Raises:
+        GifdescError: the cluster wants another token, or does not answer as Ray does.
+    """
+    if _AUTHENTICATION_VARIABLE not in os.environ:
+        if _health_problem(address, "disabled") is None:
+            return
+        os.environ[_AUTHENTICATION_VARIABLE] = "token"
+    problem = _health_problem(address, os.environ[_AUTHENTICATION_VARIABLE])
+    if problem is not None:
+        is_token = "auth" in problem.lower()
+        raise GifdescError(f"{place}: {_WRONG_TOKEN if is_token else f'cannot be used: {problem}'}")
+
+
+def _health_problem(address: str, authentication: str) -> str | None:
+    """The last line of a failed `ray health-check`, None if the head node answers."""
+    # A process of its own, because Ray reads the way of authentication once.
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, _AUTHENTICATION_VARIABLE: authentication},
+            timeout=_HEALTH_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return (lines[-1] if lines else "not healthy") if done.returncode else None
 
 
 @contextmanager
