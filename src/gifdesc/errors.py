@@ -18,7 +18,13 @@ into ``error: ...`` and an exit code; a caller's own mistakes stay `ValueError`/
 
 
 class GifdescError(Exception):
-    """An error that a user, a file or a folder caused."""
+    """An error that a user, a file or a folder caused.
+
+    Attributes:
+        commands: command lines that help, to be shown below the message.
+    """
+
+    commands: tuple[str, ...] = ()
 
 
 class GifError(GifdescError):

@@ -628,9 +628,10 @@ def test_an_unknown_device_in_a_process_of_its_own(home):
 def test_debug_prints_the_traceback(home):
     plain = run_process("caption", "gifs/first.gif", "--model", "nowhere", cwd=home)
     assert plain.err.splitlines() == [
-        "error: nowhere: no model folder. Train a model: gifdesc extract ./gifs && gifdesc train "
-        "--epochs 10 && gifdesc evaluate && gifdesc caption funny.gif. Or caption with a public "
-        "model: gifdesc caption funny.gif --model HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+        "error: nowhere: no model folder; use a public model (downloaded once, 707 MB), or train "
+        "your own:",
+        "  gifdesc caption funny.gif --model default",
+        "  gifdesc extract ./gifs && gifdesc train && gifdesc caption funny.gif",
     ]
     asked = run_process("caption", "gifs/first.gif", "--model", "nowhere", "--debug", cwd=home)
     assert asked.code == plain.code == 1

@@ -18,6 +18,7 @@ from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
 from gifdesc.cli.fetch import fetch
 from gifdesc.cli.help import example
+from gifdesc.cli.models import models
 from gifdesc.cli.options import user_path
 from gifdesc.cli.settings import find_settings, read_settings
 from gifdesc.cli.train import train
@@ -77,6 +78,7 @@ for command, epilog in (
     (evaluate, example("gifdesc evaluate --model ./model --html report.html")),
     (describe, example("gifdesc describe ./gifs --model user/model")),
     (caption, example("gifdesc caption ./gifs --json > captions.jsonl")),
+    (models, example("gifdesc models")),
     (demo, example("gifdesc demo ./gifdesc-demo")),
 ):
     app.command(cls=Command, epilog=epilog)(command)
@@ -85,6 +87,6 @@ for command, epilog in (
 def main() -> None:
     """Run the command line; the entry point of `gifdesc` and `python -m gifdesc`."""
     try:
-        app()
+        app(prog_name="gifdesc")
     finally:
         ignore_interrupts()

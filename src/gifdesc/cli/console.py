@@ -143,6 +143,8 @@ def exit_on_error(
         if debug:
             info("".join(traceback.format_exception(error)).rstrip())
         print_error(sentence)
+        for command in getattr(error, "commands", ()):
+            stderr.print(f"  {command}", markup=False)
         raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
 
 

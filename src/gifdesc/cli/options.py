@@ -16,6 +16,8 @@ from gifdesc.config import DEFAULT_CHUNK_SIZE, DEFAULT_WORK_SIZE, EngineName, Fe
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
+from gifdesc.model.folder import CONFIG_NAME
+from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS
 
 
 def user_path(value: str | Path) -> Path:
@@ -36,6 +38,18 @@ def user_name(value: str) -> str:
     if not value:
         raise typer.BadParameter("it is empty (an unset variable?)")
     return str(Path(value).expanduser()) if value.startswith("~") else value
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Short names of public models, and model folders here."""
+    names = [DEFAULT_NAME, *(model.short_name for model in PUBLIC_MODELS)]
+    folders = (path.parent.as_posix() for path in Path().glob(f"*/{CONFIG_NAME}"))
+    return [name for name in (*names, *folders) if name.startswith(incomplete)]
+
+
+def complete_device(incomplete: str) -> list[str]:
+    """The devices whose names begin so."""
+    return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
 
 
 Paths = Annotated[
@@ -115,8 +129,9 @@ ModelName = Annotated[
         "--model",
         parser=user_name,
         metavar="MODEL",
-        help="A model folder, the hub name (user/model) of a gifdesc model, or the folder or hub "
-        "name of a vision-language model in transformers.",
+        help="A model folder, the hub name (user/model) of a gifdesc model, the folder or hub name "
+        "of a vision-language model in transformers, or a short name (gifdesc models).",
+        autocompletion=complete_model,
         rich_help_panel=MODEL,
     ),
 ]
@@ -215,6 +230,7 @@ Device = Annotated[
         "--device",
         metavar="DEVICE",
         help="auto, cpu, cuda, cuda:N or mps.",
+        autocompletion=complete_device,
         rich_help_panel=RUN,
     ),
 ]

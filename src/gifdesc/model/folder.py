@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import CheckpointError, UsageError
+from gifdesc.model.public_models import DEFAULT_NAME, RECOMMENDED, full_name
 from gifdesc.system.files import read_json_lines
 from gifdesc.system.hub import commit_of, fetch, is_hub_name
 
@@ -22,31 +23,34 @@ CARD_NAME = "README.md"
 HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
 """The files of a gifdesc model that are fetched from the hub."""
 
-SMALL_PUBLIC_MODEL = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
-"""A public model that a sentence may name: it describes GIFs, and runs on a CPU."""
-
 ModelKind = Literal["gifdesc", "transformers"]
 
 
 def check_model_name(name: Path | str) -> None:
-    """Check, without loading anything, that a name is a folder or may be a hub name.
+    """Check, without loading anything, that a name is a folder, a short name or may be a hub name.
 
     Raises:
-        CheckpointError: there is no such folder, and it is no hub name.
+        CheckpointError: there is no such folder, and it is no such name.
     """
+    name = full_name(name)
     if not Path(name).is_dir() and (isinstance(name, Path) or not is_hub_name(name)):
-        raise CheckpointError(
-            f"{name}: no model folder. Train a model: gifdesc extract ./gifs && gifdesc train "
-            "--epochs 10 && gifdesc evaluate && gifdesc caption funny.gif. Or caption with a "
-            f"public model: gifdesc caption funny.gif --model {SMALL_PUBLIC_MODEL}"
+        error = CheckpointError(
+            f"{name}: no model folder; use a public model (downloaded once, "
+            f"{RECOMMENDED.download_mb} MB), or train your own:"
         )
+        error.commands = (
+            f"gifdesc caption funny.gif --model {DEFAULT_NAME}",
+            "gifdesc extract ./gifs && gifdesc train && gifdesc caption funny.gif",
+        )
+        raise error
 
 
 def locate(name: Path | str, patterns: Sequence[str], revision: str | None = None) -> Path:
     """The folder of a model: a folder as it is, or a hub model's files that match the patterns.
 
     Args:
-        name: a folder, or `user/model` on the hub. A folder of that name comes first.
+        name: a folder, `user/model` on the hub, or a short name (model/public_models.py). A folder
+            of that name comes first.
         patterns: the files to fetch from the hub, such as `*.json`.
         revision: a branch, a tag or a commit of a model on the hub.
 
@@ -56,6 +60,7 @@ def locate(name: Path | str, patterns: Sequence[str], revision: str | None = Non
         HubError: the hub does not give it.
     """
     check_model_name(name)
+    name = full_name(name)
     folder = Path(name)
     if not folder.is_dir():
         return fetch(str(name), patterns, revision)
@@ -98,7 +103,7 @@ def open_model(name: Path | str, revision: str | None = None) -> OpenModel:
     """Find a model and read its config.json.
 
     Args:
-        name: a folder, or `user/model` on the hub.
+        name: as in `locate`.
         revision: a branch, a tag or a commit of a model on the hub.
 
     Raises:
@@ -106,6 +111,7 @@ def open_model(name: Path | str, revision: str | None = None) -> OpenModel:
         CheckpointError: there is no such folder, or its config.json is missing or damaged.
         HubError: the hub does not give the model.
     """
+    name = full_name(name)
     folder = locate(name, [CONFIG_NAME], revision)
     if not Path(name).is_dir():
         revision = commit_of(folder) or revision

@@ -1,0 +1,28 @@
+"""`gifdesc models`: the public models with short names."""
+
+from __future__ import annotations
+
+from gifdesc.cli.console import exit_on_error, info, print_json, print_result
+from gifdesc.cli.options import Debug, Json, Quiet, Verbose
+from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS, RECOMMENDED, PublicModel
+
+
+def models(
+    json: Json = False, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+) -> None:
+    """List public models that --model knows by short names."""
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
+        if json:
+            print_json({"models": [model.to_json() for model in PUBLIC_MODELS]})
+            return
+        print_result("\n\n".join(map(_paragraph, PUBLIC_MODELS)) + "\n")
+        info(f"gifdesc caption funny.gif --model {DEFAULT_NAME}")
+
+
+def _paragraph(model: PublicModel) -> str:
+    names = [model.short_name, *([DEFAULT_NAME] if model is RECOMMENDED else [])]
+    size = f"{model.download_mb / 1000:.1f} GB"
+    needs = f", needs gifdesc[{model.extra}]" if model.extra else ""
+    return (
+        f"{', '.join(names)}\n  {model.name}\n  {size}, {model.licence}; sees {model.shown}{needs}"
+    )
