@@ -71,6 +71,19 @@ def test_scores_are_the_same_to_the_last_digit_in_every_form(tmp_path):
     assert found[0]["metrics"]["cider"] > 0
 
 
+def test_converted_predictions_are_predictions(tmp_path):
+    path = write(tmp_path / "in.tsv", "a.gif\ta red ball\nb.gif\ta blue ball\n")
+    references = write(tmp_path / "references.tsv", "a.gif\ta red ball\nb.gif\ta blue ball\n")
+    convert(path, tmp_path / "out.jsonl")
+    scores = []
+    for predictions in (path, tmp_path / "out.jsonl"):
+        options = ("--predictions", predictions, "--references", references)
+        done = run_here("evaluate", *options, "--no-meteor", "--json")
+        assert done.code == 0, done.err
+        scores.append(json.loads(done.out)["metrics"])
+    assert scores[0] == scores[1]
+
+
 def test_splits_are_written_as_lists_where_asked_for(tmp_path):
     path = FILES["msr-vtt"]().write(tmp_path)
     result = convert(path, tmp_path / "out.tsv", "--write-splits", tmp_path / "lists")

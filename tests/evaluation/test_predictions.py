@@ -28,6 +28,18 @@ def test_predictions_are_captions_by_id(tmp_path):
     assert read_predictions(path) == {"a": "ein Ball wächst", "7": ""}
 
 
+def test_a_list_of_one_caption_is_a_prediction_and_an_empty_list_is_none(tmp_path):
+    path = write(
+        tmp_path / "p.jsonl",
+        {"id": "a", "captions": ["a ball grows"]},
+        {"id": "b", "caption": ["x"]},
+        {"id": "c", "captions": [""]},
+        {"id": "d", "captions": []},
+        {"id": "e", "captions": [None]},
+    )
+    assert read_predictions(path) == {"a": "a ball grows", "b": "x", "c": ""}
+
+
 def test_references_are_lists_by_id(tmp_path):
     path = write(tmp_path / "r.jsonl", {"id": "a", "captions": ["one", "two"]})
     assert read_references(path) == {"a": ["one", "two"]}
@@ -48,7 +60,14 @@ def test_empty_lines_do_not_count(tmp_path):
         ('{"id": "a"}\n', ":1: needs `id` and `caption` or `captions`"),
         ('{"id": "a", "caption": null}\n', ": contains no caption"),
         ('{"id": "a", "caption": NaN}\n', ": contains no caption"),
-        ('{"id": "a", "caption": ["x"]}\n', ":1: the caption is a list; a text is needed"),
+        (
+            '{"id": "a", "captions": ["x", "y", "z"]}\n',
+            ":1: has 3 captions; a prediction is a single caption for each GIF",
+        ),
+        (
+            '{"id": "a", "caption": ["x", ""]}\n',
+            ":1: has 2 captions; a prediction is a single caption for each GIF",
+        ),
         (
             '{"id": "a", "caption": 5}\n',
             ":1: `caption` is a number; a text or a list of texts is needed",

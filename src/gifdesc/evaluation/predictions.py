@@ -44,7 +44,8 @@ def read_predictions(
     """Captions by name.
 
     A line whose caption is null or that states an `error` is left out, so that its GIF counts as
-    missing; a line whose name is a malformed URL is left out with a warning.
+    missing; a line whose name is a malformed URL is left out with a warning. A list counts as its
+    caption if it contains exactly one.
 
     Args:
         path: a file of any form that names its GIFs.
@@ -173,10 +174,11 @@ def _name_of(line: CaptionLine, index: NameIndex | None, gif_ids: Mapping[str, s
 def _caption_of(path: Path, line: CaptionLine) -> str | None:
     """The caption of a line of predictions; None if the line has no caption."""
     problem = line.problem
-    if line.is_list:
-        problem = "the caption is a list; a text is needed"
+    if (num_captions := len(line.captions)) > 1:
+        # Lists of one caption are read: `convert` writes them.
+        problem = f"has {num_captions} captions; a prediction is a single caption for each GIF"
     elif line.is_empty:
-        # An empty text is a caption; null, NaN and an error are not.
+        # An empty text is a caption; null, NaN, an empty list and an error are not.
         return line.captions[0] if line.has_text else None
     if problem is not None:
         raise DescriptionError(f"{line.place(path)}: {problem}")
