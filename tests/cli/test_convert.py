@@ -228,6 +228,23 @@ def test_images_of_coco_keep_their_ids_urls_and_splits(tmp_path):
     }
 
 
+def test_results_under_whole_numbers_keep_these_as_ids_of_images(tmp_path):
+    rows = [{"image_id": number, "caption": "a cat"} for number in (104, 100, 102)]
+    path = write(tmp_path / "in.json", rows)
+    assert convert(path, tmp_path / "out.json")["left_out"] == {}
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert [image["id"] for image in document["images"]] == [104, 100, 102]
+    assert [row["image_id"] for row in document["annotations"]] == [104, 100, 102]
+
+
+@pytest.mark.parametrize("names", [("7", "a"), ("7", "007"), ("7", "9" * 5000)])
+def test_images_without_whole_numbers_of_their_own_are_numbered(tmp_path, names):
+    path = write(tmp_path / "in.json", [{"image_id": one, "caption": "a cat"} for one in names])
+    convert(path, tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert [image["id"] for image in document["images"]] == [1, 2]
+
+
 def test_a_folder_is_converted_and_an_output_is_not_overwritten(tmp_path):
     folder = tmp_path / "in"
     (folder / "cats").mkdir(parents=True)

@@ -131,15 +131,17 @@ def write_jsonl(path: Path, gifs: Sequence[DescribedGif]) -> Written:
 
 
 def write_coco(path: Path, gifs: Sequence[DescribedGif]) -> Written:
-    """Write COCO captions; the images keep their ids if all have a different whole number."""
-    ids = [gif.gif_id for gif in gifs]
-    are_numbers = all(gif_id.isascii() and gif_id.isdecimal() for gif_id in ids)
-    keeps_ids = are_numbers and len({*ids}) == len(ids)
+    """Write COCO captions; the images keep their ids if all have a different whole number.
+
+    The name of a GIF is its id where the file has no other, as in COCO results.
+    """
+    ids = [_whole_number(gif.gif_id or gif.name) for gif in gifs]
+    keeps_ids = None not in ids and len({*ids}) == len(ids)
     written = Written()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, (gif, name) in enumerate(zip(gifs, _file_names(gifs), strict=True), start=1):
-        image_id = int(gif.gif_id) if keeps_ids else number
+    numbers = ids if keeps_ids else range(1, len(gifs) + 1)
+    for image_id, gif, name in zip(numbers, gifs, _file_names(gifs), strict=True):
         image: dict[str, Any] = {"id": image_id, "file_name": name}
         if url := gif.url or (gif.name if name != gif.name else ""):
             image["coco_url"] = url
@@ -174,6 +176,9 @@ OUTPUT_SUFFIXES: dict[str, OutputForm] = {
 }
 """Ending of an output -> its form."""
 
+_MOST_DIGITS = 18
+"""Digits of a number that surely fits into 64 bits, with which most readers of JSON store it."""
+
 UNPLACED = {
     "split": "splits that the form has no place for",
     "url": "URLs that the form has no place for",
@@ -189,6 +194,12 @@ def _file_names(gifs: Sequence[DescribedGif]) -> Iterator[str]:
         is_url = gif_key(gif.name).startswith("//")
         last = PurePosixPath(gif.name.partition("?")[0]).name
         yield last if is_url and times[bare_name(gif_key(gif.name))] == 1 else gif.name
+
+
+def _whole_number(gif_id: str) -> int | None:
+    """The id as a number; None for other texts and for numbers beyond 64 bits."""
+    is_number = gif_id.isascii() and gif_id.isdecimal() and len(gif_id) <= _MOST_DIGITS
+    return int(gif_id) if is_number else None
 
 
 def _row(gif: DescribedGif) -> dict[str, Any]:
