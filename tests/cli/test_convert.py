@@ -271,6 +271,9 @@ def test_what_cannot_be_converted_is_refused_in_a_sentence(tmp_path):
     assert not (tmp_path / "out.jsonl").exists()
     done = run_here("convert", path, tmp_path / "out.xlsx")
     assert done.code == 2
-    assert "out.xlsx: choose its form with --to" in done.err
+    assert done.error == (
+        f"error: {tmp_path / 'out.xlsx'}: its ending decides no form; choose with --to "
+        "text|tsv|jsonl|coco (text for a folder of .txt files)"
+    )
     done = run_here("convert", tmp_path / "gone", tmp_path / "out.tsv")
     assert done.error == f"error: {tmp_path / 'gone'}: no such file or folder"

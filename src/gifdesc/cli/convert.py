@@ -96,11 +96,14 @@ def convert(
             )
             return
         from gifdesc.data.conversion import convert as run
-        from gifdesc.data.forms.writing import OUTPUT_SUFFIXES
+        from gifdesc.data.forms.writing import OUTPUT_SUFFIXES, WRITERS
 
         form = cast(OutputForm | None, to) or OUTPUT_SUFFIXES.get(output.suffix.lower())
         if form is None:
-            raise typer.BadParameter(f"{output}: choose its form with --to")
+            raise typer.BadParameter(
+                f"{output}: its ending decides no form; choose with --to {'|'.join(WRITERS)} (text "
+                "for a folder of .txt files)"
+            )
         with wait_for(f"converting {path}"):
             result = run(
                 path, output, form, form=descriptions_format, splits_dir=write_splits, force=force
