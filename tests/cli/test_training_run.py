@@ -116,6 +116,14 @@ def test_a_run_of_few_steps_is_a_warning_with_a_remedy(world, model_dir):
     assert "batches of" not in done.err, "both were given"
 
 
+def test_a_run_of_few_steps_in_batches_of_one_cannot_have_smaller_ones(world, model_dir):
+    done = train_here(world, model_dir, *ALL, "--batch-size", 1, "--epochs", 1)
+    assert [one for one in done.warnings if "optimizer step" in one] == [
+        "6 optimizer steps in all: few models write whole sentences after fewer than 300; give "
+        "more --epochs or more data, or leave --epochs out"
+    ]
+
+
 def test_few_validation_gifs_choose_no_epoch_and_that_is_reported(world, model_dir):
     done = train_here(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
     assert "too few to choose an epoch, so the last is kept (or use --best-by cider)" in done.err

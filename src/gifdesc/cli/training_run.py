@@ -90,16 +90,19 @@ def run_training(
         )
     if not is_main:
         return None
+    result = summary.to_json()
     if summary.num_cut:
         cut = counted(summary.num_cut, "caption")
         warn(f"{cut} longer than {config.max_tokens} tokens: cut to that length")
     if summary.num_steps < MIN_STEPS:
         steps = counted(summary.num_steps, "optimizer step")
+        remedy = "more --epochs or a smaller --batch-size, or leave both out"
+        if result["batch_size"] == 1:
+            remedy = "more --epochs or more data, or leave --epochs out"
         warn(
             f"{steps} in all: few models write whole sentences after fewer than {MIN_STEPS}; give "
-            "more --epochs or a smaller --batch-size, or leave both out"
+            f"{remedy}"
         )
-    result = summary.to_json()
     epochs = counted(result["epochs"], "epoch")
     info(f"trained {epochs}, kept epoch {result['best_epoch']} -> {model_dir}")
     return summary
