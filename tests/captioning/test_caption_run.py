@@ -1,6 +1,7 @@
 import pytest
 
 from gif_files import draw_gif
+from gifdesc.captioning.lines import CaptionLines
 from gifdesc.captioning.output import CaptionFile
 from gifdesc.captioning.run import CaptionRun
 from gifdesc.captioning.sidecars import Sidecars
@@ -22,10 +23,14 @@ class Parrot:
                 yield Caption(one.name, caption=f"this is {one.name}", note="odd")
 
 
-def run_of(sink, **options):
+def run_of(sink, shorten=None, **options):
     said = []
     run = CaptionRun(
-        sink=sink, format_name="tsv", warn=said.append, report_error=said.append, **options
+        sink=sink,
+        lines=CaptionLines("tsv", shorten=shorten),
+        warn=said.append,
+        report_error=said.append,
+        **options,
     )
     return run, said
 
@@ -35,7 +40,7 @@ def go(run, *inputs):
 
 
 def test_each_input_has_a_line_and_failures_are_counted_and_reported(tmp_path):
-    with CaptionFile(tmp_path / "out", "tsv") as sink:
+    with CaptionFile(tmp_path / "out", CaptionLines("tsv")) as sink:
         run, said = run_of(sink)
         go(run, CaptionInput("a"), CaptionInput("b", error="gone"), CaptionInput("c"))
     assert (tmp_path / "out").read_text() == "a\tthis is a\nb\t\nc\tthis is c\n"
@@ -46,8 +51,8 @@ def test_each_input_has_a_line_and_failures_are_counted_and_reported(tmp_path):
 def test_shortened_captions_are_written_to_sidecars_and_failures_are_counted(tmp_path):
     good, bad = draw_gif(tmp_path / "good.gif", 2), draw_gif(tmp_path / "bad.gif", 2)
     (tmp_path / "bad.txt").mkdir()
-    with CaptionFile(tmp_path / "out", "tsv") as sink:
-        run, said = run_of(sink, shorten=str.upper, sidecars=Sidecars(overwrite=True))
+    with CaptionFile(tmp_path / "out", CaptionLines("tsv")) as sink:
+        run, said = run_of(sink, str.upper, sidecars=Sidecars(overwrite=True))
         go(run, CaptionInput(str(good)), CaptionInput(str(bad)))
     assert (tmp_path / "good.txt").read_text() == f"this is {good}\n".upper()
     assert (run.num_captioned, run.num_failed) == (2, 1)
@@ -65,10 +70,10 @@ def test_a_doubtful_caption_is_reported_where_lines_have_no_field(
             for one in inputs:
                 yield Caption(one.name, caption="cat cat", low_confidence=True, doubts=("x", "y"))
 
-    with CaptionFile(tmp_path / "out", format_name) as sink:
+    with CaptionFile(tmp_path / "out", CaptionLines(format_name)) as sink:
         said = []
         run = CaptionRun(
-            sink=sink, format_name=format_name, warn=said.append, report_error=pytest.fail
+            sink=sink, lines=CaptionLines(format_name), warn=said.append, report_error=pytest.fail
         )
         run.run(Doubtful(), iter([CaptionInput("a")]), DecodingConfig())
     assert said == (["a: low confidence: x and y"] if is_reported else [])
@@ -79,7 +84,7 @@ def test_lines_written_before_an_error_are_kept(tmp_path):
         yield CaptionInput("a")
         raise GifdescError("no more")
 
-    with CaptionFile(tmp_path / "out", "tsv") as sink:
+    with CaptionFile(tmp_path / "out", CaptionLines("tsv")) as sink:
         run, _ = run_of(sink)
         with pytest.raises(GifdescError, match="no more"):
             run.run(Parrot(), inputs(), DecodingConfig())
@@ -95,7 +100,7 @@ def test_a_stream_has_no_sidecar(tmp_path, monkeypatch, name):
     monkeypatch.setattr(
         "gifdesc.captioning.sidecars.write_text", lambda path, _: written.append(path)
     )
-    with CaptionFile(tmp_path / "out", "tsv") as sink:
+    with CaptionFile(tmp_path / "out", CaptionLines("tsv")) as sink:
         run, said = run_of(sink, sidecars=Sidecars(overwrite=True))
         go(run, CaptionInput(name), CaptionInput(name), CaptionInput("x.gif"))
     assert [str(path) for path in written] == ["x.txt"]
@@ -117,7 +122,7 @@ def test_a_closed_pipe_ends_the_threads_of_the_run(tmp_path):
         def write(self, _line):
             raise BrokenPipeError
 
-    with Gone(tmp_path / "out", "tsv") as sink:
+    with Gone(tmp_path / "out", CaptionLines("tsv")) as sink:
         run, _ = run_of(sink)
         failed = pytest.raises(BrokenPipeError)
         with failed as caught:

@@ -50,3 +50,26 @@ def test_a_length_in_the_wrong_place_is_wrong_usage(arguments, sentence, tmp_pat
     done = run_here("caption", *arguments.split())
     assert (done.code, done.out) == (2, "")
     assert sentence in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--json --fields path,captoin", "--fields captoin: not one of path, caption, "),
+        ("--json --fields captoin", "; did you mean caption?"),
+        ("--json --fields path,path", "--fields path,path: name each field once"),
+        ("--json --fields ,", "--fields ,: name each field once"),
+        ("--fields path", "--fields is for --format json, csv or tsv"),
+        ("--json --fields alt_text", "--fields alt_text needs --alt-text"),
+        (
+            "-o c.jsonl --skip-done --fields caption",
+            "--skip-done needs the path: add it to --fields",
+        ),
+    ],
+)
+def test_fields_that_do_not_fit_are_wrong_usage(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.gif").touch()
+    done = run_here("caption", "x.gif", *arguments.split())
+    assert done.code == 2
+    assert sentence in done.error

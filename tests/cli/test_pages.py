@@ -154,7 +154,8 @@ def test_captions_are_explained_on_a_page(model_dir, tmp_path):
     gifs = [draw_gif(tmp_path / f"{name}.gif", 4) for name in "ab"]
     bad = draw_broken_gif(tmp_path / "bad.gif")
     path = tmp_path / "page.html"
-    done = caption(gifs[0], bad, gifs[1], "--json", "--explain", path, model_dir=model_dir)
+    options = ("--json", "--weights-per-word", "--explain", path)
+    done = caption(gifs[0], bad, gifs[1], *options, model_dir=model_dir)
     assert done.code == 1
     rows = [json.loads(line) for line in done.out.splitlines()]
     assert [row["path"] for row in rows] == list(map(str, (gifs[0], bad, gifs[1])))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gifdesc.captioning.output import to_line
+from gifdesc.captioning.lines import CaptionLines
 from gifdesc.captions import Caption
 from gifdesc.data.descriptions import Descriptions, read_descriptions
 from gifdesc.data.forms.registry import FORMS_READ
@@ -341,7 +341,7 @@ def test_the_output_of_gifdesc_caption_is_read(tmp_path):
         Caption("gifs/c.gif", error="not a GIF"),
     ]
     for name, form in (("c.tsv", "tsv"), ("c.jsonl", "json")):
-        (tmp_path / name).write_text("".join(to_line(one, form) for one in captions))
+        (tmp_path / name).write_text("".join(CaptionLines(form).line(one) for one in captions))
         descriptions = read_descriptions(tmp_path / name)
         assert descriptions.captions == {"gifs/cats/a/b": ["it moves"]}
         assert descriptions.match(["cats/a/b"]).found == ["gifs/cats/a/b"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gifdesc.captioning.output import header, to_line
+from gifdesc.captioning.lines import CaptionLines
 from gifdesc.captions import Caption
 from gifdesc.data.forms.registry import FORMS_READ
 from gifdesc.errors import DescriptionError
@@ -169,7 +169,10 @@ def test_the_table_of_caption_is_read(tmp_path):
         Caption("gifs/b.gif", error="not a GIF"),
     ]
     path = tmp_path / "p.csv"
-    path.write_text(header("csv") + "".join(to_line(one, "csv") for one in captions), newline="")
+    path.write_text(
+        CaptionLines("csv").header + "".join(CaptionLines("csv").line(one) for one in captions),
+        newline="",
+    )
     assert read_predictions(path, ["a", "b"]) == {"a": 'a "dog", running'}
 
 

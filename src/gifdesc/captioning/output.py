@@ -1,14 +1,11 @@
-"""Captions as text, JSON, TSV or CSV lines, on stdout or in a file that a run can continue."""
+"""Where captions go: stdout, or a file that a run can continue."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
 from os import fstat
@@ -16,8 +13,7 @@ from os.path import samestat
 from pathlib import Path
 from typing import Self
 
-from gifdesc.captions import Caption
-from gifdesc.config import CaptionFormat
+from gifdesc.captioning.lines import CaptionLines
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import reading, reason, writing
@@ -32,13 +28,13 @@ class StdoutSink:
         num_done: inputs that were skipped: none.
 
     Args:
-        format_name: of the lines.
+        lines: their form.
     """
 
     num_done = 0
 
-    def __init__(self, format_name: FormatName) -> None:
-        self._format_name: FormatName = format_name
+    def __init__(self, lines: CaptionLines) -> None:
+        self._lines = lines
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +48,7 @@ class StdoutSink:
 
     def begin(self) -> None:
         """Write the header, if the format has one; raises as `write`."""
-        if names := header(self._format_name):
+        if names := self._lines.header:
             self.write(names)
 
     def write(self, line: str) -> None:
@@ -74,7 +70,7 @@ class CaptionFile:
     Args:
         path: the file. Entering the context creates its folder, opens and locks it; its content
             stays until `begin`. A new file that got no line is removed at the end.
-        format_name: of the lines.
+        lines: their form.
         skip_done: continue a file that exists. Otherwise a file with content is an error, unless
             `overwrite` is set.
         overwrite: replace a file that exists.
@@ -88,13 +84,13 @@ class CaptionFile:
     def __init__(
         self,
         path: Path,
-        format_name: FormatName,
+        lines: CaptionLines,
         *,
         skip_done: bool = False,
         overwrite: bool = False,
     ) -> None:
         self._path = path
-        self._format_name: FormatName = format_name
+        self._lines = lines
         self._done: Counter[str] = Counter()
         self._skip_done = skip_done
         self._overwrite = overwrite
@@ -133,7 +129,7 @@ class CaptionFile:
             if self._path.is_file():
                 self._file.truncate(self._whole_bytes)
         self._is_new = False
-        if not self._whole_bytes and (names := header(self._format_name)):
+        if not self._whole_bytes and (names := self._lines.header):
             self.write(names)
 
     def undone(self, inputs: Iterator[CaptionInput]) -> Iterator[CaptionInput]:
@@ -213,10 +209,10 @@ class CaptionFile:
     def _read_done(self) -> int:
         """Count the inputs that have lines, and return the length of the whole lines in bytes."""
         data = self._path.read_bytes()
-        whole = whole_length(data, self._format_name)
+        whole = self._lines.whole_length(data)
         try:
             text = data[:whole].decode("utf-8", "surrogateescape")
-            self._done.update(done_paths(text, self._format_name))
+            self._done.update(self._lines.paths(text))
         except ValueError as error:
             raise GifdescError(
                 f"--output {self._path}: {error}; give the --format of the file, or another file"
@@ -229,127 +225,16 @@ CaptionSink = StdoutSink | CaptionFile
 
 
 def open_sink(
-    path: Path | None, format_name: FormatName, *, skip_done: bool, overwrite: bool
+    path: Path | None, lines: CaptionLines, *, skip_done: bool, overwrite: bool
 ) -> CaptionSink:
     """The file of that path, or standard output where there is none.
 
     Args:
         path: the file; None for standard output.
-        format_name: of the lines.
+        lines: their form.
         skip_done: as in `CaptionFile`.
         overwrite: as in `CaptionFile`.
     """
     if path is None:
-        return StdoutSink(format_name)
-    return CaptionFile(path, format_name, skip_done=skip_done, overwrite=overwrite)
-
-
-FormatName = CaptionFormat
-
-CSV_COLUMNS = ("path", "caption", "score", "low_confidence", "num_frames", "duration_ms", "error")
-
-Shorten = Callable[[str], str]
-"""From a caption to its alternative text."""
-
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def header(format_name: FormatName) -> str:
-    """The lines before the first caption: the column names of a CSV, otherwise nothing."""
-    return _csv_record(CSV_COLUMNS) if format_name == "csv" else ""
-
-
-def to_line(
-    caption: Caption,
-    format_name: FormatName,
-    *,
-    shorten: Shorten | None = None,
-    with_path: bool = True,
-) -> str:
-    r"""A result as a line with its line end; empty for a failure in format `text`.
-
-    Args:
-        caption: the result.
-        format_name: `text`: path, tab, caption. `tsv`: the same, with an empty caption for a
-            failure; in both a backslash, tab or line end within a path is written `\\`, `\t`,
-            `\n` or `\r`. `csv`: `CSV_COLUMNS`, quoted as RFC 4180 says. `json`: one object.
-        shorten: makes the alternative text, which replaces the caption; JSON has both.
-        with_path: whether a line of format `text` has the path; a single caption needs none.
-    """
-    alt_text = None
-    if shorten is not None and caption.caption is not None:
-        alt_text = shorten(caption.caption)
-    if format_name == "json":
-        row = caption.to_json()
-        if alt_text is not None:
-            row["alt_text"] = alt_text
-        # ASCII, so that any path fits.
-        return json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n"
-    text = caption.caption if alt_text is None else alt_text
-    if format_name == "csv":
-        row = {**caption.to_json(), "caption": text}
-        return _csv_record(["" if row.get(name) is None else row[name] for name in CSV_COLUMNS])
-    if format_name == "text" and (text is None or not with_path):
-        return "" if text is None else text + "\n"
-    return f"{caption.path.translate(_ESCAPES)}\t{(text or '').translate(_ESCAPES)}\n"
-
-
-def done_paths(text: str, format_name: FormatName) -> Iterator[str]:
-    """The paths in whole lines that `to_line` wrote.
-
-    Raises:
-        ValueError: a line has another format; the message has its number.
-    """
-    if format_name == "csv":
-        yield from _csv_paths(text)
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line:
-            continue
-        if format_name == "json":
-            try:
-                path = json.loads(line)["path"]
-            except (ValueError, TypeError, LookupError, RecursionError):
-                path = None
-        else:
-            fields = line.split("\t")
-            path = _unescape(fields[0]) if len(fields) == 2 else None
-        if not isinstance(path, str):
-            raise ValueError(f"line {number} is not {format_name.upper()} of gifdesc caption")
-        yield path
-
-
-def whole_length(data: bytes, format_name: FormatName) -> int:
-    """Length of the whole records in bytes; a killed run may leave half a record after them."""
-    end = data.rfind(b"\n") + 1
-    if format_name == "csv":
-        # A line end within quotes ends no record; a whole record has an even number of quotes.
-        while end and data[:end].count(b'"') % 2:
-            end = data.rfind(b"\n", 0, end - 1) + 1
-    return end
-
-
-def _csv_record(values: Iterable[object]) -> str:
-    out = io.StringIO()
-    # With this line end, csv quotes line ends within fields; then use the one of other tools.
-    csv.writer(out, lineterminator="\r\n").writerow(values)
-    return out.getvalue().removesuffix("\r\n") + "\n"
-
-
-def _csv_paths(text: str) -> Iterator[str]:
-    rows = csv.reader(io.StringIO(text, newline=""))
-    if text and tuple(next(rows, ())) != CSV_COLUMNS:
-        raise ValueError("line 1 is not the header of gifdesc caption")
-    for row in rows:
-        if len(row) != len(CSV_COLUMNS):
-            raise ValueError(f"line {rows.line_num} is not CSV of gifdesc caption")
-        yield row[0]
-
-
-def _unescape(field: str) -> str:
-    parts = iter(field)
-    plain = {"t": "\t", "n": "\n", "r": "\r"}
-    return "".join(
-        plain.get(escaped := next(parts, ""), escaped) if character == "\\" else character
-        for character in parts
-    )
+        return StdoutSink(lines)
+    return CaptionFile(path, lines, skip_done=skip_done, overwrite=overwrite)

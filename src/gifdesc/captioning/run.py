@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gifdesc.captioning.output import CaptionSink, FormatName, Shorten, to_line
+from gifdesc.captioning.lines import CaptionLines
+from gifdesc.captioning.output import CaptionSink
 from gifdesc.captioning.sidecars import Sidecars
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
@@ -24,9 +25,7 @@ class CaptionRun:
 
     Attributes:
         sink: gets a line for each input; it is entered before the run, which begins it.
-        format_name: of the lines.
-        with_path: whether a line of format `text` begins with the path.
-        shorten: turns a caption into alternative text; None keeps captions as they are.
+        lines: their form; its `shorten` is for sidecars too.
         sidecars: writes a text file beside each GIF; None writes none.
         explained: collects the captions for a page or a picture; None draws none.
         advance: is called with every caption after it is written, to show progress.
@@ -37,11 +36,9 @@ class CaptionRun:
     """
 
     sink: CaptionSink
-    format_name: FormatName
+    lines: CaptionLines
     warn: Callable[[str], None]
     report_error: Callable[[str], None]
-    with_path: bool = True
-    shorten: Shorten | None = None
     sidecars: Sidecars | None = None
     explained: ExplanationCollector | None = None
     advance: Callable[[Caption], None] = lambda _caption: None
@@ -78,13 +75,9 @@ class CaptionRun:
             self.report_error(f"{result.path}: {result.error}")
         elif result.note is not None:
             self.warn(f"{result.path}: {result.note}")
-        if result.doubts and self.format_name in (
-            "text",
-            "tsv",
-        ):  # these formats have no field for it
+        if result.doubts and self.lines.name in ("text", "tsv"):  # they have no field for it
             self.warn(f"{result.path}: low confidence: {' and '.join(result.doubts)}")
-        line = to_line(result, self.format_name, shorten=self.shorten, with_path=self.with_path)
-        if line:
+        if line := self.lines.line(result):
             self.sink.write(line)
         if self.sidecars is not None and result.caption is not None:
             self._write_sidecar(self.sidecars, result.path, result.caption)
@@ -98,7 +91,7 @@ class CaptionRun:
                 self._streams.add(path)
                 self.warn(f"{path}: read from a stream, so no .txt file was written beside it")
             return
-        text = self.shorten(caption) if self.shorten else caption
+        text = self.lines.shorten(caption) if self.lines.shorten else caption
         num_failed = sidecars.num_failed
         if problem := sidecars.write(path, text):
             report = self.report_error if sidecars.num_failed > num_failed else self.warn

@@ -44,6 +44,7 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
 )
+from gifdesc.cli.usage import nearest
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
@@ -97,7 +98,7 @@ def caption(
         typer.Option(
             "--num-captions",
             min=1,
-            help="Alternative captions in the JSON (n-best).",
+            help="Alternative captions (n-best), below each other or in the JSON.",
             rich_help_panel=DECODING,
         ),
     ] = 1,
@@ -158,6 +159,24 @@ def caption(
         ),
     ] = None,
     json: Json = False,
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            "--fields",
+            metavar="NAMES",
+            help="What a line of json, csv or tsv contains, such as path,caption,score.",
+            show_default="all but the weights per word; for csv and tsv less",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    weights_per_word: Annotated[
+        bool,
+        typer.Option(
+            "--weights-per-word",
+            help="Also write how much each word attended to each frame, into JSON.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -244,6 +263,7 @@ def caption(
         with wait_for("starting"):
             from gifdesc.captioning.decoding_options import DecodingOptions
             from gifdesc.captioning.inputs import caption_inputs, may_be_many
+            from gifdesc.captioning.lines import CaptionLines
             from gifdesc.captioning.output import open_sink
             from gifdesc.captioning.run import CaptionRun
             from gifdesc.captioning.sidecars import Sidecars
@@ -277,14 +297,19 @@ def caption(
                 suffixes=searched_suffixes(ext or ()),
             )
         )
-        with open_sink(output, chosen, skip_done=skip_done, overwrite=force) as sink:
+        lines = CaptionLines(
+            chosen,
+            fields=_fields_of(fields, chosen, skip_done=skip_done, alt_text=alt_text),
+            shorten=partial(to_alt_text, max_characters=alt_text_length) if alt_text else None,
+            with_path=output is not None or may_be_many(paths),
+            with_weights=weights_per_word,
+        )
+        with open_sink(output, lines, skip_done=skip_done, overwrite=force) as sink:
             run = CaptionRun(
                 sink=sink,
-                format_name=chosen,
+                lines=lines,
                 warn=warn,
                 report_error=print_error,
-                with_path=output is not None or may_be_many(paths),
-                shorten=partial(to_alt_text, max_characters=alt_text_length) if alt_text else None,
                 sidecars=Sidecars(overwrite=force) if write_sidecar else None,
                 explained=explained,
             )
@@ -315,6 +340,34 @@ def caption(
             _write_explanation(explained, explain)
         if run.num_failed:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _fields_of(
+    names: str | None, format_name: CaptionFormat, *, skip_done: bool, alt_text: bool
+) -> tuple[str, ...] | None:
+    """The fields that a user chose.
+
+    Raises:
+        typer.BadParameter: there is no such field, or the format or another option does not fit.
+    """
+    from gifdesc.captioning.lines import FIELDS
+
+    if names is None:
+        return None
+    fields = tuple(filter(None, (name.strip() for name in names.split(","))))
+    for name in fields:
+        if name not in FIELDS:
+            hint = nearest(name, FIELDS)
+            raise typer.BadParameter(f"--fields {name}: not one of {', '.join(FIELDS)}{hint}")
+    if not fields or len(set(fields)) < len(fields):
+        raise typer.BadParameter(f"--fields {names}: name each field once")
+    if format_name == "text":
+        raise typer.BadParameter("--fields is for --format json, csv or tsv")
+    if skip_done and "path" not in fields:
+        raise typer.BadParameter("--skip-done needs the path: add it to --fields")
+    if "alt_text" in fields and not alt_text:
+        raise typer.BadParameter("--fields alt_text needs --alt-text")
+    return fields
 
 
 def _choose_format(
