@@ -77,4 +77,4 @@ def seen_by(seen_dir: Path, name: str) -> list[str]:
 
 def run_small_chunk(seen_dir: Path, folder: Path, *names: str) -> None:
     """Run the chunk `c1` of rows with these names."""
-    run_chunk(SmallWork(str(seen_dir)).load(), Chunk("c1", rows_named(*names)), folder)
+    run_chunk(SmallWork(str(seen_dir)).load(), Chunk.of("c1", rows_named(*names)), folder)

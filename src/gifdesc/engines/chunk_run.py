@@ -38,15 +38,15 @@ def run_chunk(worker: Worker, chunk: Chunk, folder: Path) -> None:
             f"{folder}: not a folder on the node {platform.node()}; the GIFs, the model and the "
             "output must have the same paths on all nodes of the cluster"
         )
-    results = ChunkResults(folder)
+    results, rows = ChunkResults(folder), chunk.rows
     with writing(folder, remedy="finished chunks are kept"):
         if results.has(chunk.id):
             return
         history = results.history(chunk.id)
         with results.attempt(chunk.id) as attempt:
-            if history.num_deaths or not _run_together(worker, chunk.rows, history, attempt):
-                _run_alone(worker, chunk.rows, history, attempt)
-        results.write(chunk.id, [history.records[index] for index in range(len(chunk.rows))])
+            if history.num_deaths or not _run_together(worker, rows, history, attempt):
+                _run_alone(worker, rows, history, attempt)
+        results.write(chunk.id, [history.records[index] for index in range(len(rows))])
 
 
 def _run_together(worker: Worker, rows: Sequence[Row], history: History, attempt: Attempt) -> bool:

@@ -55,9 +55,9 @@ def _noting(chunks: Iterable[Chunk], waiting: deque[Chunk]) -> Iterator[Chunk]:
 
 def _checked(chunk: Chunk, results: ChunkResults) -> list[Record]:
     records = results.read(chunk.id)
-    if len(records) != len(chunk.rows):
+    if len(records) != chunk.num_rows:
         raise GifdescError(
-            f"{results.path(chunk.id)}: has {len(records)} results of {len(chunk.rows)} GIFs; "
+            f"{results.path(chunk.id)}: has {len(records)} results of {chunk.num_rows} GIFs; "
             "remove it and run again"
         )
     return records

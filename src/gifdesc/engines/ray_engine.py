@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from gifdesc.system.wording import counted
 
 log = logging.getLogger(__name__)
 
-_WINDOW_CHUNKS = 2000
+_WINDOW_CHUNKS = 1000
 """Chunks that are submitted together. Ray Data keeps 12 kB for each in this process, and between
 two windows the actors load their networks again, which takes seconds of hours."""
 
@@ -92,7 +93,7 @@ class RayEngine:
     def _map_window(self, work: Work, chunks: list[Chunk], folder: Path) -> Iterator[str]:
         """Process chunks with different ids; ids are yielded as the chunks finish."""
         if self._resources is None:
-            num_rows = sum(len(chunk.rows) for chunk in chunks)
+            num_rows = sum(chunk.num_rows for chunk in chunks)
             if num_rows < _FEW_GIFS:
                 log.warning(
                     "--engine ray: starting Ray takes about 10 s, so --engine local is faster for "
@@ -105,7 +106,7 @@ class RayEngine:
 
         options = _actor_options(self._resources, self._num_workers, self._device)
         _silence(ray.data.DataContext.get_current())
-        rows = [{"id": chunk.id, "rows": chunk.to_text()} for chunk in chunks]
+        rows = [asdict(chunk) for chunk in chunks]
         # A block per chunk, so that each result comes as soon as its chunk is complete.
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             _ChunkActor,
@@ -121,10 +122,16 @@ class RayEngine:
                     raise GifdescError(row["error"])
                 yield row["id"]
         except ray.exceptions.RayError as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise GifdescError(
-                f"the Ray job failed: {lines[-1]}; finished chunks are kept, --debug prints all"
+                f"the Ray job failed: {_reason(error)}; run again with --debug to see more"
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of Ray's report that names the error of the worker."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"(?!ray\.)[\w.]+(Error|Exception)\b", line)]
+    return (named or lines or [type(error).__name__])[-1]
 
 
 @dataclass(frozen=True)
@@ -172,8 +179,10 @@ class _ChunkActor:
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Process the chunks of a batch."""
         errors = [
-            self._run(Chunk.from_text(str(chunk_id), str(text)))
-            for chunk_id, text in zip(batch["id"], batch["rows"], strict=True)
+            self._run(Chunk(str(chunk_id), str(text), int(num_rows)))
+            for chunk_id, text, num_rows in zip(
+                batch["id"], batch["text"], batch["num_rows"], strict=True
+            )
         ]
         return {"id": list(map(str, batch["id"])), "error": errors}
 

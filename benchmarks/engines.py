@@ -1,0 +1,254 @@
+"""What Ray costs: its steady throughput beside plain processes, its fixed cost, and its memory.
+
+    python benchmarks/engines.py [--gifs 2000] [--rounds 3] [--only throughput|start|memory]
+
+The GIFs of the demo go through a network that only averages colours, so that the
+cost of the engine shows. Plain processes take chunks of paths from a pool and write nothing; those
+of Ray write journals and result files as in a real run. Steady throughput counts from the first
+finished chunk of each worker. Memory is that of the process of the command, for lists of paths that
+no worker opens. About 10 minutes on 2 idle cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gifdesc.config import UNTRAINED, FeatureRecipe
+from gifdesc.demo.world import draw_world
+from gifdesc.engines.chunks import Chunk, Row, split_into_chunks
+from gifdesc.engines.extraction import ExtractionWorker
+from gifdesc.engines.ordering import map_in_order
+from gifdesc.engines.ray_engine import open_ray
+from gifdesc.engines.results import ChunkResults
+from gifdesc.engines.work import Record
+from gifdesc.features.backbones.base import Backbone
+from gifdesc.features.encoder import make_encoder
+from gifdesc.features.extractor import FeatureExtractor
+from gifdesc.features.preprocessing import FrameTransform
+
+NUM_WORKERS = 2
+CHUNK_SIZE = 64
+RAY_NICENESS = 15
+"""Of Ray's workers; plain processes get the same, so that other work delays both alike."""
+
+LISTED = (10_000, 100_000, 1_000_000)
+
+
+class Colours(nn.Module):
+    """Mean colours of a 4 x 4 grid: 48 numbers for next to no work."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, h, w) -> (N, 48)."""
+        return nn.functional.adaptive_avg_pool2d(pixels, 4).flatten(1)
+
+
+def cheap_extractor() -> FeatureExtractor:
+    """An extractor with that network."""
+    transform = FrameTransform(resize_size=64, image_size=64)
+    backbone = Backbone(
+        name="colours",
+        network=Colours(),
+        feature_size=48,
+        transform=transform,
+        folds=False,
+        has_16_bits=False,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        weights=UNTRAINED,
+        weights_sha256="0" * 64,
+    )
+    cpu = torch.device("cpu")
+    encoder = make_encoder(backbone, cpu, precision="float32")
+    recipe = FeatureRecipe(
+        backbone="colours",
+        weights=UNTRAINED,
+        weights_sha256="0" * 64,
+        image_size=64,
+        resize_size=64,
+        gifdesc_version="benchmark",
+    )
+    return FeatureExtractor(backbone, recipe, encoder)
+
+
+@dataclass(frozen=True)
+class ColourWork:
+    """Extraction with the cheap network."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Nothing that changes."""
+        return {"work": "colours"}
+
+    def load(self, num_threads: int | None = None) -> ExtractionWorker:
+        """The worker."""
+        torch.set_num_threads(num_threads or 1)
+        return ExtractionWorker(cheap_extractor(), self.folder)
+
+
+@dataclass(frozen=True)
+class ListWork:
+    """Work that opens no file."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Nothing that changes."""
+        return {"work": "list"}
+
+    def load(self, num_threads: int | None = None) -> ListWork:  # noqa: ARG002
+        """Itself: it is its worker."""
+        return self
+
+    def process(self, rows: Sequence[Row]) -> Iterator[Record]:
+        """The name of each row."""
+        yield from ({"name": row["name"]} for row in rows)
+
+    def failure(self, row: Row, reason: str) -> Record:
+        """The record of a row that cannot be processed."""
+        return {"name": row["name"], "error": reason}
+
+
+def rows_of(paths: Sequence[Path]) -> Iterator[Row]:
+    """The rows of an extraction."""
+    for path in paths:
+        yield {
+            "name": str(path),
+            "path": str(path),
+            "error": None,
+            "source": path.name,
+            "spooled": None,
+            "known": None,
+        }
+
+
+_worker: ExtractionWorker | None = None
+
+
+def plain_chunk(item: tuple[Path, Chunk]) -> int:
+    """Process a chunk in a plain process."""
+    global _worker
+    folder, chunk = item
+    _worker = _worker or ColourWork(folder).load(1)
+    return len(list(_worker.process(chunk.rows)))
+
+
+def steady(finished: Iterator[int]) -> tuple[float, float]:
+    """GIFs per second from the first finished chunks on, and the seconds before these."""
+    start = time.perf_counter()
+    times, counts = [], []
+    for num_rows in finished:
+        times.append(time.perf_counter())
+        counts.append(num_rows)
+    skipped = NUM_WORKERS
+    rate = sum(counts[skipped:]) / (times[-1] - times[skipped - 1])
+    return rate, times[0] - start
+
+
+def by_processes(chunks: list[Chunk], folder: Path) -> Iterator[int]:
+    """Chunks by a pool of plain processes."""
+    niceness = RAY_NICENESS - os.nice(0)
+    with get_context("spawn").Pool(NUM_WORKERS, os.nice, (niceness,)) as pool:
+        yield from pool.imap_unordered(plain_chunk, [(folder, chunk) for chunk in chunks])
+
+
+def by_ray(chunks: list[Chunk], folder: Path) -> Iterator[int]:
+    """Chunks by Ray."""
+    with open_ray(None, num_workers=NUM_WORKERS, device="cpu") as engine:
+        for chunk in engine.map(ColourWork(folder), chunks, folder):
+            yield chunk.num_rows
+
+
+def measure_throughput(num_gifs: int, rounds: int) -> None:
+    """Print the steady throughput of both."""
+    with tempfile.TemporaryDirectory() as name:
+        draw_world(Path(name, "world"), num_gifs=num_gifs, seed=0)
+        paths = sorted(Path(name, "world", "gifs").glob("*.gif"))
+        chunks = list(split_into_chunks(rows_of(paths), CHUNK_SIZE, {}))
+        for number in range(rounds):
+            rates = {}
+            for label, run in (("plain processes", by_processes), ("Ray", by_ray)):
+                with tempfile.TemporaryDirectory(dir=name) as folder:
+                    rate, first = steady(run(chunks, Path(folder)))
+                rates[label] = rate
+                print(
+                    f"round {number + 1}: {label:15} {rate:7.1f} GIFs/s, first chunk after "
+                    f"{first:4.1f} s (load {os.getloadavg()[0]:.1f})",
+                    flush=True,
+                )
+            print(f"  ratio {rates['Ray'] / rates['plain processes']:.2f}", flush=True)
+
+
+def measure_start(rounds: int) -> None:
+    """Print the fixed cost: a single input, from the start of Ray to its end."""
+    for number in range(rounds):
+        start = time.perf_counter()
+        list_paths(1)
+        seconds = time.perf_counter() - start
+        print(f"round {number + 1}: fixed cost {seconds:.1f} s (load {os.getloadavg()[0]:.1f})")
+
+
+def list_paths(num_paths: int) -> None:
+    """Map a stand-in list of paths."""
+    rows: Iterator[Row] = (
+        {"name": f"gifs/{number:09d}.gif", "path": f"/data/gifs/{number:09d}.gif", "error": None}
+        for number in range(num_paths)
+    )
+    work = ListWork()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_ray(None, num_workers=NUM_WORKERS, device="cpu") as engine,
+    ):
+        results = ChunkResults(Path(folder))
+        chunks = split_into_chunks(rows, CHUNK_SIZE, work.settings)
+        found = sum(len(records) for _, records in map_in_order(engine, work, chunks, results))
+    assert found == num_paths
+
+
+def measure_memory() -> None:
+    """Print the peak memory of the driver for lists of several lengths, each in a new process."""
+    for num_paths in LISTED:
+        start = time.perf_counter()
+        command = [sys.executable, __file__, "--list", str(num_paths)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds = time.perf_counter() - start
+        print(f"{num_paths:9,} paths: {done.stdout.strip()}, {seconds:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--gifs", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["throughput", "start", "memory"])
+    parser.add_argument("--list", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.list is not None:
+        list_paths(options.list)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{peak:.0f} MB at most")
+        return
+    if options.only in (None, "throughput"):
+        measure_throughput(options.gifs, options.rounds)
+    if options.only in (None, "start"):
+        measure_start(options.rounds)
+    if options.only in (None, "memory"):
+        measure_memory()
+
+
+if __name__ == "__main__":
+    main()
