@@ -52,7 +52,7 @@ LADDER = [
     {"text"},
     {"data"},
     {"features", "model", "checks", "fetching"},
-    {"evaluation", "vision_language"},
+    {"evaluation", "vision_language", "info"},
     {"pages"},
     {"training", "captioning"},
     {"engines"},

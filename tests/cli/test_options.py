@@ -96,10 +96,11 @@ def test_a_path_is_never_empty_and_its_tilde_is_expanded(command, parameter, mon
     required["describe"] = ["x.gif", "--model", "model"]
     required["convert"] = ["in.tsv", "out.tsv"]
     required["fetch"] = ["urls.txt"]
+    required["info"] = ["model"]
     before, after = required.get(command, []), []
     if parameter.param_type_name != "argument":
         before = [*before, max(parameter.opts, key=len)]
-    elif command in ("convert", "fetch"):
+    elif command in ("convert", "fetch", "info"):
         place = ["path", "output"].index(parameter.name) if command == "convert" else 0
         before, after = before[:place], before[place + 1 :]
     value = value_of(command, parameter.name, *before, "~/here", *after)

@@ -18,6 +18,7 @@ from gifdesc.cli.evaluate import evaluate
 from gifdesc.cli.extract import extract
 from gifdesc.cli.fetch import fetch
 from gifdesc.cli.help import example
+from gifdesc.cli.info import info
 from gifdesc.cli.models import models
 from gifdesc.cli.options import user_path
 from gifdesc.cli.settings import find_settings, read_settings
@@ -78,6 +79,7 @@ for command, epilog in (
     (evaluate, example("gifdesc evaluate --model ./model --html report.html")),
     (describe, example("gifdesc describe ./gifs --model user/model")),
     (caption, example("gifdesc caption ./gifs --json > captions.jsonl")),
+    (info, example("gifdesc info ./model")),
     (models, example("gifdesc models")),
     (demo, example("gifdesc demo ./gifdesc-demo")),
 ):

@@ -1,0 +1,1 @@
+"""What a folder or a file is: models, features, GIFs, captions, descriptions."""

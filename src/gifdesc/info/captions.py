@@ -1,0 +1,96 @@
+"""What a file of captions or descriptions is: how many, how sure, how varied."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from gifdesc.data.descriptions import read_descriptions
+from gifdesc.data.forms.base import CaptionSource
+from gifdesc.data.forms.registry import recognise
+from gifdesc.info.facts import Facts
+from gifdesc.system.wording import counted
+
+
+def facts_of_captions(path: Path) -> Facts | None:
+    """The facts about a file that `gifdesc caption` wrote as JSON or CSV; None for other files.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    rows = list(_rows_of(path))
+    if not rows:
+        return None
+    texts = [row["caption"] for row in rows if row.get("caption")]
+    scores = [float(row["score"]) for row in rows if row.get("score") not in (None, "")]
+    num_doubtful = sum(row.get("low_confidence") in (True, "True") for row in rows)
+    errors = Counter(row["error"] for row in rows if row.get("error"))
+    facts = Facts(path, "captions", "captions of gifdesc")
+    facts.add("GIFs", f"{len(rows):,}, {len(texts):,} captioned, {sum(errors.values()):,} failed")
+    facts.add("distinct", f"{len(set(texts)):,} of {len(texts):,} captions" if texts else None)
+    words = [len(text.split()) for text in texts]
+    facts.add("length", f"{fmean(words):.1f} words on average" if words else None)
+    facts.add("score", f"{fmean(scores):.3f} on average" if scores else None)
+    facts.add("doubtful", f"{num_doubtful:,} of low confidence")
+    for text, number in Counter(texts).most_common(1):
+        facts.add("most common", f'"{text}" ({number} times)' if number > 1 else None)
+    facts.data = {
+        "num_gifs": len(rows),
+        "num_captions": len(texts),
+        "num_failed": sum(errors.values()),
+        "num_distinct": len(set(texts)),
+        "num_low_confidence": num_doubtful,
+        "mean_score": fmean(scores) if scores else None,
+    }
+    return facts
+
+
+def facts_of_descriptions(path: Path) -> Facts:
+    """The facts about a folder or a file of descriptions.
+
+    Raises:
+        DescriptionError: it contains none.
+    """
+    descriptions = read_descriptions(path)
+    captions = [text for texts in descriptions.captions.values() for text in texts]
+    form = "text" if path.is_dir() else recognise(CaptionSource(path)).title
+    facts = Facts(path, "descriptions", "descriptions of GIFs")
+    facts.add("form", form if path.is_file() else "a folder")
+    facts.add("GIFs", f"{len(descriptions.captions):,}")
+    mean = len(captions) / max(1, len(descriptions.captions))
+    facts.add("captions", f"{len(captions):,}, {mean:.1f} a GIF")
+    facts.add("length", f"{fmean(len(text.split()) for text in captions):.1f} words on average")
+    splits = Counter(descriptions.splits.values())
+    facts.add("splits", ", ".join(f"{name} {number:,}" for name, number in splits.items()))
+    for what, number in descriptions.left_out.items():
+        facts.add("left out", f"{counted(number, 'caption')} {what}")
+    facts.doubts += descriptions.problems
+    facts.data = {
+        "num_gifs": len(descriptions.captions),
+        "num_captions": len(captions),
+        "splits": dict(splits),
+    }
+    return facts
+
+
+def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of `gifdesc caption`; none for another file."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        start = file.readline()
+        file.seek(0)
+        if start.startswith("{"):
+            for line in file:
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError):
+                    return
+                if not isinstance(row, dict) or "path" not in row:
+                    return
+                yield row
+        elif start.startswith("path,caption,"):
+            yield from csv.DictReader(file)

@@ -1,0 +1,147 @@
+"""What a model folder is: its network, its training, its scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json
+from gifdesc.errors import CheckpointError
+from gifdesc.info.facts import Facts, bytes_in_words, sparkline
+from gifdesc.metrics.scoring import metric_label, metric_names
+from gifdesc.model.checkpoint import WEIGHTS_NAME
+from gifdesc.model.folder import CONFIG_NAME, SCORES_NAME, kind_of, read_config, read_history
+from gifdesc.system.wording import counted
+
+_CURVES = {"val_cider": "CIDEr", "val_loss": "validation loss", "train_loss": "training loss"}
+"""What a curve shows: the first that every epoch has."""
+
+
+def facts_of_model(folder: Path) -> Facts:
+    """The facts about a model folder.
+
+    Raises:
+        CheckpointError: its config.json is missing, damaged, or of another program.
+    """
+    config = read_config(folder)
+    if kind_of(config) == "transformers":
+        return _of_transformers(folder, config)
+    try:
+        model = from_json(ModelConfig, config.get("model"))
+        training = from_json(TrainingConfig, config.get("training"))
+        features = config.get("features")
+        recipe = None if features is None else from_json(FeatureRecipe, features)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
+    facts = Facts(folder, "model", "a captioner of gifdesc")
+    facts.add("network", _network(model))
+    _add_weights(facts)
+    facts.add("vocabulary", f"{model.vocab_size:,} tokens")
+    facts.add("backbone", None if recipe is None else _backbone(recipe))
+    facts.add("frames", None if recipe is None else _frames(recipe))
+    facts.add("training", _training(training))
+    facts.data |= {"model": config.get("model"), "features": features}
+    facts.data |= {"training": config.get("training"), "version": config.get("gifdesc_version")}
+    _add_history(facts)
+    _add_scores(facts)
+    facts.add("gifdesc", config.get("gifdesc_version"))
+    if recipe is None:
+        facts.doubts.append("the recipe of its features is not known, so it cannot caption GIFs")
+    elif recipe.is_untrained:
+        facts.doubts.append(f"its features come from an untrained {recipe.backbone_title}")
+    if training.objective == "reconstruction":
+        facts.doubts.append("it was trained to repeat its input: its captions mean nothing")
+    return facts
+
+
+def _of_transformers(folder: Path, config: Mapping[str, Any]) -> Facts:
+    facts = Facts(folder, "model", "a model of transformers")
+    names = config.get("architectures")
+    architecture = names[0] if isinstance(names, list) and names else None
+    facts.add("family", config.get("model_type"))
+    facts.add("architecture", architecture)
+    sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
+    facts.add("weights", bytes_in_words(sum(sizes)) if sizes else None)
+    facts.data |= {"model_type": config.get("model_type"), "architecture": architecture}
+    return facts
+
+
+def _network(model: ModelConfig) -> str:
+    direction = "bidirectional " if model.bidirectional else ""
+    return (
+        f"encoder {direction}{model.encoder}, fusion {model.fusion}, decoder {model.decoder}, "
+        f"{model.hidden_size} units"
+    )
+
+
+def _backbone(recipe: FeatureRecipe) -> str:
+    return f"{recipe.backbone_title}, weights {recipe.weights}"
+
+
+def _frames(recipe: FeatureRecipe) -> str:
+    return (
+        f"up to {recipe.num_frames}, {recipe.sampling} sampling, {recipe.framing} frames of "
+        f"{recipe.image_size} x {recipe.image_size} pixels, encoding {recipe.encoding}"
+    )
+
+
+def _training(training: TrainingConfig) -> str:
+    return (
+        f"preset {training.preset}, {counted(training.epochs, 'epoch')}, batches of "
+        f"{training.batch_size}, seed {training.seed}"
+    )
+
+
+def _add_weights(facts: Facts) -> None:
+    path = facts.path / WEIGHTS_NAME
+    try:
+        with safe_open(path, framework="numpy") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    except FileNotFoundError:
+        facts.doubts.append(f"{WEIGHTS_NAME} is missing")
+        return
+    except (OSError, SafetensorError) as error:
+        facts.doubts.append(f"{WEIGHTS_NAME} is damaged: {error}")
+        return
+    num_parameters = sum(math.prod(shape) for shape in shapes)
+    facts.data["num_parameters"] = num_parameters
+    facts.add("parameters", f"{num_parameters:,} ({bytes_in_words(path.stat().st_size)})")
+
+
+def _add_history(facts: Facts) -> None:
+    rows = read_history(facts.path)
+    facts.data["num_epochs"] = len(rows)
+    whole = (
+        (key, label)
+        for key, label in _CURVES.items()
+        if rows and all(isinstance(row.get(key), int | float) for row in rows)
+    )
+    if (curve := next(whole, None)) is None:
+        return
+    key, label = curve
+    values = [float(row[key]) for row in rows]
+    best = next((row for row in reversed(rows) if row.get("is_best")), rows[-1])
+    facts.data |= {"curve": {key: values}, "best_epoch": best.get("epoch")}
+    facts.add("curve", f"{sparkline(values)}  {label} {values[0]:.3f} to {values[-1]:.3f}")
+    facts.add("best epoch", f"{best.get('epoch')} of {len(rows)}, {label} {best[key]:.3f}")
+
+
+def _add_scores(facts: Facts) -> None:
+    try:
+        scores = json.loads((facts.path / SCORES_NAME).read_text(encoding="utf-8"))
+        metrics = {name: scores["metrics"].get(name) for name in metric_names()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        facts.data["scores"] = None
+        return
+    facts.data["scores"] = metrics
+    known = [
+        f"{metric_label(name)} {value:.3f}"
+        for name, value in metrics.items()
+        if isinstance(value, int | float)
+    ]
+    facts.add("scores", f"{', '.join(known)} on {scores.get('num_examples')} held-out GIFs")

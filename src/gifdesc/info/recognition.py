@@ -1,0 +1,70 @@
+"""Find out what a folder or a file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gifdesc.config import FeatureRecipe, from_json
+from gifdesc.data.descriptions import TEXT_SUFFIX
+from gifdesc.data.feature_files import FEATURES_SUFFIX, RECIPE_NAME
+from gifdesc.data.feature_shards import find_shards
+from gifdesc.errors import CheckpointError, DescriptionError, UsageError
+from gifdesc.gif.sniff import is_media
+from gifdesc.info.captions import facts_of_captions, facts_of_descriptions
+from gifdesc.info.facts import Facts
+from gifdesc.info.features import facts_of_features
+from gifdesc.info.gifs import facts_of_gif
+from gifdesc.info.models import facts_of_model
+from gifdesc.model.folder import CONFIG_NAME, read_config
+from gifdesc.system.files import find_files, reading
+
+_START_BYTES = 4096
+
+
+def facts_of(path: Path, model: Path | None = None) -> Facts:
+    """The facts about a model, features, a GIF, captions or descriptions.
+
+    Args:
+        path: a folder or a file; its content decides.
+        model: a model folder, whose recipe decides which frames of a GIF are sampled.
+
+    Raises:
+        UsageError: there is no such path.
+        GifdescError: it cannot be read, or is none of these.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder")
+    if path.is_dir():
+        return _facts_of_folder(path)
+    with reading(path):
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+        if is_media(start):
+            return facts_of_gif(path, _recipe_of(model))
+        captions = facts_of_captions(path)
+    try:
+        return captions or facts_of_descriptions(path)
+    except DescriptionError as error:
+        raise UsageError(f"{path}: neither a GIF nor captions or descriptions: {error}") from error
+
+
+def _facts_of_folder(path: Path) -> Facts:
+    if (path / CONFIG_NAME).is_file():
+        return facts_of_model(path)
+    is_made_here = (path / RECIPE_NAME).is_file() or find_shards(path)
+    if is_made_here or find_files(path, (FEATURES_SUFFIX,)):
+        return facts_of_features(path)
+    if find_files(path, (TEXT_SUFFIX, ".tsv", ".jsonl")):
+        return facts_of_descriptions(path)
+    raise UsageError(f"{path}: no model, features or descriptions in this folder")
+
+
+def _recipe_of(model: Path | None) -> FeatureRecipe | None:
+    """The recipe of a model folder; None if there is no such folder, or its recipe is unknown."""
+    if model is None or not (model / CONFIG_NAME).is_file():
+        return None
+    features = read_config(model).get("features")
+    try:
+        return None if features is None else from_json(FeatureRecipe, features)
+    except ValueError as error:
+        raise CheckpointError(f"{model / CONFIG_NAME}: damaged: {error}") from error

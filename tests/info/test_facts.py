@@ -1,0 +1,203 @@
+"""What `info` finds out about models, features, GIFs, captions and descriptions."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gif_files import draw_gif
+from gifdesc.config import to_json
+from gifdesc.data.feature_files import claim_folder
+from gifdesc.data.feature_shards import write_shard
+from gifdesc.data.manifest import Manifest, ManifestEntry
+from gifdesc.errors import CheckpointError, FeatureError, UsageError
+from gifdesc.info.facts import bytes_in_words, sparkline
+from gifdesc.info.recognition import facts_of
+from worlds import tiny_recipe, write_model
+
+
+def rows_of(facts):
+    return dict(facts.rows)
+
+
+# Models
+
+
+@pytest.fixture
+def model_dir(tmp_path) -> Path:
+    write_model(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_model_is_described_by_its_files(model_dir):
+    rows = [
+        {"epoch": 1, "val_cider": 0.5, "is_best": False},
+        {"epoch": 2, "val_cider": 2.0, "is_best": True},
+        {"epoch": 3, "val_cider": 1.0, "is_best": False},
+    ]
+    (model_dir / "history.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    scores = {"metrics": {"cider": 1.25, "bleu_4": None}, "num_examples": 7}
+    (model_dir / "evaluation.json").write_text(json.dumps(scores))
+    facts = facts_of(model_dir)
+    config = json.loads((model_dir / "config.json").read_text())
+    assert (facts.kind, facts.title) == ("model", "a captioner of gifdesc")
+    assert facts.data["model"] == config["model"]
+    assert facts.data["num_parameters"] > 1000
+    assert rows_of(facts)["curve"] == "▁█▃  CIDEr 0.500 to 1.000"
+    assert rows_of(facts)["best epoch"] == "2 of 3, CIDEr 2.000"
+    assert rows_of(facts)["scores"] == "CIDEr 1.250 on 7 held-out GIFs"
+    assert facts.data["scores"]["cider"] == 1.25
+
+
+def test_a_model_without_weights_history_or_scores(model_dir):
+    (model_dir / "model.safetensors").unlink()
+    (model_dir / "history.jsonl").unlink(missing_ok=True)
+    facts = facts_of(model_dir)
+    assert "model.safetensors is missing" in facts.doubts
+    assert facts.data["scores"] is None
+    assert not {"curve", "scores", "parameters"} & set(rows_of(facts))
+
+
+def test_a_damaged_model_is_refused(model_dir):
+    (model_dir / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="damaged"):
+        facts_of(model_dir)
+
+
+def test_a_model_of_transformers(tmp_path):
+    config = {"model_type": "git", "architectures": ["GitForCausalLM"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    facts = facts_of(tmp_path)
+    assert rows_of(facts) == {"family": "git", "architecture": "GitForCausalLM"}
+
+
+# Features
+
+
+def features(folder: Path, *, recipe=None) -> Path:
+    if recipe is not None:
+        folder.mkdir()
+        claim_folder(folder, recipe)
+    vectors = np.ones((3, 4), np.float32)
+    whole = ManifestEntry(source="a.gif", status="ok", sampled_frames=(0, 1, 2))
+    manifest = Manifest(folder)
+    for entry in write_shard(folder, {"a.gif": (whole, vectors)}):
+        manifest.add(entry)
+    np.save(folder / "b.gif.npy", vectors)
+    truncated = ManifestEntry(source="b.gif", status="truncated", features="b.gif.npy")
+    for entry in (truncated, ManifestEntry(source="c.gif", status="failed", error="empty")):
+        manifest.add(entry)
+    return folder
+
+
+def test_features_in_files_and_shards_are_counted(tmp_path):
+    recipe = tiny_recipe()
+    facts = facts_of(features(tmp_path / "f", recipe=recipe))
+    data = facts.data
+    assert (data["num_gifs"], data["num_files"], data["num_shards"]) == (2, 1, 1)
+    assert (data["num_truncated"], data["num_failed"]) == (1, 1)
+    assert data["failures"] == {"empty": 1}
+    assert data["recipe"] == to_json(recipe)
+    assert rows_of(facts)["stored in"] == "1 file and 1 shard"
+
+
+def test_features_made_elsewhere_have_no_recipe(tmp_path):
+    np.save(tmp_path / "gif_7_features_with_pe.npy", np.ones((3, 4), np.float32))
+    facts = facts_of(tmp_path)
+    assert facts.data["num_gifs"] == 1
+    assert "no recipe.json" in facts.doubts[0]
+
+
+def test_a_damaged_manifest_is_refused(tmp_path):
+    folder = features(tmp_path / "f", recipe=tiny_recipe())
+    (folder / "manifest.jsonl").write_text("x\ny\n")
+    with pytest.raises(FeatureError, match="damaged"):
+        facts_of(folder)
+
+
+# GIFs
+
+
+def test_a_gif_and_what_is_sampled(tmp_path):
+    path = draw_gif(tmp_path / "a.gif", 20, durations_ms=[50] * 19 + [100])
+    facts = facts_of(path)
+    data = facts.data
+    assert (facts.kind, facts.title, data["format"]) == ("gif", "a GIF", "GIF")
+    assert (data["num_frames"], data["duration_ms"]) == (20, 1050)
+    assert len(data["sampled_frames"]) == 16
+    assert data["sampled_times_ms"] == [50 * index for index in data["sampled_frames"]]
+    assert rows_of(facts)["frame times"] == "50 to 100 ms"
+
+
+def test_a_models_recipe_decides_what_is_sampled(tmp_path):
+    write_model(tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["features"] = to_json(replace(tiny_recipe(), num_frames=3, sampling="uniform"))
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    path = draw_gif(tmp_path / "a.gif", 20)
+    assert len(facts_of(path, tmp_path / "model").data["sampled_frames"]) == 3
+    assert len(facts_of(path, tmp_path / "gone").data["sampled_frames"]) == 16
+
+
+# Captions and descriptions
+
+
+def test_captions_are_counted(tmp_path):
+    rows = [
+        {"path": "a", "caption": "a dog", "score": -0.5, "low_confidence": True},
+        {"path": "b", "caption": "a dog", "score": -1.5, "low_confidence": False},
+        {"path": "c", "error": "empty"},
+    ]
+    path = tmp_path / "c.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert facts_of(path).data == {
+        "num_gifs": 3,
+        "num_captions": 2,
+        "num_failed": 1,
+        "num_distinct": 1,
+        "num_low_confidence": 1,
+        "mean_score": -1.0,
+    }
+    table = tmp_path / "c.csv"
+    table.write_text("path,caption,score,low_confidence,error\na,a dog,-0.5,True,\nb,,,,empty\n")
+    facts = facts_of(table)
+    assert (facts.kind, facts.data["num_failed"], facts.data["mean_score"]) == ("captions", 1, -0.5)
+
+
+def test_descriptions_of_other_forms(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"id": "a", "captions": ["a dog", "it"], "split": "train"}\n')
+    facts = facts_of(path)
+    assert facts.kind == "descriptions"
+    assert facts.data == {"num_gifs": 1, "num_captions": 2, "splits": {"train": 1}}
+    folder = tmp_path / "descriptions"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a dog\n")
+    assert facts_of(folder).data["num_captions"] == 1
+
+
+@pytest.mark.parametrize("name", ["gone", "empty", "code.py"])
+def test_what_is_none_of_these_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "code.py").write_text("import sys\n")
+    with pytest.raises(UsageError, match=name):
+        facts_of(tmp_path / name)
+
+
+# Small things
+
+
+def test_a_sparkline_goes_from_the_smallest_to_the_largest():
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([3, 3]) == "▁▁"
+    assert sparkline([]) == ""
+    assert len(sparkline(range(1000))) == 40
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(999, "999 bytes"), (1500, "1.5 kB"), (2.5e6, "2.5 MB"), (7e9, "7.0 GB")]
+)
+def test_sizes_in_words(number, text):
+    assert bytes_in_words(number) == text
