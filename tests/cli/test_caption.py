@@ -137,6 +137,16 @@ def test_a_truncated_gif_is_captioned_and_reported(model_dir, tmp_path):
     assert f"{cut}: {row['note']}" in done.warnings
 
 
+def test_a_still_picture_is_captioned_and_reported(gifs, model_dir, tmp_path):
+    still = draw_gif(tmp_path / "still.gif", 1)
+    done = caption(still, gifs / "a.gif", "--json", model_dir=model_dir)
+    assert done.code == 0
+    assert [row.get("note") for row in rows_of(done)] == ["a still picture (one frame)", None]
+    assert [one for one in done.warnings if "still picture" in one] == [
+        f"{still}: a still picture (one frame)"
+    ]
+
+
 def test_an_empty_list_on_stdin_is_not_an_error(tmp_path):
     done = caption("-", model_dir=tmp_path / "no model is needed for it")
     assert (done.code, done.out, done.err) == (0, "", "")

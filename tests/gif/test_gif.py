@@ -30,6 +30,17 @@ def test_a_delay_of_0_or_1_hundredth_is_shown_for_100_ms():
     assert shown_duration_ms(11) == 11
 
 
+def test_a_single_frame_is_noted_as_a_still_picture_unless_the_file_is_cut():
+    still = header(1, 1) + image(["0"])
+    assert read_gif(still + TRAILER).note == "a still picture (one frame)"
+    assert read_gif(DATA).note is None
+    assert read_gif(still).note == "no trailer: more frames may have followed"
+    cut = read_gif(still + image(["1"])[:-2])
+    assert (cut.num_frames, cut.truncated is None, cut.note) == (1, False, None)
+    # `check` has a kind of its own for stills.
+    assert scan_gif(still + TRAILER).note is None
+
+
 def test_frames_are_picked_and_repeated():
     gif = read_gif(DATA, [1, 1, 3])
     assert gif.indices == (1, 1, 3)

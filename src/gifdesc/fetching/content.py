@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gifdesc.data.downloads import describe_document
 from gifdesc.errors import GifError
 from gifdesc.fetching.manifest import FetchStatus
-from gifdesc.gif.reader import scan_gif
+from gifdesc.gif.reader import STILL_NOTE, scan_gif
 from gifdesc.gif.sniff import describe_beginning, is_media
 
 _ENDINGS = {
@@ -55,7 +55,7 @@ def judge(data: bytes) -> Judgement:
             reason = f"neither a picture nor a video, but {document}"
         return Judgement(status="refused", error=reason)
     if info.num_frames == 1:
-        reason = info.truncated or "a still picture (one frame)"
+        reason = info.truncated or STILL_NOTE
         return Judgement(status="still", error=reason, num_frames=1, ending=ending)
     return Judgement(
         status="truncated" if info.truncated else "ok",

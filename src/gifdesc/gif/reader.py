@@ -35,6 +35,9 @@ __all__ = [
     "shown_duration_ms",
 ]
 
+STILL_NOTE = "a still picture (one frame)"
+"""The remark about a file with a single frame."""
+
 _GIF = (b"GIF87a", b"GIF89a")  # section 17 of the GIF89a specification
 
 Indices = Sequence[int] | Callable[[Sequence[int]], Sequence[int]] | None
@@ -258,8 +261,16 @@ def _read(
         indices=chosen,
         durations_ms=durations_ms,
         truncated=images.damage,
-        note="; ".join(filter(None, (images.note, images.colour_note))) or None,
+        note=_note(images, len(durations_ms)),
     )
+
+
+def _note(images: _Images, num_frames: int) -> str | None:
+    """What is odd about a file: of a still picture, at least that it is one."""
+    notes = [note for note in (images.note, images.colour_note) if note is not None]
+    if num_frames == 1 and images.note is None and images.damage is None:
+        notes.append(STILL_NOTE)
+    return "; ".join(notes) or None
 
 
 def _choose(
