@@ -160,7 +160,9 @@ def test_of_formats_of_pictures_only_animations_are_found(tmp_path, suffix):
     passed_over = PassedOver()
     found = list(find_gifs([tmp_path], passed_over))
     assert [gif.source for gif in found] == [f"moving{suffix}"]
-    assert passed_over.sentences() == []
+    assert passed_over.sentences() == [
+        f"skipped: 1 still picture ({suffix} 1); name such files to read them"
+    ]
     assert sources(tmp_path / f"still{suffix}") == [f"still{suffix}"]
 
 
@@ -206,9 +208,44 @@ def test_animations_and_videos_with_other_endings_are_counted(tmp_path):
     passed_over = PassedOver()
     assert [gif.source for gif in find_gifs([tmp_path], passed_over)] == ["a.gif"]
     assert passed_over.endings == {".bak": 1, ".gif_large": 1, "none": 1}
-    [sentence] = passed_over.sentences()
+    sentence, pictures = passed_over.sentences()
     assert sentence.startswith("skipped: 3 files with other endings (")
     assert sentence.endswith("; name such files to read them")
+    assert pictures == "skipped: 1 still picture (none 1); name such files to read them"
+
+
+def test_still_pictures_are_counted_by_their_content(tmp_path):
+    picture = Image.new("RGB", (16, 16), "red")
+    for name in ("a.jpg", "b.JPEG", "c.bmp", "deep/d.png", "e.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture.save(tmp_path / name)
+    touch(tmp_path, "empty.jpg", "empty.png", "._f.png")
+    (tmp_path / "page.jpg").write_text("<!DOCTYPE html><html>404</html>")
+    (tmp_path / "moves.png").write_bytes(b"GIF89a\1\0\1\0")
+    picture.save(tmp_path / "scan.tif")
+    sentences = [
+        "skipped: 1 file with other endings (.png 1); name such files to read them",
+        "skipped: 5 still pictures (.jpg 2, .jpeg 1, .bmp 1, .png 1); name such files to read them",
+        "skipped: 1 file of formats that are not read (a TIFF picture 1); convert such files, "
+        "such as to MP4 or PNG",
+    ]
+    [found] = find_gifs([tmp_path])
+    assert found.error == "; ".join(("no GIF in this folder", *sentences))
+    touch(tmp_path, "g.gif")
+    passed_over = PassedOver()
+    assert [gif.source for gif in find_gifs([tmp_path], passed_over)] == ["g.gif"]
+    assert sorted(passed_over.sentences()) == sorted(sentences)
+    for picture_path in (tmp_path / "a.jpg", tmp_path / "c.bmp"):
+        assert sources(picture_path) == [picture_path.name]
+
+
+def test_a_folder_of_stills_has_no_animation_of_their_ending(tmp_path):
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "a.png")
+    [found] = find_gifs([tmp_path], suffixes=(".png",))
+    assert found.error == (
+        "no animation in this folder ends in .png; skipped: 1 still picture (.png 1); name such "
+        "files to read them"
+    )
 
 
 def transport_stream(num_packets=3, size=188):
@@ -228,7 +265,7 @@ def test_videos_of_formats_that_are_not_read_are_counted_by_their_content(tmp_pa
     assert passed_over.sentences() == [
         "skipped: 1 file with other endings (.bak 1); name such files to read them",
         "skipped: 3 files of formats that are not read (an MPEG transport stream 2, "
-        "a Flash video 1); convert such files, such as to MP4",
+        "a Flash video 1); convert such files, such as to MP4 or PNG",
     ]
     (tmp_path / "a.gif").unlink()
     [found] = find_gifs([tmp_path])

@@ -17,6 +17,7 @@ from gifdesc.gif.sniff import (
     describe_beginning,
     is_animated_picture,
     is_animation_or_video,
+    is_still_picture,
     unread_kind,
 )
 from gifdesc.system.files import reason
@@ -35,15 +36,15 @@ _OFTEN_STILL = (".png", ".webp", ".avif")
 
 _OTHER_SUFFIXES = {
     *(".txt", ".tsv", ".csv", ".json", ".jsonl", ".md", ".html", ".xml", ".py", ".npy", ".log"),
-    *(".zip", ".gz", ".tar", ".pdf", ".jpg", ".jpeg", ".bmp", ".svg", ".ini", ".db", ".part"),
+    *(".zip", ".gz", ".tar", ".pdf", ".svg", ".ini", ".db", ".part"),
 }
 """Endings of files that are never GIFs: they are not opened."""
 
-_STILL_BYTES = 4096
-"""The beginning of a PNG, WebP or AVIF that shows whether it is animated."""
+_PICTURE_BYTES = 4096
+"""The beginning of a PNG, WebP or AVIF that shows whether it is animated.
 
-_VIDEO_BYTES = 512
-"""The beginning of a file that shows whether it is a video: two packets of a transport stream."""
+Two packets of a transport stream, which show that a file is a video, are shorter.
+"""
 
 _STDIN_SOURCE = "stdin"
 """The name of a GIF from a pipe in a features folder."""
@@ -81,11 +82,13 @@ class PassedOver:
 
     Attributes:
         endings: number of animations and videos with endings that are not searched, by suffix.
-        unread: number of videos and animations of formats that are not read, by format.
+        pictures: number of still pictures of formats that are read, by suffix.
+        unread: number of videos and pictures of formats that are not read, by format.
         links: links to folders that contain the link.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
+    pictures: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
     links: list[str] = field(default_factory=list)
 
@@ -94,8 +97,14 @@ class PassedOver:
         found = []
         if self.endings:
             found.append(f"skipped: {self.describe_endings()}; name such files to read them")
+        if self.pictures:
+            pictures = counted(self.pictures.total(), "still picture")
+            names = _parts(self.pictures)
+            found.append(f"skipped: {pictures} ({names}); name such files to read them")
         if self.unread:
-            found.append(f"skipped: {self.describe_unread()}; convert such files, such as to MP4")
+            found.append(
+                f"skipped: {self.describe_unread()}; convert such files, such as to MP4 or PNG"
+            )
         if self.links:
             names = list_some(self.links, 3)
             found.append(f"links to a folder that holds them, not followed: {names}")
@@ -200,6 +209,7 @@ def _find_all(
                 yield GifInput(path, source, _nothing_in(walk.passed_over, suffixes))
             elif passed_over is not None:
                 passed_over.endings += walk.passed_over.endings
+                passed_over.pictures += walk.passed_over.pictures
                 passed_over.unread += walk.passed_over.unread
             if passed_over is not None:
                 passed_over.links += walk.passed_over.links
@@ -272,19 +282,25 @@ class _Walk:
             elif entry.is_symlink() and _is_folder(entry.path):
                 continue
             elif entry.name.lower().endswith(SEARCHED_SUFFIXES):
-                if entry.name.lower().endswith(self._suffixes) and _may_move(entry):
+                if not entry.name.lower().endswith(self._suffixes):
+                    continue
+                if _may_move(entry):
                     yield Path(entry.path), below + entry.name, None
+                else:
+                    self._pass_over(entry)
             else:
                 self._pass_over(entry)
 
     def _pass_over(self, entry: os.DirEntry[str]) -> None:
-        """Count a file with another ending if it is an animation or a video."""
+        """Count a file that is not searched for if it is an animation, a video or a picture."""
         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - of a name
         if entry.name.startswith(".") or suffix in _OTHER_SUFFIXES:
             return
-        beginning = _beginning(entry, _VIDEO_BYTES)
+        beginning = _beginning(entry, _PICTURE_BYTES)
         if kind := unread_kind(beginning):
             self.passed_over.unread[kind] += 1
+        elif is_still_picture(beginning):
+            self.passed_over.pictures[suffix or "none"] += 1
         elif is_animation_or_video(beginning):
             self.passed_over.endings[suffix or "none"] += 1
 
@@ -305,7 +321,8 @@ class _Walk:
 def _nothing_in(passed_over: PassedOver, suffixes: Sequence[str]) -> str:
     nothing = "no GIF in this folder"
     if len(suffixes) < len(SEARCHED_SUFFIXES):
-        nothing = f"no file in this folder ends in {' or '.join(suffixes)}"
+        kind = "animation" if passed_over.pictures.keys() & {*suffixes} else "file"
+        nothing = f"no {kind} in this folder ends in {' or '.join(suffixes)}"
     return "; ".join((nothing, *replace(passed_over, links=[]).sentences()))
 
 
@@ -316,7 +333,7 @@ def _may_move(entry: os.DirEntry[str]) -> bool:
     ending = entry.name.lower()
     if not ending.endswith(_OFTEN_STILL):
         return True
-    beginning = _beginning(entry, _STILL_BYTES)
+    beginning = _beginning(entry, _PICTURE_BYTES)
     if ending.endswith(".png"):  # most PNGs are still, so only animated ones are meant
         return is_animated_picture(beginning)
     return describe_beginning(beginning) not in ("a WebP", "an AVIF") or is_animated_picture(

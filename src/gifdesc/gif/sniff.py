@@ -59,11 +59,11 @@ _HEIF_BRANDS = (b"mif1", b"msf1")
 """Brands of pictures whose codec is in another brand."""
 
 _GIF = (b"GIF87a", b"GIF89a")
-_STILL = {
-    *("a JPEG", "a BMP", "a TIFF picture", "a JPEG XL picture", "a JPEG 2000 picture"),
-    *("an icon", "a Photoshop document", "a QOI picture", "a HEIC picture", "a HEIF picture"),
-    "a CR3 picture",
+_UNREAD_PICTURES = {
+    *("a TIFF picture", "a JPEG XL picture", "a JPEG 2000 picture", "a QOI picture"),
+    *("a HEIC picture", "a HEIF picture", "a CR3 picture"),
 }
+_STILL = {"a JPEG", "a BMP", "an icon", "a Photoshop document", *_UNREAD_PICTURES}
 VIDEO_KINDS = (
     *("an MP4 video", "a QuickTime video", "a WebM video", "a Matroska video", "an AVI video"),
 )
@@ -151,14 +151,23 @@ def is_media(data: bytes) -> bool:
 
 
 def unread_kind(data: bytes) -> str | None:
-    """The format of a video or an animation that is not read; None for other files."""
+    """The format of a video or a picture that is not read; None for other files."""
     kind = describe_beginning(data)
-    return kind if kind in UNREAD_KINDS and is_media(data) else None
+    is_unread = kind in UNREAD_KINDS or kind in _UNREAD_PICTURES
+    return kind if is_unread and is_media(data) else None
 
 
 def is_animation_or_video(data: bytes) -> bool:
     """As `is_media`, without formats of still pictures."""
     return data.startswith(_GIF) or (is_media(data) and describe_beginning(data) not in _STILL)
+
+
+def is_still_picture(data: bytes) -> bool:
+    """Whether the beginning of a file is that of a picture that is read as a single frame."""
+    kind = describe_beginning(data)
+    if kind in ("a PNG", "a WebP", "an AVIF"):
+        return not is_animated_picture(data)
+    return kind in ("a JPEG", "a BMP")
 
 
 def is_animated_picture(data: bytes) -> bool:
