@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ def check(*arguments, stdin=""):
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -239,3 +243,42 @@ def test_a_narrow_terminal_gets_paragraphs(tmp_path, monkeypatch):
         "still:",
         "  still.gif: one frame",
     ]
+
+
+def is_gnu_mv():
+    mv = shutil.which("mv")
+    if mv is None:
+        return False
+    version = subprocess.run([mv, "--version"], capture_output=True, check=False)
+    return b"GNU" in version.stdout
+
+
+def documented_moves():
+    """The lines of the documents that move files which `check` finds."""
+    for name in ("README.md", "docs/quickstart.md", "docs/files.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        [line] = [one for one in text.splitlines() if "--list unreadable" in one and "mv" in one]
+        yield pytest.param(line, id=name)
+
+
+@pytest.mark.skipif(not is_gnu_mv(), reason="GNU mv")
+@pytest.mark.parametrize("line", [*documented_moves()])
+def test_a_documented_move_of_unreadable_files_loses_none(tmp_path, line):
+    names = ("a/x.gif", "b/x.gif", "b/deep/x.gif", "-n.gif", "two\nlines.gif", "it's {} $x.gif")
+    for name in names:
+        path = tmp_path / "gifs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text of {name}")
+    draw_gif(tmp_path / "gifs" / "good.gif")
+    command = tmp_path / "bin" / "gifdesc"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gifdesc "$@"\n')
+    command.chmod(0o755)
+    (tmp_path / "rejected").mkdir()
+    environment = process_environment(PATH=f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    for _ in range(2):  # the second time there is nothing to move
+        subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, check=True)
+    moved = [path.read_text() for path in (tmp_path / "rejected").iterdir()]
+    assert sorted(moved) == sorted(f"text of {name}" for name in names)
+    left = [path.name for path in (tmp_path / "gifs").rglob("*.gif")]
+    assert left == ["good.gif"]
