@@ -21,6 +21,9 @@ TINY = {
 }
 """Options that make the commands fit a stand-in."""
 
+NAMES = {8: "a_tumblr_011_500.gif"}
+"""Names of GIFs that contain the name of a GIF of the test split."""
+
 SENTENCES = ["a red dot turns green", "a blue dot turns red", "a green dot turns blue"]
 
 
@@ -40,7 +43,9 @@ def stand_in(tmp_path, monkeypatch):
         rows, splits, published = [], {"train": [], "val": [], "test": []}, []
         for number in range(24):
             split = ("train", "train", "val", "test")[number % 4]
-            url = server.url(f"/{number:032x}/tumblr_{number:03}_500.gif")
+            url = server.url(f"/{number:032x}/{NAMES.get(number, f'tumblr_{number:03}_500.gif')}")
+            if number == 9:  # a URL that contains a URL of the test split
+                url = server.url(f"/{11:032x}/tumblr_011_500.gif/other.gif")
             path = url.removeprefix(server.url(""))
             colours = [frame_colour(3 * number + index) for index in range(3)]
             drawn = draw_gif(tmp_path / "drawn" / f"{number}.gif", colours).read_bytes()
@@ -79,11 +84,23 @@ def run_line(line):
     return code, out
 
 
+def write_received_urls(manifest_path, path):
+    """What the line with `jq` writes, which not every machine has."""
+    rows = map(json.loads, manifest_path.read_text().splitlines())
+    path.write_text("".join(f"{row['url']}\n" for row in rows if row["file"]))
+
+
+def urls_of(path):
+    return [line.partition("\t")[0] for line in path.read_text().splitlines()]
+
+
 @pytest.mark.usefixtures("tiny_backbone", "stand_in")
 def test_the_commands_of_the_page_run_on_a_stand_in(tmp_path):
     results = {}
     for line in page_lines():
-        if not line.startswith(("git clone", "jq ")):
+        if line.startswith("jq ") and " > " in line:
+            write_received_urls(tmp_path / "tgif" / "fetched.jsonl", Path(line.split(" > ")[1]))
+        elif not line.startswith(("git clone", "jq ")):
             results[line] = run_line(line)
     codes = [(line.split()[1], code) for line, (code, _) in results.items() if code]
     # Dead URLs, and GIFs of one content, are the only failures.
@@ -95,6 +112,9 @@ def test_the_commands_of_the_page_run_on_a_stand_in(tmp_path):
     scores = json.loads((tmp_path / "tgif-scores.json").read_text())
     num_test = len((tmp_path / "tgif" / "splits" / "test.txt").read_text().splitlines())
     assert (scores["split"], scores["num_examples"], num_test) == ("test", 4, 4)
-    num_left = len((tmp_path / "published-left.tsv").read_text().splitlines())
-    assert num_left == num_test
-    assert len((tmp_path / "tgif-left.tsv").read_text().splitlines()) == 3 * num_test
+    test_urls = (tmp_path / "TGIF-Release/data/splits/test.txt").read_text().split()
+    left_urls = [url for url in test_urls if url in {row["url"] for row in kept}]
+    assert len(left_urls) == num_test
+    for name, urls in (("tgif-test", test_urls), ("tgif-left", left_urls)):
+        assert urls_of(tmp_path / f"{name}.tsv") == [url for url in urls for _ in range(3)]
+    assert urls_of(tmp_path / "published-left.tsv") == left_urls
