@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
+from gifdesc.cli.alt import alt
 from gifdesc.cli.caption import caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.commands import Command, Group
@@ -79,6 +80,7 @@ for command, epilog in (
     (evaluate, example("gifdesc evaluate --model ./model --html report.html")),
     (describe, example("gifdesc describe ./gifs --model user/model")),
     (caption, example("gifdesc caption ./gifs --json > captions.jsonl")),
+    (alt, example("gifdesc alt README.md --model default")),
     (info, example("gifdesc info ./model")),
     (models, example("gifdesc models")),
     (demo, example("gifdesc demo ./gifdesc-demo")),

@@ -22,6 +22,7 @@ from gifdesc.cli.console import (
 from gifdesc.cli.help import DECODING, MODEL, OUTPUT
 from gifdesc.cli.loading import load_captioner_on
 from gifdesc.cli.options import (
+    AltTextLength,
     ChunkSize,
     Debug,
     Device,
@@ -228,15 +229,7 @@ def caption(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
-    alt_text_length: Annotated[
-        int,
-        typer.Option(
-            "--alt-text-length",
-            min=1,
-            help="Most characters of an alternative text.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = DEFAULT_CHARACTERS,
+    alt_text_length: AltTextLength = DEFAULT_CHARACTERS,
     engine: Engine = "local",
     ray_address: RayAddress = None,
     num_workers: NumWorkers = None,

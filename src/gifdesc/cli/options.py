@@ -174,6 +174,15 @@ NumBeams = Annotated[
         rich_help_panel=DECODING,
     ),
 ]
+AltTextLength = Annotated[
+    int,
+    typer.Option(
+        "--alt-text-length",
+        min=1,
+        help="Most characters of an alternative text.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.", rich_help_panel=OUTPUT)]
 Dtype = Annotated[
     FeatureDtype,

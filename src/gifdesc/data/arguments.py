@@ -157,11 +157,11 @@ def _path_or_pipe(name: str, pipes: dict[str, Argument], *, is_typed: bool = Fal
             pipes[name] = _read_pipe(name)
         return pipes[name]
     name = _expand_home(name)
-    return _read_url(name, is_typed=is_typed) if is_url(name) else Argument(name)
+    return read_url(name, is_typed=is_typed) if is_url(name) else Argument(name)
 
 
-def _read_url(url: str, *, is_typed: bool) -> Argument:
-    """The file of a URL, in memory if it is small."""
+def read_url(url: str, *, is_typed: bool) -> Argument:
+    """The file of a URL, in memory if it is small; `is_typed` as in `downloads.download`."""
     from gifdesc.data.downloads import download, failure_reason
     from gifdesc.system.http_errors import HttpError
 
