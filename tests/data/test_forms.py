@@ -521,7 +521,7 @@ TWO_FORMS = [
     ),
     (
         "vid1 one\na cat walks on a wall\n",
-        "text, a description a line (text) or MSVD (msvd)",
+        "text, a description a line (text) or lines of `id sentence`, as in MSVD (msvd)",
         "text|msvd",
     ),
 ]
@@ -568,6 +568,77 @@ def test_lines_before_the_first_clip_are_counted(tmp_path, caplog):
     path = FILES["msvd"]().write(tmp_path)
     assert not read_descriptions(path).problems
     assert caplog.messages == [f"{path}: skipped 3 lines before the first `id sentence`"]
+
+
+def test_ids_before_sentences_are_no_text_of_a_single_gif(tmp_path):
+    words = ("v_01", "clip7", "cat.gif", "00123")
+    path = write(tmp_path, "v.txt", "".join(f"{word} a man jumps\n" for word in words))
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(path)
+    assert str(caught.value) == (
+        f"{path}: could be text, a description a line (text) or lines of `id sentence`, as in MSVD "
+        "(msvd); choose with --descriptions-format text|msvd"
+    )
+    assert read_descriptions(path, "text").captions["v"][0] == "v_01 a man jumps"
+    gifs = ("v_01", "clip7", "cat", "00123")
+    assert read_descriptions(path, "msvd").captions == {gif: ["a man jumps"] for gif in gifs}
+    lines = read_captions(CaptionSource(path), needs_names=True)
+    assert [line.name for line in lines] == [*words]
+
+
+def test_numbers_of_videos_are_ids(tmp_path):
+    path = write(tmp_path, "v.txt", "video0 a man jumps\nvideo0 a man leaps\nvideo1 a dog runs\n")
+    assert read_descriptions(path).captions == {
+        "video0": ["a man jumps", "a man leaps"],
+        "video1": ["a dog runs"],
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a man jumps\na man leaps\n",
+        "2 men jump\n2 men leap\n",
+        "1. a man jumps\n2. a man leaps\n",
+        "jump a man jumps\nrun a dog runs\n",
+        "一只 猫\n两只 猫\n",
+    ],
+)
+def test_a_text_file_alone_is_of_one_gif_and_that_is_reported(tmp_path, caplog, text):
+    path = write(tmp_path, "v.txt", text)
+    assert read_descriptions(path).captions == {"v": text.splitlines()}
+    assert caplog.messages == [
+        f"{path}: read as the captions of a single GIF, v; if its lines name GIFs, choose its "
+        "form with --descriptions-format (such as msvd for lines of `id sentence`)"
+    ]
+    caplog.clear()
+    read_descriptions(path, "text")
+    read_descriptions(tmp_path)
+    assert not caplog.messages
+
+
+def test_any_word_is_an_id_where_the_form_is_chosen_and_no_line_has_one_of_msvd(tmp_path):
+    path = write(tmp_path, "v.txt", "jump a man jumps\njump he leaps\nrun  a dog runs\nalone\n")
+    descriptions = read_descriptions(path, "msvd")
+    assert descriptions.captions == {"jump": ["a man jumps", "he leaps"], "run": ["a dog runs"]}
+    assert descriptions.problems == [f"{path}:4: not `id sentence`"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "form", "problem"),
+    [
+        ("d.tsv", "\n \n", None, "empty"),
+        ("d.csv", "file_name,caption\n", None, "contains no captions"),
+        ("d.txt", "a man jumps\n", "coco", "contains no captions in the form coco"),
+    ],
+)
+def test_a_file_without_captions_is_empty_only_if_it_has_no_text(
+    tmp_path, name, content, form, problem
+):
+    path = write(tmp_path, name, content)
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(path, form)
+    assert str(caught.value) == f"{path}: {problem}"
 
 
 def test_the_quotes_in_the_test_data_are_read():

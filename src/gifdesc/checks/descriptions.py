@@ -13,6 +13,7 @@ from gifdesc.data.descriptions import (
     Descriptions,
     description_files,
     read_description_file,
+    why_nothing_is_read,
 )
 from gifdesc.data.forms.base import CaptionLine
 from gifdesc.data.forms.form_names import FormName
@@ -105,7 +106,9 @@ class DescriptionInspector:
             self._add_finding(path, "bad_description", str(error).removeprefix(f"{path}: "))
         else:
             if not num_lines:
-                self._add_finding(path, "empty_description", "no text in this file")
+                reason = why_nothing_is_read(path, form)
+                detail = "no text in this file" if reason == "empty" else reason
+                self._add_finding(path, "empty_description", detail)
 
     def _add_line(self, path: Path, line: CaptionLine) -> None:
         if problem := self._known.add_line(line):

@@ -21,6 +21,7 @@ from gifdesc.data.names import (
     url_query,
 )
 from gifdesc.data.paths import check_descriptions_path
+from gifdesc.data.text_files import TextFile
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import find_files
 from gifdesc.system.wording import counted
@@ -242,6 +243,21 @@ def read_description_file(
     return read_captions(CaptionSource(path, name), form)
 
 
+def why_nothing_is_read(path: Path, form: FormName | None = None) -> str:
+    """What is wrong with a file of descriptions in which no line was found.
+
+    Args:
+        path: the file.
+        form: that was chosen for it; None if its content decided.
+
+    Raises:
+        DescriptionError: the file cannot be read any more.
+    """
+    if next(TextFile(path).lines(), None) is None:
+        return "empty"
+    return "contains no captions" + (f" in the form {form}" if form else "")
+
+
 def read_descriptions(
     path: Path,
     form: FormName | None = None,
@@ -282,7 +298,7 @@ def read_descriptions(
                     if num_problems <= _MOST_PROBLEMS:
                         descriptions.add_problem(f"{line.place(file_path)}: {problem}", line)
             if not num_lines:
-                descriptions.add_problem(f"{file_path}: empty")
+                descriptions.add_problem(f"{file_path}: {why_nothing_is_read(file_path, form)}")
         except DescriptionError as error:
             descriptions.add_problem(str(error))
         if num_more := max(0, num_problems - _MOST_PROBLEMS):

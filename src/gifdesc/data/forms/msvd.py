@@ -24,18 +24,37 @@ from gifdesc.system.wording import counted
 
 log = logging.getLogger(__name__)
 
-_ROW = re.compile(r"([\w-]{11}_\d+_\d+|vid\d+)\s+(\S.*)")
+_ROW = re.compile(r"([\w-]{11}_\d+_\d+|vid(?:eo)?\d+)\s+(\S.*)")
 """A clip's id, or the number that many files of MSVD have in its place; and a sentence."""
+_ROW_OF_ANY_ID = re.compile(r"([^\s{}\[\]\"]+)\s+(\S.*)")
+"""The same with any word as the id."""
+_LIKELY_ROW = re.compile(
+    r"(?:(?=[\w.-]*[\d_])(?=[\w.-]*[^\W\d])[\w.-]+|\d{3,}|[\w.-]+\.\w{3,4}) +\S.*"
+)
+"""The same with a word that is hardly the first of a sentence: letters and a digit or underscore,
+three digits, or a name with an ending."""
 
-FEWEST_ROWS = 0.1
+_FEWEST_ROWS = 0.1
 """A file with a smaller share of rows is not MSVD."""
-SURE_ROWS = 0.9
+_SURE_ROWS = 0.9
 """A file with a smaller share of rows may also be text."""
 _MOST_PREAMBLE_LINES = 20
 """`AllVideoDescriptions.txt` begins with 7 lines about the corpus."""
 
 
-def share_of_rows(source: CaptionSource) -> float:
+def may_be_text(source: CaptionSource) -> bool:
+    """Whether a file is as likely the text of a single GIF as lines of ids and sentences."""
+    if source.suffix != ".txt":
+        return False
+    share = _share_of_rows(source)
+    if share >= _FEWEST_ROWS:
+        return share < _SURE_ROWS
+    lines = source.sample
+    num_likely = sum(bool(_LIKELY_ROW.fullmatch(line.strip())) for line in lines)
+    return len(lines) > 1 and num_likely >= _SURE_ROWS * len(lines)
+
+
+def _share_of_rows(source: CaptionSource) -> float:
     """The share of the first lines that are rows, those about the corpus not counted."""
     preamble = next((i for i, line in enumerate(source.sample) if _ROW.fullmatch(line)), None)
     if preamble is None or preamble > _MOST_PREAMBLE_LINES:
@@ -45,13 +64,15 @@ def share_of_rows(source: CaptionSource) -> float:
 
 
 def _recognises(source: CaptionSource) -> bool:
-    return share_of_rows(source) >= FEWEST_ROWS
+    return _share_of_rows(source) >= _FEWEST_ROWS or may_be_text(source)
 
 
 def _read(source: CaptionSource) -> Iterator[CaptionLine]:
-    is_preamble, num_skipped = True, 0
+    has_ids_of_msvd = _share_of_rows(source) >= _FEWEST_ROWS
+    row = _ROW if has_ids_of_msvd else _ROW_OF_ANY_ID
+    is_preamble, num_skipped = has_ids_of_msvd, 0
     for number, line in source.lines():
-        if match := _ROW.fullmatch(line.strip()):
+        if match := row.fullmatch(line.strip()):
             if is_preamble and num_skipped:
                 lines = counted(num_skipped, "line")
                 log.warning("%s: skipped %s before the first `id sentence`", source.path, lines)
@@ -105,7 +126,9 @@ def _main_language(source: CaptionSource, header: Header) -> str:
     return max(languages, key=languages.__getitem__, default="")
 
 
-MSVD = CaptionForm(name="msvd", title="MSVD", recognises=_recognises, read=_read)
+MSVD = CaptionForm(
+    name="msvd", title="lines of `id sentence`, as in MSVD", recognises=_recognises, read=_read
+)
 MSVD_CSV = CaptionForm(
     name="msvd-csv", title="the table of MSVD", recognises=_recognises_table, read=_read_table
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gifdesc.data.forms.base import CaptionForm, CaptionLine, CaptionSource
-from gifdesc.data.forms.msvd import FEWEST_ROWS, SURE_ROWS, share_of_rows
+from gifdesc.data.forms.msvd import may_be_text
 
 
 def _recognises(source: CaptionSource) -> bool:
     # Any text could be descriptions, so the ending of a file decides where no form recognises it
-    # (registry.py). Only text that is also half of another form is in doubt.
-    return source.suffix == ".txt" and FEWEST_ROWS <= share_of_rows(source) < SURE_ROWS
+    # (registry.py). Only text that may also be of another form is in doubt.
+    return may_be_text(source)
 
 
 def _read(source: CaptionSource) -> Iterator[CaptionLine]:

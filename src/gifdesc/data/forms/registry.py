@@ -70,6 +70,12 @@ def read_captions(
     chosen = FORMS[form] if form else recognise(source, option=option, needs_names=needs_names)
     lines = chosen.read(source)
     if chosen is TEXT:
+        if form is None:  # a file that was given, for in a folder the name decides
+            log.warning(
+                "%s: read as the captions of a single GIF, %s; if its lines name GIFs, choose its "
+                "form with %s (such as msvd for lines of `id sentence`)",
+                *(source.path, source.name, option),
+            )
         return lines
     if chosen is not JSON_LINES:
         for remark in source.repeated_keys:
