@@ -617,6 +617,16 @@ def test_a_text_file_alone_is_of_one_gif_and_that_is_reported(tmp_path, caplog, 
     assert not caplog.messages
 
 
+def test_a_text_file_of_rows_without_names_of_columns_is_refused(tmp_path):
+    path = write(tmp_path, "v.txt", "cats/a.gif,a man jumps\nb.gif,a dog runs\n")
+    with pytest.raises(DescriptionError) as caught:
+        read_descriptions(path)
+    assert str(caught.value) == (
+        f"{path}: its first row names no column of captions (cats/a.gif, a man jumps); call the "
+        "columns file_name and caption"
+    )
+
+
 def test_any_word_is_an_id_where_the_form_is_chosen_and_no_line_has_one_of_msvd(tmp_path):
     path = write(tmp_path, "v.txt", "jump a man jumps\njump he leaps\nrun  a dog runs\nalone\n")
     descriptions = read_descriptions(path, "msvd")
@@ -628,6 +638,7 @@ def test_any_word_is_an_id_where_the_form_is_chosen_and_no_line_has_one_of_msvd(
     ("name", "content", "form", "problem"),
     [
         ("d.tsv", "\n \n", None, "empty"),
+        ("d.txt", "\n", None, "empty"),
         ("d.csv", "file_name,caption\n", None, "contains no captions"),
         ("d.txt", "a man jumps\n", "coco", "contains no captions in the form coco"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -41,6 +42,9 @@ _BY_SUFFIX: dict[str, FormName] = {
     ".csv": "csv",
 }
 """The form of a file whose content no form recognises, such as one with damaged lines."""
+
+_ROW_OF_TABLE = re.compile(r"[\w./-]+\.\w{3,4}[,;]")
+"""The name of a file as the first cell of a row; a table of such rows lacks its first row."""
 
 _TEXT_SUFFIXES = (".txt", ".tsv", ".csv")
 """Endings of files that are no JSON, even if they begin with a bracket."""
@@ -110,6 +114,8 @@ def recognise(
     if source.suffix not in _TEXT_SUFFIXES and (damage := _damage(source)):
         raise DescriptionError(f"{source.path}: damaged JSON ({damage}); save it again")
     name = _BY_SUFFIX.get(source.suffix, "tsv")
+    if name == "text" and source.sample and all(map(_ROW_OF_TABLE.match, source.sample)):
+        name = "csv"
     return FORMS["tsv" if name == "text" and needs_names else name]
 
 
