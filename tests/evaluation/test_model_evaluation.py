@@ -133,17 +133,18 @@ def test_one_example_has_no_blind_control_but_a_note(learnt):
     assert result.num_examples == 1
 
 
-def test_notes_tell_of_untrained_features_and_of_the_reports_loss(tmp_path, learnt):
+def test_untrained_features_are_a_warning_and_the_reports_loss_a_note(tmp_path, learnt):
     checkpoint, examples = learnt
     result = evaluate_model(checkpoint, examples, CPU, SHORT)
-    assert "untrained ResNet50" in result.notes["weights"]
+    assert "untrained ResNet50" in result.warnings["weights"]
+    assert "untrained ResNet50" in result.to_json()["notes"]["weights"]
     assert "loss" not in result.notes
     training = TrainingConfig(objective="reconstruction", best_by="loss", max_tokens=32)
     recipe = tiny_recipe(weights="imagenet1k-v1")
     reports = load_checkpoint(write_model(tmp_path, recipe=recipe, training=training))
-    notes = evaluate_model(reports, examples, CPU, SHORT).notes
-    assert "not comparable" in notes["loss"]
-    assert "weights" not in notes
+    result = evaluate_model(reports, examples, CPU, SHORT)
+    assert "not comparable" in result.notes["loss"]
+    assert "weights" not in result.warnings
 
 
 def test_a_reports_model_is_scored_over_all_positions(tmp_path, learnt):

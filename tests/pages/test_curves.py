@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from gifdesc.errors import GifdescError
-from gifdesc.pages.charts import describe_history, drawable, history_svg, plot_history
+from gifdesc.pages.charts import best_epoch, describe_history, drawable, history_svg, plot_history
 from gifdesc.pages.style import DARK, LIGHT
 from svg import drawn_marks, svg_width
 
@@ -108,6 +108,7 @@ def test_rows_keep_the_numbers_that_are_drawn():
     assert drawable([row]) == [{"epoch": 1, "val_loss": 2.5}]
     row = {"epoch": 2, "train_reward": 1.5, "val_cider": math.nan, "val_token_accuracy": True}
     assert drawable([row]) == [{"epoch": 2, "train_reward": 1.5}]
+    assert drawable([{"epoch": 3, "is_best": True}]) == [{"epoch": 3, "is_best": True}]
     assert drawable([{"epoch": "one", "val_loss": 2.5}, {"val_loss": 2.5}]) == []
 
 
@@ -122,3 +123,13 @@ def test_curves_are_put_into_words():
         "2 epochs: CIDEr of sampled captions from 3.000 to 3.000, "
         "validation CIDEr from 1.000 to 2.000."
     )
+
+
+def test_the_best_epoch_is_marked():
+    rows = [{**row, "is_best": row["epoch"] < 3} for row in history(4)]
+    assert best_epoch(rows) == 2
+    assert best_epoch(history(4)) is None
+    assert describe_history(rows).endswith(", best epoch 2.")
+    svg, plain = history_svg(rows), history_svg(history(4))
+    assert drawn_marks(svg, LIGHT.right)
+    assert not drawn_marks(plain, LIGHT.right)

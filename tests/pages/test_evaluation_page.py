@@ -4,14 +4,12 @@ import re
 import pytest
 
 from browser import browser_with
+from evaluation_pages import HISTORY, example, shown_names, words_of, write
 from gif_files import draw_gif
 from gifdesc.captions import Word
-from gifdesc.config import to_json
 from gifdesc.data.manifest import Manifest, ManifestEntry
-from gifdesc.evaluation.results import Diversity, Evaluation, ScoredCaption
-from gifdesc.pages.evaluation import EvaluationReport, Subject, worst_first
-from gifdesc.system.files import write_json, write_json_lines
-from worlds import tiny_recipe
+from gifdesc.evaluation.results import ScoredCaption
+from gifdesc.pages.evaluation import worst_first
 
 ARABIC = "\u0631\u062c\u0644 \u064a\u0646\u0638\u0631 \u0647\u0646\u0627"
 NASTY = [
@@ -27,75 +25,6 @@ NASTY = [
     "W" * 10_000,
     "a man " * 2_000,
 ]
-
-
-def words_of(caption, num_frames):
-    """Words of which the n-th attended to the n-th frame."""
-    words = caption.split()
-    rest = 0.2 / max(1, num_frames - 1)
-    return tuple(
-        Word(word, -0.1, tuple(0.8 if f == n % num_frames else rest for f in range(num_frames)))
-        for n, word in enumerate(words)
-    )
-
-
-HISTORY = [{"epoch": n, "train_loss": 3 / n, "val_loss": None} for n in (1, 2, 3)]
-
-
-def example(name, caption, rouge_l, **more):
-    return ScoredCaption(
-        name=name,
-        caption=caption,
-        references=("somebody said",),
-        **{"scores": {"rouge_l": rouge_l}, **more},
-    )
-
-
-EXAMPLES = [
-    example("cats/one", "a red ball grows", 0.9),
-    example("cats/two", "a blue cross blinks", 0.25),
-    example("dogs/three", "the grid fades", None),
-    example("dogs/ten", "Una ni\u00f1a baila", 0.5),
-]
-
-
-def evaluation_of(examples=EXAMPLES, **changes):
-    scores = {
-        "num_examples": len(examples),
-        "metrics": {"bleu_4": 0.4, "meteor": None, "rouge_l": 0.9},
-        "intervals": {"bleu_4": (0.3, 0.5)},
-        "baselines": {
-            "blind": {"bleu_4": 0.1, "rouge_l": 0.2},
-            "nearest": {"rouge_l": None},
-            "most-common": None,
-        },
-        "exact_match": 0.0,
-        "diversity": Diversity(3, 9, None, 4.2),
-        "notes": {"meteor": "needs <Java>"},
-        "captions": list(examples),
-    }
-    return Evaluation(**{**scores, **changes})
-
-
-def write(tmp_path, examples=EXAMPLES, *, history=(), gifs=None, title="Test", **changes):
-    """The page of an evaluation whose features have 6 frames a GIF."""
-    path = tmp_path / "report.html"
-    model_dir, features_dir = tmp_path / "model", tmp_path / "features"
-    for folder in (model_dir, features_dir):
-        folder.mkdir(exist_ok=True)
-    write_json_lines(model_dir / "history.jsonl", history)
-    write_json(features_dir / "recipe.json", to_json(tiny_recipe(num_frames=6)))
-    options = {name: changes.pop(name) for name in ("max_examples",) if name in changes}
-    subject = Subject(name=title, model_dir=model_dir, features_dir=features_dir)
-    report = EvaluationReport(path, gifs)
-    report.write(evaluation_of(examples, **changes), subject, **options)
-    return path
-
-
-def shown_names(page):
-    return page.eval_on_selector_all(
-        "#examples > li:not([hidden]) .name", "all => all.map(one => one.textContent)"
-    )
 
 
 @pytest.fixture
@@ -131,7 +60,10 @@ def test_the_page_holds_scores_curves_and_examples(tmp_path, gifs):
     assert text.count("data:image/svg+xml") == 8
     assert text.count("data:image/webp") == 3
     assert "GIF missing: nothing under" in text
-    places = [text.index(f">{one}<") for one in ("cats/two", "dogs/ten", "cats/one", "dogs/three")]
+    places = [
+        text.index(f">{one}<")
+        for one in ("gifs/cats/two.gif", "gifs/dogs/ten.gif", "gifs/cats/one.gif", "dogs/three")
+    ]
     assert places == sorted(places)
 
 
@@ -269,7 +201,7 @@ def test_a_word_shows_its_frames_under_the_pointer_and_when_clicked(tmp_path):
 def test_words_are_reached_by_the_keyboard_in_reading_order(tmp_path, caption, onwards):
     back = {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}[onwards]
     with browser_with(attending(tmp_path, caption)) as page:
-        page.get_by_role("button", name="lowest first").focus()
+        page.locator(".stage").focus()
         page.keyboard.press("Tab")
         assert lit(page) == [0]
         for key, place in ((onwards, 1), ("End", 2), (onwards, 0), (back, 2), ("Home", 0)):
@@ -372,6 +304,6 @@ def test_five_hundred_examples(tmp_path):
         assert len(shown_names(page)) == 500
         page.get_by_label("Search").fill("number 077")
         page.get_by_text("1 of 500 shown").wait_for()
-        assert shown_names(page) == ["gif 077"]
+        assert shown_names(page) == ["gifs/gif 077.gif"]
         styles = "one => getComputedStyle(one).contentVisibility"
         assert page.locator("#examples > li").first.evaluate(styles) == "auto"

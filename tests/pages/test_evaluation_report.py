@@ -1,3 +1,4 @@
+import datetime
 import re
 from dataclasses import replace
 
@@ -5,21 +6,22 @@ import pytest
 
 from gif_files import draw_gif
 from gifdesc.captions import Word
-from gifdesc.config import to_json
+from gifdesc.config import TrainingConfig, to_json
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation.bootstrap import Difference
 from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions, evaluate_predictions
 from gifdesc.evaluation.results import Captioned
 from gifdesc.metrics.scoring import main_metric
-from gifdesc.pages.evaluation import (
-    EvaluationReport,
+from gifdesc.pages.evaluation import EvaluationReport, known_frames, page_content
+from gifdesc.pages.summary import (
     Subject,
     facts_of,
-    known_frames,
+    figures_of,
     notes_of,
-    page_content,
+    origin_of,
     title_of,
+    warnings_of,
 )
 from gifdesc.system.files import write_json
 from worlds import tiny_recipe
@@ -44,7 +46,12 @@ def spoken(weights=(0.75, 0.25)):
         )
         for name, references in PEOPLE.items()
     ]
-    side = ModelSide(loss=1.5, token_accuracy=0.5, notes={"weights": "random ones"})
+    side = ModelSide(
+        loss=1.5,
+        token_accuracy=0.5,
+        notes={"cut_captions": "two were cut"},
+        warnings={"weights": "random ones"},
+    )
     return evaluate_captions(captioned, model=side)
 
 
@@ -88,10 +95,69 @@ def test_few_gifs_are_sorted_by_a_score_that_means_something():
 
 
 def test_warnings_and_notes_are_shown_but_not_what_only_a_model_could_have():
-    notes = notes_in(evaluated())
-    assert "CIDEr: means little on fewer than 30 GIFs" in notes
-    assert "needs a model" not in notes
-    assert "weights: random ones." in notes_in(spoken())
+    assert any("CIDEr: means little" in warning for warning in warnings_of(evaluated()))
+    assert "needs a model" not in notes_in(evaluated())
+    assert "means little" not in notes_in(evaluated())
+    assert "cut captions: two were cut." in notes_in(spoken())
+    assert "weights: random ones." in warnings_of(spoken())
+
+
+def scored(cider, blind, nearest=None, **changes):
+    """An evaluation of 40 GIFs with these scores."""
+    people = {str(number): ["a ball"] for number in range(40)}
+    baselines = {
+        "blind": None if blind is None else {"cider": blind},
+        "nearest": None if nearest is None else {"cider": nearest},
+    }
+    scores = {"metrics": {"cider": cider}, "intervals": {"cider": (1.25, 3.5)}}
+    result = evaluate_predictions({"1": "a ball"}, people)
+    return replace(result, **scores, baselines=baselines, **changes)
+
+
+def test_the_result_is_three_figures_with_sentences():
+    score, gain, nearest = figures_of(scored(2.5, 0.5, 1.0), FILE)
+    assert (score.value, gain.value, nearest.value) == ("2.50", "+2.00", "+1.50")
+    assert (
+        score.sentence
+        == "CIDEr on 40 GIFs, at best 10; 95\N{NO-BREAK SPACE}% interval 1.25 to 3.50."
+    )
+    assert gain.sentence == "visual gain: captions of other GIFs (blind) score 0.50."
+    assert nearest.sentence.startswith("better than the captions of the most similar training GIFs")
+    assert (score.is_good, gain.is_good, nearest.is_good) == (None, True, True)
+
+
+def test_a_figure_admits_that_a_baseline_is_better():
+    _, gain, nearest = figures_of(scored(0.5, 0.5, 1.0), FILE)
+    assert (gain.value, gain.is_good) == ("+0.00", False)
+    assert "nothing shows that the GIF matters" in gain.sentence
+    assert (nearest.value, nearest.is_good) == ("-0.50", False)
+    assert nearest.sentence.startswith("worse than the captions")
+
+
+def test_only_known_figures_are_shown():
+    assert [figure.value for figure in figures_of(scored(2.5, None), FILE)] == ["2.50"]
+    assert figures_of(scored(None, 0.5), FILE) == []
+    few = figures_of(evaluated(), FILE)
+    assert few[0].sentence.startswith("ROUGE-L on 3 GIFs, at best 1; ")
+
+
+def test_a_figure_compares_with_the_other_system():
+    found = {"cider": Difference(2.0, -0.5, (-0.6, -0.4), 0.01)}
+    *_, last = figures_of(scored(1.5, 0.5, against=found), Subject(name="m", against="theirs"))
+    assert (last.value, last.is_good) == ("-0.50", False)
+    assert last.sentence == "worse than theirs, which scores 2.00: hardly by chance (p = 0.010)."
+
+
+def test_the_page_states_how_the_scores_were_made(tmp_path):
+    subject = Subject(name="m", data="people.jsonl", date=datetime.date(2026, 1, 2))
+    assert origin_of(subject, None) == {"references": "people.jsonl", "evaluated": "2026-01-02"}
+    training = TrainingConfig(epochs=7, seed=3, preset="mean")
+    write_json(tmp_path / "config.json", {"training": to_json(training)})
+    origin = origin_of(replace(subject, model_dir=tmp_path), tiny_recipe(num_frames=6))
+    assert (origin["model"], origin["seed"]) == ("preset mean, 7 epochs", "3")
+    assert "6 frames, sampling uniform, framing" in origin["features"]
+    (tmp_path / "config.json").write_text("damaged")
+    assert "model" not in origin_of(replace(subject, model_dir=tmp_path), None)
 
 
 def test_facts_are_what_no_metric_measures():

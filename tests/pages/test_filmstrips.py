@@ -6,7 +6,7 @@ from PIL import Image
 
 from gif_files import draw_broken_gif, draw_gif, frame_colour, truncate
 from gifdesc.errors import GifdescError, GifError
-from gifdesc.pages.filmstrips import GifFolder, Shrinker, read_filmstrip
+from gifdesc.pages.filmstrips import FilmSize, GifFolder, Shrinker, film_size, read_filmstrip
 
 
 def cell_colours(film):
@@ -30,7 +30,7 @@ def assert_shows(film, indices):
 
 def test_a_filmstrip_holds_the_frames_asked_for_with_their_times(tmp_path):
     path = draw_gif(tmp_path / "a.gif", 7, durations_ms=[100, 200, 300, 400, 500, 600, 700])
-    film = read_filmstrip(path, [0, 2, 3, 5, 6], frame_height=20)
+    film = read_filmstrip(path, [0, 2, 3, 5, 6], size=FilmSize(20), num_columns=4)
     assert film.frames == (0, 2, 3, 5, 6)
     assert film.times_ms == (0, 300, 600, 1500, 2100)
     assert (film.num_frames, film.duration_ms) == (7, 2800)
@@ -68,7 +68,10 @@ def test_a_large_picture_is_made_coarser(tmp_path):
     frames = [Image.fromarray(np.roll(noise, shift, 1)) for shift in range(16)]
     path = tmp_path / "noise.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    sizes = [len(read_filmstrip(path, max_bytes=limit).image) for limit in (None, 80_000, 1)]
+    films = [
+        read_filmstrip(path, size=FilmSize(88, limit), num_columns=4) for limit in (None, 80_000, 1)
+    ]
+    sizes = [len(film.image) for film in films]
     assert sizes[0] > 80_000 >= sizes[1] > sizes[2] > 1
 
 
@@ -109,7 +112,9 @@ def folder_of(tmp_path, *names):
 def test_a_gif_is_found_by_any_of_its_names(tmp_path, name, found):
     draw_gif(tmp_path / "secret.gif")
     folder = folder_of(tmp_path, "cats/jump.gif", "dogs/jump.gif", "cats/nap.GIF", "gif_7.gif")
-    assert folder.find(name) == (found and tmp_path / "gifs" / found)
+    gif = folder.find(name)
+    assert (gif and gif.path) == (found and tmp_path / "gifs" / found)
+    assert gif is None or folder.shown_path(gif) == f"gifs/{found}"
 
 
 def test_a_gif_that_is_missing_or_broken_is_a_note(tmp_path):
@@ -140,3 +145,17 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
         GifFolder(tmp_path / "gifs")
     with pytest.raises(GifError):
         read_filmstrip(draw_broken_gif(tmp_path / "bad.gif"))
+
+
+def test_the_frame_that_stands_for_a_gif_is_not_an_empty_one(tmp_path):
+    images = [Image.new("RGB", (40, 40), (10 * n, 0, 0)) for n in range(5)]
+    images[3].paste("white", (10, 10, 30, 30))
+    path = tmp_path / "blinks.gif"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100)
+    assert read_filmstrip(path).poster == 3
+
+
+def test_a_page_of_very_many_gifs_has_smaller_pictures():
+    sizes = [film_size(num_gifs) for num_gifs in (1, 500, 5_000)]
+    assert sizes == sorted(sizes, key=lambda size: -size.frame_height)
+    assert all(num * film_size(num).max_bytes <= 40e6 for num in (200, 1_000, 5_000))

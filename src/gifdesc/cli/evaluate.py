@@ -242,13 +242,14 @@ def evaluate(
             from gifdesc.pages.evaluation import Subject
 
             if predictions is not None:
-                subject = Subject(name=predictions.name, against=name)
+                subject = Subject(name=predictions.name, data=str(references), against=name)
             else:
                 subject = Subject(
                     name=str(model),
                     split=split,
                     model_dir=model,
                     features_dir=features,
+                    data=str(descriptions),
                     against=name,
                 )
             _write_report(report, html, result, subject)

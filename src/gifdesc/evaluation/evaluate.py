@@ -20,6 +20,7 @@ from gifdesc.evaluation.results import (
     NEAREST,
     Captioned,
     Evaluation,
+    OtherCaption,
     ScoredCaption,
     diversity,
     plain,
@@ -56,6 +57,7 @@ class ModelSide:
         baselines: the captions of `nearest` and `most-common`, in the order of the GIFs.
         training_captions: captions of the training split.
         notes: why a value is None, and other notes for the reader.
+        warnings: why the model's scores mean less than they seem to.
         split: the split that was captioned.
     """
 
@@ -64,6 +66,7 @@ class ModelSide:
     baselines: Mapping[str, list[str]] = field(default_factory=dict)
     training_captions: Collection[str] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, str] = field(default_factory=dict)
     split: Split | None = None
 
 
@@ -152,7 +155,8 @@ def evaluate_captions(
     references = [example.references for example in captioned]
     own = [example.caption for example in captioned]
     notes = dict(_NEEDS_MODEL if model is None else model.notes)
-    warnings = {**(warnings or {}), **warnings_of(names, references)}
+    of_model = {} if model is None else model.warnings
+    warnings = {**of_model, **(warnings or {}), **warnings_of(names, references)}
     if model is not None and model.split == "train":
         warnings["split"] = (
             "the model was trained on these GIFs: the scores show what it memorised, not how it "
@@ -165,7 +169,8 @@ def evaluate_captions(
     with wait_for("scoring"), open_scorer(references, meteor=meteor) as scorer:
         table = scorer.table(own)
         tables = {name: scorer.table(captions) for name, captions in captions_of.items()}
-        other = None if against is None else scorer.table([against.get(name, "") for name in names])
+        other_captions = None if against is None else [against.get(name, "") for name in names]
+        other = None if other_captions is None else scorer.table(other_captions)
     if scorer.empty_references:
         gifs = list_some([names[index] for index in scorer.empty_references], 3)
         warnings["wordless_references"] = f"no reference of {gifs} contains a word"
@@ -191,7 +196,7 @@ def evaluate_captions(
         split=model.split if model else None,
         notes=notes,
         warnings=warnings,
-        captions=_scored(captioned, table, captions_of),
+        captions=_scored(captioned, table, captions_of, _other(other_captions, other)),
     )
 
 
@@ -217,8 +222,17 @@ def _shortcomings(
     return found
 
 
+def _other(captions: Sequence[str] | None, table: ScoreTable | None) -> list[OtherCaption] | None:
+    if captions is None or table is None:
+        return None
+    return list(map(OtherCaption, captions, table.examples()))
+
+
 def _scored(
-    captioned: Sequence[Captioned], table: ScoreTable, captions_of: Mapping[str, list[str]]
+    captioned: Sequence[Captioned],
+    table: ScoreTable,
+    captions_of: Mapping[str, list[str]],
+    others: Sequence[OtherCaption] | None,
 ) -> list[ScoredCaption]:
     return [
         ScoredCaption(
@@ -229,6 +243,7 @@ def _scored(
             doubts=example.doubts,
             scores=scores,
             baselines={name: captions[index] for name, captions in captions_of.items()},
+            against=None if others is None else others[index],
         )
         for index, (example, scores) in enumerate(zip(captioned, table.examples(), strict=True))
     ]

@@ -290,6 +290,7 @@ def evaluate_model(
         baselines=baselines,
         training_captions=[caption for example in training for caption in example.captions],
         notes=notes,
+        warnings=_warnings_on(checkpoint),
         split=split,
     )
     return evaluate_captions(captioned, model=model, against=against, meteor=meteor)
@@ -337,13 +338,16 @@ def _baselines(
 
 
 def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
-    notes = {}
-    if checkpoint.recipe is not None and checkpoint.recipe.is_untrained:
-        title = checkpoint.recipe.backbone_title
-        notes["weights"] = f"the features are of an untrained {title} (random weights)"
-    if checkpoint.training.objective == "reconstruction":
-        notes["loss"] = (
-            "the model is shown the token it must predict, and padding counts: "
-            "not comparable with a captioner's loss"
-        )
-    return notes
+    if checkpoint.training.objective != "reconstruction":
+        return {}
+    return {
+        "loss": "the model is shown the token it must predict, and padding counts: "
+        "not comparable with a captioner's loss"
+    }
+
+
+def _warnings_on(checkpoint: Checkpoint) -> dict[str, str]:
+    if checkpoint.recipe is None or not checkpoint.recipe.is_untrained:
+        return {}
+    title = checkpoint.recipe.backbone_title
+    return {"weights": f"the features are of an untrained {title} (random weights)"}

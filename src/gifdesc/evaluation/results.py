@@ -44,6 +44,19 @@ class Captioned:
     doubts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class OtherCaption:
+    """Another system's caption of a GIF.
+
+    Attributes:
+        caption: as written; empty if the system has none.
+        scores: of this example alone, as in `ScoredCaption`.
+    """
+
+    caption: str
+    scores: Scores
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoredCaption(Captioned):
     """The caption of a GIF with its scores.
@@ -51,10 +64,12 @@ class ScoredCaption(Captioned):
     Attributes:
         scores: the metrics, and `exact_match` (0 or 1), of this example alone.
         baselines: baseline -> its caption for this GIF.
+        against: the caption of the other system that the evaluation compares with, if any.
     """
 
     scores: Scores
     baselines: dict[str, str] = field(default_factory=dict)
+    against: OtherCaption | None = None
 
     @property
     def is_exact(self) -> bool:

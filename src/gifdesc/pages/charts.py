@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+PAGE_WIDTH = 11.0
+"""Inches of a wide chart, which a page stretches from its left edge to its right."""
+
 _CURVE_LABELS = {
     "train_loss": "training loss",
     "val_loss": "validation loss",
@@ -32,13 +35,14 @@ _CURVE_LABELS = {
 
 
 def drawable(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a history that have an epoch, reduced to the numbers of curves.
+    """The rows of a history that have an epoch, reduced to the numbers of curves and `is_best`.
 
     An edited file may contain anything else.
     """
     return [
         {
             "epoch": row["epoch"],
+            **({"is_best": True} if row.get("is_best") is True else {}),
             **{name: row[name] for name in _CURVE_LABELS if _is_number(row.get(name))},
         }
         for row in history
@@ -82,7 +86,8 @@ def history_svg(
         ValueError: there is no epoch.
     """
     with drawing(theme):
-        return svg_of(_history_figure(history, theme, is_narrow=is_narrow))
+        figure = _history_figure(history, theme, is_narrow=is_narrow, width=PAGE_WIDTH)
+        return svg_of(figure)
 
 
 def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
@@ -92,11 +97,23 @@ def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
         values = [value for value in _column(history, key) if math.isfinite(value)]
         if values:
             parts.append(f"{label} from {values[0]:.3f} to {values[-1]:.3f}")
+    if (best := best_epoch(history)) is not None:
+        parts.append(f"best epoch {best}")
     return f"{len(history)} epochs: {', '.join(parts) or 'no numbers'}."
 
 
+def best_epoch(history: Sequence[Mapping[str, Any]]) -> float | None:
+    """The epoch whose weights were kept: the last that was the best so far; None if unknown."""
+    best = [row["epoch"] for row in history if row.get("is_best")]
+    return best[-1] if best else None
+
+
 def _history_figure(
-    history: Sequence[Mapping[str, Any]], theme: Theme, *, is_narrow: bool
+    history: Sequence[Mapping[str, Any]],
+    theme: Theme,
+    *,
+    is_narrow: bool,
+    width: float | None = None,
 ) -> Figure:
     if not history:
         raise ValueError("a training history without epochs cannot be drawn")
@@ -120,7 +137,10 @@ def _history_figure(
         "validation": {"color": theme.second, "linestyle": "-", "marker": "s", "markersize": 4},
     }
     size = (4.0, 2.9 * len(panels)) if is_narrow else (1.2 + 4.8 * len(panels), 3.8)
+    if width is not None and not is_narrow:
+        size = (width, 3.2)
     figure = empty_figure(*size)
+    best = best_epoch(history)
     every = 1 + len(history) // 25  # markers that touch hide the line's style
     for position, (label, curves, top) in enumerate(panels, start=1):
         shape = (len(panels), 1) if is_narrow else (1, len(panels))
@@ -129,13 +149,31 @@ def _history_figure(
             if any(map(math.isfinite, values)):
                 axes.plot(epochs, values, label=name, markevery=every, **styles[name])
                 # Above the panel, for within it hides a curve that runs along the top.
+                above = 1.0 if best is None else 1.06
                 axes.legend(
-                    loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.0
+                    loc="lower right", bbox_to_anchor=(1.0, above), ncols=2, borderaxespad=0.0
                 )
+        if best is not None:
+            _mark_best(axes, best, theme)
         axes.set(xlabel="epoch", ylabel=label, ylim=(0, top))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y")
     return figure
+
+
+def _mark_best(axes: Axes, epoch: float, theme: Theme) -> None:
+    """A vertical line at the best epoch, with its number above."""
+    axes.axvline(epoch, color=theme.right, linestyle=":", linewidth=1.4, zorder=1)
+    axes.annotate(
+        f"best: {epoch:g}",
+        (epoch, 1.0),
+        xytext=(0, 3),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        color=theme.right,
+        fontsize=9,
+        horizontalalignment="center",
+    )
 
 
 def _is_number(value: object) -> bool:
@@ -188,7 +226,7 @@ def scores_svg(
         num_columns = 2 if is_narrow else 4
         num_legend_lines = math.ceil((1 + len(others)) / num_columns)
         height = 0.3 * len(shown) + 0.62 * len(panels) + 0.25 * num_legend_lines
-        figure = empty_figure((4.0 if is_narrow else 8.2), height)
+        figure = empty_figure((4.0 if is_narrow else PAGE_WIDTH), height)
         ratios = [len(panel) + 0.6 for panel in panels]
         grid = figure.add_gridspec(len(panels), 1, height_ratios=ratios)
         for index, panel in enumerate(panels):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from gifdesc.data.feature_files import read_recipe
 from gifdesc.data.manifest import Manifest
 from gifdesc.data.names import gif_key
 from gifdesc.errors import UsageError
-from gifdesc.evaluation.bootstrap import Difference
-from gifdesc.evaluation.results import Evaluation, ScoredCaption
+from gifdesc.evaluation.results import BLIND, NEAREST, Evaluation, ScoredCaption
 from gifdesc.gif.reader import Indices
-from gifdesc.metrics.scoring import example_metric_names, main_metric, metric_label
+from gifdesc.metrics.scoring import EXACT_MATCH, example_metric_names, main_metric, metric_label
 from gifdesc.model.folder import read_history
 from gifdesc.pages.charts import (
     describe_history,
@@ -27,43 +26,26 @@ from gifdesc.pages.charts import (
     history_svg,
     scores_svg,
 )
-from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, GifFolder
-from gifdesc.pages.html import check_page_name, check_page_path, data_uri, write_page
-from gifdesc.pages.style import DARK, LIGHT, Theme, baseline_label
+from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, GifFolder, film_size
+from gifdesc.pages.html import check_page_name, check_page_path, data_uri, link_to, write_page
+from gifdesc.pages.style import DARK, LIGHT, Theme
+from gifdesc.pages.summary import Subject as Subject
+from gifdesc.pages.summary import notes_of, summary_of
+from gifdesc.pages.word_marks import ClosestReference, closest_reference
 from gifdesc.sampling import sampler
 from gifdesc.system.threads import mapped_ahead
-from gifdesc.system.wording import counted
 
 DEFAULT_GIFS_DIR = Path("gifs")
 """The folder of GIFs if none is given."""
 
-MAX_EXAMPLES = 1000
+MAX_EXAMPLES = 5000
 """Examples that a page shows at most: the worst ones."""
 
-_ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")
-_CHANCE = 0.05  # a p-value below it is called clear
+_SAID = {BLIND: "blind (another GIF)", NEAREST: "nearest training GIF"}
+"""The baselines whose captions are shown for each GIF, and their labels."""
 
 FramesOf = Callable[[str], Indices]
 """A GIF's name -> the frames that its features describe; None if they are unknown."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """The system that was evaluated.
-
-    Attributes:
-        name: of the model, or of the file of captions.
-        split: the GIFs that were scored, for a model.
-        model_dir: the model's folder, whose training is shown.
-        features_dir: the features that the model captioned.
-        against: name of the other system that it was compared with.
-    """
-
-    name: str
-    split: str | None = None
-    model_dir: Path | None = None
-    features_dir: Path | None = None
-    against: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,15 +67,47 @@ class ShownCaption:
 
     Attributes:
         scored: the caption with its references and scores.
+        closest: the reference that its words are compared with.
+        path_shown: the GIF's path from the folder of GIFs on, or its name.
+        link: the address of the GIF's file; None if it is unknown.
         filmstrip: the frames of its GIF.
         missing: why there is no filmstrip; None if GIFs are not shown at all.
         words: the caption word by word; empty if the frames of its weights are unknown.
     """
 
     scored: ScoredCaption
+    closest: ClosestReference | None
+    path_shown: str
+    link: str | None = None
     filmstrip: Filmstrip | None = None
     missing: str | None = None
     words: tuple[Word, ...] = ()
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the caption equals no reference; case and punctuation do not count."""
+        return self.scored.scores.get(EXACT_MATCH) != 1
+
+    @property
+    def reference_order(self) -> list[int]:
+        """The indices of the references, that of the closest first."""
+        closest = -1 if self.closest is None else self.closest.index
+        return sorted(range(len(self.scored.references)), key=lambda index: index != closest)
+
+    def gain(self, metric: str) -> float | None:
+        """The score minus that of the other system; None if either is unknown."""
+        against = self.scored.against
+        own = self.scored.scores.get(metric)
+        other = None if against is None else against.scores.get(metric)
+        return None if own is None or other is None else own - other
+
+    @property
+    def other(self) -> ClosestReference | None:
+        """The other system's caption, compared with the same reference."""
+        scored = self.scored
+        if scored.against is None or self.closest is None:
+            return None
+        return closest_reference(scored.against.caption, [scored.references[self.closest.index]])
 
 
 class EvaluationReport:
@@ -148,7 +162,13 @@ class EvaluationReport:
             worst_first(result.captions, metric)[:max_examples], frames_of, on_example
         )
         notes = [*notes_of(result, subject), *self._notes_on_frames(result, frames_of)]
-        content = {**page_content(result, subject, metric), "notes": notes, "shown": shown}
+        recipe = None if subject.features_dir is None else read_recipe(subject.features_dir)
+        content = {
+            **page_content(result, subject, metric),
+            **summary_of(result, subject, recipe),
+            "notes": notes,
+            "shown": shown,
+        }
         write_page(self._path, "evaluation.html.j2", content)
         return WrittenPage(len(shown), sum(each.filmstrip is None for each in shown))
 
@@ -158,15 +178,22 @@ class EvaluationReport:
         frames_of: FramesOf,
         on_example: Callable[[int, int], None] | None,
     ) -> list[ShownCaption]:
-        gifs = self._gifs
+        gifs, size = self._gifs, film_size(len(captions))
         if gifs is None:
-            return [ShownCaption(scored=scored) for scored in captions]
+            return [_without_gif(scored) for scored in captions]
 
         def read(scored: ScoredCaption) -> ShownCaption:
             indices = frames_of(scored.name)
-            filmstrip, missing = gifs.filmstrip(scored.name, indices)
-            words = () if indices is None else scored.words
-            return ShownCaption(scored=scored, filmstrip=filmstrip, missing=missing, words=words)
+            filmstrip, missing = gifs.filmstrip(scored.name, indices, size)
+            gif = gifs.find(scored.name)
+            return replace(
+                _without_gif(scored),
+                path_shown=scored.name if gif is None else gifs.shown_path(gif),
+                link=None if gif is None else link_to(gif.path, self._path),
+                filmstrip=filmstrip,
+                missing=missing,
+                words=() if indices is None else scored.words,
+            )
 
         shown = []
         for each in mapped_ahead(read, captions, num_threads=NUM_THREADS):
@@ -184,6 +211,11 @@ class EvaluationReport:
                 "are not recorded."
             ]
         return []
+
+
+def _without_gif(scored: ScoredCaption) -> ShownCaption:
+    closest = closest_reference(scored.caption, scored.references)
+    return ShownCaption(scored=scored, closest=closest, path_shown=scored.name)
 
 
 def known_frames(features_dir: Path | None) -> FramesOf:
@@ -215,7 +247,7 @@ def worst_first(captions: Sequence[ScoredCaption], metric: str) -> list[ScoredCa
 
 
 def page_content(result: Evaluation, subject: Subject, sort_by: str) -> dict[str, Any]:
-    """The values of the page's template, but for the captions and the notes.
+    """The values of the page's template, but for its top and the captions.
 
     Args:
         result: the evaluation.
@@ -223,7 +255,7 @@ def page_content(result: Evaluation, subject: Subject, sort_by: str) -> dict[str
         sort_by: the metric that captions are ordered by.
     """
     history = [] if subject.model_dir is None else drawable(read_history(subject.model_dir))
-    others = result.others(_other_name(subject))
+    others = result.others(subject.other_name)
     chart = (result.scores, result.intervals or {}, others)
     metrics = [
         name
@@ -231,15 +263,14 @@ def page_content(result: Evaluation, subject: Subject, sort_by: str) -> dict[str
         if any(scored.scores.get(name) is not None for scored in result.captions)
     ]
     return {
-        "title": title_of(result, subject),
         "skip_to": "captions",
         "result": result,
-        "facts": facts_of(result),
+        "other_name": subject.other_name,
+        "said": _SAID,
         "others": others,
         "scores_chart": _pictures(partial(scores_svg, *chart)) if has_numbers(*chart) else None,
         "scores_words": describe_scores(*chart),
-        "sort_by": sort_by if sort_by in metrics else None,
-        "metrics": metrics,
+        **_tools_content(result, subject, metrics, sort_by),
         "history": history,
         "has_cider": any(row.get("val_cider") is not None for row in history),
         "has_reward": any(row.get("train_reward") is not None for row in history),
@@ -248,60 +279,26 @@ def page_content(result: Evaluation, subject: Subject, sort_by: str) -> dict[str
     }
 
 
-def title_of(result: Evaluation, subject: Subject) -> str:
-    """The page's heading."""
-    split = f"{subject.split} " if subject.split else ""
-    return f"{subject.name}: {counted(result.num_examples, f'{split}GIF')}"
-
-
-def facts_of(result: Evaluation) -> dict[str, str]:
-    """Names and values beneath the heading: what no metric measures."""
-    varied = result.diversity
-    facts = {
-        "distinct captions": f"{varied.distinct_captions} of {result.num_examples}",
-        "words in use": str(varied.vocabulary_size),
-        "words a caption": f"{varied.mean_length:.1f}",
+def _tools_content(
+    result: Evaluation, subject: Subject, metrics: Sequence[str], sort_by: str
+) -> dict[str, Any]:
+    """The values of the page's search, filters and order."""
+    sorts = sort_by in metrics
+    has_gain = sorts and any(scored.against is not None for scored in result.captions)
+    labels = [metric_label(metric) for metric in metrics]
+    filters = {"wrong": "Wrong only"}
+    if any(scored.doubts for scored in result.captions):
+        filters["doubtful"] = "Low confidence"
+    gain_label = f"{metric_label(sort_by)} minus that of {subject.other_name}"
+    return {
+        "name": subject.name,
+        "sort_by": sort_by if sorts else None,
+        "metrics": metrics,
+        "orders": [*metrics, "gain"] if has_gain else metrics,
+        "order_labels": [*labels, gain_label] if has_gain else labels,
+        "has_gain": has_gain,
+        "filters": filters,
     }
-    if varied.in_training is not None:
-        facts["captions in the training set"] = f"{100 * varied.in_training:.0f} %"
-    for name in ("loss", "perplexity", "token_accuracy"):
-        if (value := getattr(result, name)) is not None:
-            facts[metric_label(name)] = f"{value:.3f}"
-    return facts
-
-
-def notes_of(result: Evaluation, subject: Subject) -> list[str]:
-    """The warnings and notes of an evaluation, a sentence each, and the comparison."""
-    rows = set(result.metrics)
-    notes = {**result.warnings, **{k: v for k, v in result.notes.items() if k not in rows}}
-    if result.loss is None:
-        notes = {name: note for name, note in notes.items() if name not in _ONLY_OF_MODELS}
-    sentences = [f"{_label(name)}: {note}." for name, note in notes.items()]
-    if result.against is not None:
-        sentences.append(_comparison(result.against, _other_name(subject)))
-    return sentences
-
-
-def _comparison(differences: Mapping[str, Difference], other: str) -> str:
-    parts = []
-    for is_clear, label in ((True, f"hardly by chance (p < {_CHANCE})"), (False, "may be chance")):
-        listed = [
-            f"{metric_label(name)} {found.difference:+.3f}"
-            for name, found in differences.items()
-            if (found.p_value < _CHANCE) == is_clear
-        ]
-        if listed:
-            parts.append(f"{', '.join(listed)}: {label}")
-    return f"Difference to {other}: {'; '.join(parts)}."
-
-
-def _other_name(subject: Subject) -> str:
-    return subject.against or "the other system"
-
-
-def _label(name: str) -> str:
-    label = metric_label(name)
-    return baseline_label(name) if label == name else label
 
 
 def _pictures(draw: Callable[..., str]) -> dict[str, str]:

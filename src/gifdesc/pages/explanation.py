@@ -14,7 +14,7 @@ from gifdesc.captions import Caption
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.pages.attention import attention_picture, stacked
-from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, read_filmstrip, read_small
+from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, read_filmstrip, read_small
 from gifdesc.pages.html import PAGE_SUFFIXES, write_page
 from gifdesc.pages.pictures import save_picture
 from gifdesc.sampling import start_times_ms
@@ -28,9 +28,8 @@ MAX_IN_PICTURE = 20
 """GIFs that a picture explains at most."""
 
 
-_FRAME_HEIGHT = 110  # pixels
+_SIZE = FilmSize(110, 80_000)
 _PICTURE_FRAME_HEIGHT = 240  # pixels, more than it shows
-_MAX_BYTES = 80_000  # of one GIF's frames on a page
 
 
 _Item = TypeVar("_Item")
@@ -129,9 +128,8 @@ def _explained(captions: Sequence[Caption], source: Source) -> Iterator[_Explain
                 source(caption),
                 tuple(caption.sampled_frames),
                 name=caption.path,
-                frame_height=_FRAME_HEIGHT,
+                size=_SIZE,
                 num_columns=None,
-                max_bytes=_MAX_BYTES,
             )
         except GifdescError as error:
             return _ExplainedCaption(caption, None, str(error).removeprefix(f"{caption.path}: "))

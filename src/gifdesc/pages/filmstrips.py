@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from gifdesc.data.gifs import find_gifs
+from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import GifdescError, GifError
 from gifdesc.gif.reader import Gif, Indices, read_gif
@@ -29,6 +29,29 @@ _QUALITIES = (65, 45, 25)  # of WebP: the next is tried if a picture is too larg
 _EFFORT = 2  # of WebP, 0 to 6: takes half the time of 4, for pictures that are 5 % larger
 
 
+@dataclass(frozen=True)
+class FilmSize:
+    """How large the filmstrips of a page are.
+
+    Attributes:
+        frame_height: of a cell, in pixels; a wide frame's is less.
+        max_bytes: a larger picture is made coarser, as far as that goes; None for any size.
+    """
+
+    frame_height: int = 88
+    max_bytes: int | None = 18_000
+
+
+_SIZES = {200: FilmSize(128, 36_000), 1_000: FilmSize(96, 18_000)}
+_SMALLEST = FilmSize(64, 7_000)
+
+
+def film_size(num_gifs: int) -> FilmSize:
+    """The size of filmstrips on a page of that many GIFs: the page stays below about 50 MB."""
+    fitting = (size for most, size in _SIZES.items() if num_gifs <= most)
+    return next(fitting, _SMALLEST)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filmstrip:
     """Frames of a GIF in rows of cells of one size, as one picture.
@@ -41,6 +64,8 @@ class Filmstrip:
         times_ms: when each of them comes on screen.
         num_frames: frames of the file.
         duration_ms: of one pass through the GIF.
+        poster: the position among `frames` of the one that stands for the GIF when it does not
+            move: that of the greatest contrast, for the middle of a GIF that blinks is empty.
         note: a remark about the file, such as that it is cut off.
     """
 
@@ -52,6 +77,7 @@ class Filmstrip:
     times_ms: tuple[int, ...]
     num_frames: int
     duration_ms: int
+    poster: int = 0
     note: str | None = None
 
     @property
@@ -65,9 +91,8 @@ def read_filmstrip(
     indices: Indices = None,
     *,
     name: str | None = None,
-    frame_height: int = 88,
-    num_columns: int | None = 4,
-    max_bytes: int | None = 18_000,
+    size: FilmSize = FilmSize(),
+    num_columns: int | None = 8,
 ) -> Filmstrip:
     """A GIF's frames as one picture; each is made small as soon as it is drawn.
 
@@ -75,20 +100,19 @@ def read_filmstrip(
         source: the file's path, or its bytes.
         indices: which frames, as for `read_gif`; None for `NUM_FRAMES` spread over all.
         name: of the file in error messages.
-        frame_height: height of a cell in pixels; a wide frame's is less.
+        size: of a cell, and of the picture.
         num_columns: cells in a row; None for a single row.
-        max_bytes: a larger picture is made coarser, as far as that goes; None for any size.
 
     Raises:
         GifError: the file gives no frame.
     """
     if indices is None:
         indices = sampler("uniform", NUM_FRAMES)
-    gif = read_small(source, indices, frame_height, name=name)
+    gif = read_small(source, indices, size.frame_height, name=name)
     cells = gif.frames
     num_columns = min(len(cells), num_columns or len(cells))
     return Filmstrip(
-        image=_webp(_sheet(cells, num_columns), max_bytes),
+        image=_webp(_sheet(cells, num_columns), size.max_bytes),
         num_columns=num_columns,
         cell_width=cells.shape[2],
         cell_height=cells.shape[1],
@@ -96,6 +120,7 @@ def read_filmstrip(
         times_ms=start_times_ms(gif.durations_ms, gif.indices),
         num_frames=gif.num_frames,
         duration_ms=sum(gif.durations_ms),
+        poster=int(np.argmax([cell.std() for cell in cells])),
         note=gif.truncated or gif.note,
     )
 
@@ -146,25 +171,29 @@ class GifFolder:
             raise GifdescError(f"{folder}: no such folder; name the GIFs' folder with --gifs")
         self._folder = folder
         found = [gif for gif in find_gifs([folder]) if gif.error is None]
-        self._paths = {gif_key(gif.source): gif.path for gif in found}
-        self._names = NameIndex(self._paths)
+        self._gifs = {gif_key(gif.source): gif for gif in found}
+        self._names = NameIndex(self._gifs)
 
-    def find(self, name: str) -> Path | None:
+    def find(self, name: str) -> GifInput | None:
         """A GIF by its path under the folder, its URL or its bare name (see `names`)."""
         key = self._names.find(name)
-        return None if key is None else self._paths[key]
+        return None if key is None else self._gifs[key]
+
+    def shown_path(self, gif: GifInput) -> str:
+        """A GIF's path for readers, beginning with the folder's own name."""
+        return f"{self._folder.name}/{gif.source}" if self._folder.name else gif.source
 
     def filmstrip(
-        self, name: str, indices: Indices = None
+        self, name: str, indices: Indices = None, size: FilmSize = FilmSize()
     ) -> tuple[Filmstrip, None] | tuple[None, str]:
         """A GIF's filmstrip, or the reason why there is none; never an error."""
-        path = self.find(name)
-        if path is None:
+        gif = self.find(name)
+        if gif is None:
             return None, f"GIF missing: nothing under {self._folder} has this name"
         try:
-            return read_filmstrip(path, indices), None
+            return read_filmstrip(gif.path, indices, size=size), None
         except GifdescError as error:
-            return None, f"GIF cannot be shown: {str(error).removeprefix(f'{path}: ')}"
+            return None, f"GIF cannot be shown: {str(error).removeprefix(f'{gif.path}: ')}"
 
 
 def _sheet(cells: Frames, num_columns: int) -> Image.Image:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -26,6 +28,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\ufff
 
 PAGE_SUFFIXES = (".html", ".htm")
 
+SCRIPTS = ("film.js", "words.js", "examples.js")
+"""The page's script in parts: moving frames; words and their frames; search, filters and order."""
+
 
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     """Fill a template and write the page: a single file that needs no network.
@@ -41,7 +46,7 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     Raises:
         GifdescError: the file cannot be written.
     """
-    script = _source("page.js")
+    script = "\n".join(map(_source, SCRIPTS))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     common = {
         "style": Markup(_source("page.css")),
@@ -83,6 +88,15 @@ def data_uri(content: bytes | str, kind: str) -> Markup:
     return Markup(f"data:{kind};base64,{base64.b64encode(encoded).decode()}")
 
 
+def link_to(path: Path, page_path: Path) -> str:
+    """The address of a file for a link in a page: relative, so that both may move together."""
+    try:
+        relative = os.path.relpath(path, page_path.parent)
+    except ValueError:  # on another drive
+        return path.absolute().as_uri()
+    return quote(os.fsencode(relative.replace(os.sep, "/")))
+
+
 def replace_unprintable(value: Any) -> Any:
     """Text with a replacement for each character that HTML forbids; other values unchanged."""
     if isinstance(value, str) and not isinstance(value, Markup):
@@ -109,6 +123,7 @@ def _environment() -> Environment:
         probability=probability,
         seconds=seconds,
         hex_weights=_hex_weights,
+        signed="{:+.3f}".format,
         webp=lambda image: data_uri(image, "image/webp"),
     )
     return environment

@@ -1,5 +1,3 @@
-"use strict";
-
 /* Words: the frames that each word attended to. */
 (() => {
   const weightsOf = (button) =>
@@ -34,16 +32,16 @@
 
   const show = (button) => {
     const article = button.closest("article");
-    const film = article.querySelector(".film");
-    let veil = film.querySelector(".veil");
+    const sheet = article.querySelector(".film");
+    let veil = sheet.querySelector(".veil");
     if (!veil) {
       veil = document.createElement("div");
       veil.className = "veil";
       veil.setAttribute("aria-hidden", "true");
-      for (let frame = 0; frame < Number(film.dataset.frames); frame += 1) {
+      for (let frame = 0; frame < Number(sheet.dataset.frames); frame += 1) {
         veil.append(document.createElement("span"));
       }
-      film.append(veil);
+      sheet.append(veil);
     }
     const weights = weightsOf(button);
     const greatest = Math.max(...weights);
@@ -61,6 +59,7 @@
       }
     });
     article.querySelector(".look").textContent = button.getAttribute("aria-label");
+    film.show(article, weights.indexOf(greatest));
   };
 
   const rest = (article) => {
@@ -72,6 +71,7 @@
     }
     article.querySelector(".veil")?.remove();
     article.querySelector(".look").textContent = "";
+    film.rest(article);
   };
 
   const wordAt = (event) => event.target.closest?.(".words button");
@@ -119,95 +119,4 @@
     for (const other of words) other.tabIndex = other === next ? 0 : -1;
     next.focus();
   });
-})();
-
-/* Examples: search and order. */
-(() => {
-  const list = document.getElementById("examples");
-  if (!list) return;
-  const tools = document.querySelector(".tools");
-  const query = document.getElementById("query");
-  const order = document.getElementById("order");
-  const direction = document.getElementById("direction");
-  const count = document.getElementById("count");
-  const collator = new Intl.Collator(undefined, { numeric: true });
-  const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  const examples = Array.from(list.children, (item) => ({
-    item,
-    scores: item.dataset.scores.split(" ").map((text) => (text === "" ? null : Number(text))),
-    caption: item.querySelector("h3").textContent.trim(),
-    name: item.querySelector(".name").textContent,
-    haystack: null,
-  }));
-  let isAscending = true;
-
-  const haystackOf = (example) => {
-    if (example.haystack === null) {
-      const texts = Array.from(example.item.querySelectorAll("h3, .references li, .name"));
-      example.haystack = fold(texts.map((one) => one.textContent).join("\n"));
-    }
-    return example.haystack;
-  };
-
-  const search = () => {
-    const words = fold(query.value).split(/\s+/).filter(Boolean);
-    let numFound = 0;
-    for (const example of examples) {
-      const isFound = words.every((word) => haystackOf(example).includes(word));
-      example.item.hidden = !isFound;
-      numFound += Number(isFound);
-    }
-    document.getElementById("none").hidden = numFound > 0 || examples.length === 0;
-    count.textContent = words.length
-      ? `${numFound} of ${examples.length} shown`
-      : `all ${examples.length} shown`;
-  };
-
-  const isByText = () => order.value === "caption" || order.value === "name";
-  const label = () => {
-    const names = isByText() ? ["A to Z", "Z to A"] : ["lowest first", "highest first"];
-    direction.textContent = names[isAscending ? 0 : 1];
-  };
-
-  const sort = () => {
-    label();
-    const sign = isAscending ? 1 : -1;
-    const key = order.value;
-    const compare = isByText()
-      ? (one, other) => sign * collator.compare(one[key], other[key])
-      : (one, other) => {
-          const [first, second] = [one.scores[Number(key)], other.scores[Number(key)]];
-          if (first === null || second === null) return (first === null) - (second === null);
-          return sign * (first - second);
-        };
-    list.append(...Array.from(examples).sort(compare).map((example) => example.item));
-    count.textContent = `sorted by ${order.selectedOptions[0].label}, ${direction.textContent}`;
-  };
-
-  let pause = 0;
-  query.addEventListener("input", () => {
-    clearTimeout(pause);
-    pause = setTimeout(search, 80);
-  });
-  order.addEventListener("change", () => {
-    isAscending = true;
-    sort();
-  });
-  direction.addEventListener("click", () => {
-    isAscending = !isAscending;
-    sort();
-  });
-  document.addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest?.("input, select, textarea");
-    if (event.key === "/" && !isTyping && !event.ctrlKey && !event.altKey && !event.metaKey) {
-      event.preventDefault();
-      query.focus();
-    } else if (event.key === "Escape" && event.target === query && query.value) {
-      query.value = "";
-      search();
-    }
-  });
-  tools.hidden = false;
-  label();
-  search();
 })();
