@@ -571,7 +571,7 @@ def test_lines_before_the_first_clip_are_counted(tmp_path, caplog):
 
 
 def test_ids_before_sentences_are_no_text_of_a_single_gif(tmp_path):
-    words = ("v_01", "clip7", "cat.gif", "00123")
+    words = ("v_01", "clip7", "cat.gif", "00123", "https://x.example/dog.gif")
     path = write(tmp_path, "v.txt", "".join(f"{word} a man jumps\n" for word in words))
     with pytest.raises(DescriptionError) as caught:
         read_descriptions(path)
@@ -580,8 +580,10 @@ def test_ids_before_sentences_are_no_text_of_a_single_gif(tmp_path):
         "(msvd); choose with --descriptions-format text|msvd"
     )
     assert read_descriptions(path, "text").captions["v"][0] == "v_01 a man jumps"
-    gifs = ("v_01", "clip7", "cat", "00123")
-    assert read_descriptions(path, "msvd").captions == {gif: ["a man jumps"] for gif in gifs}
+    descriptions = read_descriptions(path, "msvd")
+    gifs = ("v_01", "clip7", "cat", "00123", "dog")
+    assert descriptions.match(gifs).found == list(descriptions.captions)
+    assert {*map(tuple, descriptions.captions.values())} == {("a man jumps",)}
     lines = read_captions(CaptionSource(path), needs_names=True)
     assert [line.name for line in lines] == [*words]
 

@@ -29,10 +29,11 @@ _ROW = re.compile(r"([\w-]{11}_\d+_\d+|vid(?:eo)?\d+)\s+(\S.*)")
 _ROW_OF_ANY_ID = re.compile(r"([^\s{}\[\]\"]+)\s+(\S.*)")
 """The same with any word as the id."""
 _LIKELY_ROW = re.compile(
-    r"(?:(?=[\w.-]*[\d_])(?=[\w.-]*[^\W\d])[\w.-]+|\d{3,}|[\w.-]+\.\w{3,4}) +\S.*"
+    r"(?:(?=[\w.-]*[\d_])(?=[\w.-]*[^\W\d])[\w.-]+|\d{3,}|[\w.-]+\.\w{3,4}|https?://\S+)"
+    r" +\S.*"
 )
 """The same with a word that is hardly the first of a sentence: letters and a digit or underscore,
-three digits, or a name with an ending."""
+three digits, a name with an ending, or a URL."""
 
 _FEWEST_ROWS = 0.1
 """A file with a smaller share of rows is not MSVD."""
