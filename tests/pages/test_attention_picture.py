@@ -33,7 +33,7 @@ def blueness(pixels):
 
 def test_the_frames_are_in_order():
     row = draw([])[90]
-    colours = [tuple(row[14 + 150 * place + 70]) for place in range(3)]
+    colours = [tuple(row[14 + 126 * place + 60]) for place in range(3)]
     assert colours == [RED, GREEN, BLUE]
 
 
@@ -41,13 +41,47 @@ def test_each_word_has_a_field_for_each_frame_by_its_weight():
     words = [Said("a", (0.1, 0.8, 0.1)), Said("ball", (0.3, 0.3, 0.4))]
     without, picture = draw([]), draw(words)
     assert picture.shape[0] == without.shape[0] + 2 * 26
-    left = picture.shape[1] - 14 - 3 * 150
+    left = picture.shape[1] - 14 - 3 * 126
     rows = [picture.shape[0] - 14 - 26 * 2 + 26 * place + 4 for place in range(2)]
-    columns = [left + 150 * place + 10 for place in range(3)]
+    columns = [left + 126 * place + 10 for place in range(3)]
     fields = [[blueness(picture)[row, column] for column in columns] for row in rows]
     assert fields[0][1] > fields[1][2] > fields[1][0] > fields[0][0] >= 0
     assert fields[0][0] == fields[0][2]
     assert fields[1][0] == fields[1][1]
+
+
+def test_weights_that_would_be_zero_leave_their_field_empty():
+    words = [Said("a", (0.004, 0.005, 0.991))]
+    picture = draw(words)
+    left, row = picture.shape[1] - 14 - 3 * 126, picture.shape[0] - 14 - 26 + 4
+    fields = [tuple(picture[row, left + 126 * place + 10]) for place in range(3)]
+    assert fields[0] == (255, 255, 255)
+    assert fields[1] != (255, 255, 255)
+
+
+def test_pictures_share_a_scale():
+    words = [Said("a", (0.2, 0.4, 0.4))]
+    frames = plain(RED, GREEN, BLUE)
+    alone, beside = (
+        np.asarray(attention_picture(frames, "x", words, [0, 1, 2], greatest=greatest))
+        for greatest in (None, 0.8)
+    )
+    corner = alone.shape[0] - 14 - 26 + 4, alone.shape[1] - 14 - 126 + 10
+    assert blueness(alone)[corner] > blueness(beside)[corner] > 0
+
+
+def test_many_frames_take_several_rows_each_with_all_words():
+    weights = (1 / 10,) * 10
+    words = [Said("alike", weights), Said("too", weights)]
+    eight = draw([Said("alike", weights[:8])], *[RED] * 8)
+    ten = draw(words, *[RED] * 8, GREEN, BLUE)
+    assert ten.shape[1] == eight.shape[1]
+    left = ten.shape[1] - 14 - 8 * 126
+    below = ten.shape[0] - 14 - 2 * 26 - 20 - 40  # among the frames of the second row
+    assert [tuple(ten[below, left + 126 * place + 60]) for place in range(2)] == [GREEN, BLUE]
+    last = ten.shape[0] - 14 - 26 + 4
+    assert blueness(ten)[last, left + 10] > 0
+    assert tuple(ten[last, left + 2 * 126 + 10]) == (255, 255, 255)
 
 
 def test_words_without_weights_have_no_row():
@@ -60,7 +94,7 @@ def test_words_without_weights_have_no_row():
 )
 def test_any_word_and_caption_can_be_drawn(word):
     picture = draw([Said(word, (0.2, 0.3, 0.5))], caption=word * 30)
-    assert picture.shape[1] < 14 + 240 + 3 * 150 + 14
+    assert picture.shape[1] < 14 + 240 + 3 * 126 + 14
     assert (picture[:, -13:] == 255).all()
 
 

@@ -49,12 +49,56 @@ def test_a_page_shows_every_word_with_every_frame(tmp_path, gif):
         assert [row[0] for row in cells] == ["a", "red", "ball"]
         assert [row.index("90 %") for row in cells] == [2, 3, 4]
         heads = page.locator("thead th").all_text_contents()
+        assert heads[:2] == ["word", "probability"]
         assert heads[2:] == [f"frame {n + 1}, {n / 4:.2f} s" for n in range(4)]
         grounds = [
             rows.first.locator("td").nth(place).evaluate("one => getComputedStyle(one).background")
             for place in (1, 2)
         ]
         assert grounds[0] != grounds[1]
+
+
+def test_many_frames_take_several_rows_of_one_scale(tmp_path):
+    long = draw_gif(tmp_path / "long.gif", 12)
+    short = draw_gif(tmp_path / "short.gif", 2)
+    sure = Caption(
+        str(short),
+        caption="a dog",
+        sampled_frames=(0, 1),
+        words=(Word("a", -0.1, (1.0, 0.0)), Word("dog", -0.1, (0.996, 0.004))),
+    )
+    path = tmp_path / "page.html"
+    write_explanation([caption_of(long, num_frames=12), sure], path)
+    with browser_with(path, viewport={"width": 1280, "height": 800}) as page:
+        tables = page.locator("table")
+        widths = [tables.nth(n).locator(".strip").bounding_box()["width"] for n in range(3)]
+        frame = widths[0] / 8
+        assert frame > 110
+        assert [round(width / frame) for width in widths] == [8, 4, 2]
+        regions = page.get_by_role("region")
+        assert regions.nth(1).get_attribute("aria-label") == "Frames 9 to 12 of caption 1"
+        assert "0 %" in page.locator(".scale").inner_text()
+        assert "100 %, on the whole page" in page.locator(".scale").inner_text()
+        heats = page.locator("td[style]").evaluate_all(
+            "all => all.map(one => Number(one.style.getPropertyValue('--heat')))"
+        )
+        assert max(heats) == 1
+        assert heats.count(0.9) == 3
+        assert tables.nth(2).locator("tbody td:not(.sure):not([style])").all_inner_texts() == [
+            "0 %",
+            "0 %",
+        ]
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_a_word_is_never_broken(tmp_path, gif, width):
+    path = tmp_path / "page.html"
+    write_explanation([caption_of(gif, "an extraordinarily red ball")], path)
+    with browser_with(path, viewport={"width": width, "height": 800}) as page:
+        heights = page.locator("tbody th").evaluate_all("all => all.map(one => one.offsetHeight)")
+        assert len(set(heights)) == 1
+        word = page.locator("tbody th").nth(1)
+        assert word.evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
 def test_doubtful_captions_are_marked(tmp_path, gif):

@@ -59,8 +59,17 @@ def test_a_picture_inside_a_page_is_its_bytes():
     assert base64.b64decode(encoded) == b"\x00\xff<"
 
 
+SCALE = {"least": 0.005, "greatest": 1.0}
+
+
 def empty_page(path):
-    content = {"title": "A <title>", "skip_to": "captions", "num_shown": 0, "num_captions": 0}
+    content = {
+        "title": "A <title>",
+        "skip_to": "captions",
+        "num_shown": 0,
+        "num_captions": 0,
+        **SCALE,
+    }
     write_page(path, "explanation.html.j2", {"explained": [], **content})
     return path
 
@@ -87,7 +96,7 @@ def test_a_page_that_fails_midway_leaves_nothing(tmp_path):
         raise LookupError
         yield
 
-    content = {"title": "", "skip_to": "captions", "num_shown": 1, "num_captions": 1}
+    content = {"title": "", "skip_to": "captions", "num_shown": 1, "num_captions": 1, **SCALE}
     with pytest.raises(LookupError):
         write_page(
             tmp_path / "p.html", "explanation.html.j2", {"explained": explained(), **content}
@@ -115,5 +124,5 @@ def test_the_templates_are_in_the_wheel(tmp_path):
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    folder = ROOT / "src" / "gifdesc" / "templates"
-    assert {f"gifdesc/templates/{path.name}" for path in folder.iterdir()} <= names
+    folder = ROOT / "src" / "gifdesc" / "pages" / "templates"
+    assert {f"gifdesc/pages/templates/{path.name}" for path in folder.iterdir()} <= names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
@@ -12,27 +12,48 @@ from gifdesc.captions import Word
 from gifdesc.pages.pictures import Frames, fit_to_height, font, wrapped, write_lines
 from gifdesc.pages.style import LIGHT
 
+FRAMES_IN_A_ROW = 8
+"""Frames side by side; the others follow in rows below, so that each is large enough to see."""
+
+LEAST_WEIGHT = 0.005
+"""A smaller weight would be written as 0 %: its field stays empty."""
+
 _MARGIN, _GAP, _LINE_HEIGHT, _ROW_HEIGHT = 14, 2, 22, 26  # pixels
-_STRIP_WIDTH = 1040  # pixels that the frames share
-_NARROWEST, _WIDEST = 52, 150  # pixels: of a frame's column
-_WIDEST_WORD = 220  # pixels: of the column of words
+_COLUMN = 126  # pixels: of a frame and the gap behind it
+_TIME_HEIGHT, _BLOCK_GAP = 20, 14  # pixels: below the frames, and below a row's words
+_WIDEST_WORD = 170  # pixels: of the column of words
 _SMALL = 11  # pixels: the font of times and weights
 _DARKEST = 0.75  # of the accent's colour, under the greatest weight: ink is still read on it
 
 
+def greatest_weight(captions: Iterable[Sequence[Word]]) -> float:
+    """The greatest finite weight of all words of some captions; 1 if there is none."""
+    weights = (
+        weight for words in captions for word in words for weight in word.frame_weights or ()
+    )
+    return max((weight for weight in weights if math.isfinite(weight)), default=0.0) or 1.0
+
+
 def attention_picture(
-    frames: Frames, caption: str, words: Sequence[Word], times_ms: Sequence[int]
+    frames: Frames,
+    caption: str,
+    words: Sequence[Word],
+    times_ms: Sequence[int],
+    *,
+    greatest: float | None = None,
 ) -> Image.Image:
     """The frames side by side, their times, and a row of fields for each word.
 
     A field is darker the more the word attended to its frame, on one scale for all words. Words
-    without weights have no row.
+    without weights have no row. More than `FRAMES_IN_A_ROW` frames take several rows, each with
+    all words.
 
     Args:
         frames: uint8 (T, height, width, 3), T at least 1.
         caption: text of any length, above the frames.
         words: the caption word by word.
         times_ms: T times at which the frames come on screen.
+        greatest: the weight of the darkest fields; None for the greatest of these words.
 
     Returns:
         An RGB image on a white ground.
@@ -43,28 +64,36 @@ def attention_picture(
     if len(frames) == 0 or len(times_ms) != len(frames):
         raise ValueError(f"{len(frames)} frames with {len(times_ms)} times cannot be drawn")
     shown = list(words) if attends(words, len(frames)) else []
-    column = min(max(_STRIP_WIDTH // len(frames), _NARROWEST), _WIDEST)
-    strip = _frame_row(frames, column)
+    greatest = greatest or greatest_weight([shown])
     labels = [_shortened(word.word) for word in shown]
     left = _MARGIN + round(max([font().getlength(label) + 12 for label in labels], default=0))
-    width = left + len(frames) * column + _MARGIN
+    width = left + min(len(frames), FRAMES_IN_A_ROW) * _COLUMN + _MARGIN
     lines = wrapped(caption, width - 2 * _MARGIN) or ["(nothing)"]
+    blocks = [
+        slice(first, first + FRAMES_IN_A_ROW) for first in range(0, len(frames), FRAMES_IN_A_ROW)
+    ]
+    strips = [_frame_row(frames[block]) for block in blocks]
+    block_height = strips[0].height + _TIME_HEIGHT + len(shown) * _ROW_HEIGHT
     top = _MARGIN + len(lines) * _LINE_HEIGHT + 8
-    height = top + strip.height + 20 + len(shown) * _ROW_HEIGHT + _MARGIN
+    height = top + len(blocks) * (block_height + _BLOCK_GAP) - _BLOCK_GAP + _MARGIN
     image = Image.new("RGB", (width, height), LIGHT.paper)
     pen = ImageDraw.Draw(image)
     write_lines(pen, lines, _MARGIN, _MARGIN, LIGHT.ink)
-    image.paste(strip, (left, top))
-    top += strip.height
-    for place, time_ms in enumerate(times_ms):
-        centre = left + place * column + column // 2
-        pen.text((centre, top + 10), moment(time_ms), LIGHT.pale_ink, font(_SMALL), anchor="mm")
-    top += 20
-    greatest = max((max(word.frame_weights or (0.0,)) for word in shown), default=0.0)
-    for label, word in zip(labels, shown, strict=True):
-        pen.text((left - 8, top + _ROW_HEIGHT // 2), label, LIGHT.ink, font(), anchor="rm")
-        _draw_fields(pen, word.frame_weights or (), greatest, (left, top), column)
-        top += _ROW_HEIGHT
+    for block, strip in zip(blocks, strips, strict=True):
+        image.paste(strip, (left, top))
+        place_top = top + strip.height
+        for place, time_ms in enumerate(times_ms[block]):
+            centre = left + place * _COLUMN + (_COLUMN - _GAP) // 2, place_top + 10
+            pen.text(centre, moment(time_ms), LIGHT.pale_ink, font(_SMALL), anchor="mm")
+        place_top += _TIME_HEIGHT
+        for label, word in zip(labels, shown, strict=True):
+            middle = place_top + _ROW_HEIGHT // 2
+            pen.text((left - 8, middle), label, LIGHT.ink, font(), anchor="rm")
+            weights = word.frame_weights or ()
+            most = {place - block.start for place in most_attended(weights)}
+            _draw_fields(pen, weights[block], most, greatest, (left, place_top))
+            place_top += _ROW_HEIGHT
+        top += block_height + _BLOCK_GAP
     return image
 
 
@@ -80,44 +109,44 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
     return image
 
 
-def _frame_row(frames: Frames, column: int) -> Image.Image:
+def _frame_row(frames: Frames) -> Image.Image:
     width, height = frames.shape[2], frames.shape[1]
     # As high as a frame of the column's width is, between a third and twice of it.
-    box_height = round(min(max(height / width, 1 / 3), 2.0) * (column - _GAP))
+    box_height = round(min(max(height / width, 1 / 3), 2.0) * (_COLUMN - _GAP))
     fit = fit_to_height(width, height, box_height)
-    row = Image.new("RGB", (len(frames) * column, box_height), LIGHT.paper)
+    row = Image.new("RGB", (len(frames) * _COLUMN, box_height), LIGHT.paper)
     for place, frame in enumerate(np.asarray(frames)):
         picture = fit.place(Image.fromarray(frame))
-        picture.thumbnail((column - _GAP, box_height))
-        shift = (column - _GAP - picture.width) // 2, (box_height - picture.height) // 2
-        row.paste(picture, (place * column + shift[0], shift[1]))
+        picture.thumbnail((_COLUMN - _GAP, box_height))
+        shift = (_COLUMN - _GAP - picture.width) // 2, (box_height - picture.height) // 2
+        row.paste(picture, (place * _COLUMN + shift[0], shift[1]))
     return row
 
 
 def _draw_fields(
     pen: ImageDraw.ImageDraw,
     weights: Sequence[float],
+    most: Collection[int],
     greatest: float,
     corner: tuple[int, int],
-    column: int,
 ) -> None:
-    most = most_attended(weights)
     for place, weight in enumerate(weights):
-        left, top = corner[0] + place * column, corner[1]
-        box = (left, top, left + column - _GAP - 1, top + _ROW_HEIGHT - _GAP - 1)
-        pen.rectangle(box, fill=_tint(weight / greatest if greatest > 0 else 0.0))
+        left, top = corner[0] + place * _COLUMN, corner[1]
+        if weight >= LEAST_WEIGHT:
+            box = (left, top, left + _COLUMN - _GAP - 1, top + _ROW_HEIGHT - _GAP - 1)
+            pen.rectangle(box, fill=_tint(min(weight / greatest, 1.0)))
         if place in most:
-            centre = (left + (column - _GAP) // 2, top + (_ROW_HEIGHT - _GAP) // 2)
+            centre = (left + (_COLUMN - _GAP) // 2, top + (_ROW_HEIGHT - _GAP) // 2)
             percent = f"{100 * weight:.0f} %"
             pen.text(centre, percent, LIGHT.ink, font(_SMALL), anchor="mm")
 
 
 def _tint(share: float) -> tuple[int, ...]:
-    """Between a card's colour and the accent's."""
-    card, accent = ImageColor.getrgb(LIGHT.card), ImageColor.getrgb(LIGHT.accent)
+    """Between the paper's colour and the accent's."""
+    paper, accent = ImageColor.getrgb(LIGHT.paper), ImageColor.getrgb(LIGHT.accent)
     part = _DARKEST * share
     return tuple(
-        round((1 - part) * pale + part * strong) for pale, strong in zip(card, accent, strict=True)
+        round((1 - part) * pale + part * strong) for pale, strong in zip(paper, accent, strict=True)
     )
 
 

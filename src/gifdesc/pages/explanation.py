@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,14 @@ from PIL import Image
 from gifdesc.captions import Caption
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.pages.attention import attention_picture, stacked
-from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, read_filmstrip, read_small
+from gifdesc.pages.attention import (
+    FRAMES_IN_A_ROW,
+    LEAST_WEIGHT,
+    attention_picture,
+    greatest_weight,
+    stacked,
+)
+from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, read_small, read_strips
 from gifdesc.pages.html import PAGE_SUFFIXES, write_page
 from gifdesc.pages.pictures import save_picture
 from gifdesc.sampling import start_times_ms
@@ -28,7 +33,7 @@ MAX_IN_PICTURE = 20
 """GIFs that a picture explains at most."""
 
 
-_SIZE = FilmSize(110, 80_000)
+_SIZE = FilmSize(144, 80_000)
 _PICTURE_FRAME_HEIGHT = 240  # pixels, more than it shows
 
 
@@ -43,14 +48,18 @@ class _ExplainedCaption:
     """A caption with its frames, or the reason why there are none."""
 
     caption: Caption
-    filmstrip: Filmstrip | None
-    missing: str | None
+    strips: tuple[Filmstrip, ...] = ()
+    missing: str | None = None
 
     @property
-    def greatest(self) -> float:
-        """The greatest weight of all its words."""
-        weights = [weight for word in self.caption.words for weight in word.frame_weights or ()]
-        return max((weight for weight in weights if math.isfinite(weight)), default=0.0) or 1.0
+    def num_frames(self) -> int:
+        """Frames that are shown."""
+        return sum(len(strip.frames) for strip in self.strips)
+
+    @property
+    def longest_word(self) -> int:
+        """Characters of the longest word, for the width of its column."""
+        return max((len(word.word) for word in self.caption.words), default=0)
 
 
 def check_explanation_path(path: Path) -> None:
@@ -98,6 +107,8 @@ def write_explanation(
                 "skip_to": "captions",
                 "explained": _counted(_explained(shown, source), len(shown), on_gif),
                 "num_shown": len(shown),
+                "greatest": greatest_weight(caption.words for caption in shown),
+                "least": LEAST_WEIGHT,
                 "num_captions": num_captions or len(captions),
             },
         )
@@ -122,18 +133,19 @@ def _counted(
 def _explained(captions: Sequence[Caption], source: Source) -> Iterator[_ExplainedCaption]:
     def read(caption: Caption) -> _ExplainedCaption:
         if caption.error is not None:
-            return _ExplainedCaption(caption, None, caption.error)
+            return _ExplainedCaption(caption, missing=caption.error)
         try:
-            film = read_filmstrip(
+            strips = read_strips(
                 source(caption),
                 tuple(caption.sampled_frames),
                 name=caption.path,
                 size=_SIZE,
-                num_columns=None,
+                num_columns=FRAMES_IN_A_ROW,
             )
         except GifdescError as error:
-            return _ExplainedCaption(caption, None, str(error).removeprefix(f"{caption.path}: "))
-        return _ExplainedCaption(caption, film, None)
+            problem = str(error).removeprefix(f"{caption.path}: ")
+            return _ExplainedCaption(caption, missing=problem)
+        return _ExplainedCaption(caption, strips)
 
     return mapped_ahead(read, captions, num_threads=NUM_THREADS)
 
@@ -151,6 +163,7 @@ def _picture(
             "give it a name that ends in .html"
         )
     pictures = []
+    greatest = greatest_weight(caption.words for caption in usable)
     problem = "no GIF has a caption"
     for caption in _counted(usable, len(usable), on_gif):
         try:
@@ -165,7 +178,9 @@ def _picture(
             continue
         times_ms = start_times_ms(gif.durations_ms, gif.indices)
         pictures.append(
-            attention_picture(gif.frames, caption.caption or "", caption.words, times_ms)
+            attention_picture(
+                gif.frames, caption.caption or "", caption.words, times_ms, greatest=greatest
+            )
         )
     if not pictures:
         raise GifdescError(f"{path}: nothing to explain: {problem}")

@@ -106,18 +106,43 @@ def read_filmstrip(
     Raises:
         GifError: the file gives no frame.
     """
-    if indices is None:
-        indices = sampler("uniform", NUM_FRAMES)
-    gif = read_small(source, indices, size.frame_height, name=name)
-    cells = gif.frames
+    gif = read_small(source, _or_spread(indices), size.frame_height, name=name)
+    return _filmstrip(gif, slice(None), num_columns, size.max_bytes)
+
+
+def read_strips(
+    source: Path | bytes,
+    indices: Indices = None,
+    *,
+    name: str | None = None,
+    size: FilmSize = FilmSize(),
+    num_columns: int = 8,
+) -> tuple[Filmstrip, ...]:
+    """A GIF's frames as `read_filmstrip` reads them, in strips of a single row each.
+
+    Raises:
+        GifError: the file gives no frame.
+    """
+    gif = read_small(source, _or_spread(indices), size.frame_height, name=name)
+    parts = [slice(n, n + num_columns) for n in range(0, len(gif.frames), num_columns)]
+    most = None if size.max_bytes is None else size.max_bytes // len(parts)
+    return tuple(_filmstrip(gif, part, None, most) for part in parts)
+
+
+def _or_spread(indices: Indices) -> Indices:
+    return sampler("uniform", NUM_FRAMES) if indices is None else indices
+
+
+def _filmstrip(gif: Gif, part: slice, num_columns: int | None, max_bytes: int | None) -> Filmstrip:
+    cells = gif.frames[part]
     num_columns = min(len(cells), num_columns or len(cells))
     return Filmstrip(
-        image=_webp(_sheet(cells, num_columns), size.max_bytes),
+        image=_webp(_sheet(cells, num_columns), max_bytes),
         num_columns=num_columns,
         cell_width=cells.shape[2],
         cell_height=cells.shape[1],
-        frames=gif.indices,
-        times_ms=start_times_ms(gif.durations_ms, gif.indices),
+        frames=gif.indices[part],
+        times_ms=start_times_ms(gif.durations_ms, gif.indices)[part],
         num_frames=gif.num_frames,
         duration_ms=sum(gif.durations_ms),
         poster=int(np.argmax([cell.std() for cell in cells])),
