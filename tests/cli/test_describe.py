@@ -17,7 +17,7 @@ def vlm_dir(tmp_path_factory):
 @pytest.fixture
 def gifs(tmp_path):
     for index, name in enumerate(("a", "b", "deep/c")):
-        draw_gif(tmp_path / "gifs" / f"{name}.gif", 1 + index)
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", 2 + index)
     return tmp_path / "gifs"
 
 
