@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from gifdesc.version import __version__
 
 if TYPE_CHECKING:
-    from gifdesc.captioning.captioner import Captioner, load_captioner
+    from gifdesc.captioning.captioner import Captioner
+    from gifdesc.captioning.loading import load_captioner
     from gifdesc.captions import Caption
     from gifdesc.config import PRESETS, DecodingConfig, ModelConfig, TrainingConfig
     from gifdesc.data.training_data import prepare_data
@@ -62,7 +63,7 @@ _HOMES = {
     "evaluate_predictions": "evaluation.evaluate",
     "extract_features": "features.extractor",
     "held_out_examples": "evaluation.held_out",
-    "load_captioner": "captioning.captioner",
+    "load_captioner": "captioning.loading",
     "load_checkpoint": "model.checkpoint",
     "prepare_data": "data.training_data",
     "read_gif": "gif.reader",

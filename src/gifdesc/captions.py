@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class GeneratedCaption:
     tokens: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Caption:
     """The caption of a GIF, or the reason why there is none.
 
@@ -79,6 +79,17 @@ class Caption:
     error: str | None = None
     note: str | None = None
 
+    def __repr__(self) -> str:
+        """The caption in a line: where it is printed, its words and frames would hide it."""
+        shown = repr(_cut(self.caption or "")) if self.error is None else f"error: {self.error}"
+        score = "" if self.score is None else f", score {self.score:.3f}"
+        doubts = ", low confidence" if self.low_confidence else ""
+        return f"<Caption of {_cut(self.path)}: {_cut(shown, 80)}{score}{doubts}>"
+
+    def _repr_html_(self) -> str | None:
+        """The caption with its frames, in a notebook."""
+        return None if _views.html is None else _views.html(self)
+
     def to_json(self) -> dict[str, Any]:
         """The line of `gifdesc caption --json`; log-probabilities and weights to 6 decimals."""
         if self.error is not None:
@@ -109,6 +120,30 @@ class Caption:
             ],
         }
         return row if self.note is None else {**row, "note": self.note}
+
+
+@dataclass
+class _Views:
+    """How captions are shown: set by the modules that can read GIFs and draw.
+
+    Attributes:
+        html: for a notebook.
+    """
+
+    html: Callable[[Caption], str] | None = None
+
+
+_views = _Views()
+
+
+def show_in_notebooks(view: Callable[[Caption], str]) -> None:
+    """Set how a notebook shows captions."""
+    _views.html = view
+
+
+def _cut(text: str, length: int = 60) -> str:
+    """Text of at most so many characters."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def _rounded(number: float | None) -> float | None:

@@ -7,7 +7,8 @@ import pytest
 
 import tiny_models
 from gif_files import draw_gif
-from gifdesc.captioning.captioner import Captioner, load_captioner
+from gifdesc.captioning.captioner import Captioner
+from gifdesc.captioning.loading import load_captioner
 from gifdesc.config import TrainingConfig
 from gifdesc.errors import CheckpointError, GifdescError, HubError, UsageError
 from gifdesc.vision_language.captioner import VisionLanguageCaptioner

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gif_files import draw_broken_gif, draw_gif, truncate
-from gifdesc.captioning.captioner import load_captioner
+from gifdesc.captioning.loading import load_captioner
 from gifdesc.captions import Caption, GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
 from gifdesc.engines.captioner import EngineCaptioner, ModelChoice, from_record, to_record

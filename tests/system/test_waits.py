@@ -12,7 +12,7 @@ import pytest
 
 import gifdesc
 import tiny_models
-from gifdesc.captioning.captioner import load_captioner
+from gifdesc.captioning.loading import load_captioner
 from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import feature_statistics
 from gifdesc.data.training_data import prepare_data

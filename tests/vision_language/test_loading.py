@@ -10,7 +10,7 @@ from transformers.utils import logging as transformers_logging
 
 import tiny_models
 from gif_files import draw_gif
-from gifdesc.captioning.captioner import load_captioner
+from gifdesc.captioning.loading import load_captioner
 from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.system.model_library import quiet_transformers
 from gifdesc.vision_language.captioner import VisionLanguageCaptioner

@@ -6,7 +6,8 @@ import torch
 
 import tiny_models
 from gif_files import draw_broken_gif, draw_gif, truncate
-from gifdesc.captioning.captioner import Captioner, GifCaptioner
+from gifdesc.captioning.captioner import Captioner
+from gifdesc.captioning.loading import GifCaptioner
 from gifdesc.config import DecodingConfig
 from gifdesc.errors import GifdescError, GifError, UsageError
 from gifdesc.gif.reader import read_gif

@@ -28,7 +28,7 @@ from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import reading, replacing, writing
 
 if TYPE_CHECKING:
-    from gifdesc.captioning.captioner import GifCaptioner
+    from gifdesc.captioning.loading import GifCaptioner
 
 _GIF_DATA = "data:image/gif"
 

@@ -1,4 +1,4 @@
-"""Caption GIFs: the `Captioner` class, and the choice between the kinds of models."""
+"""Caption GIFs with a model that gifdesc trained."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from gifdesc.captioning.reading import ReadAhead, ReadGif
-from gifdesc.captions import Caption, GeneratedCaption, moment_ms
+from gifdesc.captions import Caption, GeneratedCaption, moment_ms, show_in_notebooks
 from gifdesc.config import DecodingConfig
-from gifdesc.errors import CheckpointError, FeatureError, UsageError
+from gifdesc.data.gif_sources import (
+    AnySource,
+    CallableCaptioner,
+    check_several,
+    input_or_error,
+    naming,
+)
+from gifdesc.errors import CheckpointError, FeatureError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
 from gifdesc.features.frames import SampledGif, Vectors
 from gifdesc.features.loader import default_num_workers
-from gifdesc.gif.sources import CaptionInput, GifSource, source_name
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts, is_low
-from gifdesc.model.folder import CONFIG_NAME, HUB_FILES, OpenModel, open_model
+from gifdesc.model.folder import HUB_FILES, OpenModel, open_model
 from gifdesc.model.generation import CaptionGenerator
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.device import on_one_thread, resolve_device
@@ -36,6 +42,17 @@ _MAX_BATCH_GIFS = 64
 
 _BATCH_SECONDS = 2.0
 """A batch is doubled if the doubled batch should take less: captions are written soon."""
+
+
+def _in_notebook(caption: Caption) -> str:
+    from gifdesc.pages.notebook import (
+        caption_html,  # imports that a first caption need not wait for
+    )
+
+    return caption_html(caption)
+
+
+show_in_notebooks(_in_notebook)
 
 
 class _BatchSize:
@@ -70,7 +87,7 @@ class _Batch:
     wait: Callable[[], list[Vectors]]
 
 
-class Captioner:
+class Captioner(CallableCaptioner):
     """A trained model with the preprocessing of its features."""
 
     def __init__(
@@ -188,22 +205,24 @@ class Captioner:
         """The default search settings, with the length limit of the model."""
         return self._checkpoint.decoding()
 
-    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
-        """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
+    def caption(self, source: AnySource, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF: its path, its bytes, its frames and more (`gif_sources.to_input`).
 
         Raises:
             FeatureError: the network's output is not finite.
-            GifError: the file has no frame that can be used.
+            GifError: the file has no frame that can be used, or cannot be downloaded.
         """
-        named = (source_name(source), self._extractor.sample(source))
-        [caption] = self._finish(self._submit([ReadGif(*named)]), config)
+        given = input_or_error(source)
+        with naming(given):
+            read = ReadGif(given.name, self._extractor.sample(given.source))
+        [caption] = self._finish(self._submit([read]), config)
         if caption.error is not None:
             raise FeatureError(f"{caption.path}: {caption.error}")
         return caption
 
     def caption_many(
         self,
-        sources: Iterable[GifSource | CaptionInput],
+        sources: Iterable[AnySource],
         config: DecodingConfig | None = None,
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
@@ -211,6 +230,12 @@ class Captioner:
         A thread or processes decode the next GIFs while the network processes a batch, and the
         network processes the next batch while the captions of the previous one are searched.
         """
+        check_several(sources)
+        return self._caption_many(sources, config)
+
+    def _caption_many(
+        self, sources: Iterable[AnySource], config: DecodingConfig | None
+    ) -> Iterator[Caption]:
         batch_size = _BatchSize()
         in_flight: _Batch | None = None
         try:
@@ -341,80 +366,3 @@ def _to_caption(
         words=tuple(replace(word, time_ms=moment_ms(word, times_ms)) for word in best.words),
         note=gif.truncated or gif.note,
     )
-
-
-class GifCaptioner(Protocol):
-    """The interface of `Captioner` and `VisionLanguageCaptioner`."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Reasons to doubt all captions of the model, a sentence each."""
-        ...
-
-    @property
-    def commit(self) -> str | None:
-        """The commit of the model's repository on the hub; None for a folder."""
-        ...
-
-    @property
-    def default_decoding(self) -> DecodingConfig:
-        """The default search settings."""
-        ...
-
-    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
-        """Caption one GIF.
-
-        Raises:
-            GifdescError: there is no caption for the GIF.
-        """
-        ...
-
-    def caption_many(
-        self, sources: Iterable[GifSource | CaptionInput], config: DecodingConfig | None = None
-    ) -> Iterator[Caption]:
-        """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
-        ...
-
-
-def load_captioner(
-    name: Path | str,
-    *,
-    device: str = "auto",
-    weights: str | None = None,
-    prompt: str | None = None,
-    revision: str | None = None,
-    num_workers: int | None = 0,
-) -> GifCaptioner:
-    """The captioner that `--model` names.
-
-    Args:
-        name: a folder that `gifdesc train` wrote, a hub name (`user/model`) of such a model, or
-            the folder or hub name of a vision-language model in transformers. The config.json
-            of the model decides.
-        device: see `device.resolve_device`.
-        weights: the backbone's weights, for a gifdesc model whose features were made from a file.
-        prompt: the question for a vision-language model.
-        revision: branch, tag or commit of a model on the hub.
-        num_workers: processes that read GIFs for a gifdesc model; see `from_pretrained`.
-
-    Raises:
-        CheckpointError, HubError: the model cannot be loaded or cannot caption.
-        UsageError: the model does not support an option, or there is no such device.
-    """
-    torch_device = resolve_device(device)  # a wrong device is an error before any loading
-    model = open_model(name, revision)
-    if model.kind is None:
-        raise CheckpointError(
-            f"{name}: its {CONFIG_NAME} states no format_version (as gifdesc's do) and no "
-            "model_type (as transformers' do); damaged, or a model of something else"
-        )
-    if model.kind == "gifdesc":
-        if prompt is not None:
-            raise UsageError("--prompt: only a vision-language model takes a prompt")
-        return Captioner.from_opened(model, torch_device, weights=weights, num_workers=num_workers)
-    if weights is not None:
-        raise UsageError("--weights: a vision-language model has its own weights")
-    # transformers takes seconds to import, and a gifdesc model does not need it.
-    from gifdesc.vision_language.captioner import VisionLanguageCaptioner
-
-    return VisionLanguageCaptioner.from_opened(model, torch_device, prompt=prompt)

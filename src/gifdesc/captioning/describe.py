@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gifdesc.captioning.captioner import GifCaptioner
+from gifdesc.captioning.loading import GifCaptioner
 from gifdesc.captioning.results import DescribingEvent
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig, to_json

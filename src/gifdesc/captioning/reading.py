@@ -8,12 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from gifdesc.data.gif_sources import AnySource, to_input
 from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.frames import SampledGif
 from gifdesc.features.loader import AHEAD_PER_WORKER, GifReaders, Loaded, Task, loaded_or_error
-from gifdesc.gif.sources import CaptionInput, GifSource, as_input, source_name
+from gifdesc.gif.sources import CaptionInput, GifSource, source_name
 from gifdesc.system.workers import keep_to_one_core
 
 _MANY_GIFS = 64
@@ -49,7 +50,7 @@ class ReadAhead:
         self._starter = ThreadPoolExecutor(1, "gifdesc-start-workers")
         self._readers: Future[GifReaders] | None = None
 
-    def __call__(self, source: GifSource | CaptionInput) -> Callable[[], ReadGif]:
+    def __call__(self, source: AnySource) -> Callable[[], ReadGif]:
         """Read a GIF, or give it to a process; the returned function waits for it."""
         if self._num_read == 0:
             keep_to_one_core()
@@ -62,7 +63,7 @@ class ReadAhead:
                 self._num_workers,
                 self._stopped,
             )
-        given = as_input(source)
+        given = to_input(source)
         if given.error is not None:
             failed = ReadGif(given.name, error=given.error)
             return lambda: failed

@@ -15,7 +15,7 @@ from gifdesc.data.arguments import is_stream
 from gifdesc.gif.sources import CaptionInput
 
 if TYPE_CHECKING:  # a run is prepared before PyTorch is loaded
-    from gifdesc.captioning.captioner import GifCaptioner
+    from gifdesc.captioning.loading import GifCaptioner
     from gifdesc.pages.explanation import ExplanationCollector
 
 

@@ -11,7 +11,7 @@ from gifdesc.config import DEFAULT_WORK_SIZE
 from gifdesc.system.waits import wait_for
 
 if TYPE_CHECKING:
-    from gifdesc.captioning.captioner import GifCaptioner
+    from gifdesc.captioning.loading import GifCaptioner
     from gifdesc.engines.choice import EngineChoice
 
 
@@ -27,21 +27,21 @@ def load_captioner(
     """The captioner of a model; its commit and its warnings go to stderr.
 
     Args:
-        model: as in `captioning.captioner.load_captioner`.
-        device: as in `captioning.captioner.load_captioner`.
-        weights: as in `captioning.captioner.load_captioner`.
-        prompt: as in `captioning.captioner.load_captioner`.
-        revision: as in `captioning.captioner.load_captioner`.
-        num_workers: as in `captioning.captioner.load_captioner`.
+        model: as in `captioning.loading.load_captioner`.
+        device: as in `captioning.loading.load_captioner`.
+        weights: as in `captioning.loading.load_captioner`.
+        prompt: as in `captioning.loading.load_captioner`.
+        revision: as in `captioning.loading.load_captioner`.
+        num_workers: as in `captioning.loading.load_captioner`.
 
     Raises:
-        GifdescError: as `captioning.captioner.load_captioner`.
+        GifdescError: as `captioning.loading.load_captioner`.
     """
     from gifdesc.model.folder import check_model_name
 
     check_model_name(model)  # before imports that take seconds
     with wait_for("starting"):
-        from gifdesc.captioning.captioner import load_captioner
+        from gifdesc.captioning.loading import load_captioner
 
     captioner = load_captioner(
         model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gifdesc.captioning.captioner import GifCaptioner
+from gifdesc.captioning.loading import GifCaptioner
 from gifdesc.config import TrainingConfig
 from gifdesc.data.training_data import prepare_data
 from gifdesc.gif.reader import read_gif

@@ -9,23 +9,23 @@ from typing import Any
 
 import torch
 
-from gifdesc.captioning.captioner import GifCaptioner, load_captioner
+from gifdesc.captioning.loading import GifCaptioner, load_captioner
 from gifdesc.captions import Caption, GeneratedCaption, Word
 from gifdesc.config import DecodingConfig, to_json
+from gifdesc.data.gif_sources import AnySource, CallableCaptioner, check_several
 from gifdesc.engines.chunks import Row, split_into_chunks
 from gifdesc.engines.inputs import absolute, caption_input, caption_row
 from gifdesc.engines.ordering import map_in_order
 from gifdesc.engines.results import ChunkResults
 from gifdesc.engines.work import OpensEngine, Record
 from gifdesc.errors import GifdescError
-from gifdesc.gif.sources import CaptionInput, GifSource, source_name
 from gifdesc.system.files import writing
 from gifdesc.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """The arguments of `captioning.captioner.load_captioner`, for workers on other machines.
+    """The arguments of `captioning.loading.load_captioner`, for workers on other machines.
 
     Attributes:
         name: a hub name, or the absolute path of a folder.
@@ -133,7 +133,7 @@ class CaptionWorker:
         return to_record(Caption(row["name"] or "", error=reason))
 
 
-class EngineCaptioner:
+class EngineCaptioner(CallableCaptioner):
     """A captioner whose `caption_many` maps chunks of GIFs on an engine.
 
     Args:
@@ -181,7 +181,7 @@ class EngineCaptioner:
         """The default search settings."""
         return self._default_decoding
 
-    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
+    def caption(self, source: AnySource, config: DecodingConfig | None = None) -> Caption:
         """Caption one GIF: its path or its bytes.
 
         Raises:
@@ -189,12 +189,12 @@ class EngineCaptioner:
         """
         [caption] = self.caption_many([source], config)
         if caption.error is not None:
-            raise GifdescError(f"{source_name(source)}: {caption.error}")
+            raise GifdescError(f"{caption.path}: {caption.error}")
         return caption
 
     def caption_many(
         self,
-        sources: Iterable[GifSource | CaptionInput],
+        sources: Iterable[AnySource],
         config: DecodingConfig | None = None,
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error.
@@ -204,6 +204,12 @@ class EngineCaptioner:
         Raises:
             GifdescError: the engine or a worker cannot work, or captions are missing at the end.
         """
+        check_several(sources)
+        return self._caption_many(sources, config)
+
+    def _caption_many(
+        self, sources: Iterable[AnySource], config: DecodingConfig | None
+    ) -> Iterator[Caption]:
         work = CaptionWork(self._model, config or self._default_decoding)
         if not self._resume:
             self._results.remove()

@@ -7,15 +7,16 @@ import os
 import shutil
 from pathlib import Path
 
+from gifdesc.data.gif_sources import AnySource, to_input
 from gifdesc.data.gifs import GifInput
 from gifdesc.engines.chunks import Row
 from gifdesc.features.frames import FileIdentity
 from gifdesc.features.loader import Task
-from gifdesc.gif.sources import CaptionInput, GifSource, as_input
+from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import replacing, sha256_of, writing
 
 
-def caption_row(source: GifSource | CaptionInput, copies_dir: Path) -> Row:
+def caption_row(source: AnySource, copies_dir: Path) -> Row:
     """An input of `caption_many` as a row.
 
     Bytes, and the temporary file of a pipe or a URL, are copied into a folder that all workers
@@ -29,14 +30,14 @@ def caption_row(source: GifSource | CaptionInput, copies_dir: Path) -> Row:
         GifdescError: a copy cannot be written.
         TypeError: the source is frames in memory, which have no file.
     """
-    given = as_input(source)
+    given = to_input(source)
     if given.error is not None:
         return {"name": given.name, "path": None, "error": given.error}
     path = given.source
     if isinstance(path, bytes):
         path = _copy(path, copies_dir)
-    elif isinstance(source, CaptionInput) and isinstance(source.data, (str, Path)):
-        path = _copy(Path(source.data), copies_dir)
+    elif isinstance(given.data, (str, Path)) and given.data is not source:
+        path = _copy(Path(given.data), copies_dir)  # the temporary file of a pipe or a URL
     if not isinstance(path, (str, Path)):
         raise TypeError("an engine takes GIFs from files and bytes, not frames in memory")
     return {"name": given.name, "path": absolute_path(path), "error": None}

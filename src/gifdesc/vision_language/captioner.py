@@ -11,9 +11,17 @@ import torch
 
 from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
+from gifdesc.data.gif_sources import (
+    AnySource,
+    CallableCaptioner,
+    check_several,
+    input_or_error,
+    naming,
+    to_input,
+)
 from gifdesc.errors import CheckpointError, GifdescError
 from gifdesc.gif.reader import Gif
-from gifdesc.gif.sources import CaptionInput, GifSource, as_input, read_source, source_name
+from gifdesc.gif.sources import GifSource, read_source, source_name
 from gifdesc.model.folder import OpenModel, open_model
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.device import resolve_device
@@ -33,7 +41,7 @@ _WINDOW = 4
 """Batches whose GIFs are read together, to group GIFs with equal numbers of frames."""
 
 
-class VisionLanguageCaptioner:
+class VisionLanguageCaptioner(CallableCaptioner):
     """A vision-language model of transformers, with the calls of `Captioner`.
 
     The model is used as published. A model that takes videos gets up to 16 frames with their times;
@@ -114,14 +122,16 @@ class VisionLanguageCaptioner:
         """Reasons to doubt all captions of the model: none."""
         return ()
 
-    def caption(self, source: GifSource, config: DecodingConfig | None = None) -> Caption:
-        """Caption one GIF: its path, its bytes, or its frames (see `sources.GifSource`).
+    def caption(self, source: AnySource, config: DecodingConfig | None = None) -> Caption:
+        """Caption one GIF: its path, its bytes, its frames and more (`gif_sources.to_input`).
 
         Raises:
-            GifError: the file has no frame that can be used.
+            GifError: the file has no frame that can be used, or cannot be downloaded.
             GifdescError: the model wrote no caption.
         """
-        gif = self._read(source)
+        given = input_or_error(source)
+        with naming(given):
+            gif = replace(self._read(given.source), name=given.name)
         [caption] = self._caption_batch([gif], config or DEFAULT_DECODING)
         if caption.error is not None:
             raise GifdescError(f"{gif.name}: {caption.error}")
@@ -129,11 +139,16 @@ class VisionLanguageCaptioner:
 
     def caption_many(
         self,
-        sources: Iterable[GifSource | CaptionInput],
+        sources: Iterable[AnySource],
         config: DecodingConfig | None = None,
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order; a bad file gives a `Caption` with an error."""
-        config = config or DEFAULT_DECODING
+        check_several(sources)
+        return self._caption_many(sources, config or DEFAULT_DECODING)
+
+    def _caption_many(
+        self, sources: Iterable[AnySource], config: DecodingConfig
+    ) -> Iterator[Caption]:
         rest = iter(sources)
         window = 1 if self._batch_gifs == 1 else _WINDOW * self._batch_gifs
         # Sampled captions depend on the seed alone, not on the other GIFs of a batch.
@@ -142,7 +157,7 @@ class VisionLanguageCaptioner:
             results: dict[int, Caption] = {}
             good: list[tuple[int, _ReadGif]] = []
             for position, source in enumerate(group):
-                given = as_input(source)
+                given = to_input(source)
                 if given.error is not None:
                     results[position] = Caption(given.name, error=given.error)
                     continue
