@@ -1,4 +1,4 @@
-"""How large an evaluation page is, and how fast Chromium opens, sorts and searches it.
+"""How large an evaluation page is, and how fast Chromium opens, sorts, searches and lays it out.
 
     python benchmarks/page.py ./gifs --examples 500
 
@@ -50,6 +50,13 @@ WORKED = """async () => {
   query.value = "";
   query.dispatchEvent(new Event("input"));
   await new Promise((go) => setTimeout(go, 2 * pause));
+  const laidOut = [];
+  for (const name of ["Grid", "List"]) {
+    start = performance.now();
+    document.querySelector(`[data-layout="${name.toLowerCase()}"]`).click();
+    await painted();
+    laidOut.push(performance.now() - start);
+  }
   const steps = [];
   for (let top = 0; top < 100 * innerHeight; top += innerHeight) {
     start = performance.now();
@@ -58,7 +65,7 @@ WORKED = """async () => {
     steps.push(performance.now() - start);
   }
   steps.sort((one, other) => one - other);
-  return [sorted, searched, steps[50], steps[99]];
+  return [sorted, searched, ...laidOut, steps[50], steps[99]];
 }"""
 
 
@@ -124,14 +131,15 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium)
         print(f"Chromium {browser.version}, 1280 x 900; ms")
         print(
-            "first paint, interactive, loaded | sorted, searched | a screen further: median, worst"
+            "first paint, interactive, loaded | sorted, searched, grid, list | "
+            "a screen further: median, worst"
         )
         for _ in range(arguments.times):
             tab = browser.new_page(viewport={"width": 1280, "height": 900})
             tab.goto(path.as_uri())
             opened, worked = tab.evaluate(OPENED), tab.evaluate(WORKED)
-            figures = [*map(round, opened), "|", *map(round, worked[:2]), "|"]
-            print(*figures, *map(round, worked[2:]))
+            figures = [*map(round, opened), "|", *map(round, worked[:4]), "|"]
+            print(*figures, *map(round, worked[4:]))
             tab.close()
 
 

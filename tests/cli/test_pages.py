@@ -1,6 +1,7 @@
 """The pages and pictures that `evaluate --html` and `caption --explain` write."""
 
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -64,8 +65,10 @@ def test_a_model_is_evaluated_on_a_page(world, model_dir, tmp_path):
     with browser_with(path) as page:
         articles = page.locator("#examples article")
         assert articles.count() == num_gifs
-        names = page.locator("#examples .name").all_inner_texts()
+        shown = page.locator("#examples .name").all_inner_texts()
+        names = [name.removeprefix("gifs/").removesuffix(".gif") for name in shown]
         assert set(names) <= set(CAPTIONS)
+        assert shown == [name if name == "f" else f"gifs/{name}.gif" for name in names]
         for place, name in enumerate(names):
             article = articles.nth(place)
             assert CAPTIONS[name] in article.inner_text()
@@ -78,7 +81,7 @@ def test_a_model_is_evaluated_on_a_page(world, model_dir, tmp_path):
             word = article.locator(".words button").first
             weights = bytes.fromhex(word.get_attribute("data-weights"))
             assert len(weights) == num_frames
-        table = page.locator("main table").first.inner_text()
+        table = page.get_by_role("region", name="Table of the scores").inner_text()
         assert f"{result['metrics']['rouge_l']:.3f}" in table
         assert page.get_by_text("untrained ResNet50").count() == 1
         assert page.get_by_role("heading", name="Training").count() == 1
@@ -107,7 +110,11 @@ def test_gifs_are_found_in_the_default_folder(world, model_dir, tmp_path, monkey
     done = evaluate(world, model_dir, "--html", "report.html")
     assert done.code == 0
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count("data:image/webp") == sum(f">{name}</bdi>" in text for name in "abcde") > 0
+    assert (
+        text.count("data:image/webp")
+        == (sum(f">gifs/{name}.gif</bdi>" in text for name in "abcde"))
+        > 0
+    )
 
 
 def test_any_systems_captions_get_a_page(tmp_path, world):  # noqa: ARG001
@@ -119,8 +126,8 @@ def test_any_systems_captions_get_a_page(tmp_path, world):  # noqa: ARG001
     assert "<title>mine.jsonl: 6 GIFs</title>" in text
     assert text.count("data:image/webp") == 5
     for name, said in CAPTIONS.items():
-        assert f"<bdi>{name}</bdi>" in text
-        assert said in text
+        assert f"<bdi>{name}</bdi>" in text or f"<bdi>gifs/{name}.gif</bdi>" in text
+        assert said in re.sub(r"</?mark[^>]*>", "", text)
 
 
 @pytest.mark.parametrize("json_too", [(), ("--json",)])
@@ -139,7 +146,9 @@ def test_scores_are_printed_even_if_the_page_cannot_be_written(tmp_path, json_to
     [
         (("--html", "."), 2, "--html .: a folder"),
         (("--html", "report.html", "--gifs", "nowhere"), 1, "nowhere: no such folder"),
-        (("--gifs", "."), 2, "--gifs is for --html"),
+        (("--gifs", "."), 2, "--gifs is for --html and --picture"),
+        (("--picture", "x.jpg", "--gifs", "."), 2, "a picture is a .png file"),
+        (("--picture", "x.png", "--gifs", "nowhere"), 1, "nowhere: no such folder"),
     ],
 )
 def test_wrong_page_options_are_refused_at_once(tmp_path, monkeypatch, options, code, problem):
@@ -148,6 +157,15 @@ def test_wrong_page_options_are_refused_at_once(tmp_path, monkeypatch, options, 
     assert (done.code, done.out) == (code, "")
     assert problem in " ".join(done.err.replace("\u2502", " ").split())
     assert not (tmp_path / "report.html").exists()
+
+
+def test_examples_are_drawn(tmp_path):
+    for name in CAPTIONS:
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", 3)
+    done = score(tmp_path, "--picture", tmp_path / "x.png", "--gifs", tmp_path / "gifs")
+    assert done.code == 0
+    assert f"GIFs -> {tmp_path / 'x.png'}" in done.err
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_captions_are_explained_on_a_page(model_dir, tmp_path):

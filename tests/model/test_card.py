@@ -32,6 +32,30 @@ def test_the_metadata_block_is_what_the_hub_reads():
     assert hubs.data.license is None
 
 
+def test_the_hub_finds_the_scores_in_the_metadata_block():
+    card = model_card(checkpoint_of(tiny_recipe()), name='me/"model"', scores=SCORES)
+    results = huggingface_hub.ModelCard(card).data.eval_results
+    found = [(each.metric_type, each.metric_name, each.metric_value) for each in results]
+    assert found == [
+        ("bleu", "BLEU-1", 0.5),
+        ("bleu", "BLEU-4", 0.25),
+        ("rouge", "ROUGE-L", 0.625),
+        ("cider", "CIDEr", 1.5),
+        ("exact_match", "exact match", 0.75),
+    ]
+    assert results[0].dataset_name == "12 held-out GIFs"
+    assert huggingface_hub.ModelCard(card).data.model_name == 'me/"model"'
+    for unknown in (None, {}, {"metrics": {"cider": None}}):
+        card = model_card(checkpoint_of(tiny_recipe()), name="x", scores=unknown)
+        assert huggingface_hub.ModelCard(card).data.eval_results is None
+
+
+def test_a_card_names_the_commands_to_install_and_to_use_it():
+    card = model_card(checkpoint_of(tiny_recipe()), name="me/model")
+    assert "pip install gifdesc" in card
+    assert "gifdesc caption funny.gif --model me/model" in card
+
+
 def test_an_untrained_backbone_is_said():
     card = model_card(checkpoint_of(tiny_recipe()), name="x")
     assert "**The ResNet50 is untrained (random weights).**" in card

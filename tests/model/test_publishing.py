@@ -75,6 +75,31 @@ def test_what_its_owner_changed_in_a_card_stays(model_dir, tmp_path):
     assert "Not known." not in card
 
 
+def test_a_picture_of_examples_is_shown_and_goes_along(model_dir, tmp_path):
+    Captioner.from_pretrained(model_dir).save_pretrained(tmp_path / "without")
+    assert "examples.png" not in (tmp_path / "without" / "README.md").read_text()
+    (model_dir / "examples.png").write_bytes(b"picture")
+    (model_dir / "README.md").write_text((tmp_path / "without" / "README.md").read_text())
+    for folder in (tmp_path / "copy", model_dir):  # another folder, and onto itself
+        Captioner.from_pretrained(model_dir).save_pretrained(folder)
+        assert (folder / "examples.png").read_bytes() == b"picture"
+        assert (folder / "README.md").read_text().count("](examples.png)") == 1
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(seed=1, config=TINY, vocab_size=tokenizer.vocab_size)
+    save_checkpoint(model_dir, model, tokenizer, tiny_recipe(), TrainingConfig())
+    assert not (model_dir / "examples.png").exists(), "it is of the weights before"
+
+
+def test_the_scores_of_the_metadata_block_are_renewed(model_dir, tmp_path):
+    Captioner.from_pretrained(model_dir).save_pretrained(tmp_path / "copy")
+    load = huggingface_hub.ModelCard.load
+    assert load(tmp_path / "copy" / "README.md").data.eval_results is None
+    write_json(tmp_path / "copy" / "evaluation.json", SCORES)
+    Captioner.from_pretrained(tmp_path / "copy").save_pretrained(tmp_path / "two")
+    results = load(tmp_path / "two" / "README.md").data.eval_results
+    assert [each.metric_value for each in results] == [0.5, 0.25, 0.625, 1.5, 0.75]
+
+
 def test_a_card_of_ones_own_is_not_touched(model_dir, tmp_path):
     (model_dir / "README.md").write_text("# Mine\n")
     write_json(model_dir / "evaluation.json", SCORES)

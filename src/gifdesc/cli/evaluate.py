@@ -157,13 +157,23 @@ def evaluate(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            parser=user_path,
+            metavar="FILE",
+            help="Draw some right and some wrong captions beside their GIFs, as a PNG.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     gifs: Annotated[
         Path | None,
         typer.Option(
             "--gifs",
             parser=user_path,
             metavar="DIR",
-            help="Folder of the GIFs that --html shows.",
+            help="Folder of the GIFs that --html and --picture show.",
             show_default="./gifs, if it exists",
             rich_help_panel=OUTPUT,
         ),
@@ -180,13 +190,18 @@ def evaluate(
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
-        if gifs is not None and html is None:
-            raise typer.BadParameter("--gifs is for --html: give both")
+        if gifs is not None and html is None and picture is None:
+            raise typer.BadParameter("--gifs is for --html and --picture: give one of them")
         report = None
         if html is not None:
             from gifdesc.pages.evaluation import EvaluationReport
 
             report = EvaluationReport(html, gifs)
+        drawn = None
+        if picture is not None:
+            from gifdesc.pages.examples import ExamplesPicture
+
+            drawn = ExamplesPicture(picture, gifs)
         name = None if against is None else against.stem
         has_problems, notes = False, list[str]()
         if predictions is not None and references is not None:
@@ -238,6 +253,9 @@ def evaluate(
 
             write_per_example(per_example, result.captions)
             info(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
+        if drawn is not None:
+            num_drawn = drawn.write(result, None if predictions is not None else features)
+            info(f"drew {counted(num_drawn, 'GIF')} -> {picture}")
         if html is not None and report is not None:
             from gifdesc.pages.evaluation import Subject
 

@@ -13,9 +13,9 @@ from typing import Any
 from gifdesc.data.training_record import RECORD_NAME
 from gifdesc.metrics.scoring import EXACT_MATCH, metric_label, metric_names
 from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
-from gifdesc.model.folder import CARD_NAME, HISTORY_NAME, read_history
+from gifdesc.model.folder import CARD_NAME, EXAMPLES_NAME, HISTORY_NAME, read_history
 from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
-from gifdesc.system.files import write_text
+from gifdesc.system.files import replacing, write_text
 from gifdesc.system.hub import upload
 from gifdesc.version import __version__
 
@@ -28,10 +28,16 @@ tags:
 - image-captioning
 - video-captioning
 # license: yours to choose, such as mit; none is stated until a line here names one
+{index}
 ---
 """
 
-_USE = """```python
+_USE = """```sh
+pip install gifdesc  # or, in a clone of its repository: pip install .
+gifdesc caption funny.gif --model {name}
+```
+
+```python
 from gifdesc import Captioner
 
 captioner = Captioner.from_pretrained("{name}")
@@ -39,6 +45,14 @@ print(captioner.caption("funny.gif").caption)
 ```
 """
 
+
+_EXAMPLES = f"""## Examples
+
+![GIFs that the model was not trained on, each with its caption and a description]({EXAMPLES_NAME})
+"""
+
+_HUB_METRICS = {**{f"bleu_{n}": "bleu" for n in range(1, 5)}, "rouge_l": "rouge"}
+"""A metric -> its type on the hub, where that is another than its name."""
 
 _NO_DATA = (
     "Not stated: say here which GIFs and descriptions it was trained on, who wrote the "
@@ -53,8 +67,9 @@ def model_card(
     data: str | None = None,
     scores: Mapping[str, Any] | None = None,
     history: list[dict[str, Any]] | None = None,
+    has_examples: bool = False,
 ) -> str:
-    """A model card in Markdown, with its metadata block.
+    """A model card in Markdown, with its metadata block, in which the hub finds the scores.
 
     The card marks unknown facts as unknown and guesses nothing. The user chooses the licence.
 
@@ -64,12 +79,15 @@ def model_card(
         data: the training data, in the user's words.
         scores: the object of `gifdesc evaluate --json`.
         history: the lines of history.jsonl.
+        has_examples: whether a picture of examples is beside the card.
     """
+    index = _yaml_block("model-index", _model_index(name, scores))
     sections = [
-        _FRONT_MATTER,
+        _FRONT_MATTER.format(index=index),
         f"# {name}",
         f"Describes animated GIFs in a sentence. Made with gifdesc {__version__}.",
         _block("use", _USE.format(name=name)),
+        *([_EXAMPLES] if has_examples else []),
         "## Features\n\n" + _block("features", _features(checkpoint)),
         "## Data\n\n" + _block("data", data or _NO_DATA),
         "## Training\n\n" + _block("training", _training(checkpoint, history or [])),
@@ -94,17 +112,28 @@ def folder_card(
 
     Args:
         checkpoint: the model.
-        folder: its folder; the card quotes the history.jsonl and evaluation.json there.
+        folder: its folder; the card quotes the history.jsonl and evaluation.json there, and shows
+            the examples.png.
         name: as in `model_card`.
         data: likewise.
         scores: likewise; those of evaluation.json by default.
     """
     own = None if folder is None else _read(folder / CARD_NAME)
+    has_examples = folder is not None and (folder / EXAMPLES_NAME).is_file()
     if folder is not None and scores is None:
         scores = _read_scores(folder / SCORES_NAME)
     history = [] if folder is None else read_history(folder)
     if own is None:
-        return model_card(checkpoint, name=name, data=data, scores=scores, history=history)
+        return model_card(
+            checkpoint,
+            name=name,
+            data=data,
+            scores=scores,
+            history=history,
+            has_examples=has_examples,
+        )
+    if has_examples and EXAMPLES_NAME not in own:
+        own = own.replace("## Features\n", f"{_EXAMPLES}\n## Features\n", 1)
     own = _refilled(own, "use", _USE.format(name=name))
     own = _refilled(own, "features", _features(checkpoint))
     own = _refilled(own, "training", _training(checkpoint, history))
@@ -112,6 +141,8 @@ def folder_card(
         own = _refilled(own, "data", data)
     if scores is None and _weights_mark(checkpoint) in own:
         return own
+    index = _yaml_block("model-index", _model_index(name, scores))
+    own = _replaced(own, "# gifdesc:model-index\n.*?# /gifdesc:model-index", index)
     return _refilled(own, "scores", _scores(checkpoint, scores))
 
 
@@ -122,8 +153,52 @@ def _block(key: str, text: str) -> str:
 
 def _refilled(card: str, key: str, text: str) -> str:
     """A card with the text of a block replaced; the same card if it has no such block."""
-    block = rf"<!-- gifdesc:{key} -->\n.*?\n<!-- /gifdesc:{key} -->"
-    return re.sub(block, lambda _: _block(key, text), card, count=1, flags=re.DOTALL)
+    return _replaced(card, _block(key, ".*?"), _block(key, text))
+
+
+def _replaced(card: str, pattern: str, block: str) -> str:
+    return re.sub(pattern, lambda _: block, card, count=1, flags=re.DOTALL)
+
+
+def _yaml_block(key: str, lines: str) -> str:
+    """A block of the metadata, between marks that are comments there."""
+    return "\n".join(filter(None, [f"# gifdesc:{key}", lines, f"# /gifdesc:{key}"]))
+
+
+def _model_index(name: str, scores: Mapping[str, Any] | None) -> str:
+    """The scores in the hub's own form; empty if they are unknown.
+
+    See https://huggingface.co/docs/hub/model-cards, "Evaluation Results". A string of JSON is a
+    string of YAML too.
+    """
+    metrics = scores.get("metrics") if scores else None
+    if not scores or not isinstance(metrics, Mapping):
+        return ""
+    found = {**metrics, EXACT_MATCH: scores.get(EXACT_MATCH)}
+    known = [
+        key for key in (*metric_names(), EXACT_MATCH) if isinstance(found.get(key), (int, float))
+    ]
+    if not known:
+        return ""
+    lines = [
+        "model-index:",
+        f"- name: {json.dumps(name)}",
+        "  results:",
+        "  - task:",
+        "      type: image-to-text",
+        "      name: GIF captioning",
+        "    dataset:",
+        "      type: gif-captions",
+        f"      name: {scores.get('num_examples')} held-out GIFs",
+        "    metrics:",
+    ]
+    for key in known:
+        lines += [
+            f"    - type: {_HUB_METRICS.get(key, key)}",
+            f"      name: {json.dumps(metric_label(key))}",
+            f"      value: {round(found[key], 4)}",
+        ]
+    return "\n".join(lines)
 
 
 def _features(checkpoint: Checkpoint) -> str:
@@ -212,6 +287,13 @@ def _read(path: Path) -> str | None:
         return None
 
 
+def _read_picture(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
 def _read_scores(path: Path) -> dict[str, Any] | None:
     try:
         scores = json.loads(_read(path) or "null")
@@ -234,7 +316,8 @@ def save_model(
     Args:
         checkpoint: the model.
         folder: where to write.
-        origin: the folder of the loaded model; its history, scores and record are copied.
+        origin: the folder of the loaded model; its history, scores, record and picture of examples
+            are copied.
         name: of the model in the card; the folder's name by default.
         data: see `model.card.model_card`.
         scores: likewise.
@@ -250,6 +333,7 @@ def save_model(
         for file_name in (HISTORY_NAME, SCORES_NAME, RECORD_NAME)
         if origin is not None
     }
+    picture = None if origin is None else _read_picture(origin / EXAMPLES_NAME)
     (folder / RECORD_NAME).unlink(missing_ok=True)  # of another model
     save_checkpoint(
         folder,
@@ -263,6 +347,9 @@ def save_model(
     for file_name, text in beside.items():
         if text:  # an evaluation that failed leaves an empty file behind
             write_text(folder / file_name, text)
+    if picture is not None:
+        with replacing(folder / EXAMPLES_NAME) as aside:
+            aside.write_bytes(picture)
     write_text(folder / CARD_NAME, card)
 
 

@@ -21,7 +21,7 @@ from gifdesc.config import (
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.model.folder import CONFIG_NAME as CONFIG_NAME
-from gifdesc.model.folder import SCORES_NAME, check_model_name, kind_of, read_config
+from gifdesc.model.folder import EXAMPLES_NAME, SCORES_NAME, check_model_name, kind_of, read_config
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import describe_placeholder, write_json
 from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
@@ -93,7 +93,8 @@ def save_checkpoint(
         "captions": None if captions is None else to_json(captions),
     }
     write_json(folder / CONFIG_NAME, config)
-    (folder / SCORES_NAME).unlink(missing_ok=True)
+    for name in (SCORES_NAME, EXAMPLES_NAME):  # of the weights before
+        (folder / name).unlink(missing_ok=True)
     save_weights(folder / WEIGHTS_NAME, model)
 
 

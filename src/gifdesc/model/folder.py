@@ -20,7 +20,10 @@ SCORES_NAME = "evaluation.json"
 
 CARD_NAME = "README.md"
 
-HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME)
+EXAMPLES_NAME = "examples.png"
+"""Where `gifdesc evaluate --picture` may write a picture for the card."""
+
+HUB_FILES = ("*.json", "*.jsonl", "*.txt", "model.safetensors", CARD_NAME, EXAMPLES_NAME)
 """The files of a gifdesc model that are fetched from the hub."""
 
 ModelKind = Literal["gifdesc", "transformers"]

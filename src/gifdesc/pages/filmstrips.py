@@ -47,7 +47,7 @@ _SMALLEST = FilmSize(64, 7_000)
 
 
 def film_size(num_gifs: int) -> FilmSize:
-    """The size of filmstrips on a page of that many GIFs: the page stays below about 50 MB."""
+    """The size of filmstrips on a page of that many GIFs: 5,000 make a page of about 80 MB."""
     fitting = (size for most, size in _SIZES.items() if num_gifs <= most)
     return next(fitting, _SMALLEST)
 
