@@ -87,8 +87,11 @@ def test_a_model_is_evaluated_on_a_page(world, model_dir, tmp_path):
         assert page.get_by_role("heading", name="Training").count() == 1
         page.fill("#query", "shrinks")
         page.locator("#examples > li[hidden]").first.wait_for(state="attached")
-        shown = page.locator("#examples > li:not([hidden])").all_text_contents()
-        texts = page.locator("#examples > li").all_text_contents()
+        searched = """all => all.map(item => Array.from(
+            item.querySelectorAll("h3, .searched, .name"), one => one.textContent
+        ).join("\\n"))"""
+        shown = page.locator("#examples > li:not([hidden])").evaluate_all(searched)
+        texts = page.locator("#examples > li").evaluate_all(searched)
         assert shown == [text for text in texts if "shrinks" in text]
 
 
