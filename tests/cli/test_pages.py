@@ -1,4 +1,4 @@
-"""The pages and pictures that `evaluate --html` and `caption --explain` write."""
+"""The pages and pictures that `evaluate --html`, `caption --explain` and `caption --html` write."""
 
 import json
 import re
@@ -241,3 +241,67 @@ def test_an_explanation_without_captions_keeps_the_existing_file(model_dir, tmp_
     assert again.code == 0
     assert f"{path}: not written, for there is no caption to explain" in again.warnings
     assert path.read_bytes() == before
+
+
+def test_captions_go_into_a_gallery_beside_the_usual_output(model_dir, tmp_path):
+    draw_gif(tmp_path / "gifs" / "a.gif", 4)
+    draw_broken_gif(tmp_path / "gifs" / "b.gif")
+    path = tmp_path / "deep" / "gallery.html"
+    options = ("--json", "--num-captions", 2, "--alt-text-length", 9, "--html", path)
+    done = caption(tmp_path / "gifs", *options, model_dir=model_dir)
+    assert done.code == 1
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert f"wrote a page of 2 GIFs -> {path}" in done.err.splitlines()
+    with browser_with(path) as page:
+        first, second = page.locator("#examples > li").all()
+        assert first.locator("h3").inner_text() == rows[0]["caption"]
+        assert len(first.locator(".copy").get_attribute("data-copy")) <= 9
+        [other] = {each["caption"] for each in rows[0]["alternatives"]} - {rows[0]["caption"]}
+        assert other in first.locator(".others").text_content()
+        assert first.locator(".name a").get_attribute("href") == "../gifs/a.gif"
+        assert rows[1]["error"] in second.inner_text()
+        top = page.locator("header").inner_text()
+        assert "1 GIF captioned" in top
+        assert "1 failed." in top
+        assert str(model_dir) in top
+        assert "Warning: the model's features come from an untrained ResNet50" in top
+
+
+def test_a_gallery_and_an_explanation_are_written_together(model_dir, tmp_path):
+    gif = draw_gif(tmp_path / "a.gif", 4)
+    pages = (tmp_path / "gallery.html", tmp_path / "words.html")
+    done = caption(gif, "--html", pages[0], "--explain", pages[1], model_dir=model_dir)
+    assert done.code == 0
+    assert all("data:image/webp" in page.read_text(encoding="utf-8") for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "problem"),
+    [
+        ("page.pdf", 2, "page.pdf: a page is a .html file"),
+        ("words.html", 2, "another option writes this file"),
+        ("file/page.html", 1, "cannot be written: "),
+    ],
+)
+def test_a_gallery_with_a_wrong_name_is_refused_before_the_model(tmp_path, name, code, problem):
+    (tmp_path / "file").touch()
+    path = tmp_path / name
+    options = ("--explain", tmp_path / "words.html", "--html", path)
+    done = caption("a.gif", *options, model_dir=tmp_path / "no model")
+    assert (done.code, done.out) == (code, "")
+    assert str(path) in done.error
+    assert problem in done.error
+
+
+def test_a_gallery_reports_what_an_earlier_run_captioned(model_dir, tmp_path):
+    gifs = [draw_gif(tmp_path / f"{name}.gif", 4) for name in "ab"]
+    path = tmp_path / "gallery.html"
+    options = ("--output", tmp_path / "out.jsonl", "--skip-done", "--html", path)
+    assert caption(gifs[0], *options, model_dir=model_dir).code == 0
+    assert caption(*gifs, *options, model_dir=model_dir).code == 0
+    text = path.read_text(encoding="utf-8")
+    assert "1 GIF captioned by an earlier run: not shown." in text
+    assert "<title>Captions of 1 GIF</title>" in text
+    again = caption(*gifs, *options, model_dir=model_dir)
+    assert f"{path}: not written, for there is no caption to show" in again.warnings
+    assert path.read_text(encoding="utf-8") == text

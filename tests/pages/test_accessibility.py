@@ -7,9 +7,10 @@ import pytest
 from browser import browser_with
 from evaluation_pages import HISTORY, example, words_of, write
 from gif_files import draw_gif
-from gifdesc.captions import Caption
+from gifdesc.captions import Caption, GeneratedCaption
 from gifdesc.evaluation.results import OtherCaption
 from gifdesc.pages.explanation import write_explanation
+from gifdesc.pages.gallery import GalleryOrigin, write_gallery
 
 
 def serious_findings(path, scheme, *, width=1280, button=None):
@@ -56,3 +57,19 @@ def test_an_explanation_has_no_serious_finding(tmp_path, scheme):
     ]
     write_explanation(captions, tmp_path / "page.html")
     assert serious_findings(tmp_path / "page.html", scheme) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_gallery_has_no_serious_finding(tmp_path, scheme, width):
+    gif = draw_gif(tmp_path / "a.gif", 6)
+    others = (GeneratedCaption("a cat", -1.0, ()),)
+    captions = [
+        Caption(str(gif), caption="a red ball", score=-0.5, alternatives=others),
+        Caption(str(gif), caption="a", low_confidence=True, doubts=("it is short",)),
+        Caption("-", caption="a red ball", score=-0.5),
+        Caption("bad.gif", error="not a GIF"),
+    ]
+    origin = GalleryOrigin(model="model", warnings=("random weights",), notes=("2 not shown.",))
+    write_gallery(captions, tmp_path / "page.html", origin)
+    assert serious_findings(tmp_path / "page.html", scheme, width=width) == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gifdesc.captioning.lines import CaptionLines
 from gifdesc.captioning.output import CaptionSink
@@ -16,7 +16,18 @@ from gifdesc.gif.sources import CaptionInput
 
 if TYPE_CHECKING:  # a run is prepared before PyTorch is loaded
     from gifdesc.captioning.loading import GifCaptioner
-    from gifdesc.pages.explanation import ExplanationCollector
+
+
+class CaptionCollector(Protocol):
+    """Collects the captions of a run, for a page that is written at its end."""
+
+    def remember_input(self, source: CaptionInput) -> CaptionInput:
+        """Called with each input before it is captioned; returns the input."""
+        ...
+
+    def add(self, caption: Caption) -> None:
+        """Called with each caption or failure, in the order of the inputs."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -27,7 +38,7 @@ class CaptionRun:
         sink: gets a line for each input; it is entered before the run, which begins it.
         lines: their form; its `shorten` is for sidecars too.
         sidecars: writes a text file beside each GIF; None writes none.
-        explained: collects the captions for a page or a picture; None draws none.
+        collectors: collect the captions for pages and pictures.
         advance: is called with every caption after it is written, to show progress.
         warn: is called with a sentence about each odd GIF.
         report_error: is called with a sentence about each failure.
@@ -40,7 +51,7 @@ class CaptionRun:
     warn: Callable[[str], None]
     report_error: Callable[[str], None]
     sidecars: Sidecars | None = None
-    explained: ExplanationCollector | None = None
+    collectors: Sequence[CaptionCollector] = ()
     advance: Callable[[Caption], None] = lambda _caption: None
     num_captioned: int = 0
     num_failed: int = 0
@@ -55,8 +66,8 @@ class CaptionRun:
             BrokenPipeError: the reader of stdout (such as `head`) has closed it.
             GifdescError: the disk has no room for a line or a sidecar file.
         """
-        if self.explained is not None:
-            inputs = map(self.explained.remember_input, inputs)
+        for collector in self.collectors:
+            inputs = map(collector.remember_input, inputs)
         results = captioner.caption_many(inputs, config)
         try:
             self.sink.begin()
@@ -81,8 +92,8 @@ class CaptionRun:
             self.sink.write(line)
         if self.sidecars is not None and result.caption is not None:
             self._write_sidecar(self.sidecars, result.path, result.caption)
-        if self.explained is not None:
-            self.explained.add(result)
+        for collector in self.collectors:
+            collector.add(result)
         self.advance(result)
 
     def _write_sidecar(self, sidecars: Sidecars, path: str, caption: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gifdesc.cli.caption_pages import CaptionPages
 from gifdesc.cli.console import (
     EXIT_FAILED,
     exit_on_error,
@@ -56,7 +57,6 @@ from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:
     from gifdesc.captioning.run import CaptionRun
-    from gifdesc.pages.explanation import ExplanationCollector
 
 
 def caption(
@@ -221,6 +221,16 @@ def caption(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            parser=user_path,
+            metavar="FILE",
+            help="Also write a page (.html) of the captions beside their moving GIFs.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     alt_text: Annotated[
         bool,
         typer.Option(
@@ -252,7 +262,7 @@ def caption(
         if sample and (beam is not None or length_penalty != 1.0):
             raise typer.BadParameter("--beam and --length-penalty are not for --sample")
         check_null(paths, null=null)
-        _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text)
+        _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text, has_page=bool(html))
         with wait_for("starting"):
             from gifdesc.captioning.decoding_options import DecodingOptions
             from gifdesc.captioning.inputs import caption_inputs, may_be_many
@@ -277,7 +287,9 @@ def caption(
             )
         except ValueError as error:
             raise typer.BadParameter(str(error).replace("_", "-")) from None
-        explained = _explained(explain)
+        pages = CaptionPages(
+            explain=explain, html=html, output=output, alt_text_length=alt_text_length
+        )
         check_device_name(device)
         passed_over = PassedOver()
         # Wrong arguments are reported before a file is begun and a model is loaded.
@@ -304,8 +316,9 @@ def caption(
                 warn=warn,
                 report_error=print_error,
                 sidecars=Sidecars(overwrite=force) if write_sidecar else None,
-                explained=explained,
+                collectors=pages.collectors,
             )
+            captioner = None
             inputs = non_empty(sink.undone(inputs or iter(())))
             if inputs is not None:
                 captioner = load_captioner_on(
@@ -329,8 +342,7 @@ def caption(
         warn_of_passed_over(passed_over)
         if output is not None:
             info(_summary(run, output, sink.num_done))
-        if explain is not None and explained is not None:
-            _write_explanation(explained, explain)
+        pages.write(model, captioner, sink.num_done)
         if run.num_failed:
             raise typer.Exit(EXIT_FAILED)
 
@@ -373,9 +385,11 @@ def _choose_format(
     return format_name or "text"
 
 
-def _check_alt_text_length(length: int, paths: list[str], *, is_alt_text: bool) -> None:
+def _check_alt_text_length(
+    length: int, paths: list[str], *, is_alt_text: bool, has_page: bool
+) -> None:
     if not is_alt_text:
-        if length != DEFAULT_CHARACTERS:
+        if length != DEFAULT_CHARACTERS and not has_page:
             raise typer.BadParameter("--alt-text-length is for --alt-text: give both")
         return
     for number in filter(str.isdecimal, paths):
@@ -384,14 +398,6 @@ def _check_alt_text_length(length: int, paths: list[str], *, is_alt_text: bool) 
                 f"{number}: no such file or folder; for the length of alternative texts, give "
                 f"--alt-text-length {number}"
             )
-
-
-def _explained(path: Path | None) -> ExplanationCollector | None:
-    if path is None:
-        return None
-    from gifdesc.pages.explanation import ExplanationCollector
-
-    return ExplanationCollector(path)
 
 
 @contextmanager
@@ -411,16 +417,3 @@ def _summary(run: CaptionRun, output: Path, num_done: int) -> str:
     before = f", {counted(num_done, 'line')} there before" if num_done else ""
     failed = f", {run.num_failed} failed" if run.num_failed else ""
     return f"{counted(run.num_captioned, 'GIF')} captioned into {output}{failed}{before}"
-
-
-def _write_explanation(explained: ExplanationCollector, path: Path) -> None:
-    from gifdesc.cli.progress import PageProgress
-
-    if not explained.num_captions:
-        warn(f"{path}: not written, for there is no caption to explain")
-        return
-    with PageProgress(stderr) as progress:
-        sentences = explained.write(progress.advance)
-    for sentence in sentences:
-        warn(sentence)
-    info(f"explained {counted(explained.num_shown, 'GIF')} -> {path}")

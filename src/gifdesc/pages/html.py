@@ -28,8 +28,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\ufff
 
 PAGE_SUFFIXES = (".html", ".htm")
 
-SCRIPTS = ("film.js", "words.js", "examples.js")
-"""The page's script in parts: moving frames; words and their frames; search, filters and order."""
+SCRIPTS = ("film.js", "words.js", "examples.js", "copy.js")
+"""The page's script in parts: moving frames; words and their frames; search, filters and order;
+copying."""
 
 
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:

@@ -41,11 +41,17 @@
     const words = fold(query.value).split(/\s+/).filter(Boolean);
     const kinds = boxes.filter((box) => box.checked).map((box) => box.dataset.filter);
     const limit = below && below.value !== "" ? Number(below.value) : null;
+    // `data-any`: a filter is a kind of examples, and no example is of two kinds.
+    const isKind = (example) => {
+      const isOne = (kind) => example.kinds.includes(kind);
+      const isAny = "any" in tools.dataset && kinds.length > 0;
+      return isAny ? kinds.some(isOne) : kinds.every(isOne);
+    };
     let numFound = 0;
     for (const example of examples) {
       const score = example.scores[metric] ?? null;
       const isFound =
-        kinds.every((kind) => example.kinds.includes(kind)) &&
+        isKind(example) &&
         (limit === null || (score !== null && score < limit)) &&
         (band === null || (score !== null && score >= band[0] && score < band[1])) &&
         words.every((word) => haystackOf(example).includes(word));
@@ -62,7 +68,8 @@
 
   const isByText = () => order.value === "caption" || order.value === "name";
   const label = () => {
-    const names = isByText() ? ["A to Z", "Z to A"] : ["lowest first", "highest first"];
+    const ends = order.selectedOptions[0].dataset.ends?.split("|");
+    const names = isByText() ? ["A to Z", "Z to A"] : (ends ?? ["lowest first", "highest first"]);
     direction.textContent = names[isAscending ? 0 : 1];
   };
 
