@@ -138,6 +138,15 @@ def test_words_are_marked_and_read_out(tmp_path):
         assert page.locator(".differs").text_content() == "Extra: red. Missing: blue, grows"
 
 
+def test_a_caption_that_equals_a_reference_is_marked_in_both_layouts(tmp_path):
+    with browser_with(write(tmp_path, examples())) as page:
+        for layout in ("List", "Grid"):
+            page.get_by_role("button", name=layout).click()
+            [mark] = page.get_by_text("equals a reference").all()
+            assert mark.is_visible()
+            assert "caption d" in mark.locator("xpath=ancestor::article").inner_text()
+
+
 def test_what_the_baselines_wrote_is_shown(tmp_path):
     said = {"blind": "a cow", "nearest": "a <i>cat</i>", "most-common": "it"}
     with browser_with(write(tmp_path, [example("x", "a dog", 0.5, baselines=said)])) as page:
