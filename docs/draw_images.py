@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -29,7 +30,13 @@ def gifdesc(folder: str, *arguments: str | Path) -> None:
     subprocess.run(command, check=True, cwd=folder)
 
 
-def opened(browser: Browser, path: Path, width: int, height: int, scheme: str = "light") -> Page:
+def opened(
+    browser: Browser,
+    path: Path,
+    width: int,
+    height: int,
+    scheme: Literal["light", "dark"] = "light",
+) -> Page:
     """A page in a window of this size, at 1.25 times the resolution."""
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.25
