@@ -5,6 +5,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from gifdesc.data.descriptions import description_files
 from gifdesc.engines.chunk_run import CRASHED
 from gifdesc.engines.results import ChunkResults
 from gifdesc.errors import GifdescError
@@ -39,7 +40,7 @@ def run_in_process(seen_dir, folder, *names):
 def test_rows_are_processed_together_into_one_file(seen_dir, folder):
     records = run(seen_dir, folder, "a", "b")
     assert records == [{"name": name, "error": None, "together": 2} for name in "ab"]
-    assert [path.name for path in folder.iterdir()] == ["c1.jsonl"]
+    assert [path.name for path in folder.iterdir()] == ["c1.results"]
 
 
 def test_a_finished_chunk_is_not_processed_again(seen_dir, folder):
@@ -72,7 +73,7 @@ def test_a_row_that_kills_its_process_is_given_up_after_two_deaths_alone(seen_di
     assert [record["error"] for record in records] == [None, None, CRASHED, None]
     assert [record["name"] for record in records] == list(names)
     assert [len(seen_by(seen_dir, name)) for name in names] == [1, 1, 3, 1]
-    assert [path.name for path in folder.iterdir()] == ["c1.jsonl"]
+    assert [path.name for path in folder.iterdir()] == ["c1.results"]
 
 
 def test_half_a_line_of_a_killed_worker_is_skipped(seen_dir, folder):
@@ -97,5 +98,12 @@ def test_a_folder_that_this_machine_lacks_is_named(seen_dir, tmp_path):
 
 def test_a_damaged_result_file_is_named(folder):
     ChunkResults(folder).path("c1").write_text("{\n{}\n")
-    with pytest.raises(GifdescError, match=r"c1.jsonl: damaged: line 1 .*remove it"):
+    with pytest.raises(GifdescError, match=r"c1.results: damaged: line 1 .*remove it"):
         ChunkResults(folder).read("c1")
+
+
+def test_the_files_of_a_killed_run_are_no_descriptions(seen_dir, tmp_path):
+    folder = tmp_path / "descriptions" / ".chunks"
+    folder.mkdir(parents=True)
+    run_small_chunk(seen_dir, folder, "a")
+    assert description_files(tmp_path / "descriptions") == []

@@ -81,7 +81,7 @@ def test_an_error_of_all_rows_ends_the_run_with_its_sentence(tmp_path, mark):
 
 def test_a_killed_driver_leaves_no_process_and_its_rerun_completes_the_run(tmp_path, mark):
     with started(RUN, tmp_path, 0.2, *NAMES, mark=mark) as process:
-        wait_until(lambda: list((tmp_path / "chunks").glob("*.jsonl")))
+        wait_until(lambda: list((tmp_path / "chunks").glob("*.results")))
         process.kill()
         process.wait()
     assert_gone(mark)

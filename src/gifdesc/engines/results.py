@@ -21,7 +21,8 @@ from gifdesc.engines.work import Record
 from gifdesc.errors import GifdescError
 from gifdesc.system.files import read_json_lines, reading, write_text
 
-_RESULT_SUFFIX = ".jsonl"
+_RESULT_SUFFIX = ".results"
+"""No ending that a search finds: the folder of a killed run may be inside one of descriptions."""
 _JOURNAL_SUFFIX = ".journal"
 _COPIES_NAME = "inputs"
 
