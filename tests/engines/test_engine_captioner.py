@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from gif_files import draw_broken_gif, draw_gif, truncate
+from gifdesc.captioning.describe import Origin, describe
 from gifdesc.captioning.loading import load_captioner
 from gifdesc.captions import Caption, GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
+from gifdesc.data.gifs import GifInput
 from gifdesc.engines.captioner import EngineCaptioner, ModelChoice, from_record, to_record
 from gifdesc.engines.in_process import InProcessEngine
 from gifdesc.engines.results import ChunkResults
@@ -149,6 +151,24 @@ def test_bytes_and_temporary_files_travel_as_copies(model_dir, gif_paths, tmp_pa
     found = list(on_engine(model_dir, tmp_path / "chunks").caption_many(inputs, SHORT))
     assert rows(found) == rows(wanted)
     assert not (tmp_path / "chunks").exists()
+
+
+def test_describe_copies_the_gifs_of_urls_and_pipes_and_no_others(model_dir, gif_paths, tmp_path):
+    chunks = tmp_path / "chunks"
+    paths = []
+
+    class NotingEngine(InProcessEngine):
+        def map(self, work, chunks, folder):
+            for chunk in chunks:
+                paths.extend(row["path"] for row in chunk.rows)
+                yield from super().map(work, [chunk], folder)
+
+    spooled = GifInput(gif_paths[0], "stdin", name="/dev/stdin", is_spooled=True)
+    inputs = [spooled, GifInput(gif_paths[1], "2.gif")]
+    captioner = on_engine(model_dir, chunks, NotingEngine())
+    events = list(describe(inputs, tmp_path / "out", captioner, Origin("m"), SHORT))
+    assert [event.error for event in events] == [None, None]
+    assert [path.startswith(str(chunks)) for path in paths] == [True, False]
 
 
 def test_frames_in_memory_are_refused(model_dir, tmp_path):

@@ -20,6 +20,7 @@ from gifdesc.data.gifs import GIF_SUFFIX, GifInput
 from gifdesc.data.names import gif_key
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import DescriptionError
+from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import json_line, reason, write_json, write_text, writing
 from gifdesc.version import __version__
 
@@ -113,7 +114,7 @@ class _Run:
             yield self._write(gif, name, caption)
         yield from self._settled()
 
-    def _undone(self, inputs: Iterable[GifInput]) -> Iterator[Path]:
+    def _undone(self, inputs: Iterable[GifInput]) -> Iterator[Path | CaptionInput]:
         """The GIFs to describe; every input joins the queue of waiting inputs."""
         for given in inputs:
             gif = given
@@ -124,7 +125,8 @@ class _Run:
             event = self._event_without_model(gif, name)
             self._waiting.append((gif, name, event))
             if event is None:
-                yield gif.path
+                # The file of a pipe or a URL is temporary: an engine copies it for its workers.
+                yield CaptionInput(gif.name, gif.path) if gif.is_spooled else gif.path
 
     def _event_without_model(self, gif: GifInput, name: str) -> DescribingEvent | None:
         """The event of an input that needs no description, None for the others."""
