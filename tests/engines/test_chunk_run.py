@@ -9,7 +9,7 @@ from gifdesc.data.descriptions import description_files
 from gifdesc.engines.chunk_run import CRASHED
 from gifdesc.engines.results import ChunkResults
 from gifdesc.errors import GifdescError
-from small_work import run_small_chunk, seen_by
+from small_work import SmallWork, run_small_chunk, seen_by
 
 
 @pytest.fixture
@@ -89,6 +89,33 @@ def test_half_a_line_of_a_killed_worker_is_skipped(seen_dir, folder):
 def test_a_machine_that_was_switched_off_once_costs_no_row(seen_dir, folder):
     (folder / "c1.0123.journal").write_text('{"begun": 0}\n')
     assert [record["error"] for record in run(seen_dir, folder, "a", "b")] == [None, None]
+
+
+def test_workers_that_ended_with_their_command_cost_no_row(seen_dir, folder):
+    lines = [{"done": 0, "record": {"name": "a", "error": None}}, {"begun": 1}]
+    text = "\n".join(map(json.dumps, lines)) + '\n{"done": 1, "rec'
+    for number in range(3):  # the command was killed three times during the same slow GIF
+        (folder / f"c1.{number}.journal").write_text(text)
+        ChunkResults(folder).begin(SmallWork(str(seen_dir)).is_final)
+    records = run(seen_dir, folder, "a", "slow")
+    assert [record["error"] for record in records] == [None, None]
+    assert seen_by(seen_dir, "a") == []
+
+
+def test_failures_that_may_have_passed_are_tried_again(seen_dir, folder):
+    results = ChunkResults(folder)
+    failed = [{"name": "a", "error": None}, {"name": "b", "error": "missing"}]
+    results.write("c1", failed)
+    lines = [{"done": index, "record": record} for index, record in enumerate(failed)]
+    (folder / "c2.0.journal").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    results.write("c3", failed[:1])
+    results.path("c4").write_text("{\n{}\n")
+    results.begin(SmallWork(str(seen_dir)).is_final)
+    assert [results.has(name) for name in ("c1", "c2", "c3", "c4")] == [False, False, True, False]
+    for name in ("c1", "c2"):
+        assert results.history(name).records == {0: failed[0]}
+    assert [record["error"] for record in run(seen_dir, folder, "a", "b")] == [None, None]
+    assert (len(seen_by(seen_dir, "a")), len(seen_by(seen_dir, "b"))) == (0, 1)
 
 
 def test_a_folder_that_this_machine_lacks_is_named(seen_dir, tmp_path):

@@ -262,3 +262,18 @@ def test_a_record_survives_its_file(tmp_path):
     results = ChunkResults(tmp_path)
     results.write("c", [to_record(caption)])
     assert list(map(from_record, results.read("c"))) == [caption]
+
+
+def test_a_resumed_run_tries_failed_gifs_again_and_captions_replaced_ones(model_dir, tmp_path):
+    paths = [draw_gif(tmp_path / f"{n}.gif", n) for n in range(1, 4)]
+    broken = draw_broken_gif(tmp_path / "broken.gif")
+    folder = tmp_path / "chunks"
+    first = on_engine(model_dir, folder, CountingEngine(limit=4), chunk_size=1, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        list(first.caption_many([*paths, broken], SHORT))
+    draw_gif(paths[0], 9)
+    engine = CountingEngine()
+    again = on_engine(model_dir, folder, engine, chunk_size=1, resume=True)
+    captions = list(again.caption_many([*paths, broken], SHORT))
+    assert engine.num_found == 2
+    assert [caption.num_frames for caption in captions[:3]] == [9, 2, 3]

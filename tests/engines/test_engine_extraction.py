@@ -1,6 +1,8 @@
 """Features by an engine: those of an extraction in one process, to the bit, with its manifest."""
 
+import os
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +200,40 @@ def test_paths_of_weights_are_absolute_for_workers(tmp_path, monkeypatch):
     named = ExtractorChoice(backbone="resnet50", weights="w.pth").for_workers()
     assert named.weights == str(tmp_path / "w.pth")
     assert ExtractorChoice(backbone="resnet50", weights="random").for_workers().weights == "random"
+
+
+def test_a_file_that_was_replaced_or_could_not_be_read_is_extracted_again(gifs, tmp_path):
+    features_dir = tmp_path / "features"
+    draw_gif(gifs / "broken.gif", 2)
+    lost = gifs / "0" / "3.gif"
+    data = lost.read_bytes()
+
+    class UnmountingEngine(InProcessEngine):
+        def map(self, work, chunks, folder):
+            chunks = list(chunks)
+            lost.unlink()
+            for _ in super().map(work, chunks, folder):
+                pass
+            lost.write_bytes(data)
+            os.utime(lost, ns=(times.st_atime_ns, times.st_mtime_ns))
+            raise KeyboardInterrupt
+
+    times = lost.stat()
+    with pytest.raises(KeyboardInterrupt):
+        run(gifs, features_dir, UnmountingEngine(), chunk_size=1)
+    draw_gif(gifs / "cut.gif", 3)
+    engine = CountingEngine()
+    events = run(gifs, features_dir, engine, chunk_size=1)
+    assert engine.num_found == 13
+    assert {event.status for event in events} == {"ok"}
+    assert Manifest(features_dir).entries["cut.gif"].num_frames == 3
+
+
+def test_options_that_shape_no_result_keep_the_chunks(tmp_path):
+    recipe = CHOICE.load().recipe
+    for_many = replace(CHOICE, num_gifs=9, batch_frames=2, device="auto")
+    other_head = replace(recipe, precision="bfloat16")
+    one = ExtractionWork(CHOICE, recipe, tmp_path).settings
+    assert ExtractionWork(for_many, other_head, tmp_path).settings == one
+    fewer = replace(CHOICE, num_frames=3)
+    assert ExtractionWork(fewer, recipe, tmp_path).settings != one

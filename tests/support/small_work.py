@@ -33,6 +33,10 @@ class SmallWork:
         """Nothing but the name."""
         return {"work": "small"}
 
+    def is_final(self, record: Record) -> bool:
+        """All but a row that is named as missing."""
+        return record["error"] != "missing"
+
     def load(self, num_threads: int | None = None) -> SmallWorker:  # noqa: ARG002
         """The worker."""
         return SmallWorker(self)

@@ -13,6 +13,7 @@ from gifdesc.captioning.loading import GifCaptioner, load_captioner
 from gifdesc.captions import Caption, GeneratedCaption, Word
 from gifdesc.config import DecodingConfig, to_json
 from gifdesc.data.gif_sources import AnySource, CallableCaptioner, check_several
+from gifdesc.engines.chunk_run import CRASHED
 from gifdesc.engines.chunks import Row, split_into_chunks
 from gifdesc.engines.inputs import absolute, caption_input, caption_row
 from gifdesc.engines.ordering import map_in_order
@@ -104,10 +105,15 @@ class CaptionWork:
         return {
             "work": "caption",
             "gifdesc_version": __version__,
-            "model": asdict(self.model),
+            # The device only changes the last bits.
+            "model": {**asdict(self.model), "device": None},
             "files": self.model.file_states,
             "decoding": to_json(self.config),
         }
+
+    def is_final(self, record: Record) -> bool:
+        """Captions, and GIFs that crash their process; other failures are tried again."""
+        return record["error"] in (None, CRASHED)
 
     def load(self, num_threads: int | None = None) -> CaptionWorker:
         """A worker with the model loaded."""

@@ -11,7 +11,7 @@ from typing import Any
 from gifdesc.system.files import json_line
 
 Row = dict[str, str | None]
-"""An input of a run: paths and names, never frames or bytes."""
+"""An input of a run: its path, name and state, never frames or bytes."""
 
 _ID_DIGITS = 20
 """Hexadecimal digits of an id: 80 bits, so that no two of a billion chunks share one."""
@@ -52,8 +52,8 @@ def split_into_chunks(
 
     A chunk ends after a row whose hash is divisible by `size`. So a list without its first rows
     (the GIFs that a killed run has finished) and a list with a new row have the same chunks as
-    before, but for the chunk of the change. Muthitacharoen et al., A Low-Bandwidth Network File
-    System, SOSP 2001, section 3.1, cuts files so.
+    before, but for the chunk of the change. The method is that of Muthitacharoen et al., A
+    Low-Bandwidth Network File System, SOSP 2001, section 3.1.
 
     Args:
         rows: the inputs.

@@ -28,6 +28,7 @@ from gifdesc.data.feature_files import write_features
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.matrix_files import read_matrix
 from gifdesc.engines.choice import EngineChoice
+from gifdesc.engines.chunk_run import CRASHED
 from gifdesc.engines.chunks import Row, split_into_chunks
 from gifdesc.engines.inputs import absolute, absolute_path, extraction_row, extraction_task
 from gifdesc.engines.ordering import map_in_order
@@ -103,8 +104,19 @@ class ExtractionWork:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The recipe and the options."""
-        return {"work": "extract", "recipe": to_json(self.recipe), "options": asdict(self.choice)}
+        """The recipe and the options, without those that only change the last bits."""
+        without = {"device": None, "num_gifs": None, "batch_frames": None}
+        return {
+            "work": "extract",
+            "recipe": {**to_json(self.recipe), "precision": None},  # that of this machine
+            "options": {**asdict(self.choice), **without},
+        }
+
+    def is_final(self, record: Record) -> bool:
+        """All but the failures of GIFs that could not be read."""
+        if record["status"] != "failed" or record["identity"] is not None:
+            return True
+        return str(record["error"]).endswith(CRASHED)
 
     def load(self, num_threads: int | None = None) -> ExtractionWorker:
         """A worker with the network loaded."""

@@ -32,19 +32,27 @@ def caption_row(source: AnySource, copies_dir: Path) -> Row:
     """
     given = to_input(source)
     if given.error is not None:
-        return {"name": given.name, "path": None, "error": given.error}
+        return {"name": given.name, "path": None, "error": given.error, "state": None}
     path = given.source
+    is_copy = True
     if isinstance(path, bytes):
         path = _copy(path, copies_dir)
     elif isinstance(given.data, (str, Path)) and given.data is not source:
         path = _copy(Path(given.data), copies_dir)  # the temporary file of a pipe or a URL
+    else:
+        is_copy = False
     if not isinstance(path, (str, Path)):
         raise TypeError("an engine takes GIFs from files and bytes, not frames in memory")
-    return {"name": given.name, "path": absolute_path(path), "error": None}
+    return {
+        "name": given.name,
+        "path": absolute_path(path),
+        "error": None,
+        "state": None if is_copy else _state(Path(path)),
+    }
 
 
 def caption_input(row: Row) -> CaptionInput:
-    """The input that a row stands for, in a worker."""
+    """The input of a row, in a worker."""
     return CaptionInput(row["name"] or "", row["path"], row["error"])
 
 
@@ -55,7 +63,8 @@ def extraction_row(task: Task, copies_dir: Path) -> Row:
         GifdescError: a copy cannot be written.
     """
     gif, known = task.gif, task.known
-    path = _copy(gif.path, copies_dir) if gif.is_spooled and gif.error is None else gif.path
+    is_copy = gif.is_spooled and gif.error is None
+    path = _copy(gif.path, copies_dir) if is_copy else gif.path
     return {
         "name": gif.name,
         "path": absolute_path(path),
@@ -63,11 +72,12 @@ def extraction_row(task: Task, copies_dir: Path) -> Row:
         "source": gif.source,
         "spooled": "yes" if gif.is_spooled else None,
         "known": None if known is None else f"{known.size_bytes} {known.sha256}",
+        "state": None if is_copy else _state(gif.path),
     }
 
 
 def extraction_task(row: Row) -> Task:
-    """The task that a row stands for."""
+    """The task of a row."""
     gif = GifInput(
         path=Path(row["path"] or ""),
         source=row["source"] or "",
@@ -89,6 +99,15 @@ def absolute_path(path: Path | str) -> str:
 def absolute(name: str) -> str:
     """The absolute path of a file or folder; other names, such as those of the hub, as they are."""
     return absolute_path(name) if os.path.lexists(name) else name
+
+
+def _state(path: Path) -> str | None:
+    """Size and time of change of a file, so that a file that is replaced is a new input."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # missing, or a name that no file can have
+        return None
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _copy(content: bytes | Path, copies_dir: Path) -> Path:

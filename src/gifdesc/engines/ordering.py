@@ -27,9 +27,11 @@ def map_in_order(
         Each chunk with the records of its rows.
 
     Raises:
-        GifdescError: the engine or a worker cannot work; or, whatever the engine reports, a chunk
-            has no result file, or the file has too few records.
+        GifdescError: the engine or a worker cannot work, or the folder cannot be written; or,
+            whatever the engine reports, a chunk has no result file, or the file has too few
+            records.
     """
+    results.begin(work.is_final)
     waiting: deque[Chunk] = deque()
     done: Counter[str] = Counter()  # repeated inputs may make equal chunks
     for chunk in engine.map(work, _noting(chunks, waiting), results.folder):

@@ -11,7 +11,7 @@ import json
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import IO
 
 from gifdesc.engines.work import Record
 from gifdesc.errors import GifdescError
-from gifdesc.system.files import read_json_lines, reading, write_text
+from gifdesc.system.files import read_json_lines, reading, write_text, writing
 
 _RESULT_SUFFIX = ".results"
 """No ending that a search finds: the folder of a killed run may be inside one of descriptions."""
@@ -41,6 +41,37 @@ class ChunkResults:
     def copies_dir(self) -> Path:
         """The folder of inputs that have no file of their own, such as those from a pipe."""
         return self.folder / _COPIES_NAME
+
+    def begin(self, is_final: Callable[[Record], bool]) -> None:
+        """Prepare the folder for a run, which uses what an earlier run has left.
+
+        Records that are not final are forgotten, and so are deaths: a worker that ended with its
+        command was not killed by its GIF. Damaged files are removed.
+
+        Args:
+            is_final: see `work.Work.is_final`.
+
+        Raises:
+            GifdescError: the folder cannot be written.
+        """
+        with writing(self.folder):
+            for path in sorted(self.folder.glob(f"*{_RESULT_SUFFIX}")):
+                chunk_id = path.name.removesuffix(_RESULT_SUFFIX)
+                with suppress(GifdescError):
+                    records = self.read(chunk_id)
+                    if all(map(is_final, records)):
+                        continue
+                    self._note(chunk_id, dict(enumerate(records)))
+                path.unlink()  # its journal is next
+            journals = self.folder.glob(f"*{_JOURNAL_SUFFIX}")
+            for chunk_id in sorted({path.name.partition(".")[0] for path in journals}):
+                records_before = self.history(chunk_id).records
+                for path in self._journals(chunk_id):
+                    path.unlink()
+                self._note(
+                    chunk_id,
+                    {index: each for index, each in records_before.items() if is_final(each)},
+                )
 
     def path(self, chunk_id: str) -> Path:
         """The result file of a chunk; it exists once the chunk is complete."""
@@ -100,6 +131,13 @@ class ChunkResults:
                 with suppress(OSError):  # the disk may be full
                     attempt.stop()
                 raise
+
+    def _note(self, chunk_id: str, records: Mapping[int, Record]) -> None:
+        """Keep the records of a chunk that is not complete, by their index, in a journal."""
+        with self.attempt(chunk_id) as attempt:
+            for index, record in records.items():
+                attempt.finish(index, record)
+            attempt.stop()
 
     def remove(self) -> None:
         """Remove the folder."""

@@ -39,6 +39,14 @@ class Work(Protocol):
         """Everything that a result depends on besides its rows, as JSON."""
         ...
 
+    def is_final(self, record: Record) -> bool:
+        """Whether a later run may use a record.
+
+        A failure that may have another cause than the content of the GIF, such as a disk that was
+        missing, is tried again.
+        """
+        ...
+
     def load(self, num_threads: int | None = None) -> Worker:
         """A worker, with its network loaded.
 
