@@ -222,7 +222,7 @@ def test_a_gif_from_a_pipe_or_a_url_is_read_once_and_its_bytes_are_dropped(tmp_p
     for each in inputs:
         collector.add(caption_of(each.name, words=words_of("a red ball", 6)))
     spooled.unlink()
-    assert not collector._inputs
+    assert len(collector._inputs) == 0
     done = []
     notes = collector.write(ORIGIN, lambda *numbers: done.append(numbers))
     assert done == [(number, 4) for number in (1, 2, 3, 4)]

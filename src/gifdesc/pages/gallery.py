@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +17,7 @@ from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.public_models import full_name
 from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, film_size, read_filmstrip
 from gifdesc.pages.html import check_page_name, link_to, write_page
+from gifdesc.pages.waiting_inputs import WaitingInputs
 from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.threads import mapped_ahead
 from gifdesc.system.wording import counted
@@ -165,7 +165,7 @@ class GalleryCollector:
             check_replaceable(path)
         self._path = path
         self._shorten = partial(to_alt_text, max_characters=alt_text_length)
-        self._inputs: deque[CaptionInput] = deque()
+        self._inputs = WaitingInputs()
         self._cards: list[GalleryCard] = []
         self.counts = GalleryCounts()
 
@@ -175,16 +175,22 @@ class GalleryCollector:
         return len(self._cards)
 
     def remember_input(self, source: CaptionInput) -> CaptionInput:
-        """Keep an input until `add` gets its caption: captions have the order of the inputs."""
-        self._inputs.append(source)
+        """Keep an input until `add` gets its caption: captions have the order of the inputs.
+
+        Raises:
+            GifdescError: there is no room on the disk for the bytes of the inputs that wait.
+        """
+        self._inputs.add(source)
         return source
 
     def add(self, caption: Caption) -> None:
         """Keep a caption while there is room."""
-        given = self._inputs.popleft() if self._inputs else CaptionInput(caption.path)
         self.counts.add(caption)
-        if self.num_shown == MAX_IN_GALLERY:
-            return
+        with self._inputs.take() as given:
+            if self.num_shown < MAX_IN_GALLERY:
+                self._cards.append(self._card(caption, given or CaptionInput(caption.path)))
+
+    def _card(self, caption: Caption, given: CaptionInput) -> GalleryCard:
         card = GalleryCard(
             caption=_without_words(caption),
             alt_text=self._shorten(caption.caption or ""),
@@ -193,7 +199,7 @@ class GalleryCollector:
         if isinstance(given.data, (bytes, Path)) and caption.error is None:
             # The total is unknown yet: as if this GIF were the last.
             card = _with_frames(card, given.data, _film_size(self.num_shown + 1))
-        self._cards.append(card)
+        return card
 
     def write(
         self, origin: GalleryOrigin, on_gif: Callable[[int, int], None] | None = None
