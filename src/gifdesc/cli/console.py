@@ -94,6 +94,22 @@ class _Volume:
     is_muted: bool = False
 
 
+@dataclass
+class _Run:
+    """A command that runs.
+
+    Attributes:
+        start: in seconds, by the monotonic clock.
+        shows_next: whether it suggests the next command.
+    """
+
+    start: float = 0.0
+    shows_next: bool = True
+
+
+_run = _Run()
+
+
 _volume = _Volume()
 
 
@@ -114,6 +130,7 @@ def exit_on_error(
         The output, whose `json` the block may switch off.
     """
     output = ErrorOutput(json)
+    _run.start = time.monotonic()
     _set_up_logging(debug=debug, verbose=verbose)
     _volume.is_quiet, _volume.is_muted, stderr.quiet = quiet, False, quiet
     try:
@@ -220,6 +237,29 @@ def _print_json_error(sentence: str, output: ErrorOutput) -> None:
 def info(text: str) -> None:
     """Print lines to stderr; control codes in them are escaped."""
     stderr.print(escape_controls(text, keep="\n\t"), markup=False)
+
+
+def suggest(command: str) -> None:
+    """Print how long the command took, and the command line that comes next."""
+    if _run.shows_next:
+        info(f"took {_duration(time.monotonic() - _run.start)}; next: {command}")
+
+
+@contextmanager
+def without_suggestions() -> Iterator[None]:
+    """Let commands within the block suggest nothing."""
+    _run.shows_next = False
+    try:
+        yield
+    finally:
+        _run.shows_next = True
+
+
+def _duration(seconds: float) -> str:
+    """A duration such as `3.2 s`, `41 s` or `2 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
 def warn(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gifdesc.cli.console import exit_on_error, info
+from gifdesc.cli.console import exit_on_error, info, without_suggestions
 from gifdesc.cli.help import OUTPUT
 from gifdesc.cli.options import (
     Debug,
@@ -109,6 +109,8 @@ def _run(context: typer.Context, *arguments: str) -> None:
     info(f"\n$ gifdesc {shlex.join(arguments)}")
     # The context has the other commands; importing them from the package would be a circle.
     gifdesc = context.find_root().command
-    code = gifdesc.main(list(arguments), prog_name="gifdesc", standalone_mode=False)
+    with without_suggestions():
+        # A user's settings are for a user's own GIFs.
+        code = gifdesc.main(["--no-config", *arguments], prog_name="gifdesc", standalone_mode=False)
     if code:
         raise typer.Exit(code)

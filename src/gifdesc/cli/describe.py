@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from gifdesc.cli.console import (
     print_error,
     print_json,
     stderr,
+    suggest,
     warn,
 )
 from gifdesc.cli.help import DECODING, OUTPUT
@@ -142,6 +144,8 @@ def describe(
             f"{counts['ok']} described, {counts['skipped']} done before, "
             f"{counts['failed']} failed -> {output}"
         )
+        if counts["ok"] + counts["skipped"]:
+            suggest(f"gifdesc extract {shlex.join(paths)}")
         if json:
             print_json(summary.to_json(output))
         if counts["failed"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
@@ -21,6 +23,7 @@ from gifdesc.cli.console import (
     print_result,
     printable,
     stderr,
+    suggest,
     warn,
 )
 from gifdesc.cli.help import DECODING, INPUT, OUTPUT, SCORES
@@ -271,6 +274,10 @@ def evaluate(
                     against=name,
                 )
             _write_report(report, html, result, subject)
+        if predictions is None:
+            where = "" if model == Path("model") else f" --model {shlex.quote(str(model))}"
+            page = "" if html is not None else f"gifdesc evaluate{where} --html report.html, or "
+            suggest(f"{page}gifdesc caption x.gif{where}")
         if has_problems:
             raise typer.Exit(EXIT_FAILED)
 
@@ -378,8 +385,8 @@ def _against_table(result: Evaluation) -> Table:
         low, high = map(_difference, comparison.interval)
         table.add_row(
             name,
-            _number(scores[name]),
-            _number(comparison.score),
+            _better(scores[name], comparison.score),
+            _better(comparison.score, scores[name]),
             _difference(comparison.difference),
             f"{low} to {high}",
             f"{comparison.p_value:.3f}{' *' if comparison.p_value < _CHANCE else '  '}",
@@ -403,6 +410,12 @@ def _diversity_line(result: Evaluation) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _better(value: float | None, other: float | None) -> Text:
+    """A number, in green where it is better than the other; all scores are better if greater."""
+    is_better = value is not None and other is not None and value > other
+    return Text(_number(value), "bold green" if is_better else "")
 
 
 def _difference(value: float | None) -> str:

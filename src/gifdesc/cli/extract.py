@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ from gifdesc.cli.console import (
     print_line,
     printable,
     stderr,
+    suggest,
     warn,
 )
 from gifdesc.cli.help import FEATURES, MODEL, OUTPUT, RUN
@@ -316,6 +318,9 @@ def extract(
             f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "
             f"{counts['skipped']} done before, {counts['failed']} failed -> {output}"
         )
+        if counts["ok"] + counts["truncated"] + counts["skipped"]:
+            where = "" if output == Path("features") else f" --features {shlex.quote(str(output))}"
+            suggest(f"gifdesc train{where}")
         if json:
             print_json(summary.to_json(output))
         if counts["failed"]:

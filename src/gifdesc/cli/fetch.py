@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, get_args
@@ -15,6 +16,7 @@ from gifdesc.cli.console import (
     print_error,
     print_json,
     stderr,
+    suggest,
     warn,
 )
 from gifdesc.cli.help import INPUT, OUTPUT, RUN
@@ -204,6 +206,8 @@ def fetch(
             f"{counts['skipped']} done before, {counts['still']} still, {counts['refused']} "
             f"refused, {counts['failed']} failed -> {output}"
         )
+        if summary.num_kept + counts["skipped"]:
+            suggest(f"gifdesc extract {shlex.quote(str(output))}")
         descriptions = descriptions_in(output)
         if json:
             print_json(summary.to_json(output, descriptions, listed.problems))

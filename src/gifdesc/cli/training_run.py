@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 
-from gifdesc.cli.console import info, print_error, stderr, warn
+from gifdesc.cli.console import info, print_error, stderr, suggest, warn
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.forms.form_names import FormName
@@ -105,6 +106,8 @@ def run_training(
         )
     epochs = counted(result["epochs"], "epoch")
     info(f"trained {epochs}, kept epoch {result['best_epoch']} -> {model_dir}")
+    where = "" if model_dir == Path("model") else f" --model {shlex.quote(str(model_dir))}"
+    suggest(f"gifdesc evaluate{where}" if data.splits["test"] else f"gifdesc caption x.gif{where}")
     return summary
 
 
