@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from gifdesc.cli.options import complete_device, complete_model
+from gifdesc.cli.options import complete_device, complete_model, complete_preset
 from gifdesc.model.public_models import PUBLIC_MODELS, RECOMMENDED
 from worlds import run_here, run_process
 
@@ -30,6 +30,7 @@ def test_models_and_devices_are_completed(tmp_path, monkeypatch):
     (Path("small") / "config.json").touch()
     assert complete_model("sm") == ["smolvlm2-256m", "smolvlm2", "small"]
     assert complete_device("c") == ["cpu", "cuda"]
+    assert complete_preset("att") == ["attention"]
 
 
 def test_a_shell_gets_the_completions_of_choices():

@@ -12,6 +12,7 @@ from gifdesc.config import to_json
 from gifdesc.data.feature_files import claim_folder
 from gifdesc.data.feature_shards import write_shard
 from gifdesc.data.manifest import Manifest, ManifestEntry
+from gifdesc.data.training_record import TrainingRecord, write_record
 from gifdesc.errors import CheckpointError, FeatureError, UsageError
 from gifdesc.info.facts import bytes_in_words, sparkline
 from gifdesc.info.recognition import facts_of
@@ -49,6 +50,13 @@ def test_a_model_is_described_by_its_files(model_dir):
     assert rows_of(facts)["best epoch"] == "2 of 3, CIDEr 2.000"
     assert rows_of(facts)["scores"] == "CIDEr 1.250 on 7 held-out GIFs"
     assert facts.data["scores"]["cider"] == 1.25
+
+
+def test_the_number_of_gifs_that_a_model_was_trained_on(model_dir):
+    train = frozenset({"gif:1", "gif:2", "features:1", "features:2", "features:3"})
+    write_record(model_dir, TrainingRecord(train, frozenset({"gif:4"})))
+    facts = facts_of(model_dir)
+    assert (facts.data["num_train_gifs"], facts.data["num_val_gifs"]) == (3, 1)
 
 
 def test_a_model_without_weights_history_or_scores(model_dir):

@@ -12,7 +12,7 @@ import typer
 
 from gifdesc.cli.console import warn
 from gifdesc.cli.help import DECODING, ENGINE, INPUT, MODEL, OUTPUT, RUN
-from gifdesc.config import DEFAULT_CHUNK_SIZE, DEFAULT_WORK_SIZE, EngineName, FeatureDtype
+from gifdesc.config import DEFAULT_CHUNK_SIZE, DEFAULT_WORK_SIZE, PRESETS, EngineName, FeatureDtype
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
@@ -50,6 +50,11 @@ def complete_model(incomplete: str) -> list[str]:
 def complete_device(incomplete: str) -> list[str]:
     """The devices whose names begin so."""
     return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """The presets of training whose names begin so."""
+    return [name for name in PRESETS if name.startswith(incomplete)]
 
 
 Paths = Annotated[

@@ -21,6 +21,7 @@ from gifdesc.cli.options import (
     Quiet,
     SplitsDir,
     Verbose,
+    complete_preset,
     user_name,
     user_path,
 )
@@ -115,6 +116,7 @@ def train(
         typer.Option(
             "--preset",
             metavar="|".join(PRESETS),
+            autocompletion=complete_preset,
             help="Model and training settings that suit each other.",
             show_default=DEFAULT_PRESET,
             rich_help_panel=MODEL,

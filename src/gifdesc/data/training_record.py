@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gifdesc.config import Split
 from gifdesc.data.examples import Example
@@ -41,6 +43,11 @@ class TrainingRecord:
         if other is None:
             return self
         return TrainingRecord(self.train | other.train, self.val | other.val)
+
+    def num_gifs(self, split: Literal["train", "val"]) -> int:
+        """The number of different GIFs: each has a digest of its bytes or features, or both."""
+        kinds = Counter(digest.partition(":")[0] for digest in getattr(self, split))
+        return max(kinds.values(), default=0)
 
     def held_out(self, examples: Iterable[Example], split: Split) -> list[Example]:
         """The examples of a split that were in none of the splits before it.

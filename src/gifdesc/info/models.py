@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json
+from gifdesc.data.training_record import read_record
 from gifdesc.errors import CheckpointError
 from gifdesc.info.facts import Facts, bytes_in_words, sparkline
 from gifdesc.metrics.scoring import metric_label, metric_names
@@ -44,6 +45,11 @@ def facts_of_model(folder: Path) -> Facts:
     facts.add("vocabulary", f"{model.vocab_size:,} tokens")
     facts.add("backbone", None if recipe is None else _backbone(recipe))
     facts.add("frames", None if recipe is None else _frames(recipe))
+    record = read_record(folder)
+    if record is not None:
+        num_train, num_val = record.num_gifs("train"), record.num_gifs("val")
+        facts.add("trained on", f"{num_train:,} GIFs, {num_val:,} to choose the epoch")
+        facts.data |= {"num_train_gifs": num_train, "num_val_gifs": num_val}
     facts.add("training", _training(training))
     facts.data |= {"model": config.get("model"), "features": features}
     facts.data |= {"training": config.get("training"), "version": config.get("gifdesc_version")}
