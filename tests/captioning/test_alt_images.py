@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gifdesc.captioning.alt_images import html_places, insert, markdown_places
+from gifdesc.captioning.alt_images import AltPlace, html_places, insert, markdown_images
 
 
 def filled(text: str, alt: str = "A & B", *, find=html_places) -> str:
@@ -78,6 +78,10 @@ def test_any_document_gets_its_texts_whatever_they_contain(document, alt):
 # Markdown
 
 
+def markdown_places(text: str) -> list[AltPlace]:
+    return markdown_images(text).places
+
+
 def in_markdown(text: str, alt: str = "A [b] `c`") -> str:
     return filled(text, alt, find=markdown_places)
 
@@ -133,6 +137,24 @@ def test_html_in_markdown():
     text = 'x <img src="a.gif"> y\n\n<p>\n<img src="b.gif"><img alt="z" src="c.gif">\n</p>\n'
     assert [place.source for place in markdown_places(text)] == ["a.gif", "b.gif"]
     assert in_markdown(text, "T").count(' alt="T"') == 2
+
+
+def test_html_in_a_code_span_is_not_that_of_an_image():
+    text = "use `<img src='a.gif'>` like <img src='a.gif'>"
+    assert in_markdown(text, "T") == "use `<img src='a.gif'>` like <img alt=\"T\" src='a.gif'>"
+
+
+def test_each_cell_of_a_table_gets_its_text():
+    rows = ["| a | b |", "| --- | --- |", "| ![](a.gif) | ![](b.gif) |"]
+    text = "\n".join([*rows, "| <img src=c.gif> | <img src=c.gif> |"])
+    assert [place.source for place in markdown_places(text)] == ["a.gif", "b.gif", "c.gif", "c.gif"]
+    assert in_markdown(text, "T").count("T](") == 2
+    assert in_markdown(text, "T").count('alt="T"') == 2
+
+
+def test_an_image_whose_place_is_not_certain_is_named():
+    found = markdown_images("x\n\n![][no such reference] ![](a.gif)")
+    assert (found.places, found.unplaced) == ([], [(3, "a.gif")])
 
 
 def test_several_images_of_a_paragraph_get_each_its_own_text():

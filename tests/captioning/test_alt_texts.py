@@ -4,11 +4,12 @@ import base64
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gif_files import draw_gif
 from gifdesc.captioning.alt_texts import fill, read_document
 from gifdesc.captions import Caption
-from gifdesc.errors import UsageError
+from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.reader import read_gif
 
 
@@ -83,12 +84,15 @@ def test_a_gif_is_captioned_once_and_failures_change_nothing(site):
 
 def test_data_urls(site):
     data = base64.b64encode((site / "root.gif").read_bytes()).decode()
-    path = page(
-        site, f'<img src="data:image/gif;base64,{data}"><img src="data:image/gif;base64,*">'
-    )
+    start = '<img src="data:image/gif;base64,'
+    path = page(site, f'{start}{data}">{start}*">')
     document, _ = filled(path)
     assert [gif.alt for gif in document.filled] == ["2 FRAMES", None]
     assert document.filled[1].error == "its data URL is damaged"
+    path = page(site, '<img src="data:image/gif;base64,é">')
+    assert filled(path)[0].filled[0].error == "its data URL is damaged"
+    spaced = "\n ".join(data[first : first + 8] for first in range(0, len(data), 8))
+    assert filled(page(site, f'{start}{spaced}">'))[0].filled[0].alt == "2 FRAMES"
     assert len(document.filled[0].source) == 80
 
 
@@ -111,6 +115,36 @@ def test_a_document_that_was_not_filled_stays_as_it_is(site):
     document = read_document(path)
     document.write()
     assert (path.read_text(), document.diff) == ("<p>x</p>", "")
+
+
+def test_a_document_that_changed_meanwhile_is_not_overwritten(site):
+    path = page(site, "<img src='a b.gif'>")
+    document, _ = filled(path)
+    path.write_text("<p>new</p> <img src='a b.gif'>")
+    with pytest.raises(GifdescError, match="changed while its GIFs were captioned"):
+        document.write()
+    assert path.read_text() == "<p>new</p> <img src='a b.gif'>"
+
+
+def test_permissions_and_links_stay(site):
+    path = page(site, "<img src='a b.gif'>")
+    path.chmod(0o600)
+    link = path.with_name("link.html")
+    link.symlink_to(path.name)
+    document, _ = filled(link)
+    document.write()
+    assert link.is_symlink()
+    assert "alt=" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_still_pictures_do_not_count(site):
+    Image.new("RGB", (4, 4)).save(site / "pics" / "still.png")
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(site / "pics" / "moving.png", save_all=True, append_images=frames[1:])
+    text = '<img src="still.png"><img src="moving.png"><img src="https://example.org/badge.png">'
+    document = read_document(page(site, text))
+    assert [place.source for place in document.places] == ["moving.png"]
 
 
 def test_line_ends_and_a_byte_order_mark_stay(site):

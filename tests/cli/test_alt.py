@@ -40,6 +40,16 @@ def test_the_texts_are_written(page):
     assert "0 alternative texts filled in, 1 failed" in again.err
 
 
+def test_a_gif_whose_place_is_not_certain_is_reported(page):
+    page.write_text("![][nope] ![](a.gif)\n")
+    done = run_here("alt", "page.md", "--write")
+    assert done.code == 1
+    assert done.errors == [
+        "page.md:1: a.gif: its place in the text is not certain; write the alternative text by hand"
+    ]
+    assert page.read_text() == "![][nope] ![](a.gif)\n"
+
+
 def test_a_document_without_such_gifs_needs_no_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.md").write_text("# x\n")

@@ -6,6 +6,7 @@ The document is changed only where a text is inserted.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -16,8 +17,14 @@ HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 MARKDOWN_SUFFIXES = (".md", ".markdown")
 
 _TAG = "<img"
-_CODE_OR_IMAGE = re.compile(r"\\.|(`+)|!\[\s*\](?=[(\[])", re.DOTALL)
-"""What is before, or is, an image without a text in Markdown: an escape, a run of backticks."""
+_INLINE = re.compile(
+    r"\\."  # an escape
+    r"|(?P<ticks>`+)"  # the start of a code span, perhaps
+    r"|(?P<tag><[A-Za-z](?:[^\"'<>]|\"[^\"]*\"|'[^']*')*>)"
+    r"|(?P<image>!\[\s*\](?=[(\[]))",
+    re.DOTALL,
+)
+"""What decides in a text of Markdown whether `![]` is an image: the leftmost (CommonMark, 6)."""
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]<>&|])")
 
 
@@ -52,25 +59,51 @@ def html_places(text: str) -> list[AltPlace]:
     return finder.places
 
 
-def markdown_places(text: str) -> list[AltPlace]:
+@dataclass(frozen=True)
+class MarkdownImages:
+    """The images of a Markdown document without a text.
+
+    Attributes:
+        places: where texts can be inserted.
+        unplaced: line (from 1) and source of images whose place in the text is not certain.
+    """
+
+    places: list[AltPlace]
+    unplaced: list[tuple[int, str]]
+
+
+def markdown_images(text: str) -> MarkdownImages:
     """The images of a Markdown document (CommonMark, tables) without a text, HTML included.
 
-    Images in code do not count. An image whose place in the text is not certain is left out.
+    Images in code do not count.
     """
     from markdown_it import MarkdownIt
 
     starts = [0, *(found.end() for found in re.finditer(r"\r\n|\n|\r", text)), len(text)]
-    places: list[AltPlace] = []
+    placed: list[AltPlace] = []
+    unplaced: list[tuple[int, str]] = []
+    blocks: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
     for token in MarkdownIt("commonmark").enable("table").parse(text):
-        if token.map is None or token.type not in ("inline", "html_block"):
+        if token.map is None:
             continue
-        first, last = (starts[min(line, len(starts) - 1)] for line in token.map)
-        block = text[first:last]
+        first, last = token.map
         if token.type == "html_block":
-            places += _shifted(html_places(block), first)
+            begin, end = (starts[min(line, len(starts) - 1)] for line in token.map)
+            placed += _shifted(html_places(text[begin:end]), begin)
+        elif token.type == "inline":
+            blocks[first, last] += token.children or []  # cells of a table share their line
+    for lines, children in blocks.items():
+        begin, end = (starts[min(line, len(starts) - 1)] for line in lines)
+        wanted = [source for child in children for source in _sources_of(child)]
+        found = list(_inline_places(text[begin:end]))
+        if len(found) == len(wanted):
+            named = [
+                replace(place, source=source) for place, source in zip(found, wanted, strict=True)
+            ]
+            placed += _shifted(named, begin)
         else:
-            places += _shifted(_inline_places(block, token.children or []), first)
-    return sorted(set(places), key=lambda place: place.start)
+            unplaced += [(lines[0] + 1, source) for source in wanted]
+    return MarkdownImages(sorted(placed, key=lambda place: place.start), unplaced)
 
 
 def insert(text: str, alt_texts: Mapping[AltPlace, str]) -> str:
@@ -98,46 +131,32 @@ class _HtmlImages(HTMLParser):
             self.places.append(AltPlace(position, position, source.strip(), is_markdown=False))
 
 
-def _inline_places(block: str, children: Sequence[Any]) -> Iterator[AltPlace]:
-    """The places in a block of text.
+def _sources_of(child: Any) -> Iterator[str]:
+    """The sources of the images without a text in an inline token, in order."""
+    if child.type == "image":
+        if not child.content.strip():
+            yield str(child.attrs["src"])
+    elif child.type == "html_inline":
+        yield from (place.source for place in html_places(child.content))
+    else:
+        for each in child.children or []:
+            yield from _sources_of(each)
 
-    Args:
-        block: the source of the block.
-        children: its tokens, in order.
-    """
-    images = [
-        child for child in _flat(children) if child.type == "image" and not child.content.strip()
-    ]
-    found = list(_empty_images(block))
-    if len(found) == len(images):  # otherwise a place is not certain
-        for (start, end), image in zip(found, images, strict=True):
-            yield AltPlace(start, end, str(image.attrs["src"]), is_markdown=True)
+
+def _inline_places(block: str) -> Iterator[AltPlace]:
+    """What looks like an image without a text in a block, outside of code spans."""
     position = 0
-    for child in _flat(children):
-        if child.type == "html_inline" and (start := block.find(child.content, position)) >= 0:
-            yield from _shifted(html_places(child.content), start)
-            position = start + len(child.content)
-
-
-def _flat(children: Sequence[Any]) -> Iterator[Any]:
-    for child in children:
-        yield child
-        if child.type != "image":
-            yield from _flat(child.children or [])
-
-
-def _empty_images(block: str) -> Iterator[tuple[int, int]]:
-    """Where `![]` has room for a text, outside of code spans."""
-    position = 0
-    while found := _CODE_OR_IMAGE.search(block, position):
+    while found := _INLINE.search(block, position):
         position = found.end()
-        if ticks := found[1]:
+        if ticks := found["ticks"]:
             # A code span ends with as many backticks; without them, these are only characters.
             closing = re.compile(rf"(?<!`){ticks}(?!`)").search(block, position)
             position = closing.end() if closing else position
-        elif found[0].startswith("!"):
-            yield found.start() + 2, found.end() - 1
+        elif found["image"]:
+            yield AltPlace(found.start() + 2, found.end() - 1, "", is_markdown=True)
+        elif found["tag"]:
+            yield from _shifted(html_places(found["tag"]), found.start())
 
 
-def _shifted(places: Iterator[AltPlace] | list[AltPlace], offset: int) -> list[AltPlace]:
+def _shifted(places: Sequence[AltPlace], offset: int) -> list[AltPlace]:
     return [replace(place, start=place.start + offset, end=place.end + offset) for place in places]

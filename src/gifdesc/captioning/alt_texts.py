@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import difflib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
@@ -16,14 +16,15 @@ from gifdesc.captioning.alt_images import (
     HTML_SUFFIXES,
     MARKDOWN_SUFFIXES,
     AltPlace,
+    MarkdownImages,
     html_places,
     insert,
-    markdown_places,
+    markdown_images,
 )
 from gifdesc.captions import Caption
 from gifdesc.data.arguments import is_url, read_url
-from gifdesc.data.gifs import SEARCHED_SUFFIXES
-from gifdesc.errors import UsageError
+from gifdesc.data.gifs import OFTEN_STILL, SEARCHED_SUFFIXES, may_move
+from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import reading, replacing, writing
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gifdesc.captioning.loading import GifCaptioner
 
 _GIF_DATA = "data:image/gif"
+_NOT_CERTAIN = "its place in the text is not certain; write the alternative text by hand"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Document:
         path: of the document.
         text: its content.
         places: of the GIFs.
+        unplaced: line and source of GIFs whose place in the text is not certain.
         filled: after `fill`: what became of each.
         new_text: the content with the texts of `fill`.
     """
@@ -72,6 +75,7 @@ class Document:
     path: Path
     text: str
     places: list[AltPlace]
+    unplaced: list[tuple[int, str]] = field(default_factory=list)
     filled: list[Filled] = field(default_factory=list)
     new_text: str = field(init=False)
 
@@ -90,18 +94,28 @@ class Document:
         return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
     def write(self) -> None:
-        """Write the new text into the file.
+        """Write the new text into the file, which keeps its permissions; a link stays a link.
 
         Raises:
-            GifdescError: it cannot be written.
+            GifdescError: it changed since it was read, or cannot be written.
         """
-        if self.new_text != self.text:
-            with writing(self.path), replacing(self.path) as temporary_path:
+        if self.new_text == self.text:
+            return
+        path = self.path.resolve()
+        with writing(self.path):
+            if path.read_bytes() != self.text.encode("utf-8"):
+                raise GifdescError(f"{self.path}: changed while its GIFs were captioned; run again")
+            with replacing(path) as temporary_path:
                 temporary_path.write_bytes(self.new_text.encode("utf-8"))
+                shutil.copymode(path, temporary_path)
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, root: Path | None = None) -> Document:
     """A document with the GIFs in it that have no alternative text.
+
+    Args:
+        path: of the document.
+        root: the folder of paths that begin with `/`; None for the document's own folder.
 
     Raises:
         UsageError: it is neither HTML nor Markdown by its ending, or not UTF-8.
@@ -117,8 +131,16 @@ def read_document(path: Path) -> Document:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8") from error
-    places = markdown_places(text) if suffix in MARKDOWN_SUFFIXES else html_places(text)
-    return Document(path, text, [place for place in places if _may_be_gif(place.source)])
+    if suffix in HTML_SUFFIXES:
+        found = MarkdownImages(html_places(text), [])
+    else:
+        found = markdown_images(text)
+    return Document(
+        path,
+        text,
+        [place for place in found.places if _may_be_gif(place.source, path, root)],
+        [(line, source) for line, source in found.unplaced if _may_be_gif(source, path, root)],
+    )
 
 
 def fill(
@@ -148,25 +170,43 @@ def fill(
         captions[name] = caption
         advance(len(captions), len(distinct))
     for document, of_document in zip(documents, names, strict=True):
-        document.filled, texts = [], {}
+        texts = {}
+        document.filled = [
+            Filled(
+                line, _shown(source), None, "its place in the text is not certain; write it by hand"
+            )
+            for line, source in document.unplaced
+        ]
         for place, name in zip(document.places, of_document, strict=True):
             caption = captions[name]
             alt = None if caption.caption is None else shorten(caption.caption)
             if alt:
                 texts[place] = alt
             line = document.text.count("\n", 0, place.start) + 1
-            source = place.source if len(place.source) <= 80 else f"{place.source[:77]}..."
             error = caption.error if alt or caption.error else "the caption is empty"
-            document.filled.append(Filled(line, source, alt, error, caption.doubts))
+            document.filled.append(Filled(line, _shown(place.source), alt, error, caption.doubts))
         document.new_text = insert(document.text, texts)
 
 
-def _may_be_gif(source: str) -> bool:
-    """Whether a source in a document may be a GIF, by its name."""
+def _shown(source: str) -> str:
+    """A source in a message: the beginning of a `data:` URL is enough."""
+    return source if len(source) <= 80 else f"{source[:77]}..."
+
+
+def _may_be_gif(source: str, document: Path, root: Path | None = None) -> bool:
+    """Whether a source in a document may be a GIF: by its name, and a local file by its content.
+
+    PNG, WebP and AVIF pictures are often still, so those that are not in a file here do not count.
+    """
     if source.startswith("data:"):
         return source.lower().startswith(_GIF_DATA)
     path = urlsplit(source).path if is_url(source) else source.partition("?")[0].partition("#")[0]
-    return path.lower().endswith(SEARCHED_SUFFIXES)
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix not in SEARCHED_SUFFIXES:
+        return False
+    if suffix not in OFTEN_STILL:
+        return True
+    return not is_url(source) and may_move(Path(_name_of(source, document, root)))
 
 
 def _name_of(source: str, document: Path, root: Path | None) -> str:
@@ -208,6 +248,7 @@ def _data_of(url: str) -> bytes | None:
     if not head.lower().endswith(";base64"):
         return unquote_to_bytes(data)
     try:
-        return base64.b64decode(unquote(data), validate=True)
-    except binascii.Error:
+        # Browsers accept white space.
+        return base64.b64decode("".join(unquote(data).split()), validate=True)
+    except ValueError:  # of the base64 itself, or a character that is not ASCII
         return None

@@ -81,8 +81,8 @@ def alt(
         check_device_name(device)
         from gifdesc.captioning.alt_texts import fill, read_document
 
-        read = [read_document(path) for path in documents]
-        num_gifs = sum(len(document.places) for document in read)
+        read = [read_document(path, root) for path in documents]
+        num_gifs = sum(len(each.places) + len(each.unplaced) for each in read)
         if num_gifs:
             captioner = load_captioner(model, device=device, prompt=prompt, revision=revision)
             shorten = partial(to_alt_text, max_characters=alt_text_length)

@@ -31,7 +31,7 @@ SEARCHED_SUFFIXES = (
 )
 """Endings of the files that a search of folders finds, in small letters."""
 
-_OFTEN_STILL = (".png", ".webp", ".avif")
+OFTEN_STILL = (".png", ".webp", ".avif")
 """Endings that pictures without animation have too: such pictures are not found."""
 
 _OTHER_SUFFIXES = {
@@ -284,7 +284,7 @@ class _Walk:
             elif entry.name.lower().endswith(SEARCHED_SUFFIXES):
                 if not entry.name.lower().endswith(self._suffixes):
                     continue
-                if _may_move(entry):
+                if may_move(entry):
                     yield Path(entry.path), below + entry.name, None
                 else:
                     self._pass_over(entry)
@@ -326,12 +326,12 @@ def _nothing_in(passed_over: PassedOver, suffixes: Sequence[str]) -> str:
     return "; ".join((nothing, *replace(passed_over, links=[]).sentences()))
 
 
-def _may_move(entry: os.DirEntry[str]) -> bool:
+def may_move(entry: os.DirEntry[str] | Path) -> bool:
     """Whether a file with the ending of an animation is neither a still picture nor AppleDouble."""
     if entry.name.startswith("._") and _beginning(entry).startswith(APPLE_DOUBLE_START):
         return False
     ending = entry.name.lower()
-    if not ending.endswith(_OFTEN_STILL):
+    if not ending.endswith(OFTEN_STILL):
         return True
     beginning = _beginning(entry, _PICTURE_BYTES)
     if ending.endswith(".png"):  # most PNGs are still, so only animated ones are meant
@@ -341,12 +341,12 @@ def _may_move(entry: os.DirEntry[str]) -> bool:
     )
 
 
-def _beginning(entry: os.DirEntry[str], num_bytes: int = 64) -> bytes:
+def _beginning(entry: os.DirEntry[str] | Path, num_bytes: int = 64) -> bytes:
     """The first bytes of a file; empty if it is no regular file or cannot be read."""
     try:
         if not entry.is_file():  # a pipe would never end
             return b""
-        with Path(entry.path).open("rb", buffering=0) as file:
+        with Path(os.fspath(entry)).open("rb", buffering=0) as file:
             return file.read(num_bytes)
     except OSError:
         return b""
