@@ -277,3 +277,30 @@ def test_what_cannot_be_converted_is_refused_in_a_sentence(tmp_path):
     )
     done = run_here("convert", tmp_path / "gone", tmp_path / "out.tsv")
     assert done.error == f"error: {tmp_path / 'gone'}: no such file or folder"
+
+
+FOR_SHARDS = "--dtype and --chunk-size are for --to shards"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("features", "out"), "features: contains features; give --to npy or --to shards"),
+        (
+            ("features", "out", "--to", "npy", "--write-splits", "s"),
+            "--write-splits and --descriptions-format are for descriptions, not features",
+        ),
+        (
+            ("d.tsv", "d.jsonl", "--dtype", "float16"),
+            "--dtype and --chunk-size are for --to shards",
+        ),
+        (("d.tsv", "d.jsonl", "--chunk-size", 3), "--dtype and --chunk-size are for --to shards"),
+    ],
+)
+def test_options_that_do_not_fit_are_wrong_usage(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "recipe.json").write_text("{}")
+    (tmp_path / "d.tsv").write_text("a.gif\ta dog\n")
+    done = run_here("convert", *arguments)
+    assert (done.code, done.error) == (2, f"error: {sentence}")

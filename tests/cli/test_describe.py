@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -138,10 +139,12 @@ def test_a_process_prints_only_its_summary(gifs, vlm_dir):
     done = run_process("describe", "gifs", "--model", vlm_dir, *SHORT, "--json", cwd=home)
     assert done.code == 0, done.err
     assert json.loads(done.out)["ok"] == 3
-    assert done.err.splitlines() == [
+    *lines, last = done.err.splitlines()
+    assert lines == [
         f"loading {vlm_dir} ...",
         "3 described, 0 done before, 0 failed -> descriptions",
     ]
+    assert re.fullmatch(r"took \d+(\.\d)? s; next: gifdesc extract gifs", last)
 
 
 def test_a_public_model_captions_in_a_process(gifs, tmp_path):

@@ -72,7 +72,7 @@ def test_options_that_mean_different_things_share_no_variable():
 def test_a_model_for_captions_is_not_where_train_writes():
     settings('model = "default"\n')
     values = read_settings(Path("gifdesc.toml").absolute(), COMMANDS)
-    assert {name for name, found in values.items() if found} == {"caption", "describe"}
+    assert {name for name, found in values.items() if found} == {"caption", "describe", "alt"}
     variables = {
         name: parameter.envvar
         for name, command in COMMANDS.items()
@@ -80,7 +80,7 @@ def test_a_model_for_captions_is_not_where_train_writes():
         if "--model" in parameter.opts
     }
     with_model = {name for name, found in variables.items() if "GIFDESC_MODEL" in found}
-    assert with_model == {"caption", "describe"}
+    assert with_model == {"caption", "describe", "alt"}
 
 
 def test_help_shows_the_variables():
@@ -182,6 +182,30 @@ def test_a_number_of_a_file_that_is_too_small_is_refused_with_the_file():
     assert done.err == f"error: {path}: --beam 0: not a whole number of 1 or more\n"
 
 
+def test_the_search_ends_at_a_repository_and_at_the_home_folder(folder, monkeypatch):
+    settings("")
+    (folder / "a" / "b" / ".git").mkdir(parents=True)
+    assert find_settings(folder / "a" / "b") is None
+    assert find_settings(folder / "a") == folder / "gifdesc.toml"
+    monkeypatch.setenv("HOME", str(folder / "a"))
+    assert find_settings(folder / "a") is None
+
+
+def test_a_file_of_another_user_does_not_count(folder, monkeypatch):
+    settings("")
+    monkeypatch.setattr("gifdesc.cli.settings.os.getuid", lambda: 4321, raising=False)
+    own = find_settings(folder)
+    assert (own is None) == (Path("gifdesc.toml").stat().st_uid not in (0, 4321))
+
+
+def test_mistakes_of_others_in_pyproject_do_not_matter(folder):
+    settings("nonsense", "pyproject.toml")
+    assert find_settings(folder) is None
+    settings("[tool.gifdesc]\nnonsense", "pyproject.toml")
+    done = run_here("caption", "x.gif")
+    assert (done.code, "pyproject.toml: not TOML" in done.err) == (2, True)
+
+
 def test_a_wrong_file_does_not_keep_help_from_being_shown():
     settings("nonsense")
     assert run_here("caption", "--help").code == 0
@@ -195,8 +219,9 @@ def test_another_file_or_none(monkeypatch):
     assert "option: " not in run_here("--no-config", "caption", "gone.gif", "--debug").err
     monkeypatch.setenv("GIFDESC_CONFIG", "other.toml")
     assert options_of() == ["--beam 2 (from other.toml)"]
+    assert "option: " not in run_here("--no-config", "caption", "gone.gif", "--debug").err
     done = run_here("--config", "gone.toml", "caption", "x.gif")
     assert (done.code, done.err) == (
-        1,
+        2,
         "error: gone.toml: cannot be read: no such file or directory\n",
     )

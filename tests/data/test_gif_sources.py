@@ -84,6 +84,18 @@ def test_a_picture_that_was_changed_is_not_its_file(path):
     assert read(small).frames.shape == (1, 4, 5, 3)
 
 
+def test_a_picture_that_was_drawn_on_is_not_its_file(tmp_path):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        picture.paste("blue", (0, 0, 3, 3))
+        assert read(picture).frames[0, 0, 0].tolist() == [0, 0, 255]
+
+
+def test_pictures_beyond_the_limits_are_refused():
+    with pytest.raises(GifError, match="this picture: too large"):
+        to_input(Image.new("1", (6000, 6000)))
+
+
 def test_a_name_is_that_of_the_file(path):
     with path.open("rb") as file:
         assert to_input(file).name == str(path)
@@ -140,7 +152,8 @@ def test_a_call_with_several_gifs_gives_a_list(path, capsys):
         assert [caption.caption for caption in found] == ["many None"] * 2
     found = Namer()([path, path], progress=True)
     assert len(found) == 2
-    assert "captioning" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert ("captioning" in shown.err, shown.out) == (True, "")
 
 
 @pytest.mark.parametrize(

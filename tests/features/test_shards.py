@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gif_files import COLOURS, draw_broken_gif, draw_gif
-from gifdesc.data.feature_files import read_features, read_recipe
+from gifdesc.data.feature_files import find_features, read_features, read_recipe
 from gifdesc.data.feature_shards import find_shards
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.manifest import Manifest
@@ -176,6 +176,34 @@ def test_a_conversion_that_was_killed_goes_on(gifs, tmp_path):
     again = convert_features(tmp_path / "files", tmp_path / "f", "shards", chunk_size=2)
     assert (again.num_gifs, again.num_done) == (2, len(NAMES) - 2)
     assert_same(tmp_path / "f", tmp_path / "files")
+
+
+def test_features_of_other_content_are_kept_and_reported(gifs, tmp_path):
+    run(gifs, tmp_path / "one", "npy")
+    draw_gif(gifs / NAMES[0], [COLOURS[5]], size=(20, 20))
+    draw_broken_gif(gifs / NAMES[1])
+    run(gifs, tmp_path / "two", "npy")
+    convert_features(tmp_path / "one", tmp_path / "f", "npy")
+    result = convert_features(tmp_path / "two", tmp_path / "f", "npy")
+    assert [f"another {NAMES[0]}" in problem for problem in result.problems] == [True]
+    assert_same(tmp_path / "f", tmp_path / "one")
+    convert_features(tmp_path / "two", tmp_path / "f", "npy", force=True)
+    assert len(features_of(tmp_path / "f")[NAMES[0]]) == 1
+    assert len(features_of(tmp_path / "f")) == len(NAMES)  # a failure replaces nothing
+
+
+@pytest.mark.parametrize(("first", "second"), [("npy", "shards"), ("shards", "npy")])
+def test_a_conversion_in_an_output_of_the_other_form_leaves_each_gif_once(
+    gifs, tmp_path, first, second
+):
+    run(gifs, tmp_path / "made", "npy")
+    convert_features(tmp_path / "made", tmp_path / "f", first)
+    result = convert_features(tmp_path / "made", tmp_path / "f", second)
+    assert (result.num_gifs, result.num_done) == (len(NAMES), 0)
+    found = find_features(tmp_path / "f", Manifest(tmp_path / "f").entries)
+    assert len(found) == len(NAMES)
+    assert bool(find_shards(tmp_path / "f")) == (second == "shards")
+    assert_same(tmp_path / "f", tmp_path / "made")
 
 
 def test_features_made_elsewhere_are_converted(tmp_path):

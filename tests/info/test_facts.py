@@ -174,6 +174,20 @@ def test_captions_are_counted(tmp_path):
     assert (facts.kind, facts.data["num_failed"], facts.data["mean_score"]) == ("captions", 1, -0.5)
 
 
+def test_odd_rows_of_captions_are_no_defect(tmp_path):
+    path = tmp_path / "c.jsonl"
+    rows = [
+        '{"path": "a", "caption": ["x"], "score": "abc"}',
+        "nonsense",
+        '{"path": "b", "score": 0}',
+    ]
+    path.write_text("\n".join(rows) + "\n")
+    facts = facts_of(path)
+    assert (facts.data["num_gifs"], facts.data["num_captions"]) == (2, 0)
+    assert facts.data["mean_score"] == 0
+    assert facts.doubts == ["line 2 is not that of a caption, and does not count"]
+
+
 def test_descriptions_of_other_forms(tmp_path):
     path = tmp_path / "d.jsonl"
     path.write_text('{"id": "a", "captions": ["a dog", "it"], "split": "train"}\n')

@@ -172,10 +172,7 @@ def fill(
     for document, of_document in zip(documents, names, strict=True):
         texts = {}
         document.filled = [
-            Filled(
-                line, _shown(source), None, "its place in the text is not certain; write it by hand"
-            )
-            for line, source in document.unplaced
+            Filled(line, _shown(source), None, _NOT_CERTAIN) for line, source in document.unplaced
         ]
         for place, name in zip(document.places, of_document, strict=True):
             caption = captions[name]

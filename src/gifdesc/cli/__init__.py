@@ -11,7 +11,7 @@ from gifdesc.cli.alt import alt
 from gifdesc.cli.caption import caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.commands import Command, Group
-from gifdesc.cli.console import EXIT_USAGE, exit_on_error
+from gifdesc.cli.console import EXIT_USAGE, print_error
 from gifdesc.cli.convert import convert
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
@@ -25,6 +25,7 @@ from gifdesc.cli.options import user_path
 from gifdesc.cli.settings import find_settings, read_settings
 from gifdesc.cli.train import train
 from gifdesc.cli.usage import arguments_of
+from gifdesc.errors import GifdescError
 from gifdesc.system.process import ignore_interrupts
 from gifdesc.version import __version__
 
@@ -65,10 +66,13 @@ def _root(
     if {"-h", "--help"} & set(arguments_of(ctx)):
         return  # also where the settings are wrong
     commands = cast(Group, ctx.command).commands
-    with exit_on_error(debug=False):
-        path = config or (None if no_config else find_settings(Path.cwd()))
+    try:
+        path = None if no_config else config or find_settings(Path.cwd())
         if path is not None:
             ctx.obj, ctx.default_map = path, read_settings(path, commands)
+    except GifdescError as error:
+        print_error(str(error))
+        raise typer.Exit(EXIT_USAGE) from None
 
 
 for command, epilog in (

@@ -41,7 +41,7 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except UsageError as error:
-            error.ctx = error.ctx or ctx  # the parser of the words knows no command
+            error.ctx = error.ctx or ctx  # the parser of the words has no command
             raise
 
     def invoke(self, ctx: Any) -> Any:

@@ -208,14 +208,16 @@ class _LogHandler(logging.Handler):
 
 
 def _set_up_logging(*, debug: bool, verbose: bool) -> None:
-    level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", handlers=[_LogHandler()])
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(format="%(message)s", handlers=[_LogHandler()])
+    root.setLevel(logging.DEBUG if debug else logging.WARNING)
     own_level = logging.DEBUG if debug else logging.INFO if verbose else logging.NOTSET
     logging.getLogger("gifdesc").setLevel(own_level)
+    for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.NOTSET if debug else logging.ERROR)
     if not debug:
         warnings.simplefilter("ignore")
-        for name in ("transformers", "huggingface_hub", "PIL", "matplotlib"):
-            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def is_terminal() -> bool:

@@ -85,6 +85,10 @@ def convert(
     """Convert descriptions or features to another form, such as a data set's file to COCO's."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         if to in get_args(FeatureFormat):
+            if write_splits is not None or descriptions_format is not None:
+                raise typer.BadParameter(
+                    "--write-splits and --descriptions-format are for descriptions, not features"
+                )
             _convert_features(
                 path,
                 output,
@@ -96,8 +100,15 @@ def convert(
             )
             return
         from gifdesc.data.conversion import convert as run
+        from gifdesc.data.feature_files import RECIPE_NAME
+        from gifdesc.data.feature_shards import find_shards
         from gifdesc.data.forms.writing import OUTPUT_SUFFIXES, WRITERS
 
+        if dtype != "float32" or chunk_size is not None:
+            raise typer.BadParameter("--dtype and --chunk-size are for --to shards")
+        has_features = path.is_dir() and ((path / RECIPE_NAME).is_file() or find_shards(path))
+        if to is None and has_features:
+            raise typer.BadParameter(f"{path}: contains features; give --to npy or --to shards")
         form = cast(OutputForm | None, to) or OUTPUT_SUFFIXES.get(output.suffix.lower())
         if form is None:
             raise typer.BadParameter(

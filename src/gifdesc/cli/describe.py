@@ -42,6 +42,7 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
 )
+from gifdesc.model.public_models import full_name
 from gifdesc.system.device_name import check_device_name
 
 
@@ -130,7 +131,7 @@ def describe(
             config = DecodingConfig(
                 num_beams=beam, num_captions=num_captions, max_tokens=max_length
             )
-            origin = Origin(model, prompt, captioner.commit)
+            origin = Origin(str(full_name(model)), prompt, captioner.commit)
             with DescribingProgress(stderr, len(inputs), summary) as progress:
                 for event in run(inputs, output, captioner, origin, config, force=force):
                     summary.add(event)

@@ -10,7 +10,7 @@ from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS, RECOMMENDED
 def models(
     json: Json = False, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
 ) -> None:
-    """List public models that --model knows by short names."""
+    """List the public models that have short names for --model."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         if json:
             print_json({"models": [model.to_json() for model in PUBLIC_MODELS]})
@@ -24,5 +24,5 @@ def _paragraph(model: PublicModel) -> str:
     size = f"{model.download_mb / 1000:.1f} GB"
     needs = f", needs gifdesc[{model.extra}]" if model.extra else ""
     return (
-        f"{', '.join(names)}\n  {model.name}\n  {size}, {model.licence}; sees {model.shown}{needs}"
+        f"{', '.join(names)}\n  {model.name}\n  {size}, {model.licence}; shown {model.shown}{needs}"
     )

@@ -22,9 +22,9 @@ _PROJECT_FILE_NAME = "pyproject.toml"
 _PREFIX = "GIFDESC_"
 _OWN_FLAGS = {"--help", "--version", "--install-completion", "--show-completion"}
 
-_SHARED = {"model": ("describe", "caption")}
+_SHARED = {"model": ("describe", "caption", "alt")}
 """Options of one name with different texts, and the commands that share them all the same. `train`
-writes its model, and `evaluate` scores it: a public model for captions is nothing to them."""
+writes its model, and `evaluate` scores it: these are not the model for captions."""
 
 Commands = Mapping[str, Any]
 """The commands by name, as `typer.main.get_command` makes them."""
@@ -52,15 +52,34 @@ def find_settings(folder: Path) -> Path | None:
     """The settings file for a working folder: in it or in the nearest folder above it.
 
     `gifdesc.toml` counts before a `pyproject.toml` beside it, and this only if it has a table
-    `tool.gifdesc`.
+    `tool.gifdesc`. The search ends at the root of a repository and at the home folder, and files of
+    other users do not count: they could switch on `--force` for whoever works below them.
     """
     for each in (folder, *folder.parents):
-        if (path := each / FILE_NAME).is_file():
+        if _is_own(path := each / FILE_NAME):
             return path
         path = each / _PROJECT_FILE_NAME
-        if path.is_file() and _table_of(path) is not None:
+        if _is_own(path) and _has_settings(path):
             return path
+        if (each / ".git").exists() or each == Path.home():
+            break
     return None
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is a file of this user or of the system's administrator."""
+    if not path.is_file():
+        return False
+    getuid = getattr(os, "getuid", None)  # not on Windows
+    return getuid is None or path.stat().st_uid in (0, getuid())
+
+
+def _has_settings(path: Path) -> bool:
+    """Whether a `pyproject.toml` has settings of gifdesc; others' mistakes in it do not matter."""
+    try:
+        return _table_of(path) is not None
+    except UsageError:
+        return "[tool.gifdesc" in path.read_text(encoding="utf-8", errors="replace")
 
 
 def read_settings(path: Path, commands: Commands) -> Values:

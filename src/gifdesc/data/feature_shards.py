@@ -141,7 +141,7 @@ def find_members(features_dir: Path, entries: Mapping[str, ManifestEntry]) -> It
     """The paths, under the folder, of the features in its shards.
 
     Features that the manifest replaced by newer ones are left out. Those of a damaged shard are
-    named if the manifest names them: who reads them gets the error.
+    included if the manifest names them: reading them raises the error.
 
     Args:
         features_dir: the folder of features.

@@ -13,6 +13,7 @@ from gifdesc.captions import Caption
 from gifdesc.config import DecodingConfig
 from gifdesc.data.arguments import is_url, read_url
 from gifdesc.errors import GifError
+from gifdesc.gif.limits import MAX_FRAMES, check_canvas, check_frames
 from gifdesc.gif.sources import FRAME_DURATION_MS, CaptionInput, GifSource, as_input
 
 if TYPE_CHECKING:
@@ -130,9 +131,11 @@ class CallableCaptioner:
         captions = self.caption_many(several, config)
         if not progress:
             return list(captions)
+        from rich.console import Console
         from rich.progress import track
 
-        return list(track(captions, "captioning", total=len(several)))
+        stderr = Console(stderr=True)
+        return list(track(captions, "captioning", total=len(several), console=stderr))
 
 
 def _is_single(source: object) -> bool:
@@ -159,8 +162,15 @@ def _of_picture(picture: Any) -> GifSource:
     from PIL import ImageSequence
 
     filename = getattr(picture, "filename", "")
-    if isinstance(filename, str) and Path(filename).is_file():
+    # Only a picture that is not loaded yet cannot have been changed.
+    if getattr(picture, "tile", None) and isinstance(filename, str) and Path(filename).is_file():
         return filename
+    num_frames = getattr(picture, "n_frames", 1)
+    check_canvas(picture.width, picture.height, "this picture")
+    if num_frames > MAX_FRAMES:
+        raise GifError(f"this picture: too many frames ({num_frames}; the limit is {MAX_FRAMES})")
+    num_bytes = 3 * num_frames * picture.width * picture.height
+    check_frames(num_frames, num_bytes, "this picture")
     frames, durations_ms = [], []
     for frame in ImageSequence.Iterator(picture):
         frames.append(np.asarray(frame.convert("RGBA")))

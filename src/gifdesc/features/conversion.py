@@ -20,7 +20,7 @@ from gifdesc.data.feature_shards import adopt_shards, without_shard
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.paths import check_features_dir
 from gifdesc.errors import FeatureError, UsageError
-from gifdesc.features.storage import FeatureStorage, NotStoredError, make_storage
+from gifdesc.features.storage import FeatureStorage, NotStoredError, make_storage, record
 from gifdesc.system.files import remove_leftovers, writing
 from gifdesc.system.locking import locked
 from gifdesc.system.waits import wait_for
@@ -77,7 +77,7 @@ def convert_features(
         form: of the output.
         dtype: of the numbers in the output; `float16` only in shards.
         chunk_size: GIFs in a shard.
-        force: also write GIFs that the output contains.
+        force: also write GIFs that the output contains, and replace features of other content.
 
     Raises:
         FeatureError: there is no such folder, no features in it, or a manifest or recipe is
@@ -104,10 +104,12 @@ def convert_features(
             adopt_shards(output_dir, manifest)
             with wait_for("converting features", unit="GIFs") as advance:
                 for num_read, entry in enumerate(entries, start=1):
-                    before = None if force else manifest.entries.get(entry.source)
-                    _record(manifest, _convert(features_dir, entry, before, storage, result))
+                    before = manifest.entries.get(entry.source)
+                    if force or not _is_kept(entry, before, storage, result):
+                        stored = _convert(features_dir, entry, before, storage, result)
+                        record(output_dir, manifest, stored)
                     advance(num_read, len(entries))
-            _record(manifest, storage.flush())
+            record(output_dir, manifest, storage.flush())
             manifest.compact()
             adopt_shards(output_dir, manifest)  # removes those with older features alone
     return result
@@ -137,10 +139,8 @@ def _convert(
     """Convert the features of a GIF, and return the lines that are due in the manifest."""
     if entry.features is None:
         result.num_failed += 1
-        return [entry]
-    if before is not None and before.sha256 == entry.sha256 and has_features(result.output, before):
-        result.num_done += 1
-        return []
+        # A failure does not replace features.
+        return [] if before is not None and before.features is not None else [entry]
     try:
         stored = storage.put(entry, read_features(features_dir / entry.features))
     except NotStoredError as error:
@@ -153,6 +153,21 @@ def _convert(
     return []
 
 
-def _record(manifest: Manifest, entries: Iterable[ManifestEntry]) -> None:
-    for entry in entries:
-        manifest.add(entry)
+def _is_kept(
+    entry: ManifestEntry,
+    before: ManifestEntry | None,
+    storage: FeatureStorage,
+    result: FeatureConversion,
+) -> bool:
+    """Whether the output keeps the features that it has of a GIF."""
+    if entry.features is None or before is None or not has_features(result.output, before):
+        return False
+    if before.sha256 != entry.sha256:
+        result.problems.append(
+            f"{result.output}: has features of another {entry.source}, which are kept; replace "
+            "them with --force"
+        )
+        return True
+    is_in_shard = without_shard(before.features or "") != before.features
+    result.num_done += is_in_shard == (storage.form == "shards")
+    return is_in_shard == (storage.form == "shards")

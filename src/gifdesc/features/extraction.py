@@ -31,7 +31,13 @@ from gifdesc.features.labels import Labeller
 from gifdesc.features.loader import Task, default_num_workers
 from gifdesc.features.pipeline import Compute, ComputedGif, compute
 from gifdesc.features.results import ExtractionEvent
-from gifdesc.features.storage import FeatureStorage, FileStorage, NotStoredError
+from gifdesc.features.storage import (
+    FeatureStorage,
+    FileStorage,
+    NotStoredError,
+    record,
+    remove_file,
+)
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.files import remove_leftovers, writing
 from gifdesc.system.locking import locked
@@ -277,17 +283,7 @@ class _Run:
 
     def _record(self, stored: Iterable[ManifestEntry]) -> None:
         """Add the lines of stored GIFs to the manifest."""
-        for entry in stored:
-            before = self.manifest.entries.get(entry.source)
-            self.manifest.add(entry)
-            if before is not None and before.features not in (None, entry.features):
-                self._remove_file(before.features)
-
-    def _remove_file(self, name: str) -> None:
-        """Remove a feature file; shards without valid features are removed after the run."""
-        path = self._features_dir / name
-        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
-            path.unlink()
+        record(self._features_dir, self.manifest, stored)
 
     def _noting_replacement(self, entry: ManifestEntry) -> ManifestEntry:
         """The entry, with a note if it replaces a GIF that may have been another one."""
@@ -315,7 +311,9 @@ class _Run:
         # is not a file gets no line in the manifest.
         is_certain = identity is not None or isinstance(error, NotStoredError)
         if gif.error is None and (is_certain or not is_done):
-            self._remove_file(features_name(gif.source))  # it belongs to the earlier content
+            remove_file(
+                self._features_dir / features_name(gif.source)
+            )  # it belongs to the earlier content
             self.manifest.add(entry)
         return self._event(entry, gif)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.feature_files import features_name, write_features
 from gifdesc.data.feature_shards import write_shard
-from gifdesc.data.manifest import ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.errors import FeatureError, UsageError
 from gifdesc.features.frames import Vectors
 from gifdesc.system.files import reason
@@ -30,9 +31,11 @@ class FeatureStorage(Protocol):
     """Stores the features of GIFs in a folder.
 
     Attributes:
+        form: `npy` or `shards`.
         dtype: of the stored numbers.
     """
 
+    form: FeatureFormat
     dtype: FeatureDtype
 
     def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
@@ -56,9 +59,31 @@ class FeatureStorage(Protocol):
         ...
 
 
+def record(features_dir: Path, manifest: Manifest, entries: Iterable[ManifestEntry]) -> None:
+    """Add the lines of stored GIFs to the manifest, and remove the files that they replace.
+
+    Shards whose features are all replaced are removed after the run (`adopt_shards`).
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for entry in entries:
+        before = manifest.entries.get(entry.source)
+        manifest.add(entry)
+        if before is not None and before.features not in (None, entry.features):
+            remove_file(features_dir / before.features)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a feature file, if there is one."""
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
+        path.unlink()
+
+
 class FileStorage:
     """A `.npy` file for each GIF."""
 
+    form: FeatureFormat = "npy"
     dtype: FeatureDtype = "float32"
 
     def __init__(self, features_dir: Path) -> None:
@@ -96,6 +121,7 @@ class ShardStorage:
         dtype: FeatureDtype = "float32",
         chunk_size: int = DEFAULT_CHUNK_SIZE,
     ) -> None:
+        self.form: FeatureFormat = "shards"
         self.dtype = dtype
         self._features_dir = features_dir
         self._chunk_size = chunk_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +24,17 @@ def facts_of_captions(path: Path) -> Facts | None:
     Raises:
         OSError: it cannot be read.
     """
-    rows = list(_rows_of(path))
+    doubts: list[str] = []
+    rows = list(_rows_of(path, doubts))
     if not rows:
         return None
-    texts = [row["caption"] for row in rows if row.get("caption")]
-    scores = [float(row["score"]) for row in rows if row.get("score") not in (None, "")]
+    texts = [row["caption"] for row in rows if isinstance(row.get("caption"), str)]
+    texts = [text for text in texts if text]
+    numbers = (_number_of(row.get("score")) for row in rows)
+    scores = [number for number in numbers if number is not None]
     num_doubtful = sum(row.get("low_confidence") in (True, "True") for row in rows)
-    errors = Counter(row["error"] for row in rows if row.get("error"))
-    facts = Facts(path, "captions", "captions of gifdesc")
+    errors = Counter(str(row["error"]) for row in rows if row.get("error"))
+    facts = Facts(path, "captions", "captions of gifdesc", doubts=doubts)
     facts.add("GIFs", f"{len(rows):,}, {len(texts):,} captioned, {sum(errors.values()):,} failed")
     facts.add("distinct", f"{len(set(texts)):,} of {len(texts):,} captions" if texts else None)
     words = [len(text.split()) for text in texts]
@@ -78,19 +82,36 @@ def facts_of_descriptions(path: Path) -> Facts:
     return facts
 
 
-def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file of `gifdesc caption`; none for another file."""
+def _number_of(value: object) -> float | None:
+    """A finite number in a file; None for anything else."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _rows_of(path: Path, doubts: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a file of `gifdesc caption`; none for another file.
+
+    Args:
+        path: the file.
+        doubts: gets a sentence about lines after the first that cannot be used.
+    """
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         start = file.readline()
         file.seek(0)
         if start.startswith("{"):
-            for line in file:
+            for number, line in enumerate(file, start=1):
                 try:
                     row = json.loads(line)
                 except (ValueError, RecursionError):
+                    row = None
+                if isinstance(row, dict) and "path" in row:
+                    yield row
+                elif number == 1:
                     return
-                if not isinstance(row, dict) or "path" not in row:
-                    return
-                yield row
+                elif line.strip():
+                    doubts.append(f"line {number} is not that of a caption, and does not count")
         elif start.startswith("path,caption,"):
             yield from csv.DictReader(file)
