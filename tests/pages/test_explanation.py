@@ -90,6 +90,18 @@ def test_many_frames_take_several_rows_of_one_scale(tmp_path):
         ]
 
 
+def test_nothing_covers_the_frames_of_a_printed_page(tmp_path, gif):
+    """PDFs draw the gradient between the frames as a white field over them."""
+    path = tmp_path / "page.html"
+    write_explanation([caption_of(gif)], path)
+    with browser_with(path, viewport={"width": 700, "height": 900}) as page:
+        page.emulate_media(media="print")
+        cover = "one => getComputedStyle(one, '::after').display"
+        assert page.locator(".lined").evaluate(cover) == "none"
+        table, window = page.locator("table").bounding_box(), 700
+        assert table["x"] + table["width"] <= window  # nothing is cut off, for nothing scrolls
+
+
 @pytest.mark.parametrize("width", [390, 768])
 def test_a_word_is_never_broken(tmp_path, gif, width):
     path = tmp_path / "page.html"
