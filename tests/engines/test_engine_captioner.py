@@ -153,6 +153,21 @@ def test_bytes_and_temporary_files_travel_as_copies(model_dir, gif_paths, tmp_pa
     assert not (tmp_path / "chunks").exists()
 
 
+def test_copies_are_removed_with_their_last_chunk(model_dir, gif_paths, tmp_path):
+    data = gif_paths[3].read_bytes()
+    inputs = [CaptionInput(name, data) for name in ("a", "b")]
+    inputs.append(CaptionInput("c", gif_paths[4].read_bytes()))
+    copies = ChunkResults(tmp_path / "chunks").copies_dir
+
+    class WholeEngine(InProcessEngine):
+        def map(self, work, chunks, folder):
+            yield from super().map(work, list(chunks), folder)
+
+    captioner = on_engine(model_dir, tmp_path / "chunks", WholeEngine(), chunk_size=1)
+    num_copies = [len(list(copies.iterdir())) for _ in captioner.caption_many(inputs, SHORT)]
+    assert num_copies == [2, 2, 1]
+
+
 def test_describe_copies_the_gifs_of_urls_and_pipes_and_no_others(model_dir, gif_paths, tmp_path):
     chunks = tmp_path / "chunks"
     paths = []

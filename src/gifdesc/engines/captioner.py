@@ -15,7 +15,7 @@ from gifdesc.config import DecodingConfig, to_json
 from gifdesc.data.gif_sources import AnySource, CallableCaptioner, check_several
 from gifdesc.engines.chunk_run import CRASHED
 from gifdesc.engines.chunks import Row, split_into_chunks
-from gifdesc.engines.inputs import absolute, caption_input, caption_row
+from gifdesc.engines.inputs import Copies, absolute, caption_input, caption_row
 from gifdesc.engines.ordering import map_in_order
 from gifdesc.engines.results import ChunkResults
 from gifdesc.engines.work import OpensEngine, Record
@@ -221,13 +221,15 @@ class EngineCaptioner(CallableCaptioner):
             self._results.remove()
         with writing(self._results.folder):
             self._results.folder.mkdir(parents=True, exist_ok=True)
-        rows = (caption_row(source, self._results.copies_dir) for source in sources)
+        copies = Copies(self._results.copies_dir)
+        rows = (caption_row(source, copies) for source in sources)
         chunks = split_into_chunks(rows, self._chunk_size, work.settings)
         is_whole = False
         try:
             with self._open_engine() as engine:
-                for _, records in map_in_order(engine, work, chunks, self._results):
+                for chunk, records in map_in_order(engine, work, chunks, self._results):
                     yield from map(from_record, records)
+                    copies.release(chunk)
             is_whole = True
         finally:
             if is_whole or not self._resume:

@@ -30,7 +30,13 @@ from gifdesc.data.matrix_files import read_matrix
 from gifdesc.engines.choice import EngineChoice
 from gifdesc.engines.chunk_run import CRASHED
 from gifdesc.engines.chunks import Row, split_into_chunks
-from gifdesc.engines.inputs import absolute, absolute_path, extraction_row, extraction_task
+from gifdesc.engines.inputs import (
+    Copies,
+    absolute,
+    absolute_path,
+    extraction_row,
+    extraction_task,
+)
 from gifdesc.engines.ordering import map_in_order
 from gifdesc.engines.results import ChunkResults
 from gifdesc.engines.work import OpensEngine, Record
@@ -213,13 +219,15 @@ class EngineCompute:
             results.remove()
         with writing(results.folder):
             results.folder.mkdir(parents=True, exist_ok=True)
-        rows = (extraction_row(task, results.copies_dir) for task in tasks)
+        copies = Copies(results.copies_dir)
+        rows = (extraction_row(task, copies) for task in tasks)
         chunks = split_into_chunks(rows, self._chunk_size, self._work.settings)
         with self._open_engine() as engine:
             for chunk, records in map_in_order(engine, self._work, chunks, results):
                 for row, record in zip(chunk.rows, records, strict=True):
                     yield extraction_task(row).gif, self._outcome(record)
                 self._remove(chunk.id, records)
+                copies.release(chunk)
         results.remove()
 
     def _outcome(self, record: Record) -> Outcome:

@@ -5,26 +5,71 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 from gifdesc.data.gif_sources import AnySource, to_input
 from gifdesc.data.gifs import GifInput
-from gifdesc.engines.chunks import Row
+from gifdesc.engines.chunks import Chunk, Row
 from gifdesc.features.frames import FileIdentity
 from gifdesc.features.loader import Task
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import replacing, sha256_of, writing
 
 
-def caption_row(source: AnySource, copies_dir: Path) -> Row:
-    """An input of `caption_many` as a row.
+class Copies:
+    """Copies of inputs without a lasting file, in a folder that all workers share.
 
-    Bytes, and the temporary file of a pipe or a URL, are copied into a folder that all workers
-    share, under the name of their content: the same content has the same row in a later run.
+    A copy is named by its content, so that the same content has the same row in a later run.
+
+    Args:
+        folder: the folder; created when it is needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._num_rows: Counter[str] = Counter()
+
+    def add(self, content: bytes | Path) -> Path:
+        """The copy of bytes or of a file, for one row.
+
+        Raises:
+            GifdescError: the copy cannot be written.
+        """
+        with writing(self._folder):
+            if isinstance(content, bytes):
+                digest = hashlib.sha256(content).hexdigest()
+            else:
+                digest = sha256_of(content)
+            path = self._folder / digest
+            if not path.is_file():
+                with replacing(path) as temporary_path:
+                    if isinstance(content, bytes):
+                        temporary_path.write_bytes(content)
+                    else:
+                        shutil.copyfile(content, temporary_path)
+        self._num_rows[absolute_path(path)] += 1
+        return path
+
+    def release(self, chunk: Chunk) -> None:
+        """Remove the copies of a chunk that is complete, but those of chunks that are not."""
+        if not self._num_rows:
+            return
+        for row in chunk.rows:
+            path = row["path"]
+            if path is not None and path in self._num_rows:
+                self._num_rows[path] -= 1
+                if not self._num_rows[path]:
+                    del self._num_rows[path]
+                    Path(path).unlink(missing_ok=True)
+
+
+def caption_row(source: AnySource, copies: Copies) -> Row:
+    """An input of `caption_many` as a row; bytes, and the file of a pipe or a URL, are copied.
 
     Args:
         source: the input.
-        copies_dir: the folder of the copies; created when it is needed.
+        copies: gets the copy.
 
     Raises:
         GifdescError: a copy cannot be written.
@@ -36,9 +81,9 @@ def caption_row(source: AnySource, copies_dir: Path) -> Row:
     path = given.source
     is_copy = True
     if isinstance(path, bytes):
-        path = _copy(path, copies_dir)
+        path = copies.add(path)
     elif isinstance(given.data, (str, Path)) and given.data is not source:
-        path = _copy(Path(given.data), copies_dir)  # the temporary file of a pipe or a URL
+        path = copies.add(Path(given.data))  # the temporary file of a pipe or a URL
     else:
         is_copy = False
     if not isinstance(path, (str, Path)):
@@ -56,7 +101,7 @@ def caption_input(row: Row) -> CaptionInput:
     return CaptionInput(row["name"] or "", row["path"], row["error"])
 
 
-def extraction_row(task: Task, copies_dir: Path) -> Row:
+def extraction_row(task: Task, copies: Copies) -> Row:
     """A task of an extraction as a row; the temporary file of a pipe or a URL is copied.
 
     Raises:
@@ -64,7 +109,7 @@ def extraction_row(task: Task, copies_dir: Path) -> Row:
     """
     gif, known = task.gif, task.known
     is_copy = gif.is_spooled and gif.error is None
-    path = _copy(gif.path, copies_dir) if is_copy else gif.path
+    path = copies.add(gif.path) if is_copy else gif.path
     return {
         "name": gif.name,
         "path": absolute_path(path),
@@ -108,20 +153,3 @@ def _state(path: Path) -> str | None:
     except (OSError, ValueError):  # missing, or a name that no file can have
         return None
     return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _copy(content: bytes | Path, copies_dir: Path) -> Path:
-    """A copy named by its content."""
-    with writing(copies_dir):
-        if isinstance(content, bytes):
-            digest = hashlib.sha256(content).hexdigest()
-        else:
-            digest = sha256_of(content)
-        path = copies_dir / digest
-        if not path.is_file():
-            with replacing(path) as temporary_path:
-                if isinstance(content, bytes):
-                    temporary_path.write_bytes(content)
-                else:
-                    shutil.copyfile(content, temporary_path)
-    return path

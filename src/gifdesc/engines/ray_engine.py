@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,16 @@ from gifdesc.system.wording import counted
 log = logging.getLogger(__name__)
 
 _WINDOW_CHUNKS = 1000
-"""Chunks that are submitted together. Ray Data keeps 12 kB for each in this process, and between
-two windows the actors load their networks again, which takes seconds of hours."""
+"""Most chunks that are submitted together. Ray Data keeps 12 kB for each in this process, and
+between two windows the actors load their networks again, which takes seconds of hours."""
+
+_FIRST_WINDOW_SECONDS = 2.0
+_LAST_WINDOW_SECONDS = 60.0
+"""How long chunks are gathered for a window, at first and at most: inputs may arrive slowly, from
+downloads or through a pipe. The paths in a folder fill a window at once."""
+
+_ATTEMPTS = 2
+"""How often Ray gets a chunk that it does not report."""
 
 _FEW_GIFS = 200
 """Inputs for which starting Ray takes longer than it may save."""
@@ -71,18 +79,21 @@ class RayEngine:
     def map(self, work: Work, chunks: Iterable[Chunk], folder: Path) -> Iterator[Chunk]:
         """As `work.Engine.map`."""
         results = ChunkResults(folder)
-        rest = iter(chunks)
-        while window := list(islice(rest, _WINDOW_CHUNKS)):
+        for window, is_whole in _windows(chunks):
             undone: dict[str, list[Chunk]] = {}
             for chunk in window:
                 if results.has(chunk.id):
                     yield chunk
                 else:  # repeated inputs may make equal chunks
                     undone.setdefault(chunk.id, []).append(chunk)
+            for _ in range(_ATTEMPTS):
+                if undone:
+                    first = [equal[0] for equal in undone.values()]
+                    self._connect(first, is_whole=is_whole)
+                    for chunk_id in self._map_window(work, first, folder):
+                        yield from undone.pop(chunk_id, ())
             if undone:
-                first = [equal[0] for equal in undone.values()]
-                for chunk_id in self._map_window(work, first, folder):
-                    yield from undone.pop(chunk_id, ())
+                return  # who gave the chunks knows which ones are missing
 
     def close(self) -> None:
         """Stop Ray, if it was started."""
@@ -90,20 +101,24 @@ class RayEngine:
             disconnect()
             self._resources = None
 
+    def _connect(self, chunks: list[Chunk], *, is_whole: bool) -> None:
+        """Start Ray or connect to it, unless this is done, with a warning if it does not pay."""
+        if self._resources is not None:
+            return
+        num_rows = sum(chunk.num_rows for chunk in chunks)
+        if is_whole and num_rows < _FEW_GIFS:
+            log.warning(
+                "--engine ray: starting Ray takes about 10 s, so --engine local is faster for %s",
+                counted(num_rows, "GIF"),
+            )
+        self._resources = connect(self._address)
+
     def _map_window(self, work: Work, chunks: list[Chunk], folder: Path) -> Iterator[str]:
         """Process chunks with different ids; ids are yielded as the chunks finish."""
-        if self._resources is None:
-            num_rows = sum(chunk.num_rows for chunk in chunks)
-            if num_rows < _FEW_GIFS:
-                log.warning(
-                    "--engine ray: starting Ray takes about 10 s, so --engine local is faster for "
-                    "%s",
-                    counted(num_rows, "GIF"),
-                )
-            self._resources = connect(self._address)
         import ray
         import ray.data
 
+        assert self._resources is not None, "_connect comes first"
         options = _actor_options(self._resources, self._num_workers, self._device)
         _silence(ray.data.DataContext.get_current())
         rows = [asdict(chunk) for chunk in chunks]
@@ -125,6 +140,26 @@ class RayEngine:
             raise GifdescError(
                 f"the Ray job failed: {_reason(error)}; run again with --debug to see more"
             ) from error
+
+
+def _windows(chunks: Iterable[Chunk]) -> Iterator[tuple[list[Chunk], bool]]:
+    """The chunks in lists that are not empty, each with whether all chunks are in it.
+
+    A list ends after some seconds, so that the first chunks are processed while others arrive.
+    """
+    seconds = _FIRST_WINDOW_SECONDS
+    window: list[Chunk] = []
+    is_first = True
+    end = time.monotonic() + seconds
+    for chunk in chunks:
+        window.append(chunk)
+        if len(window) == _WINDOW_CHUNKS or time.monotonic() >= end:
+            yield window, False
+            window, is_first = [], False
+            seconds = min(2 * seconds, _LAST_WINDOW_SECONDS)
+            end = time.monotonic() + seconds
+    if window:
+        yield window, is_first
 
 
 def _reason(error: Exception) -> str:
