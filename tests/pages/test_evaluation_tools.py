@@ -111,7 +111,7 @@ def test_the_grid_is_dense_and_its_numbers_lead_to_the_list(tmp_path):
         assert page.url.endswith("#e4")
 
 
-def test_two_systems_stand_side_by_side(tmp_path):
+def test_two_systems_are_shown_side_by_side(tmp_path):
     pairs = [
         example("x", "a cat", 0.2, against=OtherCaption("a <b>dog</b>", {"rouge_l": 0.9})),
         example("y", "a cow", 0.3, against=OtherCaption("", {"rouge_l": 0.1})),

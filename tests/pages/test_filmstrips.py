@@ -147,7 +147,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
         read_filmstrip(draw_broken_gif(tmp_path / "bad.gif"))
 
 
-def test_the_frame_that_stands_for_a_gif_is_not_an_empty_one(tmp_path):
+def test_the_poster_of_a_gif_is_not_an_empty_frame(tmp_path):
     images = [Image.new("RGB", (40, 40), (10 * n, 0, 0)) for n in range(5)]
     images[3].paste("white", (10, 10, 30, 30))
     path = tmp_path / "blinks.gif"

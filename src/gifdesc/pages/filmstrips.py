@@ -64,7 +64,7 @@ class Filmstrip:
         times_ms: when each of them comes on screen.
         num_frames: frames of the file.
         duration_ms: of one pass through the GIF.
-        poster: the position among `frames` of the one that stands for the GIF when it does not
+        poster: the position among `frames` of the frame that represents the GIF when it does not
             move: that of the greatest contrast, for the middle of a GIF that blinks is empty.
         note: a remark about the file, such as that it is cut off.
     """
