@@ -1,6 +1,7 @@
-"""How large an evaluation page is, and how fast Chromium opens, sorts, searches and lays it out.
+"""How large a page is, and how fast Chromium opens, sorts, searches and lays it out.
 
     python benchmarks/page.py ./gifs --examples 500
+    python benchmarks/page.py ./gifs --examples 5000 --gallery
 
 Captions, scores and the frames of each GIF are made up from a seed. Needs Chromium and playwright.
 """
@@ -8,7 +9,9 @@ Captions, scores and the frames of each GIF are made up from a seed. Needs Chrom
 from __future__ import annotations
 
 import argparse
+import math
 import random
+import resource
 import shutil
 import tempfile
 import time
@@ -16,11 +19,12 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from gifdesc.captions import Word
+from gifdesc.captions import Caption, GeneratedCaption, Word
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.evaluation.results import Evaluation, ScoredCaption, diversity
 from gifdesc.gif.reader import scan_gif
 from gifdesc.pages.evaluation import EvaluationReport, Subject
+from gifdesc.pages.gallery import GalleryOrigin, write_gallery
 from gifdesc.system.files import write_json_lines
 
 VOCABULARY = ("a", "man", "woman", "dog", "in", "white", "shirt", "looks", "at", "talks", "smiles")
@@ -51,9 +55,9 @@ WORKED = """async () => {
   query.dispatchEvent(new Event("input"));
   await new Promise((go) => setTimeout(go, 2 * pause));
   const laidOut = [];
-  for (const name of ["Grid", "List"]) {
+  for (const button of [...document.querySelectorAll("[data-layout]")].reverse()) {
     start = performance.now();
-    document.querySelector(`[data-layout="${name.toLowerCase()}"]`).click();
+    button.click();
     await painted();
     laidOut.push(performance.now() - start);
   }
@@ -101,45 +105,88 @@ def made_up_captions(gifs_dir: Path, features_dir: Path, num_examples: int) -> l
     return captions
 
 
+def made_up_evaluation(gifs_dir: Path, folder: Path, num_examples: int) -> Evaluation:
+    """The scores of made-up captions; their model and their features are in the folder."""
+    history = [{"epoch": n, "train_loss": 3 / n, "val_loss": 4 / n} for n in range(1, 11)]
+    write_json_lines(folder / "model" / "history.jsonl", history)
+    captions = made_up_captions(gifs_dir, folder, num_examples)
+    return Evaluation(
+        num_examples=len(captions),
+        metrics={"cider": 0.5},
+        intervals={"cider": (0.4, 0.6)},
+        baselines={"blind": {"cider": 0.1}},
+        exact_match=0.0,
+        diversity=diversity([scored.caption for scored in captions]),
+        captions=captions,
+    )
+
+
+def made_up_gallery(gifs_dir: Path, num_examples: int) -> list[Caption]:
+    """Captions with two alternatives, of up to 16 frames drawn at random."""
+    chance = random.Random(0)
+    gifs = [(path, scan_gif(path).num_frames) for path in sorted(gifs_dir.rglob("*.gif"))]
+    captions = []
+    for number in range(num_examples):
+        path, num_frames = gifs[number % len(gifs)]
+        scores = sorted((math.log(chance.random()) for _ in range(3)), reverse=True)
+        found = tuple(
+            GeneratedCaption(" ".join(chance.choices(VOCABULARY, k=10)), score, ())
+            for score in scores
+        )
+        caption = Caption(
+            str(path),
+            caption=found[0].caption,
+            score=scores[0],
+            low_confidence=scores[0] < math.log(0.3),
+            alternatives=found,
+            sampled_frames=tuple(sorted(chance.sample(range(num_frames), min(16, num_frames)))),
+        )
+        captions.append(caption)
+    return captions
+
+
+def most_megabytes() -> int:
+    """The most memory that this process has had so far, on Linux."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("gifs", type=Path)
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--gallery", action="store_true", help="the page of caption --html")
     arguments = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    history = [{"epoch": n, "train_loss": 3 / n, "val_loss": 4 / n} for n in range(1, 11)]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path, model_dir = Path(folder, "report.html"), Path(folder, "model")
-        write_json_lines(model_dir / "history.jsonl", history)
-        captions = made_up_captions(arguments.gifs, Path(folder), arguments.examples)
-        result = Evaluation(
-            num_examples=len(captions),
-            metrics={"cider": 0.5},
-            intervals={"cider": (0.4, 0.6)},
-            baselines={"blind": {"cider": 0.1}},
-            exact_match=0.0,
-            diversity=diversity([scored.caption for scored in captions]),
-            captions=captions,
-        )
-        subject = Subject(name="Benchmark", model_dir=model_dir, features_dir=Path(folder))
-        start = time.perf_counter()
-        EvaluationReport(path, arguments.gifs).write(result, subject)
+        path = Path(folder, "page.html")
+        if arguments.gallery:
+            captions = made_up_gallery(arguments.gifs, arguments.examples)
+            before, start = most_megabytes(), time.perf_counter()
+            write_gallery(captions, path, GalleryOrigin(model="Benchmark"))
+        else:
+            result = made_up_evaluation(arguments.gifs, Path(folder), arguments.examples)
+            subject = Subject(
+                name="Benchmark", model_dir=Path(folder, "model"), features_dir=Path(folder)
+            )
+            before, start = most_megabytes(), time.perf_counter()
+            EvaluationReport(path, arguments.gifs).write(result, subject)
         seconds = time.perf_counter() - start
         print(f"frames read, page written in {seconds:.1f} s: {path.stat().st_size / 1e6:.1f} MB")
+        print(f"memory at most: {before} MB before, {most_megabytes()} MB after")
         browser = playwright.chromium.launch(executable_path=chromium)
         print(f"Chromium {browser.version}, 1280 x 900; ms")
         print(
-            "first paint, interactive, loaded | sorted, searched, grid, list | "
+            "first paint, interactive, loaded | sorted, searched, grid and list if any | "
             "a screen further: median, worst"
         )
         for _ in range(arguments.times):
             tab = browser.new_page(viewport={"width": 1280, "height": 900})
             tab.goto(path.as_uri())
             opened, worked = tab.evaluate(OPENED), tab.evaluate(WORKED)
-            figures = [*map(round, opened), "|", *map(round, worked[:4]), "|"]
-            print(*figures, *map(round, worked[4:]))
+            figures = [*map(round, opened), "|", *map(round, worked[:-2]), "|"]
+            print(*figures, *map(round, worked[-2:]))
             tab.close()
 
 
