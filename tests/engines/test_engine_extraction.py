@@ -18,6 +18,7 @@ from gifdesc.engines.in_process import InProcessEngine
 from gifdesc.engines.results import ChunkResults
 from gifdesc.errors import GifdescError, WeightsError
 from gifdesc.features.extraction import extract
+from gifdesc.features.loader import Task
 from gifdesc.features.storage import make_storage
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -237,3 +238,45 @@ def test_options_that_shape_no_result_keep_the_chunks(tmp_path):
     assert ExtractionWork(for_many, other_head, tmp_path).settings == one
     fewer = replace(CHOICE, num_frames=3)
     assert ExtractionWork(fewer, recipe, tmp_path).settings != one
+
+
+class WholeEngine(InProcessEngine):
+    """Takes all chunks before it reports the first, as Ray does."""
+
+    def map(self, work, chunks, folder):
+        yield from list(super().map(work, list(chunks), folder))
+
+
+@pytest.mark.parametrize("storage", ["npy", "shards"])
+def test_gifs_that_are_given_twice_are_extracted(gifs, tmp_path, storage):
+    inputs = [*find_gifs([gifs]), *find_gifs([gifs])]
+    found = tmp_path / "found"
+    events = run(inputs, found, WholeEngine(), storage=storage, chunk_size=1)
+    assert len(events) == len(inputs)
+    assert len(Manifest(found).entries) == 15
+    assert not (found / ".chunks").exists()
+
+
+def test_files_of_a_chunk_are_kept_until_its_features_are_stored(gifs, tmp_path):
+    folder = tmp_path / ".chunks"
+    compute_on = EngineCompute(
+        CHOICE, CHOICE.load().recipe, lambda: nullcontext(WholeEngine()), folder, chunk_size=1
+    )
+    tasks = [Task(gif) for gif in find_gifs([gifs / "1"])]
+    outcomes = [outcome for _, outcome in compute_on(tasks)]
+    for num_left in range(len(outcomes), 0, -1):
+        assert len(list(folder.glob("*.results"))) == num_left
+        assert len(list(folder.glob("*.vectors"))) == num_left
+        outcomes[num_left - 1].settle()
+    assert not folder.exists()
+
+
+def test_an_error_that_ends_a_run_keeps_the_gifs_that_wait_for_their_shard(gifs, tmp_path):
+    class FailingEngine(InProcessEngine):
+        def map(self, work, chunks, folder):
+            yield from super().map(work, list(chunks)[:3], folder)
+            raise GifdescError("the Ray job failed")
+
+    with pytest.raises(GifdescError, match="the Ray job failed"):
+        run(gifs, tmp_path / "features", FailingEngine(), chunk_size=1, storage="shards")
+    assert len(_vectors(tmp_path / "features")) == 3

@@ -7,7 +7,8 @@ command names them, stores them and keeps the manifest, as without an engine.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from gifdesc.data.gifs import GifInput
 from gifdesc.data.matrix_files import read_matrix
 from gifdesc.engines.choice import EngineChoice
 from gifdesc.engines.chunk_run import CRASHED
-from gifdesc.engines.chunks import Row, split_into_chunks
+from gifdesc.engines.chunks import Chunk, Row, split_into_chunks
 from gifdesc.engines.inputs import (
     Copies,
     absolute,
@@ -207,6 +208,8 @@ class EngineCompute:
         self._results = ChunkResults(folder)
         self._chunk_size = chunk_size
         self._resume = resume
+        self._unsettled: Counter[str] = Counter()
+        self._is_whole = False
 
     def __call__(self, tasks: Iterable[Task]) -> Iterator[tuple[GifInput, Outcome]]:
         """Run tasks; the outcomes keep the order of the tasks.
@@ -221,16 +224,49 @@ class EngineCompute:
             results.folder.mkdir(parents=True, exist_ok=True)
         copies = Copies(results.copies_dir)
         rows = (extraction_row(task, copies) for task in tasks)
-        chunks = split_into_chunks(rows, self._chunk_size, self._work.settings)
+        chunks = self._noting(split_into_chunks(rows, self._chunk_size, self._work.settings))
         with self._open_engine() as engine:
             for chunk, records in map_in_order(engine, self._work, chunks, results):
+                settle = self._settler(chunk.id, records)
                 for row, record in zip(chunk.rows, records, strict=True):
-                    yield extraction_task(row).gif, self._outcome(record)
-                self._remove(chunk.id, records)
+                    yield extraction_task(row).gif, self._outcome(record, settle)
+                settle()
                 copies.release(chunk)
-        results.remove()
+        self._is_whole = True
+        self._remove_if_done()
 
-    def _outcome(self, record: Record) -> Outcome:
+    def _noting(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The chunks, each of which is counted until all its features are stored."""
+        for chunk in chunks:
+            self._unsettled[chunk.id] += 1
+            yield chunk
+
+    def _settler(self, chunk_id: str, records: list[Record]) -> Callable[[], None]:
+        """A function to call after the chunk, and once for each GIF whose features are stored.
+
+        The last call removes the files of the chunk: not earlier, because a shard is written with
+        its last GIF, and a run that is killed before computes nothing twice.
+        """
+        num_left = 1 + sum("vectors" in record for record in records)
+
+        def settle() -> None:
+            nonlocal num_left
+            num_left -= 1
+            if num_left:
+                return
+            self._unsettled[chunk_id] -= 1
+            if not self._unsettled[chunk_id]:  # repeated inputs may make equal chunks
+                del self._unsettled[chunk_id]
+                self._remove(chunk_id, records)
+                self._remove_if_done()
+
+        return settle
+
+    def _remove_if_done(self) -> None:
+        if self._is_whole and not self._unsettled:
+            self._results.remove()
+
+    def _outcome(self, record: Record, settle: Callable[[], None]) -> Outcome:
         if record["status"] == "skipped":
             return None
         if record["status"] == "failed" and record["identity"] is None:
@@ -248,7 +284,8 @@ class EngineCompute:
             note=record["note"],
             identity=identity,
         )
-        return ComputedGif(sampled, read_matrix(self._results.folder / record["vectors"]))
+        vectors = read_matrix(self._results.folder / record["vectors"])
+        return ComputedGif(sampled, vectors, settle)
 
     def _remove(self, chunk_id: str, records: list[Record]) -> None:
         """Remove the features that are stored by now; first their list, so that none is missed."""

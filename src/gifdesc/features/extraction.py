@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -187,6 +188,7 @@ class _Run:
         self._labeller = labeller
         self._features_dir = features_dir
         self._origins = _origins_in(manifest.entries)
+        self._unsettled: dict[str, Callable[[], None]] = {}
         self._taken: dict[str, str] = {}  # name -> the shorter name of another GIF
 
     def task(self, gif: GifInput, *, force: bool, retry_failed: bool) -> Task:
@@ -237,10 +239,16 @@ class _Run:
                     yield self._fail(gif, outcome)
                 else:
                     yield self._store(gif, outcome)
-        except (KeyboardInterrupt, GeneratorExit):
-            self._record(self._storage.flush())  # what was computed is kept
+        except (GifdescError, KeyboardInterrupt, GeneratorExit):
+            self._keep_computed()
             raise
         self._record(self._storage.flush())
+
+    def _keep_computed(self) -> None:
+        """Store the GIFs that wait for others of their shard, if the folder can be written."""
+        if (self._features_dir / RECIPE_NAME).is_file():
+            with suppress(OSError, FeatureError):  # an error ends the run already
+                self._record(self._storage.flush())
 
     def _skip(self, gif: GifInput) -> ExtractionEvent:
         before = self.manifest.entries[gif.source]
@@ -270,6 +278,7 @@ class _Run:
         sampled, vectors = computed.sampled, computed.vectors
         gif = self._with_own_name(gif, sampled.identity)
         if not np.isfinite(vectors).all():
+            computed.settle()
             return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
         if not (self._features_dir / RECIPE_NAME).is_file():
             raise FeatureError(f"{self._features_dir}: was removed during the run")
@@ -277,13 +286,23 @@ class _Run:
         try:
             stored = self._storage.put(entry, vectors)
         except NotStoredError as error:
+            computed.settle()
             return self._fail(gif, error)
+        self._settle(entry.source)  # the same GIF, given twice
+        self._unsettled[entry.source] = computed.settle
         self._record(stored)
         return self._event(self.manifest.entries[gif.source] if stored else entry, gif)
 
     def _record(self, stored: Iterable[ManifestEntry]) -> None:
         """Add the lines of stored GIFs to the manifest."""
+        stored = list(stored)
         record(self._features_dir, self.manifest, stored)
+        for entry in stored:
+            self._settle(entry.source)
+
+    def _settle(self, source: str) -> None:
+        if (settle := self._unsettled.pop(source, None)) is not None:
+            settle()
 
     def _noting_replacement(self, entry: ManifestEntry) -> ManifestEntry:
         """The entry, with a note if it replaces a GIF that may have been another one."""

@@ -14,10 +14,17 @@ from gifdesc.features.loader import Loaded, Task, load_gifs
 
 @dataclass(frozen=True)
 class ComputedGif:
-    """A GIF's sampled frames and their features, float32 (T, D)."""
+    """A GIF's sampled frames and their features.
+
+    Attributes:
+        sampled: the frames.
+        vectors: float32 (T, D).
+        settle: called once the features are in their folder and its manifest, or never will be.
+    """
 
     sampled: SampledGif
     vectors: Vectors
+    settle: Callable[[], None] = lambda: None
 
 
 Outcome = ComputedGif | GifdescError | None
