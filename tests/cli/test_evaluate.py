@@ -121,7 +121,8 @@ def test_an_incomplete_model_folder_is_a_one_sentence_error(
 def test_a_missing_model_is_named(world, tmp_path):
     done = evaluate(world, tmp_path / "nowhere")
     assert (done.code, done.out) == (1, "")
-    assert "nowhere: no model folder. Train a model: gifdesc extract ./gifs" in done.error
+    assert done.error.endswith("nowhere: no model folder; train a model first:")
+    assert "  gifdesc extract ./gifs && gifdesc train" in done.err.splitlines()
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda"])

@@ -19,7 +19,7 @@ def test_a_folder_is_taken_as_it_is_and_before_the_hub(tmp_path, monkeypatch):
 def test_what_is_no_hub_name_is_a_folder_that_is_missing(name, tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.model.folder.fetch", lambda *_: pytest.fail("asked the hub"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CheckpointError, match=r"no model folder\. Train a model: gifdesc"):
+    with pytest.raises(CheckpointError, match="no model folder"):
         locate(name, ["*"])
 
 

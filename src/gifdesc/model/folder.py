@@ -37,13 +37,18 @@ def check_model_name(name: Path | str) -> None:
     """
     name = full_name(name)
     if not Path(name).is_dir() and (isinstance(name, Path) or not is_hub_name(name)):
+        train = "gifdesc extract ./gifs && gifdesc train"
+        if isinstance(name, Path):  # only a model of gifdesc will do
+            error = CheckpointError(f"{name}: no model folder; train a model first:")
+            error.commands = (train,)
+            raise error
         error = CheckpointError(
             f"{name}: no model folder; use a public model (downloaded once, "
             f"{RECOMMENDED.download_mb} MB), or train your own:"
         )
         error.commands = (
             f"gifdesc caption funny.gif --model {DEFAULT_NAME}",
-            "gifdesc extract ./gifs && gifdesc train && gifdesc caption funny.gif",
+            f"{train} && gifdesc caption funny.gif",
         )
         raise error
 
