@@ -1,5 +1,6 @@
 """Captions by an engine: those of the captioner itself, in its order, and resumed by chunk."""
 
+import itertools
 from contextlib import nullcontext
 
 import numpy as np
@@ -235,7 +236,30 @@ def test_another_model_in_the_same_folder_uses_no_earlier_chunk(model_dir, gif_p
 
 def test_gifs_that_an_engine_loses_are_listed(model_dir, gif_paths, tmp_path):
     captioner = on_engine(model_dir, tmp_path / "chunks", LosingEngine(), chunk_size=1)
-    with pytest.raises(GifdescError, match=r"lost 15 GIFs: .*2.gif, .* and 5 more; run .* again"):
+    with pytest.raises(
+        GifdescError, match=r"lost 15 GIFs: .*2.gif, .* and 5 more \(.* lists all\); run .* again"
+    ):
+        list(captioner.caption_many(gif_paths, SHORT))
+
+
+def test_many_gifs_that_an_engine_loses_are_all_in_a_file(model_dir, gif_paths, tmp_path):
+    folder = tmp_path / ".out.jsonl.chunks"
+    captioner = on_engine(model_dir, folder, LosingEngine(), chunk_size=1)
+    with pytest.raises(GifdescError, match=r"\(.*/out.jsonl.chunks.missing lists all\)"):
+        list(captioner.caption_many(gif_paths, SHORT))
+    listed = (tmp_path / "out.jsonl.chunks.missing").read_text().splitlines()
+    assert listed == [str(path) for path in gif_paths[1:]]
+    list(on_engine(model_dir, folder, chunk_size=1).caption_many(gif_paths[:1], SHORT))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_stops_taking_inputs_is_an_error(model_dir, gif_paths, tmp_path):
+    class StoppingEngine(InProcessEngine):
+        def map(self, work, chunks, folder):
+            yield from super().map(work, itertools.islice(chunks, 2), folder)
+
+    captioner = on_engine(model_dir, tmp_path / "chunks", StoppingEngine(), chunk_size=1)
+    with pytest.raises(GifdescError, match=r"stopped before .*3.gif and processed none of the"):
         list(captioner.caption_many(gif_paths, SHORT))
 
 

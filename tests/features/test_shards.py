@@ -270,3 +270,20 @@ def test_shards_are_extracted_converted_and_trained_on(gifs, tmp_path, monkeypat
         rows = (tmp_path / f"model-{folder}" / "history.jsonl").read_text()
         results[folder] = [json.loads(row)["train_loss"] for row in rows.splitlines()]
     assert results["shards"] == results["back"] == results["files"]
+
+
+@pytest.mark.parametrize("form", ["npy", "shards"])
+def test_features_that_vanish_during_a_run_are_an_error_and_extracted_again(gifs, tmp_path, form):
+    folder = tmp_path / "f"
+    storage = make_storage(folder, form, chunk_size=2)
+    extractor = FeatureExtractor.create(weights="random", precision="float32")
+    events = extract(find_gifs([gifs]), folder, extractor, storage=storage)
+    for _ in range(4):
+        next(events)
+    lost = next(path for path in folder.rglob("*") if path.suffix in (".npy", ".safetensors"))
+    lost.unlink()
+    with pytest.raises(FeatureError, match=r"are missing although they were written: .*; run the"):
+        list(events)
+    statuses = {event.status for event in run(gifs, folder, form)}
+    assert statuses == {"ok", "skipped"}
+    assert sorted(features_of(folder)) == NAMES

@@ -11,6 +11,7 @@ from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.system.files import (
     find_files,
     json_line,
+    list_all,
     read_json_lines,
     reading,
     reason,
@@ -204,3 +205,13 @@ def test_other_errors_pass_through(tmp_path):
     for block in (reading(tmp_path), writing(tmp_path)):
         with pytest.raises(ValueError, match="damaged"), block:
             raise ValueError("damaged")
+
+
+def test_many_names_are_all_in_a_file_and_few_in_the_sentence(tmp_path):
+    path = tmp_path / "names"
+    assert list_all(["a", "b"], path, 2) == "a, b"
+    assert not path.exists()
+    names = ["a", "b", NOT_UTF8]
+    assert list_all(names, path, 2) == f"a, b and 1 more ({path} lists all)"
+    assert [os.fsdecode(line) for line in path.read_bytes().splitlines()] == names
+    assert list_all(names, tmp_path / "names" / "below", 2) == f"a, b, {NOT_UTF8}"

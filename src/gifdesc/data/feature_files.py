@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gifdesc.data.feature_shards import (
     find_shards,
     read_member,
     read_member_header,
+    shard_keys,
     shard_member,
     without_shard,
 )
@@ -120,6 +121,31 @@ def has_features(features_dir: Path, entry: ManifestEntry) -> bool:
         return False
     path = features_dir / entry.features
     return path.is_file() or shard_member(path) is not None
+
+
+def without_features(features_dir: Path, entries: Iterable[ManifestEntry]) -> list[str]:
+    """The GIFs whose features, which lines of the manifest name, are not there, sorted.
+
+    Args:
+        features_dir: the folder of features.
+        entries: lines of its manifest; those of failed GIFs do not count.
+    """
+    missing = []
+    keys: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.status == "failed" or (
+            entry.features is not None and (features_dir / entry.features).is_file()
+        ):
+            continue
+        member = None if entry.features is None else shard_member(features_dir / entry.features)
+        if member is not None:
+            shard, key = member
+            if shard.name not in keys:
+                keys[shard.name] = shard_keys(shard)
+            if key in keys[shard.name]:
+                continue
+        missing.append(entry.source)
+    return sorted(missing)
 
 
 def find_features(features_dir: Path, entries: Mapping[str, ManifestEntry]) -> list[str]:

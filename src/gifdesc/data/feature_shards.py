@@ -128,6 +128,15 @@ def read_member_header(shard: Path, key: str) -> MatrixHeader:
     return MatrixHeader((shape[0], shape[1]), _DTYPES[dtype], is_column_major=False, offset_bytes=0)
 
 
+def shard_keys(shard: Path) -> set[str]:
+    """The keys of the features in a shard; none if it cannot be read."""
+    try:
+        with _reporting(shard):
+            return set(_opened(shard).keys())
+    except FeatureError:
+        return set()
+
+
 def find_shards(features_dir: Path) -> list[str]:
     """The names of the shards in a folder, sorted."""
     try:

@@ -9,7 +9,11 @@ from gifdesc.engines.chunks import Chunk
 from gifdesc.engines.results import ChunkResults
 from gifdesc.engines.work import Engine, Record, Work
 from gifdesc.errors import GifdescError
-from gifdesc.system.wording import counted, list_some
+from gifdesc.system.files import list_all
+from gifdesc.system.wording import counted
+
+_LIST_SUFFIX = ".missing"
+"""The end of the name of the file that lists inputs without results, if there are many."""
 
 
 def map_in_order(
@@ -28,23 +32,31 @@ def map_in_order(
 
     Raises:
         GifdescError: the engine or a worker cannot work, or the folder cannot be written; or,
-            whatever the engine reports, a chunk has no result file, or the file has too few
-            records.
+            whatever the engine reports, a chunk is not taken or has no result file, or the file
+            has too few records.
     """
     results.begin(work.is_final)
+    list_path = results.folder.with_name(results.folder.name.removeprefix(".") + _LIST_SUFFIX)
+    list_path.unlink(missing_ok=True)
     waiting: deque[Chunk] = deque()
     done: Counter[str] = Counter()  # repeated inputs may make equal chunks
-    for chunk in engine.map(work, _noting(chunks, waiting), results.folder):
+    noted = _noting(chunks, waiting)
+    for chunk in engine.map(work, noted, results.folder):
         done[chunk.id] += 1
         while waiting and done[waiting[0].id]:
             first = waiting.popleft()
             done -= Counter([first.id])
             yield first, _checked(first, results)
-    if waiting:
-        names = [row["name"] or "" for chunk in waiting for row in chunk.rows]
+    names = [row["name"] or "" for chunk in waiting for row in chunk.rows]
+    if names:
         raise GifdescError(
-            f"the engine lost {counted(len(names), 'GIF')}: {list_some(names, 10)}; run the "
+            f"the engine lost {counted(len(names), 'GIF')}: {list_all(names, list_path)}; run the "
             "command again"
+        )
+    if (untaken := next(noted, None)) is not None:
+        raise GifdescError(
+            f"the engine stopped before {untaken.rows[0]['name']} and processed none of the inputs "
+            "after it; run the command again"
         )
 
 

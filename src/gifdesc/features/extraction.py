@@ -20,6 +20,7 @@ from gifdesc.data.feature_files import (
     features_name,
     has_features,
     read_features,
+    without_features,
 )
 from gifdesc.data.feature_shards import adopt_shards, remove_members, shard_member
 from gifdesc.data.gifs import GifInput
@@ -40,10 +41,14 @@ from gifdesc.features.storage import (
     remove_file,
 )
 from gifdesc.sampling import start_times_ms
-from gifdesc.system.files import remove_leftovers, writing
+from gifdesc.system.files import list_all, remove_leftovers, writing
 from gifdesc.system.locking import locked
+from gifdesc.system.wording import counted
 
 log = logging.getLogger(__name__)
+
+_MISSING_NAME = "missing-features.list"
+"""The names of GIFs whose features are missing at the end of a run, if there are many."""
 
 
 def extract(
@@ -79,8 +84,8 @@ def extract(
         An event for each input, after its features are written or wait for others of their shard.
 
     Raises:
-        FeatureError: the folder has features of another recipe, another run is writing to it, or
-            it cannot be written.
+        FeatureError: the folder has features of another recipe, another run is writing to it, it
+            cannot be written, or it lacks features at the end.
         UsageError: `with_labels` is set, and the backbone has no trained classifier.
     """
     labeller = extractor.labeller() if with_labels else None
@@ -104,6 +109,7 @@ def extract(
             yield from run.extract_all(tasks, compute_on or here)
             manifest.compact()
             adopt_shards(features_dir, manifest)  # removes those with older features alone
+            run.check_stored()
 
 
 def count_ahead(
@@ -189,6 +195,7 @@ class _Run:
         self._features_dir = features_dir
         self._origins = _origins_in(manifest.entries)
         self._unsettled: dict[str, Callable[[], None]] = {}
+        self._stored: set[str] = set()
         self._taken: dict[str, str] = {}  # name -> the shorter name of another GIF
 
     def task(self, gif: GifInput, *, force: bool, retry_failed: bool) -> Task:
@@ -244,6 +251,24 @@ class _Run:
             raise
         self._record(self._storage.flush())
 
+    def check_stored(self) -> None:
+        """Compare the GIFs of this run with the files that are there.
+
+        Raises:
+            FeatureError: features are missing; a rerun extracts their GIFs.
+        """
+        list_path = self._features_dir / _MISSING_NAME
+        list_path.unlink(missing_ok=True)  # of an earlier run
+        entries = self.manifest.entries
+        missing = without_features(self._features_dir, (entries[name] for name in self._stored))
+        if missing := sorted({*missing, *self._unsettled}):
+            self.manifest.remove(missing)
+            names = list_all(missing, list_path)
+            raise FeatureError(
+                f"{self._features_dir}: the features of {counted(len(missing), 'GIF')} are missing "
+                f"although they were written: {names}; run the command again"
+            )
+
     def _keep_computed(self) -> None:
         """Store the GIFs that wait for others of their shard, if the folder can be written."""
         if (self._features_dir / RECIPE_NAME).is_file():
@@ -296,6 +321,7 @@ class _Run:
     def _record(self, stored: Iterable[ManifestEntry]) -> None:
         """Add the lines of stored GIFs to the manifest."""
         stored = list(stored)
+        self._stored.update(entry.source for entry in stored)
         record(self._features_dir, self.manifest, stored)
         for entry in stored:
             self._settle(entry.source)

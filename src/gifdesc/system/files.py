@@ -8,12 +8,13 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from gifdesc.errors import GifdescError
+from gifdesc.system.wording import list_some
 
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
 """The start of a pointer, which Git LFS leaves in place of a file (its specification)."""
@@ -149,6 +150,22 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             raise ValueError(f"line {number} is not a JSON object")
         rows.append(row)
     return rows
+
+
+def list_all(names: Sequence[str], path: Path, limit: int = 10) -> str:
+    """Names for a sentence; more than `limit` are all written into a file, which it names.
+
+    Args:
+        names: paths or URLs.
+        path: the file, a name per line; if it cannot be written, the sentence has all names.
+        limit: names in the sentence beside the file's.
+    """
+    if len(names) > limit:
+        with suppress(OSError):
+            with replacing(path) as temporary_path:
+                temporary_path.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in names))
+            return f"{list_some(names, limit)} ({path} lists all)"
+    return ", ".join(names)
 
 
 def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
