@@ -54,6 +54,13 @@ def test_a_new_row_changes_only_chunks_near_it():
     assert len(after - before) <= 3
 
 
+def test_a_file_that_is_replaced_changes_only_its_chunk():
+    rows = [{**row, "state": "1"} for row in rows_of(*range(400))]
+    before = {chunk.id for chunk in split(rows)}
+    after = {chunk.id for chunk in split([*rows[:200], {**rows[200], "state": "2"}, *rows[201:]])}
+    assert len(after - before) == len(before - after) == 1
+
+
 def test_rows_are_consumed_chunk_by_chunk():
     consumed = []
     rows = (consumed.append(row) or row for row in rows_of(*range(99)))

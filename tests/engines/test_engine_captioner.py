@@ -270,7 +270,7 @@ def test_a_result_file_with_too_few_results_is_named(model_dir, gif_paths, tmp_p
                 ChunkResults(folder).write(chunk.id, [])
                 yield chunk
 
-    captioner = on_engine(model_dir, tmp_path / "chunks", Shortening(), chunk_size=100)
+    captioner = on_engine(model_dir, tmp_path / "chunks", Shortening(), chunk_size=10**9)
     with pytest.raises(GifdescError, match=r"has 0 results of 16 GIFs"):
         list(captioner.caption_many(gif_paths, SHORT))
 

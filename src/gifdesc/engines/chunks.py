@@ -50,7 +50,7 @@ def split_into_chunks(
 ) -> Iterator[Chunk]:
     """The rows in chunks, in order, as they are consumed.
 
-    A chunk ends after a row whose hash is divisible by `size`. So a list without its first rows
+    A chunk ends after a row whose hash, without the state of its file, is divisible by `size`. So a list without its first rows
     (the GIFs that a killed run has finished) and a list with a new row have the same chunks as
     before, but for the chunk of the change. The method is that of Muthitacharoen et al., A
     Low-Bandwidth Network File System, SOSP 2001, section 3.1.
@@ -67,9 +67,12 @@ def split_into_chunks(
         line = json_line(row)
         lines.append(line)
         digest.update(line.encode())
-        row_hash = int.from_bytes(hashlib.sha256(line.encode()).digest()[:8])
-        if row_hash % size == 0 or len(lines) == _MAX_SIZE_FACTOR * size:
+        if _hash({**row, "state": None}) % size == 0 or len(lines) == _MAX_SIZE_FACTOR * size:
             yield Chunk(digest.hexdigest()[:_ID_DIGITS], "".join(lines), len(lines))
             lines, digest = [], hashlib.sha256(start)
     if lines:
         yield Chunk(digest.hexdigest()[:_ID_DIGITS], "".join(lines), len(lines))
+
+
+def _hash(row: Row) -> int:
+    return int.from_bytes(hashlib.sha256(json_line(row).encode()).digest()[:8])
