@@ -67,25 +67,26 @@ def test_a_wrong_address_is_an_error_in_seconds(by_variable, gif, model_dir, mon
         options = []
     done = run_here("caption", gif, "--model", model_dir, "--engine", "ray", *options)
     assert done.code == 1
-    assert done.error.startswith(f"error: --ray-address {NOTHING}: no Ray cluster there (")
+    named = "RAY_ADDRESS" if by_variable else "--ray-address"
+    assert done.error.startswith(f"error: {named} {NOTHING}: no Ray cluster there (")
     assert done.error.endswith("); start one with: ray start --head")
 
 
 @pytest.mark.parametrize("address", ["ray://h:1", "h", "h:", ":1", "http://h:1", "h:x"])
 def test_an_address_has_a_host_and_a_port(address):
     with pytest.raises(UsageError, match="not an address; give HOST:PORT"):
-        check_address(address)
+        check_address(address, "--ray-address")
 
 
 def test_an_address_that_accepts_connections_is_accepted():
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        check_address(f"127.0.0.1:{server.getsockname()[1]}")
-    check_address("auto")
+        check_address(f"127.0.0.1:{server.getsockname()[1]}", "--ray-address")
+    check_address("auto", "--ray-address")
 
 
 def test_a_port_that_no_computer_has_is_an_error():
     with pytest.raises(GifdescError, match="no Ray cluster there"):
-        check_address("127.0.0.1:99999")
+        check_address("127.0.0.1:99999", "--ray-address")
 
 
 def test_no_worker_is_too_few():
@@ -123,6 +124,21 @@ def test_the_result_files_of_standard_output_are_temporary_and_for_one_machine(t
 def test_actors_share_the_cores_and_gpus(gpus, num_workers, device, wanted):
     found = _actor_options(Resources(8, gpus, 2), num_workers, device)
     assert (found.num_actors, found.num_cpus, found.num_gpus, found.num_threads) == wanted
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+@pytest.mark.parametrize("command", ["caption", "describe", "extract"])
+def test_the_gpu_of_one_machine_is_refused_for_the_workers_of_several(
+    command, gif, model_dir, tmp_path
+):
+    options = ["--weights", "random"] if command == "extract" else ["--model", model_dir]
+    output = [] if command == "caption" else ["--output", tmp_path / "out"]
+    done = run_here(command, gif, *options, *output, "--engine", "ray", "--device", "cuda:1")
+    assert done.code == 2
+    assert done.error == (
+        "error: --device cuda:1: with --engine ray, Ray gives each worker its GPU; give "
+        "--device cuda"
+    )
 
 
 def test_a_gpu_that_the_cluster_lacks_is_refused():

@@ -4,16 +4,25 @@ import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gif_files import draw_broken_gif, draw_gif, truncate
 from gifdesc.config import UNTRAINED
+from gifdesc.data.feature_files import note_precision, read_recipe
 from gifdesc.data.gifs import GifInput, find_gifs
 from gifdesc.data.manifest import Manifest
+from gifdesc.engines.choice import EngineChoice
 from gifdesc.engines.chunk_run import CRASHED
-from gifdesc.engines.extraction import EngineCompute, ExtractionWork, ExtractorChoice
+from gifdesc.engines.extraction import (
+    EngineCompute,
+    ExtractionWork,
+    ExtractorChoice,
+    compute_on_engine,
+    load_extractor,
+)
 from gifdesc.engines.in_process import InProcessEngine
 from gifdesc.engines.results import ChunkResults
 from gifdesc.errors import GifdescError, WeightsError
@@ -282,3 +291,30 @@ def test_an_error_that_ends_a_run_keeps_the_gifs_that_wait_for_their_shard(gifs,
     with pytest.raises(GifdescError, match="the Ray job failed"):
         run(gifs, tmp_path / "features", FailingEngine(), chunk_size=1, storage="shards")
     assert len(_vectors(tmp_path / "features")) == 3
+
+
+def test_a_precision_of_the_workers_alone_is_not_refused_here():
+    choice = replace(CHOICE, device="cuda", precision="float16")
+    assert load_extractor(choice, EngineChoice(name="ray")).device_type == "cpu"
+
+
+def test_the_recipe_of_a_new_folder_has_the_precision_of_the_workers(gifs, tmp_path, monkeypatch):
+    here = CHOICE.load()
+    features_dir = tmp_path / "features"
+    monkeypatch.setattr(EngineChoice, "open", lambda *_: nullcontext(InProcessEngine()))
+
+    def extract_with(precision, paths):
+        compute_on = compute_on_engine(
+            EngineChoice(name="ray"),
+            replace(CHOICE, precision=precision),
+            replace(here.recipe, precision="float16"),
+            features_dir,
+        )
+        there = SimpleNamespace(recipe=replace(here.recipe, precision="float16"))
+        return list(extract(find_gifs(paths), features_dir, there, compute_on=compute_on))
+
+    extract_with("float32", [gifs / "broken.gif", gifs / "1"])
+    assert read_recipe(features_dir).precision == "float32"
+    note_precision(features_dir, "float16")
+    extract_with("float32", [gifs])
+    assert read_recipe(features_dir).precision == "float16"  # that of its first features

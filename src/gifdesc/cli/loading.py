@@ -86,6 +86,7 @@ def load_captioner_on(
     Raises:
         GifdescError: as `load_captioner`.
     """
+    engine.check_device(device)
     engine.check_reachable()
     here = load_captioner(
         model,

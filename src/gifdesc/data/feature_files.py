@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.config import FeatureRecipe, from_json, to_json
+from gifdesc.config import FeatureRecipe, Precision, from_json, to_json
 from gifdesc.data.feature_shards import (
     find_members,
     find_shards,
@@ -23,7 +23,7 @@ from gifdesc.data.feature_shards import (
     shard_member,
     without_shard,
 )
-from gifdesc.data.manifest import ManifestEntry
+from gifdesc.data.manifest import MANIFEST_NAME, ManifestEntry
 from gifdesc.data.matrix_files import MatrixHeader, read_matrix, read_matrix_header
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import find_files, replacing, write_json
@@ -206,6 +206,24 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
             f"{features_dir}: its features are stored as {present.dtype}, not {recipe.dtype}; use "
             f"another folder, or extract --dtype {present.dtype}"
         )
+
+
+def note_precision(features_dir: Path, precision: Precision) -> None:
+    """Record the precision of the machines that compute, if the recipe of a folder has another.
+
+    Raises:
+        FeatureError: the recipe file is damaged.
+        OSError: the folder cannot be written.
+    """
+    present = read_recipe(features_dir)
+    if present is not None and present.precision != precision:
+        write_json(features_dir / RECIPE_NAME, to_json(replace(present, precision=precision)))
+
+
+def is_unused(features_dir: Path) -> bool:
+    """Whether no line of a manifest describes the features of a folder, or there is no folder."""
+    path = features_dir / MANIFEST_NAME
+    return not path.exists() or path.stat().st_size == 0
 
 
 def check_choices(features_dir: Path, choices: Mapping[str, Any]) -> None:

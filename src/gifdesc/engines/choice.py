@@ -68,7 +68,20 @@ class EngineChoice:
         if not self.is_local and self.cluster_address is not None:
             from gifdesc.engines.ray_cluster import check_address
 
-            check_address(self.cluster_address)
+            named = "--ray-address" if self.address else ADDRESS_VARIABLE
+            check_address(self.cluster_address, named)
+
+    def check_device(self, device: str) -> None:
+        """Check that the workers of the engine can use a device.
+
+        Raises:
+            UsageError: it is the GPU of one machine, and the workers are on several.
+        """
+        if not self.is_local and device.startswith("cuda:"):
+            raise UsageError(
+                f"--device {device}: with --engine ray, Ray gives each worker its GPU; give "
+                "--device cuda"
+            )
 
     @contextmanager
     def open(self, device: str = "auto") -> Iterator[Engine]:
@@ -82,6 +95,7 @@ class EngineChoice:
         """
         from gifdesc.engines.ray_engine import open_ray
 
+        self.check_reachable()
         with open_ray(self.cluster_address, num_workers=self.num_workers, device=device) as engine:
             yield engine
 

@@ -25,7 +25,7 @@ from gifdesc.config import (
     Sampling,
     to_json,
 )
-from gifdesc.data.feature_files import write_features
+from gifdesc.data.feature_files import is_unused, note_precision, write_features
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.matrix_files import read_matrix
 from gifdesc.engines.choice import EngineChoice
@@ -173,6 +173,7 @@ class ExtractionWorker:
         return {
             "status": "computed",
             "vectors": name,
+            "precision": self._extractor.recipe.precision,
             "sampled_frames": sampled.sampled_frames,
             "durations_ms": sampled.durations_ms,
             "truncated": sampled.truncated,
@@ -191,6 +192,8 @@ class EngineCompute:
         folder: the folder of result files, which all workers share; removed when all is done.
         chunk_size: GIFs of a chunk, about.
         resume: use the chunks of an earlier run in the folder.
+        new_dir: the new folder of features, whose recipe gets the precision of the workers; None
+            for a folder that has features.
     """
 
     def __init__(
@@ -202,6 +205,7 @@ class EngineCompute:
         *,
         chunk_size: int,
         resume: bool = True,
+        new_dir: Path | None = None,
     ) -> None:
         self._work = ExtractionWork(choice.for_workers(), recipe, folder)
         self._open_engine = open_engine
@@ -210,6 +214,7 @@ class EngineCompute:
         self._resume = resume
         self._unsettled: Counter[str] = Counter()
         self._is_whole = False
+        self._new_dir = new_dir
 
     def __call__(self, tasks: Iterable[Task]) -> Iterator[tuple[GifInput, Outcome]]:
         """Run tasks; the outcomes keep the order of the tasks.
@@ -284,6 +289,10 @@ class EngineCompute:
             note=record["note"],
             identity=identity,
         )
+        if self._new_dir is not None:
+            with writing(self._new_dir):
+                note_precision(self._new_dir, record["precision"])
+            self._new_dir = None
         vectors = read_matrix(self._results.folder / record["vectors"])
         return ComputedGif(sampled, vectors, settle)
 
@@ -304,10 +313,14 @@ def load_extractor(choice: ExtractorChoice, engine: EngineChoice) -> FeatureExtr
     """The extractor of this process; with another engine its recipe alone is used.
 
     Raises:
+        UsageError: the device is the GPU of one machine, and the engine has several.
         GifdescError: as `FeatureExtractor.create`.
     """
-    # The nodes that compute may have a GPU that this machine has not.
-    return (choice if engine.is_local else replace(choice, device="cpu")).load()
+    if engine.is_local:
+        return choice.load()
+    engine.check_device(choice.device)
+    # The nodes that compute may have a GPU that this machine has not, and other precisions.
+    return replace(choice, device="cpu", precision="auto").load()
 
 
 def compute_on_engine(
@@ -338,4 +351,5 @@ def compute_on_engine(
         engine.folder_in(features_dir),
         chunk_size=chunk_size or DEFAULT_WORK_SIZE,
         resume=resume,
+        new_dir=features_dir if is_unused(features_dir) else None,
     )

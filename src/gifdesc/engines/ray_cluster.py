@@ -66,8 +66,12 @@ class Resources:
     num_nodes: int
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, named: str) -> None:
     """Check in seconds that a head node accepts connections.
+
+    Args:
+        address: `HOST:PORT`.
+        named: where the address comes from, for messages.
 
     Raises:
         UsageError: the address is not `HOST:PORT`.
@@ -78,7 +82,7 @@ def check_address(address: str) -> None:
     host, _, port = address.rpartition(":")
     if "://" in address or not host or not port.isdecimal():
         raise UsageError(
-            f"--ray-address {address}: not an address; give HOST:PORT of the head node, such as "
+            f"{named} {address}: not an address; give HOST:PORT of the head node, such as "
             "10.0.0.1:6379, and run gifdesc on a node of the cluster"
         )
     try:
@@ -86,8 +90,7 @@ def check_address(address: str) -> None:
     except (OSError, OverflowError) as error:
         reason = "no answer" if isinstance(error, TimeoutError) else str(error)
         raise GifdescError(
-            f"--ray-address {address}: no Ray cluster there ({reason}); start one with: "
-            "ray start --head"
+            f"{named} {address}: no Ray cluster there ({reason}); start one with: ray start --head"
         ) from error
 
 
@@ -101,7 +104,7 @@ def connect(address: str | None) -> Resources:
         GifdescError: Ray cannot be started or reached, or does not return.
     """
     if address is not None:
-        check_address(address)
+        check_address(address, "Ray at")
     place = "Ray" if address is None else f"Ray at {address}"
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -217,7 +220,7 @@ def _time_limit(sentence: str) -> Iterator[None]:
 
 @contextmanager
 def _no_native_messages(*, if_true: bool) -> Iterator[None]:
-    """Drop what Ray's C++ code writes to stderr while it starts, before it knows its log level."""
+    """Drop what Ray's C++ code writes to stderr while it starts: its log level is set later."""
     if not if_true:
         yield
         return

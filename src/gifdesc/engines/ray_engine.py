@@ -14,7 +14,7 @@ from typing import Any
 
 from gifdesc.engines.chunk_run import run_chunk
 from gifdesc.engines.chunks import Chunk
-from gifdesc.engines.ray_cluster import Resources, check_address, connect, disconnect
+from gifdesc.engines.ray_cluster import Resources, connect, disconnect
 from gifdesc.engines.results import ChunkResults
 from gifdesc.engines.work import Work, Worker
 from gifdesc.errors import GifdescError, UsageError
@@ -48,12 +48,7 @@ def open_ray(
         address: `HOST:PORT` of a cluster's head node; None for a Ray on this machine alone.
         num_workers: actors; None for one per GPU, or per CPU core where there is none.
         device: where the actors compute; see `device.resolve_device`.
-
-    Raises:
-        GifdescError: there is no cluster at the address.
     """
-    if address is not None:
-        check_address(address)
     engine = RayEngine(address, num_workers=num_workers, device=device)
     try:
         yield engine
