@@ -1,5 +1,6 @@
 """The pages and pictures that `evaluate --html`, `caption --explain` and `caption --html` write."""
 
+import importlib
 import json
 import re
 
@@ -305,3 +306,20 @@ def test_a_gallery_reports_what_an_earlier_run_captioned(model_dir, tmp_path):
     again = caption(*gifs, *options, model_dir=model_dir)
     assert f"{path}: not written, for there is no caption to show" in again.warnings
     assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_gallery_reports_that_the_run_was_cut_off(model_dir, tmp_path, monkeypatch):
+    def write(_sink, _line):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("gifdesc.captioning.output.StdoutSink.write", write)
+    command = importlib.import_module("gifdesc.cli.caption")  # the name is a function's too
+    monkeypatch.setattr(command, "drop_standard_output", lambda: None)
+    draw_broken_gif(tmp_path / "gifs" / "a.gif")
+    for name in "bc":
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", 4)
+    path = tmp_path / "gallery.html"
+    caption(tmp_path / "gifs", "--html", path, model_dir=model_dir)
+    text = path.read_text(encoding="utf-8")
+    assert "<title>Captions of 1 GIF</title>" in text  # the failure has no line
+    assert "The run was cut off: later GIFs are not shown." in text

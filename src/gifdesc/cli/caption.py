@@ -338,6 +338,7 @@ def caption(
                         run.run(captioner, inputs, decoding.complete(captioner.default_decoding))
                     except BrokenPipeError:  # the reader (such as `head`) has closed the pipe
                         drop_standard_output()
+                        pages.is_cut_off = True
         errors.json = False
         warn_of_passed_over(passed_over)
         if output is not None:

@@ -30,6 +30,9 @@ class CaptionPages:
         typer.BadParameter: two options name the same file.
         UsageError: a file has another ending.
         GifdescError: a file cannot be written.
+
+    Attributes:
+        is_cut_off: the run ended early because nothing reads its output any more.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class CaptionPages:
             raise typer.BadParameter(f"--html {html}: another option writes this file")
         self._explained: tuple[Path, ExplanationCollector] | None = None
         self._gallery: tuple[Path, GalleryCollector] | None = None
+        self.is_cut_off = False
         if explain is not None:
             from gifdesc.pages.explanation import ExplanationCollector
 
@@ -72,7 +76,16 @@ class CaptionPages:
         if self._explained is not None:
             _write_explanation(*self._explained)
         if self._gallery is not None:
-            _write_gallery(*self._gallery, model, captioner, num_done)
+            _write_gallery(*self._gallery, model, captioner, self._left_out(num_done))
+
+    def _left_out(self, num_done: int) -> tuple[str, ...]:
+        """Sentences about the GIFs that the gallery does not show."""
+        sentences = []
+        if num_done:
+            sentences.append(f"{counted(num_done, 'GIF')} captioned by an earlier run: not shown.")
+        if self.is_cut_off:
+            sentences.append("The run was cut off: later GIFs are not shown.")
+        return tuple(sentences)
 
 
 def _write_explanation(path: Path, explained: ExplanationCollector) -> None:
@@ -93,7 +106,7 @@ def _write_gallery(
     gallery: GalleryCollector,
     model: str,
     captioner: GifCaptioner | None,
-    num_done: int,
+    notes: tuple[str, ...],
 ) -> None:
     from gifdesc.cli.progress import PageProgress
     from gifdesc.pages.gallery import GalleryOrigin
@@ -101,12 +114,11 @@ def _write_gallery(
     if captioner is None or not gallery.num_shown:
         warn(f"{path}: not written, for there is no caption to show")
         return
-    skipped = f"{counted(num_done, 'GIF')} captioned by an earlier run: not shown."
     origin = GalleryOrigin(
         model=model,
         commit=captioner.commit,
         warnings=captioner.warnings,
-        notes=(skipped,) if num_done else (),
+        notes=notes,
     )
     with PageProgress(stderr) as progress:
         sentences = gallery.write(origin, progress.advance)
