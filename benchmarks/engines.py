@@ -95,6 +95,10 @@ class ColourWork:
         """Nothing that changes."""
         return {"work": "colours"}
 
+    def is_final(self, record: Record) -> bool:  # noqa: ARG002
+        """All are."""
+        return True
+
     def load(self, num_threads: int | None = None) -> ExtractionWorker:
         """The worker."""
         torch.set_num_threads(num_threads or 1)
@@ -109,6 +113,10 @@ class ListWork:
     def settings(self) -> dict[str, Any]:
         """Nothing that changes."""
         return {"work": "list"}
+
+    def is_final(self, record: Record) -> bool:  # noqa: ARG002
+        """All are."""
+        return True
 
     def load(self, num_threads: int | None = None) -> ListWork:  # noqa: ARG002
         """Itself: it is its worker."""

@@ -50,10 +50,11 @@ def split_into_chunks(
 ) -> Iterator[Chunk]:
     """The rows in chunks, in order, as they are consumed.
 
-    A chunk ends after a row whose hash, without the state of its file, is divisible by `size`. So a list without its first rows
-    (the GIFs that a killed run has finished) and a list with a new row have the same chunks as
-    before, but for the chunk of the change. The method is that of Muthitacharoen et al., A
-    Low-Bandwidth Network File System, SOSP 2001, section 3.1.
+    A chunk ends after a row whose hash, without the state of its file, is divisible by `size`. So a
+    list without its first rows (the GIFs that a killed run has finished), a list with a new row and
+    one with a file that was replaced have the same chunks as before, but for the chunk of the
+    change. The method is that of Muthitacharoen et al., A Low-Bandwidth Network File System, SOSP
+    2001, section 3.1.
 
     Args:
         rows: the inputs.
