@@ -79,6 +79,19 @@ def test_a_chunk_that_ray_does_not_report_is_tried_again(tmp_path):
     assert engine.windows == [12, 1]
 
 
+def test_a_chunk_that_ray_reports_without_a_result_is_tried_again(tmp_path):
+    class Forgetful(WithoutRay):
+        def _map_window(self, work, chunks, folder):
+            for chunk_id in super()._map_window(work, chunks, folder):
+                if len(self.windows) == 1:
+                    ChunkResults(folder).path(chunk_id).unlink()
+                yield chunk_id
+
+    engine = Forgetful()
+    assert run(engine, tmp_path, rows_named(*NAMES)) == NAMES
+    assert engine.windows == [12, 12]
+
+
 def test_chunks_that_are_lost_twice_end_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_engine, "_WINDOW_CHUNKS", 5)
     engine = WithoutRay(num_lost=2)

@@ -32,7 +32,7 @@ _LAST_WINDOW_SECONDS = 60.0
 downloads or through a pipe. The paths in a folder fill a window at once."""
 
 _ATTEMPTS = 2
-"""How often Ray gets a chunk that it does not report."""
+"""How often Ray gets a chunk of which no result is found."""
 
 _FEW_GIFS = 200
 """Inputs for which starting Ray takes longer than it may save."""
@@ -86,7 +86,8 @@ class RayEngine:
                     first = [equal[0] for equal in undone.values()]
                     self._connect(first, is_whole=is_whole)
                     for chunk_id in self._map_window(work, first, folder):
-                        yield from undone.pop(chunk_id, ())
+                        if results.has(chunk_id):
+                            yield from undone.pop(chunk_id, ())
             if undone:
                 return  # who gave the chunks knows which ones are missing
 
