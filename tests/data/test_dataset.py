@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch
+from gifdesc.data.dataset import GIFDataset, Item, collate, empty_batch, pad_features
 from gifdesc.data.feature_files import write_features
 from gifdesc.data.feature_store import FeatureStore
-from gifdesc.data.padding import pad_features
 from gifdesc.errors import FeatureError
 from gifdesc.text.tokenizer import CaptionTokenizer
 from worlds import dataset_of, example

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from gifdesc.data.dataset import Example
+from gifdesc.data.examples import Example
 from gifdesc.errors import FeatureError
 from gifdesc.evaluation.baselines import blind_captions, nearest_captions
 from gifdesc.positional import sinusoidal_encoding

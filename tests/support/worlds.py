@@ -24,7 +24,8 @@ from gifdesc.config import (
     TrainingConfig,
     to_json,
 )
-from gifdesc.data.dataset import Example, GIFDataset
+from gifdesc.data.dataset import GIFDataset
+from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import read_features
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.backbones.efficientnet_lite import is_installed

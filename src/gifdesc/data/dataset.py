@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +16,16 @@ from torch.utils.data import Dataset
 
 from gifdesc.config import MAX_TOKENS
 from gifdesc.data.caption_statistics import CaptionStatistics
-from gifdesc.data.examples import Example
 from gifdesc.data.feature_store import FeatureStore
-from gifdesc.data.padding import pad_features
 from gifdesc.errors import FeatureError
 from gifdesc.system.device import on_device
 from gifdesc.system.waits import wait_for
 from gifdesc.text.english import DANGLING_WORDS
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.unspaced import is_unspaced_text
+
+if TYPE_CHECKING:  # captioning, which pads features too, needs no descriptions
+    from gifdesc.data.examples import Example
 
 _MAX_UNREADABLE = 10
 _ENCODED_AT_ONCE = 8192
@@ -225,6 +227,20 @@ def empty_batch(feature_size: int, *, pad_id: int, pad_to: int | None = None) ->
     features = torch.zeros(1, 1, feature_size)
     mask = torch.zeros_like(tokens, dtype=torch.bool)
     return Batch(features, torch.ones(1, dtype=torch.long), tokens, mask, (0,), is_empty=True)
+
+
+def pad_features(features: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
+    """Features (T, D) of several GIFs as one tensor (B, T, D) padded with zeros.
+
+    Returns:
+        float32 (B, T, D), and the lengths T, int64 (B,).
+    """
+    lengths = [len(vectors) for vectors in features]
+    padded = np.empty((len(features), max(lengths), features[0].shape[1]), np.float32)
+    for row, vectors in zip(padded, features, strict=True):
+        row[: len(vectors)] = vectors
+        row[len(vectors) :] = 0.0
+    return torch.from_numpy(padded), torch.tensor(lengths)
 
 
 def _batch(

@@ -12,7 +12,7 @@ import torch
 from gifdesc.captions import GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
-from gifdesc.data.padding import pad_features
+from gifdesc.data.dataset import pad_features
 from gifdesc.model.decoding import beam_search, sample_captions
 from gifdesc.model.network import CaptionModel
 from gifdesc.model.ranking import Endings, Hypothesis
