@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+from gifdesc.config import FeatureRecipe
+
 Kind = Literal["model", "features", "gif", "captions", "descriptions"]
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -42,6 +44,16 @@ class Facts:
     def to_json(self) -> dict[str, Any]:
         """The object that `gifdesc info --json` prints."""
         return {"path": str(self.path), "kind": self.kind, **self.data, "doubts": self.doubts}
+
+
+def add_recipe(facts: Facts, recipe: FeatureRecipe) -> None:
+    """Add how features were made."""
+    facts.add("backbone", f"{recipe.backbone_title}, weights {recipe.weights}")
+    facts.add(
+        "frames",
+        f"up to {recipe.num_frames}, {recipe.sampling} sampling, {recipe.framing} frames of "
+        f"{recipe.image_size} x {recipe.image_size} pixels, encoding {recipe.encoding}",
+    )
 
 
 def sparkline(values: Sequence[float]) -> str:

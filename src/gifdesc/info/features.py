@@ -10,7 +10,7 @@ from gifdesc.data.feature_files import find_features, read_recipe
 from gifdesc.data.feature_shards import find_shards, without_shard
 from gifdesc.data.manifest import Manifest
 from gifdesc.errors import FeatureError
-from gifdesc.info.facts import Facts, bytes_in_words
+from gifdesc.info.facts import Facts, add_recipe, bytes_in_words
 from gifdesc.system.wording import counted
 
 _MOST_REASONS = 3
@@ -45,12 +45,7 @@ def facts_of_features(folder: Path) -> Facts:
         facts.add("", f"{number} x {reason}")
     facts.add("sampled", f"{num_frames:,} frames" if num_frames else None)
     if recipe is not None:
-        facts.add("backbone", f"{recipe.backbone_title}, weights {recipe.weights}")
-        facts.add(
-            "frames",
-            f"up to {recipe.num_frames}, {recipe.sampling} sampling, {recipe.framing} frames of "
-            f"{recipe.image_size} x {recipe.image_size} pixels, encoding {recipe.encoding}",
-        )
+        add_recipe(facts, recipe)
         facts.add("computed in", f"{recipe.precision}, stored as {recipe.dtype}")
         facts.add("gifdesc", recipe.gifdesc_version)
         if recipe.is_untrained:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json
 from gifdesc.data.training_record import read_record
 from gifdesc.errors import CheckpointError
-from gifdesc.info.facts import Facts, bytes_in_words, sparkline
+from gifdesc.info.facts import Facts, add_recipe, bytes_in_words, sparkline
 from gifdesc.metrics.scoring import metric_label, metric_names
 from gifdesc.model.checkpoint import WEIGHTS_NAME
 from gifdesc.model.folder import CONFIG_NAME, SCORES_NAME, kind_of, read_config, read_history
@@ -43,8 +43,8 @@ def facts_of_model(folder: Path) -> Facts:
     facts.add("network", _network(model))
     _add_weights(facts)
     facts.add("vocabulary", f"{model.vocab_size:,} tokens")
-    facts.add("backbone", None if recipe is None else _backbone(recipe))
-    facts.add("frames", None if recipe is None else _frames(recipe))
+    if recipe is not None:
+        add_recipe(facts, recipe)
     record = read_record(folder)
     if record is not None:
         num_train, num_val = record.num_gifs("train"), record.num_gifs("val")
@@ -82,17 +82,6 @@ def _network(model: ModelConfig) -> str:
     return (
         f"encoder {direction}{model.encoder}, fusion {model.fusion}, decoder {model.decoder}, "
         f"{model.hidden_size} units"
-    )
-
-
-def _backbone(recipe: FeatureRecipe) -> str:
-    return f"{recipe.backbone_title}, weights {recipe.weights}"
-
-
-def _frames(recipe: FeatureRecipe) -> str:
-    return (
-        f"up to {recipe.num_frames}, {recipe.sampling} sampling, {recipe.framing} frames of "
-        f"{recipe.image_size} x {recipe.image_size} pixels, encoding {recipe.encoding}"
     )
 
 
