@@ -82,9 +82,12 @@ class Caption:
     def __repr__(self) -> str:
         """The caption in a line: where it is printed, its words and frames would hide it."""
         shown = repr(_cut(self.caption or "")) if self.error is None else f"error: {self.error}"
+        path = "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.path
+        )
         score = "" if self.score is None else f", score {self.score:.3f}"
         doubts = ", low confidence" if self.low_confidence else ""
-        return f"<Caption of {_cut(self.path)}: {_cut(shown, 80)}{score}{doubts}>"
+        return f"<Caption of {_cut(path, 40)}: {_cut(shown)}{score}{doubts}>"
 
     def _repr_html_(self) -> str | None:
         """The caption with its frames, in a notebook."""

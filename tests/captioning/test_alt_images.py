@@ -36,6 +36,9 @@ def test_a_text_is_inserted_and_nothing_else_changes(text, wanted):
         '<!-- <img src="a.gif"> -->',
         "<script>x = '<img src=a.gif>'</script>",
         "<style>/* <img src=a.gif> */</style>",
+        '<title><img src="a.gif"></title>',
+        '<textarea>\n<img src="a.gif"></textarea>',
+        '<iframe><img src="a.gif"></iframe>',
         '<img src="a.gif"',
         '<imgs src="a.gif">',
         "",
@@ -43,6 +46,24 @@ def test_a_text_is_inserted_and_nothing_else_changes(text, wanted):
 )
 def test_what_has_a_text_or_is_no_image_is_left_alone(text):
     assert html_places(text) == []
+
+
+def test_the_first_of_equal_attributes_counts():
+    [place] = html_places('<img src="a.gif" src="b.gif">')
+    assert place.source == "a.gif"
+
+
+def test_the_base_of_a_document_counts():
+    text = '<base href="https://example.org/x/"><img src="a.gif"><title>t</title><img src="b.gif">'
+    assert [place.source for place in html_places(text)] == [
+        "https://example.org/x/a.gif",
+        "https://example.org/x/b.gif",
+    ]
+
+
+def test_metadata_before_a_document_is_left_alone():
+    text = "---\nimage: ![](no.gif)\n---\n\n![](a.gif)\n"
+    assert in_markdown(text, "T") == "---\nimage: ![](no.gif)\n---\n\n![T](a.gif)\n"
 
 
 def test_entities_in_a_source_are_read():

@@ -99,7 +99,13 @@ def test_help_shows_the_variables():
             "GIFDESC_CAPTION_FORMAT=jsn (for --format): not one of text, json, tsv, csv; did you "
             "mean json?",
         ),
-        ("GIFDESC_DEVICE", "gpu", "--device gpu: not a device; use auto, cpu, cuda, cuda:N or mps"),
+        (
+            "GIFDESC_DEVICE",
+            "gpu",
+            "--device gpu: not a device; use auto, cpu, cuda, cuda:N or mps [--device gpu (from "
+            "GIFDESC_DEVICE)]",
+        ),
+        ("GIFDESC_JSON", "maybe", "GIFDESC_JSON=maybe (for --json): not 1 or 0"),
     ],
 )
 def test_a_variable_with_a_wrong_value_is_named(variable, value, sentence, monkeypatch):
@@ -159,6 +165,7 @@ def test_a_table_of_pyproject(folder):
         ("[caption]\nmodel = 3", "[caption] model: not a text: 3"),
         ("[caption]\next = [1]", "[caption] ext: not a text or a list of texts: 1"),
         ("[train]\nlr = []", "[train] lr: not a number: []"),
+        ('caption = "x"', "caption: a command; write its options in the table [caption]"),
         (
             'output = "x"',
             "output: means different things in fetch, extract, describe, caption; write it in a "
@@ -204,6 +211,20 @@ def test_mistakes_of_others_in_pyproject_do_not_matter(folder):
     settings("[tool.gifdesc]\nnonsense", "pyproject.toml")
     done = run_here("caption", "x.gif")
     assert (done.code, "pyproject.toml: not TOML" in done.err) == (2, True)
+
+
+def test_a_byte_order_mark_is_read_and_other_encodings_are_named(folder):
+    path = folder / "gifdesc.toml"
+    path.write_bytes(b"\xef\xbb\xbf[caption]\nbeam = 2\n")
+    assert read_settings(path, COMMANDS)["caption"] == {"beam": 2}
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        read_settings(path, COMMANDS)
+
+
+def test_a_length_for_alt_does_not_disturb_caption(monkeypatch):
+    monkeypatch.setenv("GIFDESC_ALT_TEXT_LENGTH", "50")
+    assert "--alt-text-length is for" not in run_here("caption", "x.gif").err
 
 
 def test_a_wrong_file_does_not_keep_help_from_being_shown():

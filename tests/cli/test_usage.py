@@ -19,6 +19,16 @@ from worlds import run_here
         ("extract x --backbone", "--backbone needs a value: NAME"),
         ("extract", "PATH... is missing: gifdesc extract [OPTIONS] PATH..."),
         ("extract x -o ", "-o needs a value: DIR"),
+        ("caption x --beam 99999999999999999999", "--beam 99999999999999999999: too large"),
+        (
+            "train --preset atention",
+            "--preset atention: not one of attention, mean, report; did you mean attention?",
+        ),
+        ("caption x -q -v", "--quiet and --verbose exclude each other"),
+        (
+            "caption x --csv --weights-per-word".replace("--csv", "--format csv"),
+            "--weights-per-word is for --json without --fields",
+        ),
         ("train --lr abc", "--lr abc: not a number"),
         ("caption x --top-p 3", "--top-p 3: not a number of 0 to 1"),
         ("check x --json=3", "--json takes no value"),

@@ -162,3 +162,14 @@ def test_a_call_with_several_gifs_gives_a_list(path, capsys):
 def test_a_single_gif_is_not_several(source):
     with pytest.raises(TypeError, match="for one, use caption"):
         Namer().caption_many(source)
+
+
+@pytest.mark.parametrize("source", [None, 3, object(), {"a": 1}, [None]])
+def test_what_is_no_gif_is_a_type_error_that_says_what_is(source):
+    with pytest.raises(TypeError, match="a GIF is a path, a URL"):
+        Namer()(source)
+
+
+def test_a_second_gif_is_no_configuration(path):
+    with pytest.raises(TypeError, match="config is a DecodingConfig, not str"):
+        Namer()(str(path), str(path))

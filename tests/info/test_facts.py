@@ -1,6 +1,7 @@
 """What `info` finds out about models, features, GIFs, captions and descriptions."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,9 +201,27 @@ def test_descriptions_of_other_forms(tmp_path):
     assert facts_of(folder).data["num_captions"] == 1
 
 
-@pytest.mark.parametrize("name", ["gone", "empty", "code.py"])
+def test_damage_is_reported(model_dir, tmp_path):
+    (model_dir / "training_data.json").write_text("{")
+    for path in model_dir.glob("*token*"):
+        path.unlink()
+    doubts = " ".join(facts_of(model_dir).doubts)
+    assert "training_data.json: damaged" in doubts
+    assert "its tokenizer is missing" in doubts
+    np.save(tmp_path / "a.gif.npy", np.ones((3, 4), np.float32))
+    (tmp_path / "b.gif.npy").write_bytes(b"x")
+    facts = facts_of(tmp_path) if not (tmp_path / "config.json").exists() else None
+    assert facts is not None
+    assert facts.data["num_damaged"] == 1
+    assert "1 feature file damaged: b.gif.npy" in facts.doubts
+
+
+@pytest.mark.parametrize("name", ["gone", "empty", "code.py", "pipe", "x.npy", "manifest.jsonl"])
 def test_what_is_none_of_these_is_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for part in ("x.npy", "manifest.jsonl"):
+        (tmp_path / part).touch()
     (tmp_path / "code.py").write_text("import sys\n")
     with pytest.raises(UsageError, match=name):
         facts_of(tmp_path / name)

@@ -55,4 +55,10 @@ def test_a_caption_fits_a_line():
     assert repr(caption_of("x.gif", low_confidence=True)).endswith(", low confidence>")
     assert repr(Caption("x.gif", error="empty")) == "<Caption of x.gif: error: empty>"
     long = caption_of("p" * 500, caption="c" * 500)
-    assert len(repr(long)) < 180
+    assert len(repr(long)) < 140
+    assert "\n" not in repr(caption_of("a\nb\x1b.gif"))
+
+
+def test_odd_paths_are_shown():
+    for path in ("p" * 500, "caf\udce9.gif"):
+        assert "dog" in caption_html(caption_of(path)).encode("utf-8").decode("utf-8")

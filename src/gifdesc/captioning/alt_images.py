@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urljoin
 
 HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 MARKDOWN_SUFFIXES = (".md", ".markdown")
@@ -25,6 +26,9 @@ _INLINE = re.compile(
     re.DOTALL,
 )
 """What decides in a text of Markdown whether `![]` is an image: the leftmost (CommonMark, 6)."""
+_FRONT_MATTER = re.compile(
+    r"\A\ufeff?---[ \t]*\r?\n.*?^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE
+)
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]<>&|])")
 
 
@@ -56,7 +60,10 @@ def html_places(text: str) -> list[AltPlace]:
     finder = _HtmlImages(text)
     finder.feed(text)
     finder.close()
-    return finder.places
+    if finder.base is None:
+        return finder.places
+    base = finder.base
+    return [replace(place, source=urljoin(base, place.source)) for place in finder.places]
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,8 @@ def markdown_images(text: str) -> MarkdownImages:
     """
     from markdown_it import MarkdownIt
 
+    # A block of metadata at the start is not Markdown; the length of the text stays.
+    text = _FRONT_MATTER.sub(lambda found: re.sub(r"[^\r\n]", " ", found[0]), text, count=1)
     starts = [0, *(found.end() for found in re.finditer(r"\r\n|\n|\r", text)), len(text)]
     placed: list[AltPlace] = []
     unplaced: list[tuple[int, str]] = []
@@ -115,20 +124,38 @@ def insert(text: str, alt_texts: Mapping[AltPlace, str]) -> str:
     return "".join([*pieces, text[position:]])
 
 
+_TEXT_ELEMENTS = ("title", "textarea", "xmp", "iframe", "noembed", "noframes")
+"""Elements whose content is text, whatever it looks like, beside `script` and `style`, which the
+parser treats so itself (HTML, 13.2.5)."""
+
+
 class _HtmlImages(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
         self.places: list[AltPlace] = []
+        self.base: str | None = None
+        self._text_element = ""  # within which everything is text
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an image without an alternative text."""
-        values = dict(attrs)
+        if self._text_element:
+            return
+        if tag in _TEXT_ELEMENTS:
+            self._text_element = tag
+        values = dict(reversed(attrs))  # of equal names, the first counts
+        if tag == "base" and self.base is None:
+            self.base = values.get("href")
         source = values.get("src")
         if tag == "img" and source and "alt" not in values:
             line, column = self.getpos()
             position = self._starts[line - 1] + column + len(_TAG)
             self.places.append(AltPlace(position, position, source.strip(), is_markdown=False))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note the end of an element whose content is text."""
+        if tag == self._text_element:
+            self._text_element = ""
 
 
 def _sources_of(child: Any) -> Iterator[str]:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 
 def caption(
+    context: typer.Context,
     paths: Paths,
     ext: Endings = None,
     null: Null = False,
@@ -262,7 +263,12 @@ def caption(
         if sample and (beam is not None or length_penalty != 1.0):
             raise typer.BadParameter("--beam and --length-penalty are not for --sample")
         check_null(paths, null=null)
-        _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text, has_page=bool(html))
+        if weights_per_word and (chosen != "json" or fields is not None):
+            raise typer.BadParameter("--weights-per-word is for --json without --fields")
+        source = context.get_parameter_source("alt_text_length")
+        if alt_text or (source is not None and source.name == "COMMANDLINE"):
+            has_page = html is not None
+            _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text, has_page=has_page)
         with wait_for("starting"):
             from gifdesc.captioning.decoding_options import DecodingOptions
             from gifdesc.captioning.inputs import caption_inputs, may_be_many
@@ -286,9 +292,13 @@ def caption(
                 seed=seed,
             )
         except ValueError as error:
-            raise typer.BadParameter(str(error).replace("_", "-")) from None
+            raise typer.BadParameter(_as_options(str(error))) from None
         pages = CaptionPages(
-            explain=explain, html=html, output=output, alt_text_length=alt_text_length
+            explain=explain,
+            html=html,
+            output=output,
+            skip_done=skip_done,
+            alt_text_length=alt_text_length,
         )
         check_device_name(device)
         passed_over = PassedOver()
@@ -346,6 +356,13 @@ def caption(
         pages.write(model, captioner, sink.num_done)
         if run.num_failed:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _as_options(message: str) -> str:
+    """A message about settings with the names of the options."""
+    for name in ("num_captions", "max_tokens", "length_penalty", "no_repeat_ngram", "top_p"):
+        message = message.replace(name, f"--{name.replace('_', '-')}")
+    return message.replace("num_beams", "--beam").replace("--max-tokens", "--max-length")
 
 
 def _fields_of(

@@ -24,10 +24,11 @@ class CaptionPages:
         explain: the page or picture of the frames that each word attended to; None for none.
         html: the gallery; None for none.
         output: the file of captions, which no page may replace.
+        skip_done: GIFs of an earlier run are left out, whose page the gallery may not replace.
         alt_text_length: the most characters of an alternative text in the gallery.
 
     Raises:
-        typer.BadParameter: two options name the same file.
+        typer.BadParameter: two options name the same file, or a page of an earlier run.
         UsageError: a file has another ending.
         GifdescError: a file cannot be written.
 
@@ -41,10 +42,16 @@ class CaptionPages:
         explain: Path | None,
         html: Path | None,
         output: Path | None,
+        skip_done: bool,
         alt_text_length: int,
     ) -> None:
         if html is not None and html in (explain, output):
             raise typer.BadParameter(f"--html {html}: another option writes this file")
+        if html is not None and skip_done and html.exists():
+            raise typer.BadParameter(
+                f"--html {html}: exists, and with --skip-done the new page would show only new "
+                "GIFs; name another page"
+            )
         self._explained: tuple[Path, ExplanationCollector] | None = None
         self._gallery: tuple[Path, GalleryCollector] | None = None
         self.is_cut_off = False
@@ -111,7 +118,7 @@ def _write_gallery(
     from gifdesc.cli.progress import PageProgress
     from gifdesc.pages.gallery import GalleryOrigin
 
-    if captioner is None or not gallery.num_shown:
+    if captioner is None or gallery.counts.num_failed == gallery.counts.num_gifs:
         warn(f"{path}: not written, for there is no caption to show")
         return
     origin = GalleryOrigin(

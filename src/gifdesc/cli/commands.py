@@ -6,12 +6,19 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gifdesc.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, info, print_error
+from gifdesc.cli.console import (
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    info,
+    note_origins,
+    print_error,
+    with_origin,
+)
 from gifdesc.cli.help import (
     RUN,
     fit_terminal,
@@ -24,12 +31,15 @@ from gifdesc.cli.help import (
     write_rows,
 )
 from gifdesc.cli.settings import name_variables, sources_of
-from gifdesc.cli.usage import UsageError, nearest, remember_arguments, usage_sentence
+from gifdesc.cli.usage import TOO_LARGE, UsageError, nearest, remember_arguments, usage_sentence
 
 _CONFIG_HELP = (
     "Defaults of options, as TOML. [default: gifdesc.toml or pyproject.toml in this folder or the "
     "nearest above it] [env: GIFDESC_CONFIG]"
 )
+
+
+_TOO_LARGE = 2**63
 
 
 class Command(TyperCommand):
@@ -39,13 +49,21 @@ class Command(TyperCommand):
         """Parse the words of the command line, and keep them for errors about their values."""
         remember_arguments(ctx, args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+            for parameter in self.params:
+                value = ctx.params.get(parameter.name)
+                if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+                    raise typer.BadParameter(TOO_LARGE, ctx, cast(Any, parameter))
+            return rest
         except UsageError as error:
             error.ctx = error.ctx or ctx  # the parser of the words has no command
             raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command; errors name the settings that they come from."""
+        if ctx.params["quiet"] and ctx.params["verbose"]:
+            raise typer.BadParameter("--quiet and --verbose exclude each other", ctx)
+        note_origins({line.partition(" (from ")[0]: line for line in sources_of(ctx, ctx.obj)})
         if ctx.params["debug"] or ctx.params["verbose"]:
             for line in sources_of(ctx, ctx.obj):
                 info(f"option: {line}")
@@ -107,7 +125,7 @@ class Group(TyperGroup):
         try:
             code = run(**extra)
         except UsageError as error:
-            print_error(usage_sentence(error))
+            print_error(with_origin(usage_sentence(error)))
             sys.exit(EXIT_USAGE)
         except typer.Abort:
             sys.exit(EXIT_INTERRUPTED)

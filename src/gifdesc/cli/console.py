@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
 import typer
@@ -101,10 +101,13 @@ class _Run:
     Attributes:
         start: in seconds, by the monotonic clock.
         shows_next: whether it suggests the next command.
+        origins: for options that are from settings, such as `--device cpu`: the same with where
+            they are from.
     """
 
     start: float = 0.0
     shows_next: bool = True
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 _run = _Run()
@@ -154,7 +157,7 @@ def exit_on_error(
         number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
         raise typer.Exit(128 + number) from None
     except Exception as error:  # noqa: BLE001 - users see no traceback without --debug
-        sentence = _sentence_of(error)
+        sentence = with_origin(_sentence_of(error))
         _wait_for_main_process()
         _print_json_error(sentence, output)
         if debug:
@@ -272,6 +275,20 @@ def warn(text: str) -> None:
 def print_error(text: str) -> None:
     """Print an error to stderr, on one line; the command continues."""
     _print_labelled("error", printable(text))
+
+
+def note_origins(origins: dict[str, str]) -> None:
+    """Set the options that are from settings, for errors about them."""
+    _run.origins = origins
+
+
+def with_origin(sentence: str) -> str:
+    """A sentence about an option or its value, with the setting that it is from, if it is."""
+    for option, origin in _run.origins.items():
+        value = option.partition(" ")[2]
+        if sentence.startswith((f"{option}:", f"{option} ", f"{value}: ")):
+            return f"{sentence} [{origin}]"
+    return sentence
 
 
 def _print_labelled(label: str, text: str) -> None:

@@ -16,7 +16,6 @@ from gifdesc.config import DEFAULT_CHUNK_SIZE, DEFAULT_WORK_SIZE, PRESETS, Engin
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
-from gifdesc.model.folder import CONFIG_NAME
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS
 
 
@@ -42,6 +41,8 @@ def user_name(value: str) -> str:
 
 def complete_model(incomplete: str) -> list[str]:
     """Short names of public models, and model folders here."""
+    from gifdesc.model.folder import CONFIG_NAME
+
     names = [DEFAULT_NAME, *(model.short_name for model in PUBLIC_MODELS)]
     folders = (path.parent.as_posix() for path in Path().glob(f"*/{CONFIG_NAME}"))
     return [name for name in (*names, *folders) if name.startswith(incomplete)]

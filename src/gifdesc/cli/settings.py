@@ -101,6 +101,8 @@ def read_settings(path: Path, commands: Commands) -> Values:
     for key, value in table.items():
         if key in tables:
             continue
+        if key in commands:
+            raise UsageError(f"{path}: {key}: a command; write its options in the table [{key}]")
         name = key.replace("_", "-")
         owners = [each for each in commands if name in _by_name(commands[each])]
         if not owners:
@@ -156,14 +158,18 @@ def _table_of(path: Path) -> dict[str, Any] | None:
     with reading(path):
         content = path.read_bytes()
     try:
-        table = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
     if path.name != _PROJECT_FILE_NAME:
         return table
     tools = table.get("tool")
     settings = tools.get("gifdesc") if isinstance(tools, dict) else None
-    return settings if isinstance(settings, dict) else None
+    if settings is not None and not isinstance(settings, dict):
+        raise UsageError(f"{path}: tool.gifdesc: not a table")
+    return settings
 
 
 def _set(values: Values, path: Path, command: Any, command_name: str, key: str, value: Any) -> None:

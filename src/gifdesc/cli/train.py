@@ -25,6 +25,7 @@ from gifdesc.cli.options import (
     user_name,
     user_path,
 )
+from gifdesc.cli.usage import nearest
 from gifdesc.config import (
     CORPUS_TOKENIZER,
     DEFAULT_PRESET,
@@ -240,7 +241,9 @@ def train(
         if not is_main:
             mute()
         if preset is not None and preset not in PRESETS:
-            raise typer.BadParameter(f"{preset}: no such preset; choose {', '.join(PRESETS)}")
+            hint = nearest(preset, PRESETS)
+            choices = ", ".join(PRESETS)
+            raise typer.BadParameter(f"--preset {preset}: not one of {choices}{hint}")
         if resume and force:
             raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
         if is_main:

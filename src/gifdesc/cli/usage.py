@@ -14,6 +14,9 @@ from gifdesc.cli.help import ParameterHelp, parameters_by_name, usage_of
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The base class of all errors of usage, which typer does not export."""
 
+TOO_LARGE = "too large"
+"""The problem of a whole number that no computation could take."""
+
 _ARGUMENTS = "gifdesc.arguments"
 
 
@@ -111,6 +114,10 @@ def _named(parameter: Any, shown: ParameterHelp, value: str | None, ctx: Any) ->
 
 def _problem(shown: ParameterHelp, value: str | None, message: str) -> str:
     """What is wrong with a value."""
+    if message == TOO_LARGE:
+        return message
+    if shown.is_switch:
+        return "not 1 or 0"
     if "|" in shown.type_name:
         choices = shown.type_name.split("|")
         return f"not one of {', '.join(choices)}{nearest(value or '', choices)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 else:
     AnySource = Any
 
+_A_GIF_IS = "a GIF is a path, a URL, bytes, an open file, a picture of Pillow, or uint8 frames"
 _SINGLE = (str, bytes, bytearray, Path, np.ndarray, CaptionInput)
 
 
@@ -40,6 +41,8 @@ def to_input(source: AnySource) -> CaptionInput:
         TypeError, ValueError: it can be none.
     """
     given: Any = source
+    if isinstance(given, CaptionInput):
+        return given
     if isinstance(given, str) and is_url(given):
         file = read_url(given, is_typed=True)
         return CaptionInput(given, file.spooled_path or file.data, file.error)
@@ -58,6 +61,8 @@ def to_input(source: AnySource) -> CaptionInput:
         given = _frames_of(given)
     elif _is_pair(given):
         given = (_frames_of(given[0]), given[1])
+    if not isinstance(given, (str, Path, bytes, np.ndarray, tuple)):
+        raise TypeError(f"{_A_GIF_IS}, not {type(given).__name__}")
     return as_input(given)
 
 
@@ -125,6 +130,14 @@ class CallableCaptioner:
         Raises:
             GifdescError: the only GIF has no caption. Of several, such a GIF has an `error`.
         """
+        if config is not None and not isinstance(config, DecodingConfig):
+            raise TypeError(
+                f"config is a DecodingConfig, not {type(config).__name__}; several GIFs are a list"
+            )
+        if isinstance(sources, Mapping) or not (
+            _is_single(sources) or isinstance(sources, Iterable)
+        ):
+            raise TypeError(f"{_A_GIF_IS}, not {type(sources).__name__}")
         if _is_single(sources):
             return self.caption(cast("AnySource", sources), config)
         several = list(cast("Iterable[AnySource]", sources))

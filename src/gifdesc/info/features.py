@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gifdesc.config import to_json
-from gifdesc.data.feature_files import find_features, read_recipe
+from gifdesc.data.feature_files import find_features, read_header, read_recipe
 from gifdesc.data.feature_shards import find_shards, without_shard
 from gifdesc.data.manifest import Manifest
 from gifdesc.errors import FeatureError
 from gifdesc.info.facts import Facts, add_recipe, bytes_in_words
-from gifdesc.system.wording import counted
+from gifdesc.system.wording import counted, list_some
 
 _MOST_REASONS = 3
+_MOST_HEADERS = 1000
 
 
 def facts_of_features(folder: Path) -> Facts:
@@ -52,6 +54,11 @@ def facts_of_features(folder: Path) -> Facts:
             facts.doubts.append(f"{recipe.backbone_title} is untrained (random weights)")
     else:
         facts.doubts.append("no recipe.json: it is not known how the features were made")
+    damaged = list(_damaged(folder, features))
+    if damaged:
+        facts.doubts.append(
+            f"{counted(len(damaged), 'feature file')} damaged: {list_some(damaged)}"
+        )
     facts.data = {
         "num_gifs": len(features),
         "num_files": num_files,
@@ -59,8 +66,18 @@ def facts_of_features(folder: Path) -> Facts:
         "size_bytes": size_bytes,
         "num_truncated": statuses["truncated"],
         "num_failed": statuses["failed"],
+        "num_damaged": len(damaged),
         "failures": dict(reasons),
         "num_sampled_frames": num_frames,
         "recipe": None if recipe is None else to_json(recipe),
     }
     return facts
+
+
+def _damaged(folder: Path, features: Sequence[str]) -> Iterator[str]:
+    """The features whose headers cannot be read, of at most `_MOST_HEADERS` spread over all."""
+    for name in features[:: max(1, len(features) // _MOST_HEADERS)]:
+        try:
+            read_header(folder / name)
+        except FeatureError:
+            yield name

@@ -19,6 +19,7 @@ from gifdesc.model.checkpoint import WEIGHTS_NAME
 from gifdesc.model.folder import CONFIG_NAME, SCORES_NAME, kind_of, read_config, read_history
 from gifdesc.system.wording import counted
 
+_TOKENIZER_NAMES = ("tokenizer.json", "vocab.txt")
 _CURVES = {"val_cider": "CIDEr", "val_loss": "validation loss", "train_loss": "training loss"}
 """What a curve shows: the first that every epoch has."""
 
@@ -45,7 +46,11 @@ def facts_of_model(folder: Path) -> Facts:
     facts.add("vocabulary", f"{model.vocab_size:,} tokens")
     if recipe is not None:
         add_recipe(facts, recipe)
-    record = read_record(folder)
+    try:
+        record = read_record(folder)
+    except CheckpointError as error:
+        record = None
+        facts.doubts.append(str(error))
     if record is not None:
         num_train, num_val = record.num_gifs("train"), record.num_gifs("val")
         facts.add("trained on", f"{num_train:,} GIFs, {num_val:,} to choose the epoch")
@@ -53,6 +58,8 @@ def facts_of_model(folder: Path) -> Facts:
     facts.add("training", _training(training))
     facts.data |= {"model": config.get("model"), "features": features}
     facts.data |= {"training": config.get("training"), "version": config.get("gifdesc_version")}
+    if not any((folder / name).is_file() for name in _TOKENIZER_NAMES):
+        facts.doubts.append("its tokenizer is missing")
     _add_history(facts)
     _add_scores(facts)
     facts.add("gifdesc", config.get("gifdesc_version"))

@@ -8,6 +8,7 @@ from gifdesc.config import FeatureRecipe, from_json
 from gifdesc.data.descriptions import TEXT_SUFFIX
 from gifdesc.data.feature_files import FEATURES_SUFFIX, RECIPE_NAME
 from gifdesc.data.feature_shards import find_shards
+from gifdesc.data.manifest import MANIFEST_NAME
 from gifdesc.errors import CheckpointError, DescriptionError, UsageError
 from gifdesc.gif.sniff import is_media
 from gifdesc.info.captions import facts_of_captions, facts_of_descriptions
@@ -15,10 +16,11 @@ from gifdesc.info.facts import Facts
 from gifdesc.info.features import facts_of_features
 from gifdesc.info.gifs import facts_of_gif
 from gifdesc.info.models import facts_of_model
-from gifdesc.model.folder import CONFIG_NAME, read_config
+from gifdesc.model.folder import CONFIG_NAME, HISTORY_NAME, read_config
 from gifdesc.system.files import find_files, reading
 
 _START_BYTES = 4096
+_PARTS = {CONFIG_NAME, HISTORY_NAME, MANIFEST_NAME, RECIPE_NAME}
 
 
 def facts_of(path: Path, model: Path | None = None) -> Facts:
@@ -36,6 +38,10 @@ def facts_of(path: Path, model: Path | None = None) -> Facts:
         raise UsageError(f"{path}: no such file or folder")
     if path.is_dir():
         return _facts_of_folder(path)
+    if not path.is_file():
+        raise UsageError(f"{path}: not a regular file")
+    if path.suffix in (FEATURES_SUFFIX, ".safetensors") or path.name in _PARTS:
+        raise UsageError(f"{path}: part of a folder of features or of a model; name the folder")
     with reading(path):
         with path.open("rb") as file:
             start = file.read(_START_BYTES)
@@ -45,7 +51,8 @@ def facts_of(path: Path, model: Path | None = None) -> Facts:
     try:
         return captions or facts_of_descriptions(path)
     except DescriptionError as error:
-        raise UsageError(f"{path}: neither a GIF nor captions or descriptions: {error}") from error
+        reason = str(error).removeprefix(f"{path}: ")
+        raise UsageError(f"{path}: neither a GIF nor captions or descriptions: {reason}") from error
 
 
 def _facts_of_folder(path: Path) -> Facts:
@@ -56,7 +63,9 @@ def _facts_of_folder(path: Path) -> Facts:
         return facts_of_features(path)
     if find_files(path, (TEXT_SUFFIX, ".tsv", ".jsonl")):
         return facts_of_descriptions(path)
-    raise UsageError(f"{path}: no model, features or descriptions in this folder")
+    raise UsageError(
+        f"{path}: no model, features or descriptions in this folder; `gifdesc check` examines GIFs"
+    )
 
 
 def _recipe_of(model: Path | None) -> FeatureRecipe | None:

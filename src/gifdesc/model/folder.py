@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import CheckpointError, UsageError
-from gifdesc.model.public_models import DEFAULT_NAME, RECOMMENDED, full_name
+from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS, RECOMMENDED, full_name
 from gifdesc.system.files import read_json_lines
 from gifdesc.system.hub import commit_of, fetch, is_hub_name
 
@@ -42,8 +43,11 @@ def check_model_name(name: Path | str) -> None:
             error = CheckpointError(f"{name}: no model folder; train a model first:")
             error.commands = (train,)
             raise error
+        names = (DEFAULT_NAME, *(model.short_name for model in PUBLIC_MODELS))
+        found = get_close_matches(str(name).lower(), names, n=1)
+        hint = f" (did you mean {found[0]}?)" if found else ""
         error = CheckpointError(
-            f"{name}: no model folder; use a public model (downloaded once, "
+            f"{name}: no model folder{hint}; use a public model (downloaded once, "
             f"{RECOMMENDED.download_mb} MB), or train your own:"
         )
         error.commands = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from html import escape
 from pathlib import Path
 
@@ -19,8 +20,8 @@ _FRAME_HEIGHT = 96
 
 def caption_html(caption: Caption) -> str:
     """A caption as HTML; with its frames if its file can be read, otherwise its words alone."""
-    text = escape(caption.error or caption.caption or "")
-    name = escape(caption.path)
+    text = _escaped(caption.error or caption.caption or "")
+    name = _escaped(caption.path)
     if caption.error is not None:
         return f"<p><b>{name}</b>: {text}</p>"
     picture = _picture(caption)
@@ -29,10 +30,15 @@ def caption_html(caption: Caption) -> str:
     return f"<div><p><b>{name}</b>: {text}</p>{body}{doubts}</div>"
 
 
+def _escaped(text: str) -> str:
+    """Text for HTML; bytes of a path that are no Unicode are shown as question marks."""
+    return escape(text.encode("utf-8", "replace").decode("utf-8"))
+
+
 def _picture(caption: Caption) -> str | None:
     """The picture of frames and words as a data URI; None if the file cannot be read (again)."""
     path = Path(caption.path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises at a path too long
         return None
     try:
         gif = read_small(path, tuple(caption.sampled_frames), _FRAME_HEIGHT)
@@ -47,7 +53,7 @@ def _picture(caption: Caption) -> str | None:
 
 def _words(caption: Caption) -> str:
     cells = "".join(
-        f"<td>{escape(word.word)}<br><small>"
+        f"<td>{_escaped(word.word)}<br><small>"
         f"{'' if word.time_ms is None else moment(word.time_ms)}</small></td>"
         for word in caption.words
     )
