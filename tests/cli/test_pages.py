@@ -297,29 +297,40 @@ def test_a_gallery_with_a_wrong_name_is_refused_before_the_model(tmp_path, name,
 def test_a_gallery_reports_what_an_earlier_run_captioned(model_dir, tmp_path):
     gifs = [draw_gif(tmp_path / f"{name}.gif", 4) for name in "ab"]
     path = tmp_path / "gallery.html"
-    options = ("--output", tmp_path / "out.jsonl", "--skip-done", "--html", path)
-    assert caption(gifs[0], *options, model_dir=model_dir).code == 0
-    assert caption(*gifs, *options, model_dir=model_dir).code == 0
+    options = ("--output", tmp_path / "out.jsonl", "--skip-done", "--html")
+    assert caption(gifs[0], *options, tmp_path / "first.html", model_dir=model_dir).code == 0
+    assert caption(*gifs, *options, path, model_dir=model_dir).code == 0
     text = path.read_text(encoding="utf-8")
     assert "1 GIF captioned by an earlier run: not shown." in text
     assert "<title>Captions of 1 GIF</title>" in text
-    again = caption(*gifs, *options, model_dir=model_dir)
-    assert f"{path}: not written, for there is no caption to show" in again.warnings
+    again = caption(*gifs, *options, path, model_dir=model_dir)
+    assert (again.code, "with --skip-done the new page would show only new" in again.error) == (
+        2,
+        True,
+    )
     assert path.read_text(encoding="utf-8") == text
+    other = tmp_path / "other.html"
+    draw_broken_gif(tmp_path / "c.gif")
+    failed = caption(*gifs, tmp_path / "c.gif", *options, other, model_dir=model_dir)
+    assert f"{other}: not written, for there is no caption to show" in failed.warnings
+    assert not other.exists()
 
 
 def test_a_gallery_reports_that_the_run_was_cut_off(model_dir, tmp_path, monkeypatch):
-    def write(_sink, _line):
-        raise BrokenPipeError
+    lines = []
+
+    def write(_sink, line):
+        if lines:
+            raise BrokenPipeError
+        lines.append(line)
 
     monkeypatch.setattr("gifdesc.captioning.output.StdoutSink.write", write)
     command = importlib.import_module("gifdesc.cli.caption")  # the name is a function's too
     monkeypatch.setattr(command, "drop_standard_output", lambda: None)
-    draw_broken_gif(tmp_path / "gifs" / "a.gif")
-    for name in "bc":
+    for name in "abc":
         draw_gif(tmp_path / "gifs" / f"{name}.gif", 4)
     path = tmp_path / "gallery.html"
     caption(tmp_path / "gifs", "--html", path, model_dir=model_dir)
     text = path.read_text(encoding="utf-8")
-    assert "<title>Captions of 1 GIF</title>" in text  # the failure has no line
+    assert "<title>Captions of 1 GIF</title>" in text
     assert "The run was cut off: later GIFs are not shown." in text

@@ -229,7 +229,7 @@ def test_wrong_usage_is_exit_code_2(world, model_dir, arguments):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--preset", "best"), "best: no such preset; choose attention, mean, report"),
+        (("--preset", "best"), "--preset best: not one of attention, mean, report"),
         (("--resume", "--force"), "--resume continues a run, --force replaces it: choose one"),
     ],
 )
