@@ -26,7 +26,7 @@ from worlds import run_here
         ),
         ("caption x -q -v", "--quiet and --verbose exclude each other"),
         (
-            "caption x --csv --weights-per-word".replace("--csv", "--format csv"),
+            "caption x --format csv --weights-per-word",
             "--weights-per-word is for --json without --fields",
         ),
         ("train --lr abc", "--lr abc: not a number"),

@@ -208,10 +208,11 @@ def test_damage_is_reported(model_dir, tmp_path):
     doubts = " ".join(facts_of(model_dir).doubts)
     assert "training_data.json: damaged" in doubts
     assert "its tokenizer is missing" in doubts
-    np.save(tmp_path / "a.gif.npy", np.ones((3, 4), np.float32))
-    (tmp_path / "b.gif.npy").write_bytes(b"x")
-    facts = facts_of(tmp_path) if not (tmp_path / "config.json").exists() else None
-    assert facts is not None
+    folder = tmp_path / "features"
+    folder.mkdir()
+    np.save(folder / "a.gif.npy", np.ones((3, 4), np.float32))
+    (folder / "b.gif.npy").write_bytes(b"x")
+    facts = facts_of(folder)
     assert facts.data["num_damaged"] == 1
     assert "1 feature file damaged: b.gif.npy" in facts.doubts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,18 +101,18 @@ def check_several(sources: object) -> None:
         raise TypeError("caption_many takes several GIFs, such as a list; for one, use caption")
 
 
-class CallableCaptioner:
+class CallableCaptioner(ABC):
     """Makes a captioner a function: a GIF gives its caption, several give a list."""
 
+    @abstractmethod
     def caption(self, source: AnySource, config: DecodingConfig | None = None) -> Caption:
         """Caption one GIF."""
-        raise NotImplementedError
 
+    @abstractmethod
     def caption_many(
         self, sources: Iterable[AnySource], config: DecodingConfig | None = None
     ) -> Iterator[Caption]:
         """Caption many GIFs, in order."""
-        raise NotImplementedError
 
     def __call__(
         self,
