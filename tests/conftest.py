@@ -61,8 +61,9 @@ def model_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _hearing_interrupts() -> Iterator[None]:
-    """Ctrl-C ends the tests, also after a command that ignores it because it is about to end."""
-    before = signal.getsignal(signal.SIGINT)
+def _hearing_signals() -> Iterator[None]:
+    """Signals end the tests, also after a command that ignores them because it is about to end."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -6,11 +6,13 @@ Importing this package loads nothing heavy; the public names load what they need
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from gifdesc.version import __version__
 
+TYPE_CHECKING = False  # as in `typing`, whose import the program's first moment does not wait for
 if TYPE_CHECKING:
+    from typing import Any
+
     from gifdesc.captioning.captioner import Captioner
     from gifdesc.captioning.loading import load_captioner
     from gifdesc.captions import Caption

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import time
 
 
 def square(number: int) -> int:
-    """The square; 13 kills its process."""
+    """The square; 13 kills its process, 17 hangs."""
     if number == 13:
         os.kill(os.getpid(), signal.SIGKILL)
+    if number == 17:
+        time.sleep(600)
     return number * number

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gifdesc.system.process import Interrupted, StopRequest, holding_signals, ignore_interrupts
+from gifdesc.system.signals import Interrupted, StopRequest, holding_signals, ignore_signals
 
 BOTH = [signal.SIGINT, signal.SIGTERM]
 
@@ -69,11 +69,13 @@ def test_an_interrupted_run_is_an_interrupt_with_a_message_and_a_signal():
     assert Interrupted("").signal_number == signal.SIGINT
 
 
-def test_a_process_that_is_ending_ignores_interrupts():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", BOTH)
+def test_a_process_that_is_ending_ignores_signals(number):
+    before = {number: signal.getsignal(number) for number in BOTH}
     try:
-        ignore_interrupts()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        ignore_signals()
+        os.kill(os.getpid(), number)
+        assert signal.getsignal(number) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        for other, handler in before.items():
+            signal.signal(other, handler)

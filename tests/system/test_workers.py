@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,74 @@ def test_an_item_that_kills_its_process_fails_alone():
             found.append(str(error))
     team.close()
     assert found == [1, workers.CRASHED, 4, workers.CRASHED, 9]
+
+
+def test_an_item_that_hangs_fails_alone_after_a_time(monkeypatch):
+    team = Workers(square, 2)
+    monkeypatch.setattr(workers, "_MAX_SECONDS", 1.0)
+    pending = [team.submit(number) for number in (17, 2, 3, 4)]
+    with pytest.raises(WorkerCrashError) as caught:
+        team.result(pending[0])
+    assert str(caught.value) == workers.HUNG
+    monkeypatch.setattr(workers, "_MAX_SECONDS", 60.0)  # new processes start slowly
+    assert [team.result(each) for each in pending[1:]] == [4, 9, 16]
+    team.close()
+
+
+def test_workers_that_hang_end_with_their_owner():
+    team = Workers(square, 1)
+    team.submit(17)
+    team.close()
+    assert not workers.active_children()
+
+
+_OWNER = """
+import sys
+from gifdesc.system.workers import Workers
+from deadly_work import square
+if __name__ == "__main__":
+    Workers(square, 1)
+"""
+
+_SLOW_TORCH = """
+import os, pathlib, time
+pathlib.Path(os.environ["STARTED"]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
+def test_a_worker_whose_parent_dies_while_it_imports_pytorch_ends_at_once(tmp_path):
+    script, started = tmp_path / "owner.py", tmp_path / "started"
+    script.write_text(_OWNER)
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "torch.py").write_text(_SLOW_TORCH)
+    environment = process_environment(STARTED=str(started))
+    support = Path(__file__).parents[1] / "support"
+    environment["PYTHONPATH"] = (
+        f"{modules}{os.pathsep}{support}{os.pathsep}" + (environment["PYTHONPATH"])
+    )
+    owner = subprocess.Popen([sys.executable, script], env=environment)
+    while not (started.is_file() and started.read_text()):
+        assert owner.poll() is None
+        time.sleep(0.01)
+    worker = int(started.read_text())
+    owner.kill()
+    owner.wait()
+    deadline = time.monotonic() + 30
+    while is_running(worker):
+        assert time.monotonic() < deadline, "the worker outlives its parent"
+        time.sleep(0.01)
+
+
+def is_running(pid):
+    """Whether a process runs; a zombie, which nobody has waited for, does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_message_names_no_option_if_no_process_starts(monkeypatch):

@@ -17,7 +17,7 @@ from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import write_json
-from gifdesc.system.process import Interrupted
+from gifdesc.system.signals import Interrupted
 from gifdesc.training.folder import load_state, read_progress, save_state
 from gifdesc.training.resume import check_folder, choose_configs, stored_configs
 from gifdesc.training.run import train

@@ -19,7 +19,7 @@ from gifdesc.config import TrainingConfig
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import load_checkpoint, save_weights
 from gifdesc.model.confidence import confidence_threshold
-from gifdesc.system.process import Interrupted
+from gifdesc.system.signals import Interrupted
 from gifdesc.training.distributed import World
 from gifdesc.training.run import train
 from gifdesc.training.step import Trainer

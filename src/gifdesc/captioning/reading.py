@@ -15,7 +15,7 @@ from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.frames import SampledGif
 from gifdesc.features.loader import AHEAD_PER_WORKER, GifReaders, Loaded, Task, loaded_or_error
 from gifdesc.gif.sources import CaptionInput, GifSource, source_name
-from gifdesc.system.workers import keep_to_one_core
+from gifdesc.system.worker_process import keep_to_one_core
 
 _MANY_GIFS = 64
 """GIFs after which the processes are started: a thread reads as many while they start."""

@@ -26,7 +26,7 @@ from gifdesc.cli.settings import find_settings, read_settings
 from gifdesc.cli.train import train
 from gifdesc.cli.usage import arguments_of
 from gifdesc.errors import GifdescError
-from gifdesc.system.process import ignore_interrupts
+from gifdesc.system.signals import ignore_signals
 from gifdesc.version import __version__
 
 app = typer.Typer(
@@ -93,8 +93,8 @@ for command, epilog in (
 
 
 def main() -> None:
-    """Run the command line; the entry point of `gifdesc` and `python -m gifdesc`."""
+    """Run the command line; `__main__` calls it and catches signals from the first moment."""
     try:
         app(prog_name="gifdesc")
     finally:
-        ignore_interrupts()
+        ignore_signals()

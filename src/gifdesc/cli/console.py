@@ -22,8 +22,15 @@ from gifdesc.errors import GifdescError, UsageError
 from gifdesc.system.process import (
     drop_standard_output,
     escape_controls,
-    ignore_interrupts,
     write_standard_output,
+)
+from gifdesc.system.signals import (
+    Interrupted,
+    ignore_signals,
+    mark_reported,
+    raising_signals,
+    received,
+    sentence_of,
 )
 from gifdesc.system.waits import Advance, Wait, showing_waits
 
@@ -137,7 +144,7 @@ def exit_on_error(
     _set_up_logging(debug=debug, verbose=verbose)
     _volume.is_quiet, _volume.is_muted, stderr.quiet = quiet, False, quiet
     try:
-        with showing_waits(_show_wait):
+        with raising_signals(lambda: output.json), showing_waits(_show_wait):
             yield output
     except typer.BadParameter as error:
         _print_json_error(error.message, output)
@@ -149,14 +156,11 @@ def exit_on_error(
         drop_standard_output()
         raise typer.Exit(0) from None
     except KeyboardInterrupt as interrupt:
-        ignore_interrupts()  # a second Ctrl-C must not print a second error
-        sentence = str(interrupt) or "interrupted"
-        warn(sentence)
-        _print_json_error(sentence, output)
-        # As a shell counts: 128 and the signal's number, 2 for Ctrl-C.
-        number = getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128)
-        raise typer.Exit(128 + number) from None
+        raise _interrupted(interrupt, output) from None
     except Exception as error:  # noqa: BLE001 - users see no traceback without --debug
+        if (number := received()) is not None:
+            # A library turned the interrupt into an error of its own, as some do on import.
+            raise _interrupted(Interrupted(sentence_of(number), number), output) from None
         sentence = with_origin(_sentence_of(error))
         _wait_for_main_process()
         _print_json_error(sentence, output)
@@ -166,6 +170,16 @@ def exit_on_error(
         for command in getattr(error, "commands", ()):
             stderr.print(f"  {command}", markup=False)
         raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED) from None
+
+
+def _interrupted(interrupt: KeyboardInterrupt, output: ErrorOutput) -> typer.Exit:
+    """Report a signal; the returned exit has the code of a shell, 128 and the signal's number."""
+    ignore_signals()  # a second Ctrl-C must not print a second error
+    sentence = str(interrupt) or "interrupted"
+    mark_reported()
+    warn(sentence)
+    _print_json_error(sentence, output)
+    return typer.Exit(128 + getattr(interrupt, "signal_number", EXIT_INTERRUPTED - 128))
 
 
 def _show_wait(wait: Wait) -> AbstractContextManager[Advance]:

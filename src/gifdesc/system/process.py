@@ -1,15 +1,11 @@
-"""Signals that stop a process, and its standard output."""
+"""The standard output of a process."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 
 from gifdesc.errors import GifdescError
 from gifdesc.system.files import reason
@@ -98,65 +94,3 @@ def _encoded(text: str) -> bytes:
         return text.encode(encoding, "surrogateescape")
     except UnicodeEncodeError:
         return text.encode(encoding, "replace")
-
-
-def ignore_interrupts() -> None:
-    """Ignore Ctrl-C in a process that is about to end.
-
-    While Python shuts down, Ctrl-C would print a traceback. Outside the main thread, where Python
-    handles no signals, this does nothing.
-    """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-class Interrupted(KeyboardInterrupt):
-    """A run was stopped by a signal and has saved its state.
-
-    Attributes:
-        signal_number: of the signal, such as SIGTERM.
-    """
-
-    def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
-
-
-class StopRequest:
-    """Records a signal that stops the run.
-
-    Attributes:
-        signal_number: None until a signal comes.
-    """
-
-    def __init__(self) -> None:
-        self.signal_number: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.signal_number is not None
-
-    def receive(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Record a signal; a second signal interrupts at once."""
-        if self:
-            raise KeyboardInterrupt
-        self.signal_number = signal_number
-
-
-@contextmanager
-def holding_signals() -> Iterator[StopRequest]:
-    """Record SIGINT and SIGTERM inside the block; a second signal interrupts at once.
-
-    Outside the main thread, where Python handles no signals, nothing is recorded.
-    """
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, request.receive)
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

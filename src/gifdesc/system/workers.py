@@ -15,20 +15,16 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from typing import Generic, TypeVar
 
-import torch
-
 from gifdesc.errors import GifdescError
+from gifdesc.system.worker_process import keep_to_one_core, start_worker
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_NICENESS = 10
-"""Niceness of worker processes: the thread that feeds the GPU gets a core first."""
 
 _STARTS = 2
 """Attempts to start worker processes before a thread of this process replaces them."""
@@ -36,11 +32,28 @@ _STARTS = 2
 _POLL_SECONDS = 0.1
 """While processes start, their owner may stop the start within this time."""
 
+_MAX_SECONDS = 300.0
+"""An item that takes a process longer is given up; the slowest valid GIFs take a few seconds."""
+
 CRASHED = "the process that read this file crashed"
+HUNG = f"took longer than {_MAX_SECONDS:.0f} s to read"
 
 
 class WorkerCrashError(GifdescError):
-    """The process that worked on an item died."""
+    """The process that worked on an item died, or did not finish it."""
+
+
+class _Processes(ProcessPoolExecutor):
+    """Worker processes that can be killed."""
+
+    def __init__(self, num_workers: int) -> None:
+        super().__init__(num_workers, mp_context=get_context("spawn"), initializer=start_worker)
+        self._before = set(active_children())
+
+    def kill(self) -> None:
+        """Kill the processes: what they work on is not needed."""
+        for process in set(active_children()) - self._before:
+            process.kill()
 
 
 class Pending(Generic[Item, Result]):
@@ -86,6 +99,7 @@ class Workers(Generic[Item, Result]):
         self._work = work
         self._num_workers = num_workers
         self._pending: list[Pending[Item, Result]] = []
+        self._awaited: Pending[Item, Result] | None = None
         self._lock = threading.Lock()
         self._executor = _executor(num_workers, stopped)
 
@@ -100,12 +114,19 @@ class Workers(Generic[Item, Result]):
         """Wait for the result of an item; its exceptions are raised.
 
         Raises:
-            WorkerCrashError: a process died, and it was this item that killed it.
+            WorkerCrashError: a process died, and it was this item that killed it; or the item took
+                a process too long.
         """
         with self._lock:
             self._pending.remove(pending)
+        self._awaited = pending
         try:
-            return pending.future.result()
+            return pending.future.result(_MAX_SECONDS if self._num_workers else None)
+        except TimeoutError:
+            if pending.future.done():  # the work's own error
+                raise
+            self._renew()
+            raise WorkerCrashError(HUNG) from None
         except BrokenExecutor:
             # An item crashed a process, and the pool lost all its items. Retry each alone to
             # isolate the item.
@@ -115,7 +136,12 @@ class Workers(Generic[Item, Result]):
                 self._renew()
 
     def close(self) -> None:
-        """End the workers; items that have not started are dropped."""
+        """End the workers; items that are not finished are dropped."""
+        unfinished = [*self._pending, *filter(None, [self._awaited])]
+        if isinstance(self._executor, _Processes) and any(
+            not pending.future.done() for pending in unfinished
+        ):
+            self._executor.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _start(self, item: Item) -> Future[Result]:
@@ -144,7 +170,13 @@ class Workers(Generic[Item, Result]):
             except (BrokenExecutor, OSError):
                 continue
             try:
-                return processes.submit(self._work, item).result()
+                future = processes.submit(self._work, item)
+                return future.result(_MAX_SECONDS)
+            except TimeoutError:
+                if future.done():  # the work's own error
+                    raise
+                processes.kill()
+                raise WorkerCrashError(HUNG) from None
             except BrokenExecutor as error:
                 raise WorkerCrashError(CRASHED) from error
             finally:
@@ -166,17 +198,14 @@ def _executor(num_workers: int, stopped: threading.Event | None = None) -> Execu
     return ThreadPoolExecutor(1, "gifdesc-worker", initializer=keep_to_one_core)
 
 
-def _processes(num_workers: int, stopped: threading.Event | None = None) -> ProcessPoolExecutor:
+def _processes(num_workers: int, stopped: threading.Event | None = None) -> _Processes:
     """Started worker processes.
 
     Raises:
         BrokenExecutor, OSError: a process could not be started, or died at its start.
         InterruptedError: `stopped` was set.
     """
-    before = set(active_children())
-    processes = ProcessPoolExecutor(
-        num_workers, mp_context=get_context("spawn"), initializer=_start_process
-    )
+    processes = _Processes(num_workers)
     try:
         with _without_interrupts():
             # A process starts with its first task; only this process handles Ctrl-C.
@@ -184,8 +213,7 @@ def _processes(num_workers: int, stopped: threading.Event | None = None) -> Proc
         for started in starting:
             _wait(started, stopped)
     except BaseException:
-        for process in set(active_children()) - before:
-            process.kill()  # it may still be importing, and its work is not needed
+        processes.kill()  # a process may still be importing
         processes.shutdown(wait=True, cancel_futures=True)
         raise
     return processes
@@ -224,24 +252,3 @@ def _without_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
     else:
         yield  # only the main thread may change signal handlers
-
-
-def _start_process() -> None:
-    """Set up a worker: one core, a low priority, and no Ctrl-C, which its parent handles."""
-    threading.Thread(target=_end_with_parent, name="gifdesc-parent", daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_to_one_core()
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-
-
-def _end_with_parent() -> None:
-    """End with the parent: it cannot notify its workers if it is killed, and they would wait."""
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def keep_to_one_core() -> None:
-    """Let PyTorch compute on one core in this thread; other threads keep their numbers."""
-    torch.set_num_threads(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -31,7 +32,7 @@ from gifdesc.model.network import CaptionModel
 from gifdesc.system.device import resolve_device
 from gifdesc.system.files import writing
 from gifdesc.system.locking import locked
-from gifdesc.system.process import Interrupted, StopRequest, holding_signals
+from gifdesc.system.signals import Interrupted, StopRequest, holding_signals
 from gifdesc.system.tensor_files import all_finite
 from gifdesc.system.waits import wait_for
 from gifdesc.text.tokenizer import CaptionTokenizer
@@ -136,29 +137,42 @@ class TrainingRun:
 
     def run(
         self,
-        stop: StopRequest,
         on_step: Callable[[StepResult], None],
         on_epoch: Callable[[EpochResult], None],
     ) -> None:
-        """Run all epochs that are left."""
+        """Run all epochs that are left.
+
+        Raises:
+            Interrupted: a stop was requested; the progress is saved.
+        """
         if not self._start.has_begun:
             # Before any other file: a run that is killed later can be resumed, and files of a run
             # that is replaced are not taken for files of this run.
             self._save_state(self._start.epoch, EpochSums())
         try:
-            self._run_phases(stop, on_step, on_epoch)
+            with holding_signals() as stop:
+                self._run_phases(stop, on_step, on_epoch)
         except (
             Interrupted,
             GifdescError,
         ):  # not a second Ctrl-C
             self._draw()
             raise
+        self._draw()
+        try:
+            self._complete()
+        except KeyboardInterrupt as interrupt:
+            message = "stopped: all epochs are done; complete the model with --resume"
+            number = getattr(interrupt, "signal_number", signal.SIGINT)
+            raise Interrupted(message, number) from None
+
+    def _complete(self) -> None:
+        """Compute the confidence threshold of the model that is kept."""
         if self._world.is_main and self._validator is not None:
             # Of the whole validation split, for the model that is kept.
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
             scores = self._validator.caption_scores(self._model)
             self._files.save_threshold(confidence_threshold(scores))
-        self._draw()
 
     def _draw(self) -> None:
         if self._world.is_main and len(self.history) > len(self._start.history):
@@ -343,8 +357,7 @@ def train(
             model.set_feature_statistics(*statistics)
         model.to(device).train()
         run = TrainingRun(data, model_dir, model, tokenizer, config, device, world, start)
-        with holding_signals() as stop:
-            run.run(stop, on_step, on_epoch)
+        run.run(on_step, on_epoch)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return TrainingSummary(model_dir, run.history, data, num_parameters, run.num_cut, config)
 
