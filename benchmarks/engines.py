@@ -2,11 +2,13 @@
 
     python benchmarks/engines.py [--gifs 2000] [--rounds 3] [--only throughput|start|memory]
 
-The GIFs of the demo go through a network that only averages colours, so that the
-cost of the engine shows. Plain processes take chunks of paths from a pool and write nothing; those
-of Ray write journals and result files as in a real run. Steady throughput counts from the first
-finished chunk of each worker. Memory is that of the process of the command, for lists of paths that
-no worker opens. About 10 minutes on 2 idle cores.
+The GIFs of the demo go through a network that only averages colours, so that the cost of the
+engine shows. Plain processes take chunks of paths from a pool: once they only write the features of
+each GIF, and once they also write the journals and result files of gifdesc, as the actors of Ray
+do. Steady throughput leaves out the first chunks. The CPU time is that of all processes, Ray's own
+too; other work on the machine delays the throughput, and hardly changes the CPU time. Memory is
+that of the process of the command, for lists of paths that no worker opens. About 10 minutes on 2
+idle cores.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,7 @@ from torch import nn
 
 from gifdesc.config import UNTRAINED, FeatureRecipe
 from gifdesc.demo.world import draw_world
+from gifdesc.engines.chunk_run import run_chunk
 from gifdesc.engines.chunks import Chunk, Row, split_into_chunks
 from gifdesc.engines.extraction import ExtractionWorker
 from gifdesc.engines.ordering import map_in_order
@@ -42,6 +47,8 @@ from gifdesc.features.preprocessing import FrameTransform
 
 NUM_WORKERS = 2
 CHUNK_SIZE = 64
+SKIPPED = 6 * NUM_WORKERS
+"""Chunks that are not counted: the second worker may begin later than the first."""
 REPEATS = 5
 """How often every GIF is listed, under other names: 2,000 GIFs take Ray six seconds, of which the
 end of its start is a part."""
@@ -150,6 +157,15 @@ def rows_of(paths: Sequence[Path]) -> Iterator[Row]:
 _worker: ExtractionWorker | None = None
 
 
+def recorded_chunk(item: tuple[Path, Chunk]) -> int:
+    """Process a chunk in a plain process, with its journal and its result file."""
+    global _worker
+    folder, chunk = item
+    _worker = _worker or ColourWork(folder).load(1)
+    run_chunk(_worker, chunk, folder)
+    return chunk.num_rows
+
+
 def plain_chunk(item: tuple[Path, Chunk]) -> int:
     """Process a chunk in a plain process."""
     global _worker
@@ -158,23 +174,56 @@ def plain_chunk(item: tuple[Path, Chunk]) -> int:
     return len(list(_worker.process(chunk.rows)))
 
 
-def steady(finished: Iterator[int]) -> tuple[float, float]:
-    """GIFs per second from the first finished chunks on, and the seconds before these."""
+def cpu_seconds() -> float:
+    """CPU time so far of this process and of all that it has started and that run."""
+    parents, ticks = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):
+                words = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(words[1])
+                ticks[int(folder.name)] = int(words[11]) + int(words[12])
+    ours = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(ticks.get(number, 0) for number in ours) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Steady:
+    """Measured from the moment at which all workers process chunks.
+
+    Attributes:
+        rate: GIFs a second.
+        cpu_ms: CPU time for each GIF, of all processes.
+        first_seconds: until the first chunk was finished.
+    """
+
+    rate: float
+    cpu_ms: float
+    first_seconds: float
+
+
+def steady(finished: Iterator[int]) -> Steady:
+    """What a run takes, from the sixth chunk of each worker, about, to the last."""
     start = time.perf_counter()
-    times, counts = [], []
-    for num_rows in finished:
-        times.append(time.perf_counter())
-        counts.append(num_rows)
-    skipped = NUM_WORKERS
-    rate = sum(counts[skipped:]) / (times[-1] - times[skipped - 1])
-    return rate, times[0] - start
+    points = [(time.perf_counter(), cpu_seconds(), num_rows) for num_rows in finished]
+    (begin, begin_cpu, _), (end, end_cpu, _) = points[SKIPPED - 1], points[-1]
+    num_gifs = sum(num_rows for _, _, num_rows in points[SKIPPED:])
+    return Steady(
+        rate=num_gifs / (end - begin),
+        cpu_ms=1000 * (end_cpu - begin_cpu) / num_gifs,
+        first_seconds=points[0][0] - start,
+    )
 
 
-def by_processes(chunks: list[Chunk], folder: Path) -> Iterator[int]:
+def by_processes(
+    process: Callable[[tuple[Path, Chunk]], int], chunks: list[Chunk], folder: Path
+) -> Iterator[int]:
     """Chunks by a pool of plain processes."""
     niceness = RAY_NICENESS - os.nice(0)
     with get_context("spawn").Pool(NUM_WORKERS, os.nice, (niceness,)) as pool:
-        yield from pool.imap_unordered(plain_chunk, [(folder, chunk) for chunk in chunks])
+        yield from pool.imap_unordered(process, [(folder, chunk) for chunk in chunks])
 
 
 def by_ray(chunks: list[Chunk], folder: Path) -> Iterator[int]:
@@ -185,7 +234,7 @@ def by_ray(chunks: list[Chunk], folder: Path) -> Iterator[int]:
 
 
 def measure_throughput(num_gifs: int, rounds: int) -> None:
-    """Print the steady throughput of both."""
+    """Print the steady throughput of each."""
     with tempfile.TemporaryDirectory() as name:
         draw_world(Path(name, "world"), num_gifs=num_gifs, seed=0)
         paths = sorted(Path(name, "world", "gifs").glob("*.gif"))
@@ -195,18 +244,26 @@ def measure_throughput(num_gifs: int, rounds: int) -> None:
                 link.symlink_to(path)
                 paths.append(link)
         chunks = list(split_into_chunks(rows_of(paths), CHUNK_SIZE, {}))
+        kinds: dict[str, Callable[[list[Chunk], Path], Iterator[int]]] = {
+            "plain processes": partial(by_processes, plain_chunk),
+            "with journals": partial(by_processes, recorded_chunk),
+            "Ray": by_ray,
+        }
         for number in range(rounds):
-            rates = {}
-            for label, run in (("plain processes", by_processes), ("Ray", by_ray)):
+            found = {}
+            for label, run in kinds.items():
                 with tempfile.TemporaryDirectory(dir=name) as folder:
-                    rate, first = steady(run(chunks, Path(folder)))
-                rates[label] = rate
+                    found[label] = one = steady(run(chunks, Path(folder)))
                 print(
-                    f"round {number + 1}: {label:15} {rate:7.1f} GIFs/s, first chunk after "
-                    f"{first:4.1f} s (load {os.getloadavg()[0]:.1f})",
+                    f"round {number + 1}: {label:15} {one.rate:7.1f} GIFs/s, "
+                    f"{one.cpu_ms:.2f} ms CPU a GIF, first chunk after {one.first_seconds:4.1f} s "
+                    f"(load {os.getloadavg()[0]:.1f})",
                     flush=True,
                 )
-            print(f"  ratio {rates['Ray'] / rates['plain processes']:.2f}", flush=True)
+            for label in ("plain processes", "with journals"):
+                rate = found["Ray"].rate / found[label].rate
+                cpu = found[label].cpu_ms / found["Ray"].cpu_ms
+                print(f"  Ray / {label}: {rate:.2f}, by CPU time {cpu:.2f}", flush=True)
 
 
 def measure_start(rounds: int) -> None:

@@ -79,7 +79,7 @@ def test_a_row_that_kills_its_process_is_given_up_after_two_deaths_alone(seen_di
 def test_half_a_line_of_a_killed_worker_is_skipped(seen_dir, folder):
     lines = [{"done": 0, "record": {"name": "from before"}}, {"begun": 1}]
     text = "\n".join(map(json.dumps, lines)) + '\n{"done": 1, "rec'
-    (folder / "c1.0123.journal").write_text(text)
+    (folder / "c1.0.journal").write_text(text)
     history = ChunkResults(folder).history("c1")
     assert (history.num_deaths, history.deaths) == (1, {1: 1})
     records = run(seen_dir, folder, "a", "b")
@@ -87,7 +87,7 @@ def test_half_a_line_of_a_killed_worker_is_skipped(seen_dir, folder):
 
 
 def test_a_machine_that_was_switched_off_once_costs_no_row(seen_dir, folder):
-    (folder / "c1.0123.journal").write_text('{"begun": 0}\n')
+    (folder / "c1.0.journal").write_text('{"begun": 0}\n')
     assert [record["error"] for record in run(seen_dir, folder, "a", "b")] == [None, None]
 
 

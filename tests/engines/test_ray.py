@@ -14,7 +14,7 @@ from gifdesc.features.extractor import FeatureExtractor
 from ray_processes import assert_gone, run_with_ray
 from worlds import run_here, write_model
 
-pytest.importorskip("ray.data")
+pytest.importorskip("ray")
 
 pytestmark = pytest.mark.slow
 

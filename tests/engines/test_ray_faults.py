@@ -18,7 +18,7 @@ from ray_processes import (
 )
 from small_work import seen_by
 
-pytest.importorskip("ray.data")
+pytest.importorskip("ray")
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def num_seen(folder, names):
 
 
 def actors_of(mark):
-    return [number for number, words in processes_of(mark).items() if "ray::MapWorker" in words]
+    return [number for number, words in processes_of(mark).items() if "ray::ChunkActor" in words]
 
 
 def test_a_killed_actor_costs_no_input(tmp_path, mark):

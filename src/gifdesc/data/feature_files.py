@@ -59,10 +59,15 @@ def features_name(source: str) -> str:
 
 def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
     """Write a feature file, float32 (T, D), under a temporary name and rename it into place."""
+    with replacing(path) as temporary_path:
+        temporary_path.write_bytes(encode_features(features))
+
+
+def encode_features(features: npt.NDArray[np.float32]) -> memoryview:
+    """The content of a feature file, float32 (T, D)."""
     buffer = io.BytesIO()
     np.save(buffer, features, allow_pickle=False)
-    with replacing(path) as temporary_path:
-        temporary_path.write_bytes(buffer.getbuffer())
+    return buffer.getbuffer()
 
 
 def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np.float32]:

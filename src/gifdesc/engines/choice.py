@@ -43,7 +43,7 @@ class EngineChoice:
         if self.name == "local":
             if self.address is not None:
                 raise UsageError("--ray-address is for --engine ray: give both")
-        elif find_spec("ray") is None or find_spec("pyarrow") is None:
+        elif find_spec("ray") is None:
             raise UsageError("--engine ray needs Ray: pip install 'gifdesc[ray]'")
         elif self.num_workers == 0:
             raise UsageError("--num-workers 0: --engine ray needs at least 1 worker")

@@ -25,7 +25,7 @@ from gifdesc.config import (
     Sampling,
     to_json,
 )
-from gifdesc.data.feature_files import is_unused, note_precision, write_features
+from gifdesc.data.feature_files import encode_features, is_unused, note_precision
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.matrix_files import read_matrix
 from gifdesc.engines.choice import EngineChoice
@@ -168,7 +168,8 @@ class ExtractionWorker:
         if isinstance(outcome, GifdescError):
             return _failure(outcome)
         name = f"{secrets.token_hex(10)}{_VECTORS_SUFFIX}"
-        write_features(self._folder / name, outcome.vectors)
+        # Under its final name at once: nothing reads the file before its record is in a journal.
+        (self._folder / name).write_bytes(encode_features(outcome.vectors))
         sampled = outcome.sampled
         return {
             "status": "computed",

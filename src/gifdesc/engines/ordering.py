@@ -47,7 +47,8 @@ def map_in_order(
             first = waiting.popleft()
             done -= Counter([first.id])
             yield first, _checked(first, results)
-    names = [row["name"] or "" for chunk in waiting for row in chunk.rows]
+    lost = [chunk for chunk in waiting if not done[chunk.id]]  # others wait behind them
+    names = [row["name"] or "" for chunk in lost for row in chunk.rows]
     if names:
         raise GifdescError(
             f"the engine lost {counted(len(names), 'GIF')}: {list_all(names, list_path)}; run the "

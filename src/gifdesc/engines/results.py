@@ -8,12 +8,12 @@ it processes that GIF alone. The next attempt reads what earlier attempts have l
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import IO
 
@@ -63,14 +63,15 @@ class ChunkResults:
                         continue
                     self._note(chunk_id, dict(enumerate(records)))
                 path.unlink()  # its journal is next
-            journals = self.folder.glob(f"*{_JOURNAL_SUFFIX}")
-            for chunk_id in sorted({path.name.partition(".")[0] for path in journals}):
-                records_before = self.history(chunk_id).records
-                for path in self._journals(chunk_id):
+            journals = sorted(self.folder.glob(f"*{_JOURNAL_SUFFIX}"))
+            for chunk_id, paths in groupby(journals, lambda path: path.name.partition(".")[0]):
+                history = History()
+                for path in paths:
+                    history.add(path)
                     path.unlink()
                 self._note(
                     chunk_id,
-                    {index: each for index, each in records_before.items() if is_final(each)},
+                    {index: each for index, each in history.records.items() if is_final(each)},
                 )
 
     def path(self, chunk_id: str) -> Path:
@@ -80,6 +81,17 @@ class ChunkResults:
     def has(self, chunk_id: str) -> bool:
         """Whether a chunk is complete."""
         return self.path(chunk_id).is_file()
+
+    def finished_ids(self) -> set[str]:
+        """The ids of the complete chunks.
+
+        A network disk may answer `has` by an old answer, so a process that waits for the file of
+        another machine must not ask for it before.
+        """
+        return {
+            path.name.removesuffix(_RESULT_SUFFIX)
+            for path in self.folder.glob(f"*{_RESULT_SUFFIX}")
+        }
 
     def read(self, chunk_id: str) -> list[Record]:
         """The records of a complete chunk, in the order of its rows.
@@ -101,7 +113,7 @@ class ChunkResults:
             OSError: the folder cannot be written.
         """
         write_text(self.path(chunk_id), "".join(map(_line, records)))
-        for path in self._journals(chunk_id):
+        for path in reversed(list(self._journals(chunk_id))):  # no gap, if this process dies now
             path.unlink(missing_ok=True)
 
     def history(self, chunk_id: str) -> History:
@@ -122,8 +134,7 @@ class ChunkResults:
         Raises:
             OSError: the journal cannot be written.
         """
-        name = f"{chunk_id}.{secrets.token_hex(4)}{_JOURNAL_SUFFIX}"
-        with (self.folder / name).open("x", encoding="ascii") as file:
+        with self._new_journal(chunk_id) as file:
             attempt = Attempt(file)
             try:
                 yield attempt
@@ -143,8 +154,18 @@ class ChunkResults:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _journals(self, chunk_id: str) -> list[Path]:
-        return sorted(self.folder.glob(f"{chunk_id}.*{_JOURNAL_SUFFIX}"))
+    def _new_journal(self, chunk_id: str) -> IO[str]:
+        for number in count():
+            with suppress(FileExistsError):  # another attempt may begin at the same time
+                return self._journal(chunk_id, number).open("x", encoding="ascii")
+        raise AssertionError("count() ended")
+
+    def _journals(self, chunk_id: str) -> Iterator[Path]:
+        """The journals of a chunk; a search would read the names of the whole folder."""
+        return takewhile(Path.exists, (self._journal(chunk_id, number) for number in count()))
+
+    def _journal(self, chunk_id: str, number: int) -> Path:
+        return self.folder / f"{chunk_id}.{number}{_JOURNAL_SUFFIX}"
 
 
 class Attempt:
