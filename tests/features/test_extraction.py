@@ -678,3 +678,27 @@ def test_features_of_removed_gifs_are_found_and_removed(run):
     assert find_orphans(run.features) == []
     assert run.files() == {"a.gif.npy", "c.gif.npy"}
     assert set(run.statuses()) == {"a.gif", "c.gif"}
+
+
+def test_feature_files_are_flushed_to_disk_before_their_lines_are_written(run, monkeypatch):
+    events = []
+    add = Manifest.add
+
+    def note_files(paths):
+        events.extend(sorted(path.name for path in paths))
+
+    def note_line(manifest, entry):
+        events.append(f"line of {entry.source}")
+        add(manifest, entry)
+
+    monkeypatch.setattr("gifdesc.features.storage.sync_files", note_files)
+    monkeypatch.setattr("gifdesc.data.manifest.sync_files", note_files)
+    monkeypatch.setattr(Manifest, "add", note_line)
+    for name in "abc":
+        draw_gif(run.gifs / f"{name}.gif", 2)
+    run()
+    lines = [f"line of {name}.gif" for name in "abc"]
+    assert [event for event in events if event.startswith("line")] == lines
+    for name, line in zip("abc", lines, strict=True):
+        assert events.index(f"{name}.gif.npy") < events.index(line)
+    assert events[-1] == "manifest.jsonl"

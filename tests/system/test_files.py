@@ -15,14 +15,13 @@ from gifdesc.system.files import (
     read_json_lines,
     reading,
     reason,
-    remove_leftovers,
-    replacing,
     sha256_of,
     write_json,
     write_json_lines,
     write_text,
     writing,
 )
+from gifdesc.system.replacement import remove_leftovers, replacing
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.gif")
 

@@ -26,7 +26,8 @@ from gifdesc.data.arguments import is_url, read_url
 from gifdesc.data.gifs import OFTEN_STILL, SEARCHED_SUFFIXES, may_move
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.system.files import reading, replacing, writing
+from gifdesc.system.files import reading, writing
+from gifdesc.system.replacement import replacing
 
 if TYPE_CHECKING:
     from gifdesc.captioning.loading import GifCaptioner

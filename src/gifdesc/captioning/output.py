@@ -112,6 +112,8 @@ class CaptionFile:
 
     def __exit__(self, *_: object) -> None:
         with self._file, suppress(OSError):
+            if self._file.seekable():
+                os.fsync(self._file.fileno())  # the lines stay after a power cut
             if self._is_new and self._path.is_file() and not self._path.stat().st_size:
                 self._remove()
 

@@ -7,7 +7,6 @@ import codecs
 import glob
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from gifdesc.errors import UsageError
 from gifdesc.gif.limits import MAX_FILE_BYTES
 from gifdesc.gif.sniff import describe_beginning, is_media
 from gifdesc.system.files import reason
+from gifdesc.system.replacement import TemporaryFolder
 
 STDIN = "-"
 """The argument for stdin."""
@@ -126,7 +126,7 @@ def read_arguments(
 
 
 def _spool(argument: Argument, data: bytes) -> Argument:
-    folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
+    folder = TemporaryFolder()
     atexit.register(folder.cleanup)
     path = Path(folder.name, "stdin")
     path.write_bytes(data)
@@ -165,7 +165,7 @@ def read_url(url: str, *, is_typed: bool) -> Argument:
     from gifdesc.data.downloads import download, failure_reason
     from gifdesc.system.http_errors import HttpError
 
-    folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
+    folder = TemporaryFolder()
     path = Path(folder.name, "download")
     try:
         download(url, path, is_typed=is_typed)

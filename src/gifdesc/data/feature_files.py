@@ -26,7 +26,8 @@ from gifdesc.data.feature_shards import (
 from gifdesc.data.manifest import MANIFEST_NAME, ManifestEntry
 from gifdesc.data.matrix_files import MatrixHeader, read_matrix, read_matrix_header
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import find_files, replacing, write_json
+from gifdesc.system.files import find_files, write_json
+from gifdesc.system.replacement import replacing
 
 RECIPE_NAME = "recipe.json"
 FEATURES_SUFFIX = ".npy"
@@ -58,8 +59,11 @@ def features_name(source: str) -> str:
 
 
 def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
-    """Write a feature file, float32 (T, D), under a temporary name and rename it into place."""
-    with replacing(path) as temporary_path:
+    """Write a feature file, float32 (T, D), under a temporary name and rename it into place.
+
+    It is not flushed to disk: `replacement.sync_files` does so for many at once.
+    """
+    with replacing(path, sync=False) as temporary_path:
         temporary_path.write_bytes(encode_features(features))
 
 

@@ -26,7 +26,8 @@ from gifdesc.config import FeatureDtype
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.matrix_files import MatrixHeader
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import reason, replacing
+from gifdesc.system.files import reason
+from gifdesc.system.replacement import replacing
 
 SHARD_FORMAT_VERSION = 1
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import json_line, read_json_lines, write_json_lines
+from gifdesc.system.replacement import sync_files
 
 MANIFEST_NAME = "manifest.jsonl"
 
@@ -109,6 +110,10 @@ class Manifest:
             file.write(json_line(entry.to_json()).encode())
         self.entries[entry.source] = entry
         self._is_compact = False
+
+    def sync(self) -> None:
+        """Flush the file to disk."""
+        sync_files([self._path])
 
     def remove(self, sources: Iterable[str]) -> None:
         """Forget GIFs, and rewrite the file."""

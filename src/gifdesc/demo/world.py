@@ -9,7 +9,8 @@ from PIL import Image, ImageChops, ImageDraw
 
 from gifdesc.demo.scenes import CANVAS_SIZE, COLOURS, Scene, Stage, Take, Thing, scene_of, take_of
 from gifdesc.errors import GifdescError
-from gifdesc.system.files import replacing, write_text, writing
+from gifdesc.system.files import write_text, writing
+from gifdesc.system.replacement import replacing
 from gifdesc.system.waits import wait_for
 
 _WHITE = (255, 255, 255)

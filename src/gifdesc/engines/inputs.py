@@ -14,7 +14,8 @@ from gifdesc.engines.chunks import Chunk, Row
 from gifdesc.features.frames import FileIdentity
 from gifdesc.features.loader import Task
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.system.files import replacing, sha256_of, writing
+from gifdesc.system.files import sha256_of, writing
+from gifdesc.system.replacement import replacing
 
 
 class Copies:

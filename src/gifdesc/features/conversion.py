@@ -21,8 +21,9 @@ from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.paths import check_features_dir
 from gifdesc.errors import FeatureError, UsageError
 from gifdesc.features.storage import FeatureStorage, NotStoredError, make_storage, record
-from gifdesc.system.files import remove_leftovers, writing
+from gifdesc.system.files import writing
 from gifdesc.system.locking import locked
+from gifdesc.system.replacement import remove_leftovers
 from gifdesc.system.waits import wait_for
 
 

@@ -41,8 +41,9 @@ from gifdesc.features.storage import (
     remove_file,
 )
 from gifdesc.sampling import start_times_ms
-from gifdesc.system.files import list_all, remove_leftovers, writing
+from gifdesc.system.files import list_all, writing
 from gifdesc.system.locking import locked
+from gifdesc.system.replacement import remove_leftovers
 from gifdesc.system.wording import counted
 
 log = logging.getLogger(__name__)
@@ -246,7 +247,7 @@ class _Run:
                     yield self._fail(gif, outcome)
                 else:
                     yield self._store(gif, outcome)
-        except (GifdescError, KeyboardInterrupt, GeneratorExit):
+        except (GifdescError, OSError, KeyboardInterrupt, GeneratorExit):
             self._keep_computed()
             raise
         self._record(self._storage.flush())
@@ -308,6 +309,7 @@ class _Run:
         if not (self._features_dir / RECIPE_NAME).is_file():
             raise FeatureError(f"{self._features_dir}: was removed during the run")
         entry = self._labelled(self._noting_replacement(_entry(gif, sampled)), vectors)
+        entry = self._storage.placed(entry)
         try:
             stored = self._storage.put(entry, vectors)
         except NotStoredError as error:

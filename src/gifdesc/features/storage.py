@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,14 @@ from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.errors import FeatureError, UsageError
 from gifdesc.features.frames import Vectors
 from gifdesc.system.files import reason
+from gifdesc.system.replacement import sync_files
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 """Errors of writing that concern a single feature file: its path is taken, or too long."""
+
+
+_FLUSH_SECONDS = 1.0
+"""Feature files are flushed to disk this often."""
 
 
 class NotStoredError(FeatureError):
@@ -37,6 +43,10 @@ class FeatureStorage(Protocol):
 
     form: FeatureFormat
     dtype: FeatureDtype
+
+    def placed(self, entry: ManifestEntry) -> ManifestEntry:
+        """The line with the path of the features, if it is known before they are stored."""
+        ...
 
     def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
         """Store a GIF's features, now or with those of later GIFs.
@@ -67,11 +77,16 @@ def record(features_dir: Path, manifest: Manifest, entries: Iterable[ManifestEnt
     Raises:
         OSError: the folder cannot be written.
     """
-    for entry in entries:
+    added, replaced = list(entries), []
+    for entry in added:
         before = manifest.entries.get(entry.source)
         manifest.add(entry)
         if before is not None and before.features not in (None, entry.features):
-            remove_file(features_dir / before.features)
+            replaced.append(features_dir / before.features)
+    if added:
+        manifest.sync()  # before the files of its earlier lines are removed
+    for path in replaced:
+        remove_file(path)
 
 
 def remove_file(path: Path) -> None:
@@ -81,29 +96,46 @@ def remove_file(path: Path) -> None:
 
 
 class FileStorage:
-    """A `.npy` file for each GIF."""
+    """A `.npy` file for each GIF.
+
+    A line of the manifest must not name a file that a power cut empties. So files are flushed to
+    disk before their lines are written: those of a second together, which takes a third of the
+    time of single flushes (benchmarks/faults.py, `flush`).
+    """
 
     form: FeatureFormat = "npy"
     dtype: FeatureDtype = "float32"
 
     def __init__(self, features_dir: Path) -> None:
         self._features_dir = features_dir
+        self._waiting: dict[str, ManifestEntry] = {}
+        self._flushed_seconds = -_FLUSH_SECONDS
+
+    def placed(self, entry: ManifestEntry) -> ManifestEntry:
+        """The line with the path of the GIF's file."""
+        return replace(entry, features=features_name(entry.source))
 
     def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
         """Write the file; see `FeatureStorage.put`."""
-        name = features_name(entry.source)
-        path = self._features_dir / name
+        entry = self.placed(entry)
+        path = self._features_dir / str(entry.features)
         try:
             write_features(path, vectors)
         except OSError as error:
             if error.errno not in _IN_THE_WAY:
                 raise
             raise NotStoredError(f"{path} cannot be written: {reason(error)}") from error
-        return [replace(entry, features=name)]
+        self._waiting[entry.source] = entry
+        is_time = time.monotonic() - self._flushed_seconds >= _FLUSH_SECONDS
+        return self.flush() if is_time else []
 
     def flush(self) -> Iterable[ManifestEntry]:
-        """Nothing waits."""
-        return []
+        """Flush the files that wait to disk, and return their lines."""
+        entries = list(self._waiting.values())
+        sync_files(self._features_dir / entry.features for entry in entries if entry.features)
+        self._waiting = {}
+        self._flushed_seconds = time.monotonic()
+        return entries
 
 
 class ShardStorage:
@@ -126,6 +158,10 @@ class ShardStorage:
         self._features_dir = features_dir
         self._chunk_size = chunk_size
         self._waiting: dict[str, tuple[ManifestEntry, Vectors]] = {}
+
+    def placed(self, entry: ManifestEntry) -> ManifestEntry:
+        """The line as it is: the shard has no name yet."""
+        return entry
 
     def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
         """Keep the features, and write a shard if there are enough; see `FeatureStorage.put`."""

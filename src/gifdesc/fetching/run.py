@@ -21,10 +21,11 @@ from gifdesc.fetching.manifest import KEPT, FetchEntry, FetchManifest
 from gifdesc.fetching.names import FileNames
 from gifdesc.fetching.pace import Pace
 from gifdesc.fetching.results import FetchEvent
-from gifdesc.system.files import new_temporary_file, remove_leftovers, writing
+from gifdesc.system.files import writing
 from gifdesc.system.http import PRIVATE, HttpClient, HttpLimits, download_file
 from gifdesc.system.http_errors import HttpError
 from gifdesc.system.locking import locked
+from gifdesc.system.replacement import new_temporary_file, remove_leftovers
 
 
 @dataclass(frozen=True, kw_only=True)

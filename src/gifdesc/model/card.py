@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from gifdesc.data.training_record import RECORD_NAME
@@ -15,8 +14,9 @@ from gifdesc.metrics.scoring import EXACT_MATCH, metric_label, metric_names
 from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
 from gifdesc.model.folder import CARD_NAME, EXAMPLES_NAME, HISTORY_NAME, read_history
 from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
-from gifdesc.system.files import replacing, write_text
+from gifdesc.system.files import write_text
 from gifdesc.system.hub import upload
+from gifdesc.system.replacement import TemporaryFolder, replacing
 from gifdesc.version import __version__
 
 _FRONT_MATTER = """---
@@ -370,7 +370,7 @@ def push_model(
     Raises:
         HubError: the hub cannot be reached or refuses.
     """
-    with TemporaryDirectory() as folder:
+    with TemporaryFolder() as folder:
         save_model(checkpoint, Path(folder), origin=origin, name=name, data=data, scores=scores)
         message = f"Upload a GIF captioner made with gifdesc {__version__}"
         return upload(Path(folder), name, private=private, message=message)

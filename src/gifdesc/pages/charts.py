@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gifdesc.pages.style import LIGHT, Theme, drawing, empty_figure, svg_of, value_or_gap
-from gifdesc.system.files import replacing, writing
+from gifdesc.system.files import writing
+from gifdesc.system.replacement import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

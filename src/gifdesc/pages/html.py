@@ -19,7 +19,8 @@ from gifdesc.errors import UsageError
 from gifdesc.metrics.scoring import metric_label
 from gifdesc.pages.attention import attends, describe_attention, moment, probability, seconds
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
-from gifdesc.system.files import check_replaceable, replacing, writing
+from gifdesc.system.files import check_replaceable, writing
+from gifdesc.system.replacement import replacing
 from gifdesc.version import __version__
 
 # Characters that HTML forbids, and halves of surrogate pairs, which UTF-8 cannot hold.

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gifdesc.pages.style import LIGHT
 from gifdesc.sampling import uniform_indices
-from gifdesc.system.files import replacing, writing
+from gifdesc.system.files import writing
+from gifdesc.system.replacement import replacing
 
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 

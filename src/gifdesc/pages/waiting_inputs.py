@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import writing
+from gifdesc.system.replacement import TemporaryFolder
 
 _MOST_IN_MEMORY = 64
 """Inputs that wait with their bytes in memory. An engine takes thousands of inputs ahead."""
@@ -55,7 +56,7 @@ class WaitingInputs:
     def _on_disk(self, data: bytes) -> Path:
         with writing(Path(tempfile.gettempdir())):
             if self._folder is None:
-                folder = tempfile.TemporaryDirectory(prefix="gifdesc-")
+                folder = TemporaryFolder()
                 atexit.register(folder.cleanup)
                 self._folder = Path(folder.name)
             self._num_on_disk += 1

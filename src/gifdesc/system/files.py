@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,34 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.errors import GifdescError
+from gifdesc.system.replacement import replacing
 from gifdesc.system.wording import list_some
 
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
 """The start of a pointer, which Git LFS leaves in place of a file (its specification)."""
-
-_TEMPORARY_PREFIX = ".gifdesc-tmp-"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block succeeds.
-
-    The folder is created. If the block raises, the temporary file is removed and `path` is
-    unchanged.
-
-    Raises:
-        OSError: the folder or the file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # An unrelated short name: the final name may have the greatest length that the file system
-    # allows, and a search for its suffix must not find half a file.
-    temporary_path = new_temporary_file(path.parent)
-    try:
-        yield temporary_path
-        temporary_path.replace(path)
-    except BaseException:
-        temporary_path.unlink(missing_ok=True)
-        raise
 
 
 def describe_placeholder(path: Path) -> str | None:
@@ -61,23 +37,6 @@ def describe_placeholder(path: Path) -> str | None:
     return None
 
 
-def new_temporary_file(folder: Path) -> Path:
-    """A new empty file with a random name, which `remove_leftovers` finds.
-
-    The umask decides its permissions.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    while True:
-        path = folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}"
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        except FileExistsError:
-            continue
-        return path
-
-
 def check_replaceable(path: Path) -> None:
     """Check, before long work, that a file can be written; its folder is created.
 
@@ -89,12 +48,6 @@ def check_replaceable(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     with tempfile.TemporaryFile(dir=path.parent):
         pass
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a killed run under a folder that no other run writes to."""
-    for path in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
-        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

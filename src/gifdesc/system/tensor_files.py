@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gifdesc.system.files import replacing
+from gifdesc.system.replacement import replacing
 
 
 def all_finite(tensor: Tensor) -> bool:

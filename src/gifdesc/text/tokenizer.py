@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 
 from gifdesc.config import MAX_TOKENS, CaseChoice, SpellingChoice
 from gifdesc.errors import CheckpointError, HubError, UsageError
-from gifdesc.system.files import replacing
 from gifdesc.system.hub import fetch
+from gifdesc.system.replacement import TemporaryFolder, replacing
 from gifdesc.text.spelling import MARKS, CaptionSpeller, Spelling, unescape
 
 _MAX_PIECES = 3
@@ -182,7 +181,7 @@ class CaptionTokenizer:
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's own files (tokenizer.json, tokenizer_config.json)."""
-        with tempfile.TemporaryDirectory() as name:
+        with TemporaryFolder() as name:
             self._save_files(Path(name))
             for path in Path(name).iterdir():
                 with replacing(folder / path.name) as temporary_path:

@@ -14,7 +14,8 @@ from gifdesc.config import Split
 from gifdesc.data.forms.form_names import OutputForm
 from gifdesc.data.names import bare_name, gif_key
 from gifdesc.errors import UsageError
-from gifdesc.system.files import find_files, replacing, write_json_lines, write_text
+from gifdesc.system.files import find_files, write_json_lines, write_text
+from gifdesc.system.replacement import replacing
 from gifdesc.system.wording import counted
 from gifdesc.version import __version__
 

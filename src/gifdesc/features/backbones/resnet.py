@@ -27,7 +27,8 @@ from gifdesc.features.backbones.base import (
 )
 from gifdesc.features.backbones.weights_file import fill
 from gifdesc.features.preprocessing import FrameTransform
-from gifdesc.system.files import replacing, sha256_of
+from gifdesc.system.files import sha256_of
+from gifdesc.system.replacement import replacing
 from gifdesc.system.waits import wait_for
 
 DEFAULT_WEIGHTS = "imagenet1k-v1"
