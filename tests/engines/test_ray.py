@@ -1,6 +1,7 @@
 """Captions and features by real Ray: those of the local engine, and nothing is left of it."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from gifdesc.config import UNTRAINED
 from gifdesc.data.feature_files import read_features
 from gifdesc.data.manifest import Manifest
 from gifdesc.features.extractor import FeatureExtractor
-from ray_processes import assert_gone, run_with_ray
+from ray_processes import SECONDS, assert_gone, processes_of, run_with_ray, started, wait_until
 from worlds import run_here, write_model
 
 pytest.importorskip("ray")
@@ -115,3 +116,44 @@ def test_features_by_ray_are_those_of_the_local_engine_to_the_bit(gifs, tmp_path
             np.testing.assert_array_equal(one, read_features(tmp_path / "wanted" / entry.features))
     assert not (found / ".chunks").exists()
     assert_gone(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "sentence"),
+    [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, 130, "interrupted")],
+)
+def test_a_signal_ends_ray_with_one_sentence_and_the_rerun_continues(
+    tmp_path, number, code, sentence
+):
+    for index in range(60):
+        draw_gif(tmp_path / "gifs" / f"{index:02d}.gif", 1 + index % 4)
+    found = tmp_path / "found"
+    command = ["extract", tmp_path / "gifs", "--backbone", "resnet18", "--weights", "random"]
+    command += ["--engine", "ray", "--chunk-size", 2, "--num-workers", 1, "--output", found]
+    mark = str(tmp_path)
+    with started("-m", "gifdesc", *command, mark=mark) as process:
+        wait_until(lambda: list(found.glob("*.npy")))
+        process.send_signal(number)
+        _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert sentence in err.strip().splitlines()[-1]
+    assert_gone(mark)
+    assert (found / ".chunks").is_dir()
+    done = run_with_ray(*command, mark=mark)
+    assert done.code == 0
+    assert len(list(found.glob("*.npy"))) == 60
+    assert not (found / ".chunks").exists()
+    assert_gone(mark)
+
+
+def test_a_signal_while_ray_starts_leaves_no_process(gifs, tmp_path):
+    command = ["extract", gifs, "--backbone", "resnet18", "--weights", "random"]
+    command += ["--engine", "ray", "--output", tmp_path / "found"]
+    mark = str(tmp_path)
+    with started("-m", "gifdesc", *command, mark=mark) as process:
+        wait_until(lambda: any("gcs_server" in words for words in processes_of(mark).values()))
+        process.terminate()
+        process.communicate(timeout=SECONDS)
+    assert process.returncode == 143
+    assert_gone(mark)

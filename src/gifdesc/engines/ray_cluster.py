@@ -120,7 +120,11 @@ def connect(address: str | None) -> Resources:
         if is_quiet:
             options |= {"logging_level": logging.CRITICAL, "configure_logging": True}
         try:
-            with _time_limit(f"{place}: {_HUNG}"), _no_native_messages(if_true=is_quiet):
+            with (
+                _keeping_termination(),
+                _time_limit(f"{place}: {_HUNG}"),
+                _no_native_messages(if_true=is_quiet),
+            ):
                 ray.init(**options)
         except ray.exceptions.AuthenticationError as error:
             raise GifdescError(f"{place}: {_WRONG_TOKEN}") from error
@@ -179,6 +183,23 @@ def _health_problem(address: str, authentication: str) -> str | None:
         return "no answer"
     lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
     return (lines[-1] if lines else "not healthy") if done.returncode else None
+
+
+@contextmanager
+def _keeping_termination() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces by an exit with code 15 and no sentence."""
+    before = signal.getsignal(signal.SIGTERM)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield  # Ray's handler ends its processes, and no handler does not
+        return
+    try:
+        yield
+    except SystemExit:  # Ray's handler, while Ray starts
+        signal.signal(signal.SIGTERM, before)
+        signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
