@@ -8,13 +8,15 @@ from contextlib import closing, nullcontext
 import pytest
 
 from gif_files import draw_gif
+from gifdesc.config import UNTRAINED
 from gifdesc.engines import choice as choice_module
 from gifdesc.engines import ray_cluster
 from gifdesc.engines.choice import EngineChoice
 from gifdesc.engines.ray_cluster import Resources, check_address
 from gifdesc.engines.ray_engine import _actor_options
 from gifdesc.errors import GifdescError, UsageError
-from worlds import run_here
+from gifdesc.features.extractor import FeatureExtractor
+from worlds import run_here, write_model
 
 NOTHING = "127.0.0.1:9"
 """An address at which nothing listens: the port of RFC 863."""
@@ -177,3 +179,26 @@ def test_a_start_that_does_not_return_ends_with_a_sentence(monkeypatch):
     with ray_cluster._time_limit("too long"):
         pass
     time.sleep(0.1)  # no signal comes later
+
+
+@pytest.mark.parametrize("command", ["caption", "describe"])
+def test_the_local_engine_keeps_and_reports_the_chunks_of_an_interrupted_run(
+    command, gif, tmp_path
+):
+    extractor = FeatureExtractor.create(backbone="resnet18", weights=UNTRAINED, device="cpu")
+    model_dir = write_model(tmp_path / "named", recipe=extractor.recipe, feature_size=512)
+    output = tmp_path / "out"
+    folder = tmp_path / ".out.chunks" if command == "caption" else output / ".chunks"
+    folder.mkdir(parents=True)
+    done = run_here(command, gif, "--model", model_dir, "--output", output)
+    assert done.code == 0
+    [sentence] = [warning for warning in done.warnings if "chunks" in warning]
+    assert sentence.endswith("finish that run with --engine ray, or remove the folder")
+    assert folder.is_dir()
+
+
+def test_extract_reports_chunks_that_it_does_not_use(gif, tmp_path):
+    (tmp_path / "out" / ".chunks").mkdir(parents=True)
+    options = ("--backbone", "resnet18", "--weights", "random", "--output", tmp_path / "out")
+    done = run_here("extract", gif, *options)
+    assert any(".chunks: has chunks of an interrupted run" in text for text in done.warnings)

@@ -352,6 +352,9 @@ def caption(
         errors.json = False
         warn_of_passed_over(passed_over)
         if output is not None:
+            chunks_dir = on_engine.folder_beside(output)
+            if (sentence := on_engine.unused_chunks(chunks_dir)) is not None:
+                warn(sentence)
             info(_summary(run, output, sink.num_done))
         pages.write(model, captioner, sink.num_done)
         if run.num_failed:

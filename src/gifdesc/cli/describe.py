@@ -140,6 +140,8 @@ def describe(
                     elif event.caption is not None and event.caption.note is not None:
                         warn(f"{event.name}: {event.caption.note}")
                     progress.advance()
+        if (sentence := on_engine.unused_chunks(on_engine.folder_in(output))) is not None:
+            warn(sentence)
         counts = summary.counts
         info(
             f"{counts['ok']} described, {counts['skipped']} done before, "

@@ -313,6 +313,8 @@ def extract(
             _report_long_names(summary.long_names)
             _report_orphans(output, prune=prune)
         warn_of_passed_over(passed_over)
+        if (sentence := on_engine.unused_chunks(on_engine.folder_in(output))) is not None:
+            warn(sentence)
         counts = summary.counts
         info(
             f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "

@@ -120,3 +120,18 @@ class EngineChoice:
     def folder_in(self, output_dir: Path) -> Path:
         """The folder of result files in a folder that a command writes."""
         return Path(os.path.abspath(output_dir / ".chunks"))  # noqa: PTH100 - keeps links
+
+    def unused_chunks(self, folder: Path) -> str | None:
+        """A sentence about finished chunks that this engine does not use; None without any.
+
+        They are not removed, for the run that was interrupted may have had other inputs too.
+
+        Args:
+            folder: as `folder_beside` or `folder_in` gives it.
+        """
+        if not self.is_local or not folder.is_dir():
+            return None
+        return (
+            f"{folder}: has chunks of an interrupted run with --engine ray, which --engine local "
+            "does not use; finish that run with --engine ray, or remove the folder"
+        )

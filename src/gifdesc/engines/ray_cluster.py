@@ -126,7 +126,7 @@ def connect(address: str | None) -> Resources:
                 _no_native_messages(if_true=is_quiet),
             ):
                 ray.init(**options)
-        except ray.exceptions.AuthenticationError as error:
+        except getattr(ray.exceptions, "AuthenticationError", ()) as error:  # not in Ray 2.50
             raise GifdescError(f"{place}: {_WRONG_TOKEN}") from error
         except (RuntimeError, ValueError, OSError) as error:
             message = " ".join(str(error).split()) or type(error).__name__
