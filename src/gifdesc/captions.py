@@ -150,7 +150,7 @@ def _cut(text: str, length: int = 60) -> str:
 
 
 def _rounded(number: float | None) -> float | None:
-    """Rounded to 6 decimals: later decimals depend on which GIFs share a batch."""
+    """Rounded to 6 decimals: later decimals are noise of float32, and differ between machines."""
     return None if number is None else round(number, 6)
 
 

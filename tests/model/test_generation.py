@@ -45,6 +45,40 @@ def test_gifs_captioned_together_are_as_captioned_alone(tokenizer, num_beams):
             assert word.frame_weights == pytest.approx(wanted.frame_weights, abs=1e-5)
 
 
+@pytest.mark.parametrize("fusion", ["attention", "concat"])
+@pytest.mark.parametrize(
+    "options",
+    [{"num_beams": 5, "num_captions": 3}, {"num_beams": 1}, {"sample": True, "num_captions": 3}],
+)
+def test_scores_of_gifs_alone_are_the_same_in_any_batch(tokenizer, fusion, options):
+    """To the last digit: a run that continues after a kill forms other batches."""
+    model = model_for(tokenizer, fusion=fusion, hidden_size=96, projection_size=64)
+    generate = CaptionGenerator(model, tokenizer, CPU, alone=True)
+    features = [random_features(1 + seed % 16, seed=seed) for seed in range(16)]
+    config = DecodingConfig(max_tokens=12, **options)
+
+    def captions(batch_size):
+        starts = range(0, len(features), batch_size)
+        batches = (generate(features[start : start + batch_size], config) for start in starts)
+        return [captions for batch in batches for captions in batch]
+
+    alone = captions(1)
+    assert captions(3) == alone
+    assert captions(8) == alone
+
+
+def test_a_second_scoring_finds_the_scores_of_the_search(tokenizer):
+    model = model_for(tokenizer)
+    config = DecodingConfig(max_tokens=8, num_beams=4, num_captions=3)
+    searched = CaptionGenerator(model, tokenizer, CPU)(FEATURES, config)
+    again = CaptionGenerator(model, tokenizer, CPU, alone=True)(FEATURES, config)
+    for found, wanted in zip(again, searched, strict=True):
+        assert [each.caption for each in found] == [each.caption for each in wanted]
+        assert [each.is_cut for each in found] == [each.is_cut for each in wanted]
+        for each, other in zip(found, wanted, strict=True):
+            assert each.score == pytest.approx(other.score, abs=1e-5)
+
+
 def test_every_word_looks_at_the_gifs_own_frames(tokenizer):
     for features, [found] in zip(
         FEATURES, say(model_for(tokenizer), tokenizer, max_tokens=6), strict=True

@@ -6,12 +6,13 @@ Both use nothing of a model but its `step`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
 from gifdesc.config import DecodingConfig
 from gifdesc.model.ranking import Endings, Hypothesis, Ranking, make_filters
@@ -240,6 +241,51 @@ def _collect(
         frame_weights = [] if all_weights is None else all_weights[row]
         is_finished = caption[-1] == end_id
         found[example].add(caption, caption_log_probs, frame_weights, finished=is_finished)
+
+
+@torch.inference_mode()
+def score_again(
+    model: Stepper[AnyState],
+    state: AnyState,
+    hypotheses: Sequence[Hypothesis],
+    *,
+    start_id: int,
+    end_id: int,
+    banned_ids: tuple[int, ...] = (),
+    endings: Endings = (),
+    config: DecodingConfig,
+    device: torch.device,
+) -> list[Hypothesis]:
+    """The captions of one example with the scores that the example has alone, best first.
+
+    The last digits of a search's scores depend on the other examples of its batch: a matrix
+    product adds in another order where its shape is another.
+
+    Args:
+        model: predicts one token at a time.
+        state: of the example alone, before the first token.
+        hypotheses: N captions that a search has found.
+        start_id: the token that begins every caption.
+        end_id: the token that ends it.
+        banned_ids: as in the search.
+        endings: as in the search.
+        config: as in the search.
+        device: the device of the state.
+    """
+    filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
+    captions = [torch.tensor(hypothesis.generated) for hypothesis in hypotheses]
+    tokens = pad_sequence(captions, batch_first=True, padding_value=end_id).to(device)  # (N, L)
+    state = state.select(torch.zeros(len(captions), dtype=torch.long, device=device))
+    last_tokens = torch.full((len(captions),), start_id, device=device)
+    steps: list[tuple[Tensor, Tensor | None]] = []
+    for position in range(tokens.shape[1]):
+        logits, state, weights = model.step(last_tokens, state)
+        log_probs = filters(logits, tokens[:, :position])
+        last_tokens = tokens[:, position]
+        steps.append((log_probs.gather(1, last_tokens[:, None])[:, 0], weights))
+    all_config = replace(config, num_captions=len(captions))
+    [ranked] = _rank(tokens, steps, 1, end_id, endings, all_config)
+    return ranked
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from gifdesc.captions import GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.dataset import pad_features
-from gifdesc.model.decoding import beam_search, sample_captions
+from gifdesc.model.decoding import beam_search, sample_captions, score_again
 from gifdesc.model.network import CaptionModel
 from gifdesc.model.ranking import Endings, Hypothesis
 from gifdesc.system.device import BatchLimit, exact_float32, on_one_thread
@@ -26,6 +27,17 @@ of a vocabulary of 4,000 take half a millisecond on one, and tens of them where 
 each other."""
 
 
+class _Search(TypedDict):
+    """The arguments that a search and a second scoring share."""
+
+    start_id: int
+    end_id: int
+    banned_ids: tuple[int, ...]
+    endings: Endings
+    config: DecodingConfig
+    device: torch.device
+
+
 class CaptionGenerator:
     """A model with its tokenizer and its device: feature vectors to captions.
 
@@ -34,6 +46,10 @@ class CaptionGenerator:
         tokenizer: the model's.
         device: where the model is.
         training: statistics of the training captions; None if they are unknown.
+        alone: score each GIF's captions once more without the other GIFs of the batch, so that its
+            scores are the same in any batch, to the last digit. Rounded scores would still differ
+            where two batches round to different sides. The search itself may choose another
+            caption if two are equally probable to 6 digits.
     """
 
     def __init__(
@@ -42,7 +58,10 @@ class CaptionGenerator:
         tokenizer: CaptionTokenizer,
         device: torch.device,
         training: CaptionStatistics | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
+        self._alone = alone
         self._model = model
         self._tokenizer = tokenizer
         self._device = device
@@ -79,10 +98,7 @@ class CaptionGenerator:
         is_small = device.type == "cpu" and num_rows <= _SMALL_ROWS
         with exact_float32(device), on_one_thread(if_true=is_small):
             memory = model.encode(padded.to(device), lengths)
-            found = decode(
-                model,
-                model.start(memory),
-                num_examples=len(features),
+            search = _Search(
                 start_id=tokenizer.start_id,
                 end_id=tokenizer.end_id,
                 banned_ids=tokenizer.banned_ids,
@@ -90,10 +106,26 @@ class CaptionGenerator:
                 config=config,
                 device=device,
             )
+            found = decode(model, model.start(memory), num_examples=len(features), **search)
+            if self._alone:
+                found = [
+                    self._score_alone(vectors, hypotheses, search)
+                    for vectors, hypotheses in zip(features, found, strict=True)
+                ]
         return [
             [_to_caption(hypothesis, tokenizer, len(vectors)) for hypothesis in hypotheses]
             for hypotheses, vectors in zip(found, features, strict=True)
         ]
+
+    def _score_alone(
+        self,
+        vectors: npt.NDArray[np.float32],
+        hypotheses: Sequence[Hypothesis],
+        search: _Search,
+    ) -> list[Hypothesis]:
+        padded, lengths = pad_features([vectors])
+        state = self._model.start(self._model.encode(padded.to(self._device), lengths))
+        return score_again(self._model, state, hypotheses, **search)
 
     @cached_property
     def _dangling_endings(self) -> Endings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -22,12 +22,14 @@ class Hypothesis:
             a cut caption also of the trailing tokens that it lost (see `Ranking.add`).
         weights: per token the weights over the frames (T,), empty without attention.
         finished: the end token was reached before the length limit.
+        generated: the tokens that `log_probs` belong to.
     """
 
     tokens: tuple[int, ...]
     log_probs: tuple[float, ...]
     weights: tuple[tuple[float, ...], ...]
     finished: bool
+    generated: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def score(self) -> float:
@@ -82,6 +84,7 @@ class Ranking:
             log_probs=tuple(log_probs),
             weights=tuple(tuple(frame) for frame in weights[:num_tokens]),
             finished=finished,
+            generated=tuple(tokens),
         )
         rank = self.rank(sum(hypothesis.log_probs), len(hypothesis))
         key = (not ends_badly(kept_tokens, self._endings), rank)
