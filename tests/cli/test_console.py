@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -225,3 +226,35 @@ def test_verbose_prints_what_was_chosen(tmp_path):
     done = run_process(*arguments, tmp_path / "g", "-v", **variables)
     assert "option: --weights random (from GIFDESC_EXTRACT_WEIGHTS)" in done.err
     assert "info: resnet50: PyTorch on cpu in float32" in done.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["--help"], ["info", "--help"], ["--version"]])
+def test_help_that_cannot_be_written_is_one_sentence(words):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gifdesc", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=process_environment(),
+            check=False,
+        )
+    wanted = "error: standard output: cannot be written: no space left on device\n"
+    assert (done.returncode, done.stderr) == (1, wanted)
+
+
+def test_a_removed_working_directory_is_one_sentence(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = f"import os; os.chdir({str(folder)!r}); os.rmdir({str(folder)!r})\n"
+    script += "import sys; sys.argv = ['gifdesc', 'models']; from gifdesc.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    wanted = "error: the working directory was removed; change to another\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", wanted)

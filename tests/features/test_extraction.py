@@ -702,3 +702,17 @@ def test_feature_files_are_flushed_to_disk_before_their_lines_are_written(run, m
     for name, line in zip("abc", lines, strict=True):
         assert events.index(f"{name}.gif.npy") < events.index(line)
     assert events[-1] == "manifest.jsonl"
+
+
+def test_a_manifest_that_is_a_link_out_of_the_folder_is_not_written_through(run, tmp_path):
+    draw_gif(run.gifs / "a.gif", 2)
+    run()
+    outside = tmp_path / "outside.jsonl"
+    (run.features / MANIFEST_NAME).rename(outside)
+    (run.features / MANIFEST_NAME).symlink_to(outside)
+    before = outside.read_bytes()
+    draw_gif(run.gifs / "b.gif", 2)
+    run()
+    assert outside.read_bytes() == before
+    assert not (run.features / MANIFEST_NAME).is_symlink()
+    assert run.statuses() == {"a.gif": "ok", "b.gif": "ok"}

@@ -11,7 +11,7 @@ from gifdesc.cli.alt import alt
 from gifdesc.cli.caption import caption
 from gifdesc.cli.check import KINDS_HELP, check
 from gifdesc.cli.commands import Command, Group
-from gifdesc.cli.console import EXIT_USAGE, print_error
+from gifdesc.cli.console import EXIT_FAILED, EXIT_USAGE, print_error
 from gifdesc.cli.convert import convert
 from gifdesc.cli.demo import demo
 from gifdesc.cli.describe import describe
@@ -73,6 +73,9 @@ def _root(
     except GifdescError as error:
         print_error(str(error))
         raise typer.Exit(EXIT_USAGE) from None
+    except FileNotFoundError:  # of `Path.cwd`
+        print_error("the working directory was removed; change to another")
+        raise typer.Exit(EXIT_FAILED) from None
 
 
 for command, epilog in (

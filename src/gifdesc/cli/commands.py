@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gifdesc.cli.console import (
+    EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
     info,
@@ -32,6 +33,8 @@ from gifdesc.cli.help import (
 )
 from gifdesc.cli.settings import name_variables, sources_of
 from gifdesc.cli.usage import TOO_LARGE, UsageError, nearest, remember_arguments, usage_sentence
+from gifdesc.system.files import reason
+from gifdesc.system.process import drop_standard_output
 
 _CONFIG_HELP = (
     "Defaults of options, as TOML. [default: gifdesc.toml or pyproject.toml in this folder or the "
@@ -129,6 +132,10 @@ class Group(TyperGroup):
             sys.exit(EXIT_USAGE)
         except typer.Abort:
             sys.exit(EXIT_INTERRUPTED)
+        except OSError as error:  # of a help page or the version, such as on a full disk
+            drop_standard_output()
+            print_error(f"standard output: cannot be written: {reason(error)}")
+            sys.exit(EXIT_FAILED)
         sys.exit(code if isinstance(code, int) else 0)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

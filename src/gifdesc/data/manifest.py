@@ -123,8 +123,11 @@ class Manifest:
         self.compact()
 
     def compact(self) -> None:
-        """Rewrite the file with one line per GIF, sorted by source, unless it is so."""
-        if self._is_compact and self._path.exists():
+        """Rewrite the file with one line per GIF, sorted by source, unless it is so.
+
+        A link is replaced by a file: lines are never appended to a file outside the folder.
+        """
+        if self._is_compact and self._path.exists() and not self._path.is_symlink():
             return
         rows = (self.entries[source].to_json() for source in sorted(self.entries))
         write_json_lines(self._path, rows)

@@ -99,8 +99,8 @@ class FileStorage:
     """A `.npy` file for each GIF.
 
     A line of the manifest must not name a file that a power cut empties. So files are flushed to
-    disk before their lines are written: those of a second together, which takes a third of the
-    time of single flushes (benchmarks/faults.py, `flush`).
+    disk before their lines are written: those of a second together, which takes an eighth of the
+    time of single flushes (docs/reliability.md).
     """
 
     form: FeatureFormat = "npy"
