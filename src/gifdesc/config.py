@@ -164,6 +164,8 @@ class ModelConfig:
     frame_skip: bool = True
     """Whether attention sees each frame's own vector beside the encoder's state, so that a frame's
     content need not pass through the RNN."""
+    repetition_bias: bool = field(default=True, metadata={ABSENT: False})
+    """Whether each word has a learned bias once its caption contains it (model/repetition.py)."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -354,6 +356,7 @@ PRESETS: dict[str, Preset] = {
             decoder="lstm",
             fusion="concat",
             frame_norm=False,
+            repetition_bias=False,
         ),
         training=TrainingConfig(preset="mean"),
     ),
@@ -370,6 +373,7 @@ PRESETS: dict[str, Preset] = {
             standardise=False,
             frame_norm=False,
             frame_skip=False,
+            repetition_bias=False,
         ),
         training=TrainingConfig(
             epochs=10,

@@ -164,11 +164,12 @@ def test_attention_may_see_each_frame_as_it_came_in(skips, size):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @torch.no_grad()
-def test_what_decode_gives_is_what_output_makes_logits_of(shape):
+def test_predictions_at_some_places_are_those_of_whole_captions(shape):
     model = model_of(shape)
-    joined = model.decode(TOKENS, model.encode(frames(), LENGTHS))
-    assert joined.shape == (3, 4, model.output.in_features)
-    assert torch.equal(model.output(joined), model(frames(), LENGTHS, TOKENS))
+    places = torch.tensor([11, 0, 6])
+    logits = model.predict(TOKENS, model.encode(frames(), LENGTHS), places)
+    whole = model(frames(), LENGTHS, TOKENS)
+    torch.testing.assert_close(logits, whole.flatten(0, 1)[places])
 
 
 @torch.no_grad()

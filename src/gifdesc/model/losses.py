@@ -99,12 +99,12 @@ def token_loss(
     memory = model.encode(batch.features, batch.lengths)
     if replaced is not None:
         shown = _with_own_words(model, memory, shown, replaced)
-    # The output layer is not computed for padding. Counting on the CPU avoids a wait for the GPU.
+    # Nothing is predicted for padding. Counting on the CPU avoids a wait for the GPU.
     places = counted.flatten().nonzero()[:, 0]  # (N,)
     num_tokens = torch.full((), len(places), device=shown.device)  # filled there, not copied
     places = on_device(places, shown.device)
-    joined = model.decode(shown, memory).flatten(0, 1)[places]  # (N, H)
-    logits, targets = model.output(joined).float(), targets.flatten()[places]  # (N, V), (N,)
+    logits = model.predict(shown, memory, places)  # (N, V)
+    targets = targets.flatten()[places]  # (N,)
     loss = entropy = cross_entropy(logits, targets, reduction="sum")
     if label_smoothing:
         loss = cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing)
@@ -119,7 +119,8 @@ def _with_own_words(model: CaptionModel, memory: Memory, shown: Tensor, replaced
     Another pass over whole captions instead of a loop over tokens (Mihaylova & Martins 2019,
     arXiv:1906.07651, section 3).
     """
-    predicted = model.output(model.decode(shown, memory)).argmax(dim=-1)  # (B, L)
+    places = torch.arange(shown.numel(), device=shown.device)
+    predicted = model.predict(shown, memory, places).argmax(dim=-1).view(shown.shape)  # (B, L)
     own = torch.cat([shown[:, :1], predicted[:, :-1]], dim=1)
     return torch.where(on_device(replaced, shown.device), own, shown)
 

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from gifdesc.config import ModelConfig
 from gifdesc.model.dropout import ExampleDropout
 from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
+from gifdesc.model.repetition import RepetitionBias, first_mentions
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -49,15 +50,18 @@ class DecoderState:
         num_gifs: B.
         output_head: predicts the next token for each of the B GIFs.
         hidden: of N = B * K captions, grouped by GIF.
+        tokens: int (N, L), the captions so far, their start token first.
     """
 
     num_gifs: int
     output_head: OutputHead
     hidden: Hidden
+    tokens: Tensor
 
     def select(self, index: Tensor) -> DecoderState:
         """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
-        return DecoderState(self.num_gifs, self.output_head, tuple(h[index] for h in self.hidden))
+        hidden = tuple(h[index] for h in self.hidden)
+        return replace(self, hidden=hidden, tokens=self.tokens[index])
 
 
 class CaptionModel(nn.Module):
@@ -102,6 +106,9 @@ class CaptionModel(nn.Module):
         frame_size = config.hidden_size + skipped
         self.fusion = FUSIONS[config.fusion](decoder_size, config.hidden_size, frame_size)
         self.output = nn.Linear(self.fusion.output_size, config.vocab_size)
+        self.repetition: RepetitionBias | None = None
+        if config.repetition_bias:
+            self.repetition = RepetitionBias(config.vocab_size)
 
     @torch.no_grad()
     def set_feature_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -156,7 +163,9 @@ class CaptionModel(nn.Module):
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token, for one caption of each GIF."""
         output_head = make_output_head(self.fusion, self.output, memory)
-        return DecoderState(len(memory.mask), output_head, self._first_hidden(memory))
+        num_gifs = len(memory.mask)
+        tokens = torch.empty(num_gifs, 0, dtype=torch.long, device=memory.mask.device)
+        return DecoderState(num_gifs, output_head, self._first_hidden(memory), tokens)
 
     def step(
         self, tokens: Tensor, state: DecoderState
@@ -177,14 +186,41 @@ class CaptionModel(nn.Module):
         logits, weights = state.output_head(decoded.view(state.num_gifs, -1, decoded.shape[-1]))
         if weights is not None:
             weights = weights.flatten(0, 1)
-        return logits.flatten(0, 1), replace(state, hidden=hidden), weights
+        logits, said = logits.flatten(0, 1), torch.cat([state.tokens, tokens[:, None]], dim=1)
+        if self.repetition is not None:
+            logits = self.repetition(logits, said, first_mentions(said))
+        return logits, replace(state, hidden=hidden, tokens=said), weights
 
     def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         """Logits (B, L, V) of the token that follows each of `tokens` (B, L)."""
-        logits: Tensor = self.output(self.decode(tokens, self.encode(features, lengths)))
+        places = torch.arange(tokens.numel(), device=tokens.device)
+        logits = self.predict(tokens, self.encode(features, lengths), places)
+        return logits.view(*tokens.shape, -1)
+
+    def predict(self, tokens: Tensor, memory: Memory, places: Tensor) -> Tensor:
+        """The logits of the tokens that follow some tokens of whole captions.
+
+        The output layer, the largest part of the arithmetic, is computed for no other places.
+
+        Args:
+            tokens: int (B, L), each caption from its start token on.
+            memory: of B GIFs.
+            places: int (N,), which of the B * L tokens.
+
+        Returns:
+            float32 (N, V).
+        """
+        joined = self._decode(tokens, memory).flatten(0, 1)[places]  # (N, H)
+        logits: Tensor = self.output(joined).float()
+        if self.repetition is not None:
+            num_tokens = tokens.shape[1]
+            rows, last = places // num_tokens, places % num_tokens
+            is_before = torch.arange(num_tokens, device=places.device) <= last[:, None]  # (N, L)
+            counts = first_mentions(tokens)[rows] & is_before
+            logits = self.repetition(logits, tokens[rows], counts)
         return logits
 
-    def decode(self, tokens: Tensor, memory: Memory) -> Tensor:
+    def _decode(self, tokens: Tensor, memory: Memory) -> Tensor:
         """The input of `output`, (B, L, H), for whole captions `tokens` (B, L)."""
         embedded = self.dropout(self.embedding(tokens))  # (B, L, E)
         decoded, _ = self._run_decoder(embedded, self._first_hidden(memory))

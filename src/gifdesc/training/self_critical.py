@@ -111,8 +111,8 @@ def self_critical_loss(
     ).view(-1, num_samples)
     others = (rewards.sum(dim=1, keepdim=True) - rewards) / (num_samples - 1)
     advantages = (rewards - others).flatten().to(tokens.device)  # (N,)
-    joined = model.decode(tokens[:, :-1], memory)[is_sampled]  # (M, H)
-    log_probs = _log_probs(model.output(joined), tokenizer)
+    places = is_sampled.flatten().nonzero()[:, 0]  # (M,)
+    log_probs = _log_probs(model.predict(tokens[:, :-1], memory, places), tokenizer)
     log_probs = log_probs.gather(1, tokens[:, 1:][is_sampled][:, None])[:, 0]  # (M,)
     weight = advantages[:, None].expand(is_sampled.shape)[is_sampled]
     count = torch.tensor(0 if batch.is_empty else len(captions), device=tokens.device)

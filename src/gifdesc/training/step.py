@@ -116,7 +116,10 @@ class Trainer:
 
     def _backward(self, batch: Batch, loss_of: LossFunction) -> Tensor:
         for parameter in self._parameters:  # all, so that every process sums the same ones
-            parameter.grad = torch.zeros_like(parameter)
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            else:  # memory that is there already takes less time
+                parameter.grad.zero_()
         # Apple's GPUs have no float64.
         exact = torch.float32 if self._device.type == "mps" else torch.float64
         sums = torch.zeros(2, dtype=exact, device=self._device)
