@@ -1,11 +1,13 @@
 """Cores that a process may use: affinity and the quotas of control groups."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from gifdesc.system import cores
-from gifdesc.system.cores import available_cores
+from gifdesc.system.cores import available_cores, limit_spinning
 
 
 @pytest.fixture
@@ -58,3 +60,31 @@ def test_without_control_groups_the_affinity_counts(machine, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "1000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_threads_spin_a_short_time_unless_the_user_says_how_they_wait(monkeypatch, given, wanted):
+    monkeypatch.setattr(os, "environ", dict(given))
+    limit_spinning()
+    assert os.environ == wanted
+
+
+def test_the_program_limits_spinning_before_pytorch_is_loaded():
+    code = (
+        "import os, sys\n"
+        "from gifdesc.system import cores\n"
+        "def limit_spinning(): print('torch' in sys.modules)\n"
+        "cores.limit_spinning = limit_spinning\n"
+        "sys.argv = ['gifdesc', '--version']\n"
+        "from gifdesc.__main__ import main\n"
+        "main()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split()[0] == "False"

@@ -126,6 +126,20 @@ def test_a_large_split_is_captioned_in_part_and_scored_whole(dataset, monkeypatc
     assert found.loss == validator_of(dataset.examples)(model).loss
 
 
+@pytest.mark.parametrize(("num_pairs", "wanted"), [(None, 7), (0, 3), (60, 3), (80, 5), (10**6, 6)])
+def test_the_training_pairs_limit_how_many_gifs_are_captioned(
+    dataset, monkeypatch, num_pairs, wanted
+):
+    monkeypatch.setattr("gifdesc.training.validation.MIN_CAPTIONED", 3)
+    monkeypatch.setattr("gifdesc.training.validation.MAX_CAPTIONED", 7 if num_pairs is None else 6)
+    examples = dataset.examples[:7]
+    validator = Validator(
+        examples, TOKENIZER, CONFIG, FeatureStore(48), CPU, World(), num_pairs=num_pairs
+    )
+    validator(model_of())
+    assert validator.num_captioned == len(validator.greedy_scores) == wanted
+
+
 def test_a_file_that_cannot_be_used_is_left_out(dataset):
     path = dataset.examples[2].features_path
     np.save(path, np.full((3, 48), np.nan, np.float32))

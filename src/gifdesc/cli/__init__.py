@@ -26,6 +26,7 @@ from gifdesc.cli.settings import find_settings, read_settings
 from gifdesc.cli.train import train
 from gifdesc.cli.usage import arguments_of
 from gifdesc.errors import GifdescError
+from gifdesc.system.cores import limit_spinning
 from gifdesc.system.signals import ignore_signals
 from gifdesc.version import __version__
 
@@ -97,6 +98,7 @@ for command, epilog in (
 
 def main() -> None:
     """Run the command line; `__main__` calls it and catches signals from the first moment."""
+    limit_spinning()  # before PyTorch is loaded
     try:
         app(prog_name="gifdesc")
     finally:

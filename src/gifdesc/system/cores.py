@@ -1,4 +1,4 @@
-"""The number of processor cores that this process may use."""
+"""The processor cores that this process may use, and how its threads wait for each other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from pathlib import Path, PurePosixPath
 
 _PROCESS_CGROUP = Path("/proc/self/cgroup")
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+_SPIN_COUNT = 1000
+"""Turns of the loop in which a waiting thread of OpenMP keeps its core; libgomp's own number for
+more threads than cores, where its usual number is 300,000 (GCC's libgomp manual, GOMP_SPINCOUNT).
+benchmarks/busy.py measures both."""
 
 
 def available_cores() -> int:
@@ -23,6 +28,17 @@ def available_cores() -> int:
     else:
         num_cores = os.cpu_count() or 1
     return max(1, min([num_cores, *map(math.ceil, _quotas())]))
+
+
+def limit_spinning() -> None:
+    """Let PyTorch's waiting threads give their cores to other programs after a short time.
+
+    PyTorch's wheels contain libgomp, whose threads keep their cores while they wait: beside another
+    busy program, training then takes many times as long. libgomp reads the variable when PyTorch is
+    loaded. A user who has set how threads wait keeps that setting.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPIN_COUNT))
 
 
 def _quotas() -> Iterator[float]:

@@ -50,7 +50,7 @@ from gifdesc.training.results import (
 from gifdesc.training.resume import check_folder, check_same_run
 from gifdesc.training.size import fit_to_data
 from gifdesc.training.step import Trainer, make_optimizer
-from gifdesc.training.validation import INTERIM_GIFS, Validator
+from gifdesc.training.validation import Validator
 
 _SAVE_SECONDS = 600.0
 """A long epoch is saved this often, so that a crash costs no more."""
@@ -120,7 +120,14 @@ class TrainingRun:
         self._validator = None
         if data.splits["val"]:
             self._validator = Validator(
-                data.splits["val"], tokenizer, config, data.store, device, world, captions
+                data.splits["val"],
+                tokenizer,
+                config,
+                data.store,
+                device,
+                world,
+                captions,
+                data.num_pairs,
             )
         self._optimizer = make_optimizer(model, config)
         if start.has_begun:
@@ -233,10 +240,14 @@ class TrainingRun:
         return result
 
     def _threshold(self, result: EpochResult) -> float | None:
-        """The confidence threshold of the best epoch; None for other epochs."""
+        """The confidence threshold of the best epoch; None for other epochs.
+
+        In case the run is stopped here, it comes from the greedy captions, which are there already;
+        the search that `caption` uses takes three times as long and follows at the end of the run.
+        """
         if self._validator is None or not result.is_best:
             return None
-        return confidence_threshold(self._validator.caption_scores(self._model, INTERIM_GIFS))
+        return confidence_threshold(self._validator.greedy_scores)
 
     def _share_problems(self) -> None:
         """Give every process the problems that any of them has found."""

@@ -26,10 +26,12 @@ MAX_CAPTIONED = 1000
 """GIFs of the validation split that are captioned after every epoch: enough to tell epochs apart,
 few enough that an epoch on 100,000 GIFs is not spent on it."""
 
-INTERIM_GIFS = 99
-"""GIFs that the confidence threshold of an epoch comes from, in case the run is stopped there; at
-the end of the run, all captioned GIFs count. Beam search takes more than twice as long for each
-GIF as the rest of validation."""
+MIN_CAPTIONED = 100
+"""GIFs that are captioned in any case, if the split has so many."""
+
+PAIRS_PER_CAPTIONED = 16
+"""Training pairs for each GIF that is captioned: a greedy caption takes about as long as a training
+step does for a pair, so captions cost a sixteenth of an epoch."""
 
 _BATCH_GIFS = 64
 
@@ -60,6 +62,12 @@ class Validator:
         device: where the model is.
         world: the processes that share the work.
         captions: statistics of the training captions; None if they are unknown.
+        num_pairs: (GIF, caption) pairs of the training split, which limit how many GIFs of the
+            validation split are captioned; None for `MAX_CAPTIONED` whatever the training split.
+
+    Attributes:
+        num_captioned: GIFs that are captioned after every epoch, spread evenly over the split.
+        greedy_scores: of the captions after the last epoch, those of this process.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Validator:
         device: torch.device,
         world: World,
         captions: CaptionStatistics | None = None,
+        num_pairs: int | None = None,
     ) -> None:
         self._dataset = GIFDataset(examples, tokenizer, max_tokens=config.max_tokens, store=store)
         plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
@@ -83,8 +92,10 @@ class Validator:
         self._generator: tuple[CaptionModel, CaptionGenerator] | None = None
         self._limit = DEFAULT_LIMIT if captions is None else captions.limit
         self._store = store
-        captioned = list(examples[:: -(-len(examples) // MAX_CAPTIONED)])
+        captioned = _spread(examples, _most_captioned(num_pairs))
         self._captioned = captioned
+        self.num_captioned = len(captioned)
+        self.greedy_scores: list[float] = []
         self._examples = captioned[world.rank :: world.size]
         references = [_tokenized(example.captions) for example in captioned]
         # A single document gives every n-gram weight 0; a model that repeats writes no captions.
@@ -117,15 +128,13 @@ class Validator:
             cider=reward / num_captioned if num_captioned else None,
         )
 
-    def caption_scores(self, model: CaptionModel, num_gifs: int = MAX_CAPTIONED) -> list[float]:
+    def caption_scores(self, model: CaptionModel) -> list[float]:
         """The score of each GIF's caption, searched for as `gifdesc caption` does by default.
 
         Args:
             model: the model as it is now.
-            num_gifs: at most, spread over the split.
         """
-        sample = self._captioned[:: max(1, -(-len(self._captioned) // num_gifs))]
-        read = [self._store.read_or_none(example.features_path) for example in sample]
+        read = [self._store.read_or_none(example.features_path) for example in self._captioned]
         config = DecodingConfig(max_tokens=self._limit)
         found = self._captions(
             model, [features for features in read if features is not None], config
@@ -164,11 +173,24 @@ class Validator:
         ]
         greedy = DecodingConfig(num_beams=1, max_tokens=self._limit)
         found = self._captions(model, [features for features, _ in usable], greedy)
+        self.greedy_scores = [generated.score for generated in found]
         hypotheses = _tokenized([generated.caption for generated in found])
         return [
             self._cider.score(hypothesis, references)
             for hypothesis, (_, references) in zip(hypotheses, usable, strict=True)
         ]
+
+
+def _most_captioned(num_pairs: int | None) -> int:
+    if num_pairs is None:
+        return MAX_CAPTIONED
+    return min(MAX_CAPTIONED, max(MIN_CAPTIONED, num_pairs // PAIRS_PER_CAPTIONED))
+
+
+def _spread(examples: Sequence[Example], count: int) -> list[Example]:
+    """So many examples, or all if there are fewer, at even distances."""
+    count = min(count, len(examples))
+    return [examples[place * len(examples) // count] for place in range(count)]
 
 
 def _tokenized(captions: Sequence[str]) -> list[TokenizedCaption]:
