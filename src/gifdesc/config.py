@@ -165,7 +165,8 @@ class ModelConfig:
     """Whether attention sees each frame's own vector beside the encoder's state, so that a frame's
     content need not pass through the RNN."""
     repetition_bias: bool = field(default=True, metadata={ABSENT: False})
-    """Whether each word has a learned bias once its caption contains it (model/repetition.py)."""
+    """Whether each word has a learned bias once its caption contains it (`RepetitionBias` in
+    model/network.py)."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
