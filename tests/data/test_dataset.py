@@ -206,3 +206,18 @@ def test_a_doubled_character_is_no_repetition(tmp_path, captions, repeats):
     tokenizer = CaptionTokenizer.train(captions)
     dataset = dataset_of(dict(zip("ab", captions, strict=True)), tmp_path, tokenizer)
     assert dataset.caption_statistics().repeats == repeats
+
+
+def test_tokens_are_counted_once_for_each_caption_and_apart_where_it_repeats_them(tmp_path):
+    captions = {"a": "a red cat and a red dog", "b": "a cat", "c": "dog dog dog"}
+    tokenizer = CaptionTokenizer.train(captions.values())
+    dataset = dataset_of(captions, tmp_path, tokenizer)
+    num_captions, num_repeating = dataset.repetitions(tokenizer.vocab_size)
+    counts = {
+        word: (int(num_captions[token]), int(num_repeating[token]))
+        for word in ("a", "red", "cat", "dog", "and")
+        for [token] in [tokenizer.encode(word, 9)[1:-1]]
+    }
+    assert counts == {"a": (2, 1), "red": (1, 1), "cat": (2, 0), "dog": (2, 1), "and": (1, 0)}
+    assert int(num_captions[tokenizer.start_id]) == 3
+    assert len(num_captions) == len(num_repeating) == tokenizer.vocab_size

@@ -147,6 +147,8 @@ def test_a_words_pieces_are_joined_their_log_probabilities_summed_their_weights_
 class Reciter:
     """A model without eyes: each word's successors, by their probabilities."""
 
+    repetition = None
+
     def __init__(self, tokenizer, successors):
         known = tokenizer._backend.get_vocab()
         names = {"<": tokenizer.start_id, ">": tokenizer.end_id}

@@ -62,3 +62,13 @@ def test_a_strong_bias_ends_repetitions():
     model.repetition.common.fill_(-10.0)
     after = model(torch.ones(1, 2, 6), torch.tensor([2]), tokens)[0, -1]
     assert (before - after).tolist() == pytest.approx([0, 0, 0, 0, 0, 100, 100, 0, 0], abs=1e-4)
+
+
+def test_training_begins_with_the_shares_of_the_training_captions():
+    module = RepetitionBias(4)
+    captions, repeating = torch.tensor([0, 996, 96, 9996]), torch.tensor([0, 500, 0, 10])
+    module.start_from(captions, repeating)
+    shares = torch.tensor([0.04 / 4, 500.04 / 1000, 0.04 / 100, 10.04 / 10000])
+    torch.testing.assert_close(module.values, (shares / shares[1]).log())
+    assert module.values.argmax() == 1
+    assert module.values.max() == 0

@@ -142,6 +142,24 @@ class GIFDataset(Dataset[Item]):
         least_repeats = 2 if 2 * num_unspaced > len(self) else 1
         return CaptionStatistics.of(captions, spellings, least_repeats=least_repeats)
 
+    def repetitions(self, vocab_size: int) -> tuple[Tensor, Tensor]:
+        """In how many captions each token occurs, and in how many more than once.
+
+        Args:
+            vocab_size: V.
+
+        Returns:
+            Two of int64 (V,).
+        """
+        captions = np.repeat(np.arange(len(self)), self.token_lengths)
+        places, counts = np.unique(captions * vocab_size + self._tokens, return_counts=True)
+        tokens = torch.from_numpy(places % vocab_size)
+        repeated = tokens[torch.from_numpy(counts > 1)]
+        return (
+            torch.bincount(tokens, minlength=vocab_size),
+            torch.bincount(repeated, minlength=vocab_size),
+        )
+
     def __len__(self) -> int:
         return len(self.token_lengths)
 

@@ -77,6 +77,7 @@ def beam_search(
     end_id: int,
     banned_ids: tuple[int, ...] = (),
     endings: Endings = (),
+    repetition_biases: Tensor | None = None,
     config: DecodingConfig,
     device: torch.device,
 ) -> list[list[Hypothesis]]:
@@ -97,6 +98,7 @@ def beam_search(
         end_id: the token that ends it.
         banned_ids: tokens that are never generated (padding, unknown, ...).
         endings: sequences of tokens that a caption ends with only if nothing else is possible.
+        repetition_biases: (V,), the model's biases of tokens that the caption contains, if any.
         config: number of beams, length limit, number of captions.
         device: the device of the state.
 
@@ -107,7 +109,13 @@ def beam_search(
     arXiv:1609.08144, section 7.
     """
     num_beams = config.num_beams
-    filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
+    filters = make_filters(
+        config,
+        end_id=end_id,
+        banned_ids=banned_ids,
+        endings=endings,
+        repetition_biases=repetition_biases,
+    )
     found = [Ranking(config, endings) for _ in range(num_examples)]
     rows = torch.arange(num_examples, device=device)
     state = state.select(rows.repeat_interleave(num_beams))
@@ -253,6 +261,7 @@ def score_again(
     end_id: int,
     banned_ids: tuple[int, ...] = (),
     endings: Endings = (),
+    repetition_biases: Tensor | None = None,
     config: DecodingConfig,
     device: torch.device,
 ) -> list[Hypothesis]:
@@ -269,10 +278,17 @@ def score_again(
         end_id: the token that ends it.
         banned_ids: as in the search.
         endings: as in the search.
+        repetition_biases: as in the search.
         config: as in the search.
         device: the device of the state.
     """
-    filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
+    filters = make_filters(
+        config,
+        end_id=end_id,
+        banned_ids=banned_ids,
+        endings=endings,
+        repetition_biases=repetition_biases,
+    )
     captions = [torch.tensor(hypothesis.generated) for hypothesis in hypotheses]
     tokens = pad_sequence(captions, batch_first=True, padding_value=end_id).to(device)  # (N, L)
     state = state.select(torch.zeros(len(captions), dtype=torch.long, device=device))
@@ -298,6 +314,7 @@ def sample_captions(
     end_id: int,
     banned_ids: tuple[int, ...] = (),
     endings: Endings = (),
+    repetition_biases: Tensor | None = None,
     config: DecodingConfig,
     device: torch.device,
 ) -> list[list[Hypothesis]]:
@@ -315,6 +332,7 @@ def sample_captions(
         end_id: the token that ends it.
         banned_ids: tokens that are never generated.
         endings: sequences of tokens that a caption ends with only if nothing else is possible.
+        repetition_biases: (V,), the model's biases of tokens that the caption contains, if any.
         config: temperature, top-p, seed, length limit, number of captions.
         device: the device of the state.
 
@@ -323,7 +341,13 @@ def sample_captions(
         Their log-probabilities are the model's own, without temperature and top-p.
     """
     num_captions = config.num_captions
-    filters = make_filters(config, end_id=end_id, banned_ids=banned_ids, endings=endings)
+    filters = make_filters(
+        config,
+        end_id=end_id,
+        banned_ids=banned_ids,
+        endings=endings,
+        repetition_biases=repetition_biases,
+    )
     generator = torch.Generator().manual_seed(config.seed)
     numbers = torch.rand(num_captions, config.limit, generator=generator, dtype=torch.float64)
     numbers = numbers.repeat(num_examples, 1).to(device, torch.float32)  # (N, L), N = B * K

@@ -9,6 +9,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from gifdesc.captions import GeneratedCaption, Word
 from gifdesc.config import DecodingConfig
@@ -34,6 +35,7 @@ class _Search(TypedDict):
     end_id: int
     banned_ids: tuple[int, ...]
     endings: Endings
+    repetition_biases: Tensor | None
     config: DecodingConfig
     device: torch.device
 
@@ -103,6 +105,7 @@ class CaptionGenerator:
                 end_id=tokenizer.end_id,
                 banned_ids=tokenizer.banned_ids,
                 endings=() if config.allow_dangling_end else self._dangling_endings,
+                repetition_biases=None if config.sample else self._repetition_biases,
                 config=config,
                 device=device,
             )
@@ -126,6 +129,12 @@ class CaptionGenerator:
         padded, lengths = pad_features([vectors])
         state = self._model.start(self._model.encode(padded.to(self._device), lengths))
         return score_again(self._model, state, hypotheses, **search)
+
+    @property
+    def _repetition_biases(self) -> Tensor | None:
+        """Not cached: a model that is trained has others after every epoch."""
+        module = self._model.repetition
+        return None if module is None else module.values
 
     @cached_property
     def _dangling_endings(self) -> Endings:

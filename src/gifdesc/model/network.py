@@ -41,6 +41,10 @@ REPETITION_SCALE = 10.0
 """Factor of the parameters of `RepetitionBias`, so that one learning rate suits them and the other
 weights: a bias that makes a repetition impossible is about -10."""
 
+RARE_CAPTIONS, RARE_REPEATING = 4.0, 0.04
+"""Captions, and captions that repeat it, that are added to the counts of every token: one in a
+hundred, until a token has counts of its own."""
+
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
 
@@ -81,6 +85,27 @@ class RepetitionBias(nn.Module):
         super().__init__()
         self.common = nn.Parameter(torch.zeros(1))
         self.own = nn.Parameter(torch.zeros(vocab_size))
+
+    @torch.no_grad()
+    def start_from(self, num_captions: Tensor, num_repeating: Tensor) -> None:
+        """Begin the training with the biases that the training captions suggest.
+
+        The bias of a token is the logarithm of the share of its captions that repeat it, relative
+        to the largest share.
+
+        Args:
+            num_captions: (V,) captions that contain each token.
+            num_repeating: (V,) captions that contain it more than once.
+        """
+        # A token that is seen once or twice is taken for one of an average share.
+        share = (num_repeating + RARE_REPEATING) / (num_captions + RARE_CAPTIONS)
+        self.common.zero_()
+        self.own.copy_((share / share.max()).log() / REPETITION_SCALE)
+
+    @property
+    def values(self) -> Tensor:
+        """The bias of each token (V,), in nats."""
+        return REPETITION_SCALE * (self.common + self.own)
 
     def forward(self, logits: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
         """Add the biases.

@@ -119,10 +119,10 @@ Endings = tuple[tuple[int, ...], ...]
 
 
 class TokenFilter(Protocol):
-    """Excludes some of the next tokens."""
+    """Excludes some of the next tokens, or makes them less probable."""
 
     def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
-        """Set the log-probability of excluded tokens to -inf.
+        """Lower the log-probability of some tokens, to -inf for those that are excluded.
 
         Args:
             log_probs: float (N, V) of the next token, changed in place.
@@ -146,6 +146,28 @@ class NoRepeatedNgram:
         is_same = (windows[:, :, :-1] == context[:, None]).all(dim=2)  # (N, W)
         rows, places = is_same.nonzero(as_tuple=True)
         log_probs[rows, windows[rows, places, -1]] = float("-inf")
+
+
+REPETITION_STRENGTH = 0.5
+"""Share of a model's repetition biases that the search adds once more. The most probable caption
+repeats words more often than people do, even where every single probability is right; with this
+share, captions of held-out GIFs repeat a word about as often (benchmarks/repetition.py)."""
+
+
+class FewerRepetitions:
+    """Tokens that the caption contains, and that captions rarely repeat, are less probable.
+
+    Args:
+        biases: float (V,), the model's own biases of repeated tokens (`RepetitionBias.values`).
+    """
+
+    def __init__(self, biases: Tensor) -> None:
+        self._penalties = REPETITION_STRENGTH * biases.clamp(max=0.0)
+
+    def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
+        """Lower the log-probabilities of the tokens so far."""
+        # A token that is there twice is written twice, with the same number.
+        log_probs.scatter_(1, tokens, log_probs.gather(1, tokens) + self._penalties[tokens])
 
 
 class NoDanglingEnd:
@@ -212,10 +234,17 @@ class FilterChain:
 
 
 def make_filters(
-    config: DecodingConfig, *, end_id: int, banned_ids: Sequence[int], endings: Endings
+    config: DecodingConfig,
+    *,
+    end_id: int,
+    banned_ids: Sequence[int],
+    endings: Endings,
+    repetition_biases: Tensor | None = None,
 ) -> FilterChain:
-    """The filters that a configuration asks for."""
+    """The filters that a configuration asks for, and those that the model has."""
     filters: list[TokenFilter] = []
+    if repetition_biases is not None:
+        filters.append(FewerRepetitions(repetition_biases))
     if config.no_repeat_ngram:
         filters.append(NoRepeatedNgram(config.no_repeat_ngram))
     if endings:

@@ -105,6 +105,8 @@ class TrainingRun:
             store=data.store,
         )
         self.num_cut = dataset.num_cut
+        if model.repetition is not None and not start.has_begun:
+            model.repetition.start_from(*dataset.repetitions(tokenizer.vocab_size))
         captions = dataset.caption_statistics()
         self._limit = captions.limit
         self._files = TrainingFiles(
