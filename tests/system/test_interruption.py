@@ -6,7 +6,13 @@ import threading
 
 import pytest
 
-from gifdesc.system.signals import Interrupted, StopRequest, holding_signals, ignore_signals
+from gifdesc.system.signals import (
+    Interrupted,
+    StoppedAtOnce,
+    StopRequest,
+    holding_signals,
+    ignore_signals,
+)
 
 BOTH = [signal.SIGINT, signal.SIGTERM]
 
@@ -24,7 +30,7 @@ def test_a_signal_only_raises_a_flag(number):
 def test_a_second_signal_interrupts_at_once(number):
     with holding_signals() as stop:
         os.kill(os.getpid(), number)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(StoppedAtOnce):
             os.kill(os.getpid(), number)
     assert stop.signal_number == number
 

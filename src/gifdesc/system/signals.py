@@ -47,6 +47,20 @@ class Interrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+class StoppedAtOnce(KeyboardInterrupt):
+    """A second signal came before the owner of `holding_signals` stopped; nothing more is done.
+
+    It is no `Interrupted`, so that no clean-up of an orderly stop delays the end.
+
+    Attributes:
+        signal_number: of the second signal.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(sentence_of(signal_number))
+        self.signal_number = signal_number
+
+
 class _Watched:
     """The signals of this process, if the program catches them.
 
@@ -195,9 +209,9 @@ class StopRequest:
         return self.signal_number is not None
 
     def receive(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Record a signal; a second signal interrupts at once."""
+        """Record a signal; a second signal raises `StoppedAtOnce`."""
         if self:
-            raise Interrupted(sentence_of(signal_number), signal_number)
+            raise StoppedAtOnce(signal_number)
         self.signal_number = signal_number
 
 

@@ -161,10 +161,7 @@ class TrainingRun:
         try:
             with holding_signals() as stop:
                 self._run_phases(stop, on_step, on_epoch)
-        except (
-            Interrupted,
-            GifdescError,
-        ):  # not a second Ctrl-C
+        except (Interrupted, GifdescError):  # not StoppedAtOnce
             self._draw()
             raise
         self._draw()
