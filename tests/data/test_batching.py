@@ -1,5 +1,6 @@
 """Plans of batches: every item once, the same each time, shared out over processes."""
 
+import threading
 from itertools import pairwise
 
 import pytest
@@ -120,3 +121,32 @@ def test_an_empty_batch_is_computed_and_counts_nothing(dataset, pad_to):
     gradients = [one.grad for one in model.parameters() if one.grad is not None]
     assert all(float(one.abs().sum()) == 0 for one in gradients)
     assert batch.tokens.shape[1] == (pad_to or 2)
+
+
+def test_batches_are_made_ahead_in_their_order(tmp_path, monkeypatch):
+    dataset = dataset_of(CAPTIONS, tmp_path, tiny_tokenizer())
+    plan = plan_batches(dataset.token_lengths, 2, seed=0, epoch=1)
+    threads = []
+    make = type(dataset).batch
+
+    def batch(self, indices, **options):
+        threads.append(threading.current_thread())
+        return make(self, indices, **options)
+
+    monkeypatch.setattr(type(dataset), "batch", batch)
+    batches = iterate_batches(dataset, plan, pad_id=0)
+    first = next(batches)
+    rest = list(batches)
+    assert [list(each.indices) for each in (first, *rest)] == plan
+    assert len(threads) == len(plan)
+    assert threading.main_thread() not in threads
+
+
+def test_the_thread_ends_where_the_batches_are_not_all_used(tmp_path):
+    dataset = dataset_of(CAPTIONS, tmp_path, tiny_tokenizer())
+    plan = plan_batches(dataset.token_lengths, 1, seed=0, epoch=1)
+    batches = iterate_batches(dataset, plan, pad_id=0)
+    next(batches)
+    assert any(each.name.startswith("gifdesc-ahead") for each in threading.enumerate())
+    batches.close()
+    assert not any(each.name.startswith("gifdesc-ahead") for each in threading.enumerate())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.errors import FeatureError
 from gifdesc.system.device import on_device
+from gifdesc.system.threads import mapped_ahead
 from gifdesc.system.waits import wait_for
 from gifdesc.text.english import DANGLING_WORDS
 from gifdesc.text.tokenizer import CaptionTokenizer
@@ -350,7 +352,7 @@ def share_of_plan(plan: Plan, rank: int, world_size: int) -> Plan:
 def iterate_batches(
     dataset: GIFDataset, plan: Plan, *, pad_id: int, pad_to: int | None = None
 ) -> Iterator[Batch]:
-    """The batches of a plan, one for each of its entries.
+    """The batches of a plan, one for each of its entries, made by a thread ahead of their use.
 
     Args:
         dataset: whose items the plan names.
@@ -358,8 +360,8 @@ def iterate_batches(
         pad_id: the token that fills up.
         pad_to: tokens to fill up to; None for the longest caption of the batch.
     """
-    for indices in plan:
-        yield dataset.batch(indices, pad_id=pad_id, pad_to=pad_to)
+    make = partial(dataset.batch, pad_id=pad_id, pad_to=pad_to)
+    yield from mapped_ahead(make, plan, num_threads=1)
 
 
 def _cut(order: Sequence[int], batch_size: int) -> Plan:

@@ -179,7 +179,8 @@ def _watch(reading: int) -> None:
 
 def _end(number: int) -> None:
     """Report a signal and end the process, without Python's own clean-up."""
-    if not _watched.is_reported:
+    # Of several processes under torchrun, which all get the signal, the first one reports it.
+    if not _watched.is_reported and os.environ.get("RANK", "0") == "0":
         _watched.is_reported = True
         sentence = sentence_of(number)
         with suppress(OSError):
