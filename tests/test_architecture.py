@@ -52,7 +52,7 @@ LADDER = [
     {"text"},
     {"data"},
     {"features", "model", "checks", "fetching"},
-    {"evaluation", "vision_language", "info"},
+    {"evaluation", "vision_language", "info", "search"},
     {"pages"},
     {"training", "captioning"},
     {"engines"},

@@ -22,6 +22,7 @@ from gifdesc.cli.help import example
 from gifdesc.cli.info import info
 from gifdesc.cli.models import models
 from gifdesc.cli.options import user_path
+from gifdesc.cli.search import search
 from gifdesc.cli.settings import find_settings, read_settings
 from gifdesc.cli.train import train
 from gifdesc.cli.usage import arguments_of
@@ -88,6 +89,7 @@ for command, epilog in (
     (evaluate, example("gifdesc evaluate --model ./model --html report.html")),
     (describe, example("gifdesc describe ./gifs --model user/model")),
     (caption, example("gifdesc caption ./gifs --json > captions.jsonl")),
+    (search, example('gifdesc search "a cat falls off a sofa" ./features')),
     (alt, example("gifdesc alt README.md --model default")),
     (info, example("gifdesc info ./model")),
     (models, example("gifdesc models")),

@@ -18,11 +18,12 @@ MODEL = "Model"
 FEATURES = "Features"
 TRAINING = "Training"
 DECODING = "Decoding"
+SEARCH = "Search"
 SCORES = "Scores"
 OUTPUT = "Output"
 ENGINE = "Engine"
 RUN = "Run"
-GROUPS = (INPUT, MODEL, FEATURES, TRAINING, DECODING, SCORES, OUTPUT, ENGINE, RUN)
+GROUPS = (INPUT, MODEL, FEATURES, TRAINING, DECODING, SEARCH, SCORES, OUTPUT, ENGINE, RUN)
 """The groups of options, in the order in which every command shows them."""
 
 _MAX_WIDTH = 80

@@ -105,7 +105,7 @@ def write_explanation(
             {
                 "title": "Frames that each word attended to",
                 "skip_to": "captions",
-                "explained": _counted(_explained(shown, source), len(shown), on_gif),
+                "explained": counted_off(with_strips(shown, source), len(shown), on_gif),
                 "num_shown": len(shown),
                 "greatest": greatest_weight(caption.words for caption in shown),
                 "least": LEAST_WEIGHT,
@@ -121,23 +121,26 @@ def is_page(path: Path) -> bool:
     return path.suffix.lower() in PAGE_SUFFIXES
 
 
-def _counted(
+def counted_off(
     items: Iterable[_Item], num_items: int, on_item: Callable[[int, int], None] | None
 ) -> Iterator[_Item]:
+    """The items; after each, `on_item` is called with the number done and the total."""
     for num_done, item in enumerate(items, start=1):
         if on_item is not None:
             on_item(num_done, num_items)
         yield item
 
 
-def _explained(captions: Sequence[Caption], source: Source) -> Iterator[_ExplainedCaption]:
+def with_strips(captions: Sequence[Caption], source: Source) -> Iterator[_ExplainedCaption]:
+    """Captions with the strips of their frames; those of unknown frames are spread evenly."""
+
     def read(caption: Caption) -> _ExplainedCaption:
         if caption.error is not None:
             return _ExplainedCaption(caption, missing=caption.error)
         try:
             strips = read_strips(
                 source(caption),
-                tuple(caption.sampled_frames),
+                tuple(caption.sampled_frames) or None,
                 name=caption.path,
                 size=_SIZE,
                 num_columns=FRAMES_IN_A_ROW,
@@ -165,7 +168,7 @@ def _picture(
     pictures = []
     greatest = greatest_weight(caption.words for caption in usable)
     problem = "no GIF has a caption"
-    for caption in _counted(usable, len(usable), on_gif):
+    for caption in counted_off(usable, len(usable), on_gif):
         try:
             gif = read_small(
                 source(caption),

@@ -1,0 +1,178 @@
+"""`gifdesc search`: words, or a GIF, to the GIFs that fit best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gifdesc.cli.console import (
+    EXIT_FAILED,
+    exit_on_error,
+    info,
+    print_error,
+    print_line,
+    stderr,
+    warn,
+)
+from gifdesc.cli.help import INPUT, OUTPUT, SEARCH
+from gifdesc.cli.options import Debug, Device, Json, ModelDir, Quiet, Verbose, user_path
+from gifdesc.data.paths import check_features_dir
+from gifdesc.model.folder import check_model_name
+from gifdesc.system.device_name import check_device_name
+from gifdesc.system.files import json_line
+from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted
+
+if TYPE_CHECKING:
+    from gifdesc.search.results import SearchResult
+
+
+def search(
+    words: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="WORDS",
+            help="What the GIF should show, in quotes; left out with --like.",
+            show_default=False,
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=user_path,
+            metavar="FEATURES",
+            help="Folder of feature files.",
+            show_default="features",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            parser=user_path,
+            metavar="GIF",
+            help="Find the GIFs whose features are nearest to those of this GIF; no model needed.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions",
+            parser=user_path,
+            metavar="FILE",
+            help="Search in these captions instead (BM25): lines of `caption --json`, or any "
+            "file that --descriptions reads; no model and no features needed.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    model: ModelDir = Path("model"),
+    top: Annotated[
+        int,
+        typer.Option("--top", min=1, help="GIFs to find.", rich_help_panel=SEARCH),
+    ] = 10,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="Score all GIFs with the model, not only a shortlist of 300.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = False,
+    json: Json = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            parser=user_path,
+            metavar="FILE",
+            help="Write a page of the GIFs found, with the frames that each word attended to.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    gifs: Annotated[
+        Path | None,
+        typer.Option(
+            "--gifs",
+            parser=user_path,
+            metavar="DIR",
+            help="Folder of the GIFs, if they were moved.",
+            show_default="where extract read them",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Find GIFs by words, by another GIF, or in captions. Prints paths, the best first."""
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
+        if like is not None:
+            if captions is not None or (words is not None and features is not None):
+                raise typer.BadParameter("--like takes the place of words and of --captions")
+            words, features = None, features or (None if words is None else user_path(words))
+        elif words is None:
+            raise typer.BadParameter("write what the GIF should show, or name a GIF with --like")
+        if captions is not None and (exact or features is not None):
+            raise typer.BadParameter("--captions needs no features and no --exact: leave them out")
+        if html is not None:
+            with wait_for("starting"):
+                from gifdesc.pages.html import check_page_name, check_page_path
+
+            check_page_name(html)
+            check_page_path(html)
+        features = features or Path("features")
+        if captions is not None:
+            from gifdesc.search.by_captions import search_captions
+
+            result = search_captions(words or "", captions, top=top, gifs_dir=gifs)
+        else:
+            check_device_name(device)
+            check_features_dir(features)
+            if like is None:
+                check_model_name(model)
+            with wait_for("starting"):
+                from gifdesc.search.by_features import search_like
+                from gifdesc.search.by_words import search_by_words
+            if like is not None:
+                result = search_like(like, features, top=top, device=device, gifs_dir=gifs)
+            else:
+                result = search_by_words(
+                    words or "",
+                    features,
+                    model,
+                    top=top,
+                    exact=exact,
+                    device=device,
+                    gifs_dir=gifs,
+                    with_words=html is not None,
+                )
+        for note in result.notes:
+            warn(note)
+        for problem in result.problems:
+            print_error(problem)
+        errors.json = False  # stdout has its lines
+        for hit in result.hits:
+            print_line(json_line(hit.to_json()).rstrip("\n") if json else hit.path)
+        if result.hits:
+            first, last = result.hits[0].score, result.hits[-1].score
+            found = f"the best {len(result.hits)} of {counted(result.num_gifs, 'GIF')}"
+            info(f"{found}, scores {first:.3f} to {last:.3f}")
+        if html is not None:
+            _write_page(result, html, words or str(like))
+        if result.problems:
+            raise typer.Exit(EXIT_FAILED)
+
+
+def _write_page(result: SearchResult, path: Path, query: str) -> None:
+    from gifdesc.cli.progress import PageProgress
+    from gifdesc.pages.search import write_search_page
+
+    with PageProgress(stderr) as progress:
+        write_search_page(result, path, query=query, on_gif=progress.advance)
+    info(f"wrote a page of {counted(len(result.hits), 'GIF')} -> {path}")

@@ -1,0 +1,232 @@
+"""The GIFs of a features folder as a model encodes them, computed once and kept on disk.
+
+The file `search/MODEL.safetensors` in the features folder has, for N GIFs, V tokens, and S frames
+of all GIFs together:
+
+- `word_log_probs`, float16 (V, N): how likely the model finds each token in a caption of the GIF,
+  the log of its mean probability over the steps of the greedy caption. A query needs a few rows.
+- `frames`, float16 (S, M), and `summaries`, float16 (N, H): the encoded GIFs.
+- `lengths`, int64 (N,): frames of each GIF; 0 if its features cannot be used.
+- `sample_sum`, float32 (T, D), and `sample_count`, float32 (T,): the sum of the features of a
+  sample of the GIFs at each frame, and how many GIFs of the sample have that frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from gifdesc.config import to_json
+from gifdesc.data.dataset import pad_features
+from gifdesc.data.feature_files import read_features
+from gifdesc.errors import FeatureError
+from gifdesc.model.checkpoint import WEIGHTS_NAME, Checkpoint
+from gifdesc.model.fusion import Memory
+from gifdesc.model.network import CaptionModel
+from gifdesc.search.cache import CACHE_NAME, Cache
+from gifdesc.search.gifs import FeaturesFolder
+from gifdesc.system.device import exact_float32
+from gifdesc.system.files import sha256_of
+from gifdesc.system.waits import wait_for
+
+FORMAT_VERSION = 1
+
+SAMPLE_SIZE = 64
+"""GIFs whose mean takes the place of "a GIF of this folder". The mean of 64 differs from the mean
+of all by an eighth of a standard deviation, in every feature."""
+
+_BATCH_GIFS = 64
+_LARGEST_FLOAT16 = 65504.0
+
+
+@dataclass(frozen=True)
+class SearchIndex:
+    """Encoded GIFs.
+
+    Attributes:
+        tensors: as the module describes; `path` has them if this is empty.
+        path: the file of the tensors; None if there is none.
+        lengths: frames of each GIF; 0 if its features cannot be used.
+        note: why the GIFs will be encoded again next time; None if they will not.
+    """
+
+    tensors: dict[str, Tensor]
+    path: Path | None
+    lengths: tuple[int, ...]
+    note: str | None = None
+
+    def rows(self, name: str, indices: Sequence[int]) -> list[Tensor]:
+        """Some rows of a tensor, read from the file one by one."""
+        if self.path is None:
+            return [self.tensors[name][index] for index in indices]
+        with safe_open(self.path, framework="pt") as file:
+            part = file.get_slice(name)
+            return [part[index : index + 1][0] for index in indices]
+
+    def whole(self, name: str) -> Tensor:
+        """A whole tensor."""
+        if self.path is None:
+            return self.tensors[name]
+        with safe_open(self.path, framework="pt") as file:
+            tensor: Tensor = file.get_tensor(name)
+            return tensor.clone()
+
+    def memory(self, indices: Sequence[int]) -> Memory:
+        """The encoded GIFs at some indices, float32, on the CPU."""
+        ends = np.cumsum(self.lengths)
+        spans = [(int(ends[index]) - self.lengths[index], int(ends[index])) for index in indices]
+        if self.path is None:
+            frames = [self.tensors["frames"][first:last] for first, last in spans]
+        else:
+            with safe_open(self.path, framework="pt") as file:
+                part = file.get_slice("frames")
+                frames = [part[first:last] for first, last in spans]
+        padded = pad_sequence([each.float() for each in frames], batch_first=True)
+        lengths = torch.tensor([last - first for first, last in spans])
+        mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
+        summaries = torch.stack(self.rows("summaries", indices)).float()
+        return Memory(padded, mask, summaries)
+
+
+def open_index(checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.device) -> SearchIndex:
+    """The encoded GIFs of a features folder: from the file of an earlier search, or computed.
+
+    Args:
+        checkpoint: the model, on `device`.
+        gifs: the listed features.
+        device: where to compute.
+
+    Raises:
+        FeatureError: no feature file can be used.
+    """
+    assert checkpoint.folder is not None
+    model_digest = _model_digest(checkpoint)
+    cache = Cache(
+        gifs.folder / CACHE_NAME / f"{model_digest[:16]}.safetensors",
+        {"format_version": FORMAT_VERSION, "model": model_digest, "features": gifs.digest()},
+    )
+    if (stored := cache.read("lengths")) is not None:
+        return SearchIndex({}, cache.path, tuple(stored.tolist()))
+    tensors = _compute(checkpoint, gifs, device)
+    lengths = tuple(map(int, tensors["lengths"]))
+    if not any(lengths):
+        raise FeatureError(f"{gifs.folder}: none of its feature files can be used")
+    return SearchIndex(tensors, None, lengths, cache.write(tensors))
+
+
+def _model_digest(checkpoint: Checkpoint) -> str:
+    """A digest of the weights and of the vocabulary's order, in hexadecimal."""
+    assert checkpoint.folder is not None
+    weights = sha256_of(checkpoint.folder / WEIGHTS_NAME)
+    config = json.dumps(to_json(checkpoint.model.config), sort_keys=True)
+    return hashlib.sha256(f"{weights} {config}".encode()).hexdigest()
+
+
+@torch.inference_mode()
+def _compute(
+    checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.device
+) -> dict[str, Tensor]:
+    model, size = checkpoint.model, checkpoint.model.config.feature_size
+    num_gifs = len(gifs.names)
+    word_log_probs = torch.zeros(num_gifs, model.config.vocab_size, dtype=torch.float16)
+    lengths = torch.zeros(num_gifs, dtype=torch.int64)
+    summaries = torch.zeros(num_gifs, model.config.hidden_size, dtype=torch.float16)
+    frames: list[Tensor] = []
+    sampled = sample_of(num_gifs)
+    sample_sum, sample_count = np.zeros((0, size), np.float32), np.zeros(0, np.float32)
+    with wait_for("encoding the GIFs for this and later searches", unit="GIFs") as advance:
+        for first in range(0, num_gifs, _BATCH_GIFS):
+            features, usable = [], []
+            for index in range(first, min(first + _BATCH_GIFS, num_gifs)):
+                try:
+                    features.append(read_features(gifs.features_path(index), size))
+                except FeatureError:  # reported by `problems_of`
+                    continue
+                usable.append(index)
+                if index in sampled:
+                    sample_sum, sample_count = with_features(sample_sum, sample_count, features[-1])
+            if usable:
+                padded, frame_counts = pad_features(features)
+                with exact_float32(device):
+                    memory = model.encode(padded.to(device), frame_counts)
+                    word_log_probs[usable] = _word_log_probs(checkpoint, memory).half().cpu()
+                lengths[usable] = frame_counts
+                summaries[usable] = _half(memory.summary)
+                encoded = _half(memory.frames)
+                frames += [row[:count] for row, count in zip(encoded, frame_counts, strict=True)]
+            advance(min(first + _BATCH_GIFS, num_gifs), num_gifs)
+    return {
+        "word_log_probs": word_log_probs.T.contiguous(),
+        "frames": torch.cat(frames) if frames else torch.zeros(0, 1),
+        "lengths": lengths,
+        "summaries": summaries,
+        "sample_sum": torch.from_numpy(sample_sum),
+        "sample_count": torch.from_numpy(sample_count),
+    }
+
+
+def _half(numbers: Tensor) -> Tensor:
+    return numbers.clamp(-_LARGEST_FLOAT16, _LARGEST_FLOAT16).half().cpu()
+
+
+def _word_log_probs(checkpoint: Checkpoint, memory: Memory) -> Tensor:
+    """The log of each token's mean probability over the steps of the greedy caption, (B, V)."""
+    model: CaptionModel = checkpoint.model
+    tokenizer = checkpoint.tokenizer
+    limit = checkpoint.decoding().limit
+    num_gifs = len(memory.summary)
+    state = model.start(memory)
+    tokens = torch.full((num_gifs,), tokenizer.start_id, device=memory.summary.device)
+    is_open = torch.ones(num_gifs, 1, device=tokens.device)
+    total = torch.zeros(num_gifs, model.config.vocab_size, device=tokens.device)
+    num_steps = torch.zeros(num_gifs, 1, device=tokens.device)
+    for _ in range(limit):
+        logits, state, _ = model.step(tokens, state)
+        probabilities = logits.float().softmax(dim=-1)
+        total += is_open * probabilities
+        num_steps += is_open
+        probabilities[:, list(tokenizer.banned_ids)] = 0.0
+        tokens = probabilities.argmax(dim=-1)
+        is_open = is_open * (tokens != tokenizer.end_id)[:, None]
+        if not is_open.any():
+            break
+    return (total / num_steps).clamp(min=1e-9).log()
+
+
+def sample_of(num_gifs: int) -> set[int]:
+    """The indices of the sample: `SAMPLE_SIZE` of the sorted GIFs at equal distances."""
+    size = min(num_gifs, SAMPLE_SIZE)
+    return {number * num_gifs // size for number in range(size)}
+
+
+def with_features(
+    total: np.ndarray, count: np.ndarray, features: np.ndarray, sign: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums (T, D) and counts (T,) of features by frame, with another GIF's added or removed."""
+    longest = max(len(total), len(features))
+    total = np.pad(total, ((0, longest - len(total)), (0, 0)))
+    count = np.pad(count, (0, longest - len(count)))
+    total[: len(features)] += sign * features
+    count[: len(features)] += sign
+    return total, count
+
+
+def problems_of(index: SearchIndex, gifs: FeaturesFolder, feature_size: int) -> list[str]:
+    """Why feature files cannot be used, a sentence each."""
+    problems = []
+    for place, length in enumerate(index.lengths):
+        if not length:
+            try:
+                read_features(gifs.features_path(place), feature_size)
+            except FeatureError as error:
+                problems.append(str(error))
+    return problems

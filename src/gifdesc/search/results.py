@@ -1,0 +1,59 @@
+"""The results of a search, and their form in JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gifdesc.captions import Word
+
+SearchKind = Literal["words", "like", "captions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchHit:
+    """A GIF that a search found.
+
+    Attributes:
+        rank: from 1.
+        path: of the GIF; its name if its place is unknown.
+        score: the higher, the better; its meaning depends on the kind of search.
+        caption: the caption that was searched; None in other searches.
+        words: the query word by word, with its weights over the frames.
+        sampled_frames: the frames that the weights are of; empty if they are unknown.
+    """
+
+    rank: int
+    path: str
+    score: float
+    caption: str | None = None
+    words: tuple[Word, ...] = ()
+    sampled_frames: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of `gifdesc search --json`; the score to 6 decimals."""
+        row: dict[str, Any] = {
+            "path": self.path,
+            "rank": self.rank,
+            "score": round(self.score, 6) + 0.0,
+        }
+        return row if self.caption is None else {**row, "caption": self.caption}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        kind: of the search.
+        hits: the best GIFs, best first.
+        num_gifs: GIFs that were ranked.
+        notes: what was left out, a sentence each.
+        problems: the feature files that cannot be used, a sentence each.
+    """
+
+    kind: SearchKind
+    hits: tuple[SearchHit, ...]
+    num_gifs: int
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,112 @@
+import json
+
+import pytest
+
+from browser import browser_with
+from gif_files import draw_gif
+from worlds import run_here, run_process, tiny_recipe, write_model
+
+
+@pytest.fixture
+def folder(request, tmp_path, monkeypatch):
+    """A working folder with GIFs, their features, a model and captions."""
+    request.getfixturevalue("tiny_backbone")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "<i>&c"):
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", 4)
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    recipe = tiny_recipe()
+    write_model(tmp_path / "model", recipe=recipe)
+    return tmp_path
+
+
+def test_paths_are_the_result_and_the_rest_is_on_stderr(folder):
+    done = run_here("search", "a red sofa", "--top", 2)
+    assert done.code == 0
+    assert all((folder / line).is_file() for line in done.out.splitlines())
+    assert len(done.out.splitlines()) == 2
+    assert done.warnings[0] == (
+        "sofa is not in the model's vocabulary; the GIFs are ranked by the other words"
+    )
+    assert "the best 2 of 3 GIFs, scores " in done.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_has_an_object_for_each_gif():
+    plain = run_here("search", "a red ball", "features", "--exact")
+    rows = [
+        json.loads(line) for line in run_here("search", "a red ball", "--json").out.splitlines()
+    ]
+    assert [list(row) for row in rows] == [["path", "rank", "score"]] * 3
+    assert [row["path"] for row in rows] == plain.out.splitlines()
+    assert [row["rank"] for row in rows] == [1, 2, 3]
+
+
+def test_moved_gifs_are_found_by_their_folder(folder):
+    (folder / "gifs").rename(folder / "moved")
+    assert sorted(run_here("search", "red").out.splitlines()) == ["<i>&c.gif", "a.gif", "b.gif"]
+    found = run_here("search", "red", "--gifs", "moved").out.splitlines()
+    assert sorted(found) == ["moved/<i>&c.gif", "moved/a.gif", "moved/b.gif"]
+
+
+def test_the_page_shows_the_frames_that_each_word_attended_to(folder):
+    assert run_here("search", "a red ball", "--html", "found.html").code == 0
+    with browser_with(folder / "found.html") as page:
+        assert page.locator("h1").inner_text() == "GIFs found: a red ball"
+        articles = page.locator("article.explained")
+        assert articles.count() == 3
+        first = articles.first
+        assert first.locator("th[scope=row]").all_inner_texts() == ["a", "red", "ball"]
+        assert first.locator("h2").inner_text().startswith("1. ")
+        assert page.locator("article:has-text('<i>&c.gif')").count() == 1
+
+
+def test_the_pages_of_other_searches_show_the_gifs(folder):
+    rows = [{"path": f"gifs/{name}.gif", "caption": f"a {name}"} for name in ("a", "b")]
+    captions = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "captions.jsonl").write_text(captions, encoding="utf-8")
+    for name, arguments in {
+        "like": ["--like", "gifs/a.gif"],
+        "captions": ["b", "--captions", "captions.jsonl"],
+    }.items():
+        done = run_here("search", *arguments, "--html", f"{name}.html")
+        assert done.code == 0, done.err
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        assert "data:image/webp" in text
+        assert "does not weigh" not in text
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        ([], 2, "write what the GIF should show"),
+        ([""], 2, "the query is empty"),
+        (["läuft Katze"], 2, "no word of the query is in the model's vocabulary"),
+        (["red", "features", "--like", "gifs/a.gif"], 2, "--like takes the place of words"),
+        (["red", "--captions", "c.jsonl", "--exact"], 2, "--captions needs no features"),
+        (["red", "missing"], 1, "missing: no such folder"),
+        (["red", "--model", "missing"], 1, "missing: no model folder"),
+        (["red", "--html", "page.png"], 2, "a page is a .html file"),
+        (["red", "--gifs", "missing"], 1, "missing: no such folder; name the GIFs' folder"),
+    ],
+)
+def test_wrong_usage_is_a_sentence(arguments, code, reason):
+    done = run_here("search", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert reason in done.error
+
+
+def test_a_damaged_feature_file_is_reported_beside_the_others(folder):
+    (folder / "features" / "a.gif.npy").write_bytes(b"broken")
+    done = run_here("search", "red")
+    assert done.code == 1
+    assert sorted(done.out.splitlines()) == ["gifs/<i>&c.gif", "gifs/b.gif"]
+    assert "a.gif.npy" in done.error
+
+
+def test_captions_are_searched_in_a_process_of_its_own(tmp_path):
+    path = tmp_path / "captions.jsonl"
+    path.write_text('{"path": "a.gif", "caption": "a cat"}\n', encoding="utf-8")
+    done = run_process("search", "cat", "--captions", path, "--quiet")
+    assert (done.code, done.out, done.err) == (0, "a.gif\n", "")

@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from gifdesc.errors import DescriptionError, UsageError
+from gifdesc.search.by_captions import search_captions
+
+
+def write_captions(path, **captions):
+    rows = [{"path": f"{name}.gif", "caption": text} for name, text in captions.items()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_rare_words_count_more_and_ties_are_in_order(tmp_path):
+    path = write_captions(
+        tmp_path / "captions.jsonl", d="a dog runs", c="a dog runs", b="a cat runs", e="nothing"
+    )
+    result = search_captions("Cat, runs!", path)
+    assert [hit.path for hit in result.hits] == ["b.gif", "c.gif", "d.gif"]
+    assert result.hits[0].score > result.hits[1].score == result.hits[2].score > 0
+    assert result.hits[0].to_json()["caption"] == "a cat runs"
+    assert (result.num_gifs, result.notes) == (4, ())
+
+
+def test_failed_lines_are_left_out_and_unknown_words_reported(tmp_path):
+    path = write_captions(tmp_path / "captions.jsonl", a="a cat", b="a dog")
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"path": "c.gif", "error": "broken"}\n')
+    result = search_captions("cat zebra", path)
+    assert [hit.path for hit in result.hits] == ["a.gif"]
+    assert result.notes == ("zebra is in no caption",)
+    assert result.problems == ()
+
+
+def test_a_folder_of_descriptions_counts_each_gif_by_its_best_caption(tmp_path):
+    (tmp_path / "a.txt").write_text("a dog\na cat\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("a cat and a dog and more\n", encoding="utf-8")
+    (tmp_path / "c.txt").write_text("a bird\n", encoding="utf-8")
+    result = search_captions("cat", tmp_path)
+    assert [(hit.path, hit.caption) for hit in result.hits] == [
+        ("a", "a cat"),
+        ("b", "a cat and a dog and more"),
+    ]
+
+
+def test_queries_that_find_nothing_are_refused(tmp_path):
+    path = write_captions(tmp_path / "captions.jsonl", a="a cat")
+    with pytest.raises(UsageError, match="the query is empty"):
+        search_captions(" ?", path)
+    with pytest.raises(UsageError, match="no caption contains any of these words"):
+        search_captions("eine Katze", path)
+    with pytest.raises(DescriptionError):
+        search_captions("cat", tmp_path / "missing.jsonl")

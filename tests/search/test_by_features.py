@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from gif_files import draw_gif
+from gifdesc.errors import FeatureError
+from gifdesc.search.by_features import search_like
+from worlds import run_here, tiny_recipe, write_world
+
+
+def test_the_nearest_gif_is_first_and_the_gif_itself_is_left_out(world):
+    near = np.load(world.features_dir / "b.npy") + np.float32(0.01)
+    np.save(world.features_dir / "near.npy", near)
+    for _ in range(2):  # the second time from the file of means
+        result = search_like("b", world.features_dir, top=2)
+        assert result.hits[0].path == "near"
+        assert result.hits[0].score > 0.9 > result.hits[1].score
+        assert result.num_gifs == 6
+
+
+def test_the_number_of_frames_does_not_matter(tmp_path):
+    from gifdesc.positional import sinusoidal_encoding
+
+    world = write_world(tmp_path, recipe=tiny_recipe())
+    content = np.load(world.features_dir / "a.npy")[:1]
+    for name, frames in (("few", 2), ("many", 14)):
+        repeated = np.repeat(content, frames, axis=0) + sinusoidal_encoding(frames, 48)
+        np.save(world.features_dir / f"{name}.npy", repeated.astype(np.float32))
+    [hit] = search_like("few", world.features_dir, top=1).hits
+    assert hit.path == "many"
+    assert hit.score == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_a_gif_of_another_folder_is_extracted_by_the_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours = {"red": (240, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 240)}
+    for name, colour in colours.items():
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", [colour])
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    draw_gif(tmp_path / "mine.gif", [(30, 200, 40)])
+    found = run_here("search", "--like", "mine.gif", "--top", 1)
+    assert (found.code, found.out) == (0, "gifs/green.gif\n")
+    own = run_here("search", "--like", "gifs/green.gif", "--top", 9)
+    assert sorted(own.out.splitlines()) == ["gifs/blue.gif", "gifs/red.gif"]
+
+
+def test_without_a_recipe_only_gifs_of_the_folder_can_be_asked_for(tmp_path):
+    world = write_world(tmp_path)
+    assert search_like("a", world.features_dir).num_gifs == 5
+    with pytest.raises(FeatureError, match=r"has no recipe\.json"):
+        search_like(tmp_path / "other.gif", world.features_dir)

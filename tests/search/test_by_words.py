@@ -1,0 +1,192 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from gifdesc.data.dataset import pad_features
+from gifdesc.data.feature_files import read_features
+from gifdesc.errors import FeatureError
+from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.model.likelihood import likelihoods
+from gifdesc.search import by_words
+from gifdesc.search.by_words import WordSearch, search_by_words
+from gifdesc.search.gifs import FeaturesFolder
+from gifdesc.search.index import sample_of, with_features
+from gifdesc.search.query import read_query
+from worlds import CAPTIONS, CPU, tiny_recipe, write_model, write_world
+
+QUERY = "a red ball"
+
+
+def found_paths(result):
+    return [hit.path for hit in result.hits]
+
+
+def log_prob(checkpoint, features, text):
+    """Per token, by a pass of its own."""
+    tokens = checkpoint.tokenizer.encode(text, 128)[1:-1]
+    padded, lengths = pad_features([features])
+    with torch.inference_mode():
+        memory = checkpoint.model.encode(padded, lengths)
+        found = likelihoods(
+            checkpoint.model, memory, [tokens], start_id=checkpoint.tokenizer.start_id
+        )
+    return float(found.per_token)
+
+
+def test_the_score_is_the_log_ratio_to_the_mean_of_the_other_gifs(world, model_dir):
+    result = search_by_words(QUERY, world.features_dir, model_dir, top=3)
+    checkpoint = load_checkpoint(model_dir)
+    features = {name: read_features(world.features_dir / f"{name}.npy") for name in CAPTIONS}
+
+    def score(name):
+        others = [vectors for other, vectors in features.items() if other != name]
+        num_frames = 0
+        while 2 * sum(len(one) > num_frames for one in others) >= len(others):
+            num_frames += 1
+        mean = np.array(
+            [
+                np.mean([one[place] for one in others if len(one) > place], axis=0)
+                for place in range(num_frames)
+            ]
+        )
+        return log_prob(checkpoint, features[name], QUERY) - log_prob(checkpoint, mean, QUERY)
+
+    scores = {name: score(name) for name in CAPTIONS}
+    best = sorted(scores, key=lambda name: -scores[name])[:3]
+    assert found_paths(result) == best
+    # Encoded GIFs are kept as float16.
+    assert [hit.score for hit in result.hits] == pytest.approx(
+        [scores[name] for name in best], abs=2e-3
+    )
+    assert [hit.rank for hit in result.hits] == [1, 2, 3]
+    assert result.num_gifs == len(CAPTIONS)
+
+
+def test_the_second_search_reads_the_file_and_finds_the_same(world, model_dir, monkeypatch):
+    first = search_by_words(QUERY, world.features_dir, model_dir)
+    monkeypatch.setattr("gifdesc.search.index._compute", None)  # not called again
+    assert search_by_words(QUERY, world.features_dir, model_dir) == first
+
+
+def test_a_changed_feature_file_and_another_model_are_encoded(world, model_dir, tmp_path):
+    search_by_words(QUERY, world.features_dir, model_dir)
+    cache_dir = world.features_dir / "search"
+    [path] = cache_dir.glob("*.safetensors")
+    before = path.read_bytes()
+    np.save(world.features_dir / "a.npy", np.ones((9, 48), np.float32))
+    search_by_words(QUERY, world.features_dir, model_dir)
+    assert list(cache_dir.glob("*.safetensors")) == [path]
+    assert path.read_bytes() != before
+    other = write_model(tmp_path / "other", recipe=tiny_recipe(), seed=1)
+    search_by_words(QUERY, world.features_dir, other)
+    assert len(list(cache_dir.glob("*.safetensors"))) == 2
+
+
+def test_a_damaged_file_is_written_again(world, model_dir):
+    first = search_by_words(QUERY, world.features_dir, model_dir)
+    [path] = (world.features_dir / "search").glob("*.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert search_by_words(QUERY, world.features_dir, model_dir) == first
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_is_searched_and_reported(world, model_dir):
+    wanted = search_by_words(QUERY, world.features_dir, model_dir)
+    shutil.rmtree(world.features_dir / "search")
+    (world.features_dir / "search").write_text("in the way")
+    result = search_by_words(QUERY, world.features_dir, model_dir)
+    assert result.hits == wanted.hits
+    [note] = result.notes
+    assert "cannot be written" in note
+    assert note.endswith("so the next search computes it again")
+
+
+def test_the_shortlist_limits_what_is_scored(world, model_dir, monkeypatch):
+    everything = search_by_words(QUERY, world.features_dir, model_dir, top=2, exact=True)
+    monkeypatch.setattr(by_words, "SHORTLIST_SIZE", 4)
+    checkpoint = load_checkpoint(model_dir)
+    search = WordSearch(checkpoint, FeaturesFolder.read(world.features_dir), CPU)
+    query = read_query(QUERY, checkpoint.tokenizer, 128)
+    shortlist = search.shortlist(query, 4)
+    rows = torch.stack(search.index.rows("word_log_probs", query.tokens)).float().sum(dim=0)
+    assert shortlist == sorted(rows.argsort(descending=True)[:4].tolist())
+    result = search_by_words(QUERY, world.features_dir, model_dir, top=2)
+    assert {hit.path for hit in result.hits} <= {list(CAPTIONS)[place] for place in shortlist}
+    assert len(everything.hits) == 2
+
+
+def test_equal_gifs_are_in_the_order_of_their_paths(world, model_dir):
+    for name in ("z", "b2", "m"):
+        np.save(world.features_dir / f"{name}.npy", np.ones((3, 48), np.float32))
+    result = search_by_words(QUERY, world.features_dir, model_dir)
+    order = found_paths(result)
+    assert [name for name in order if name in ("z", "b2", "m")] == ["b2", "m", "z"]
+
+
+def test_a_single_gif_is_ranked_by_its_log_probability(tmp_path, model_dir):
+    world = write_world(tmp_path / "one", {"a": "a red ball"}, recipe=tiny_recipe())
+    result = search_by_words(QUERY, world.features_dir, model_dir)
+    features = read_features(world.features_dir / "a.npy")
+    [hit] = result.hits
+    assert hit.score == pytest.approx(
+        log_prob(load_checkpoint(model_dir), features, QUERY), abs=2e-3
+    )
+    assert "there is no other GIF to compare with" in result.notes[0]
+
+
+def test_a_damaged_feature_file_is_reported_each_time(world, model_dir):
+    (world.features_dir / "c.npy").write_bytes(b"broken")
+    for _ in range(2):
+        result = search_by_words(QUERY, world.features_dir, model_dir)
+        assert "c" not in found_paths(result)
+        [problem] = result.problems
+        assert str(world.features_dir / "c.npy") in problem
+
+
+def test_features_of_another_recipe_or_size_are_refused(tmp_path, model_dir):
+    world = write_world(tmp_path / "other", recipe=tiny_recipe(num_frames=8))
+    with pytest.raises(FeatureError, match="num_frames 16, not 8"):
+        search_by_words(QUERY, world.features_dir, model_dir)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    with pytest.raises(FeatureError, match="contains no features"):
+        search_by_words(QUERY, bare, model_dir)
+    np.save(bare / "a.npy", np.ones((3, 7), np.float32))
+    with pytest.raises(FeatureError, match="has 7 features a frame, the model needs 48"):
+        search_by_words(QUERY, bare, model_dir)
+
+
+def test_each_word_has_its_weights_over_the_frames(world, model_dir):
+    result = search_by_words(QUERY, world.features_dir, model_dir, with_words=True, top=10)
+    for hit in result.hits:
+        frames = len(read_features(world.features_dir / f"{hit.path}.npy"))
+        assert [word.word for word in hit.words] == QUERY.split()
+        for word in hit.words:
+            assert word.frame_weights is not None
+            assert len(word.frame_weights) == frames
+            assert sum(word.frame_weights) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_sample_is_spread_over_all_gifs():
+    assert sample_of(3) == {0, 1, 2}
+    assert len(sample_of(1000)) == 64
+    assert max(sample_of(1000)) > 950
+
+
+def test_a_gif_is_removed_from_the_sum_by_the_sign():
+    one, two = np.ones((2, 3), np.float32), np.full((4, 3), 2, np.float32)
+    total, count = with_features(*with_features(np.zeros((0, 3)), np.zeros(0), one), two)
+    assert count.tolist() == [2, 2, 1, 1]
+    total, count = with_features(total, count, one, sign=-1)
+    assert count.tolist() == [1, 1, 1, 1]
+    assert np.array_equal(total, two)
+
+
+def test_a_listing_notices_new_times(world):
+    before = FeaturesFolder.read(world.features_dir).digest()
+    os.utime(world.features_dir / "a.npy", ns=(1, 1))
+    assert FeaturesFolder.read(world.features_dir).digest() != before

@@ -1,0 +1,40 @@
+import pytest
+
+from gifdesc.errors import UsageError
+from gifdesc.search.query import read_query
+from gifdesc.text.tokenizer import CaptionTokenizer
+from worlds import tiny_tokenizer
+
+
+def test_unknown_words_are_reported_and_left_out():
+    tokenizer = tiny_tokenizer()
+    query = read_query("a sofa red, ball sofa ☃", tokenizer, 128)
+    assert query.text == "a red ball"
+    assert query.unknown == ("sofa", "☃")
+    assert query.tokens == tuple(tokenizer.encode("a red ball", 128)[1:-1])
+    [note] = query.notes()
+    assert note.startswith("sofa, ☃ are not in the model's vocabulary")
+
+
+def test_a_word_spelt_mostly_by_long_pieces_counts():
+    tokenizer = CaptionTokenizer.train(["cat s", "a ss", "cat"])
+    assert read_query("cats", tokenizer, 128).unknown == ()
+    assert read_query("a asc", tokenizer, 128).unknown == ("asc",)
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_query_is_refused(text):
+    with pytest.raises(UsageError, match="the query is empty"):
+        read_query(text, tiny_tokenizer(), 128)
+
+
+@pytest.mark.parametrize("text", ["Katze läuft", "猫が走る", "?!", "☃"])
+def test_a_query_without_any_known_word_is_refused(text):
+    with pytest.raises(UsageError, match="no word of the query is in the model's vocabulary"):
+        read_query(text, tiny_tokenizer(), 128)
+
+
+def test_a_query_beyond_the_limit_is_cut_and_reported():
+    query = read_query("red " * 200, tiny_tokenizer(), 128)
+    assert (len(query.tokens), query.num_cut) == (126, 74)
+    assert "limit of 126 tokens; the last 74 are ignored" in query.notes()[0]
