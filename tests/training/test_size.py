@@ -3,7 +3,7 @@ import math
 import pytest
 
 from gifdesc.config import TrainingConfig
-from gifdesc.training.size import MIN_PASSES, MIN_STEPS, fit_to_data, num_steps_of
+from gifdesc.training.size import MIN_PASSES, MIN_STEPS, fit_to_data, num_captioned, num_steps_of
 
 
 def fitted(num_pairs, num_val_gifs=0, known=None, **options):
@@ -102,3 +102,10 @@ def test_a_run_that_goes_on_keeps_what_it_chose():
 
 def test_the_steps_are_those_that_are_taken():
     assert num_steps_of(fitted(21, epochs=2, batch_size=8), 21) == 2 * math.ceil(21 / 8)
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "wanted"), [(1, 100), (1600, 100), (3200, 200), (16000, 1000), (10**6, 1000)]
+)
+def test_captions_of_the_validation_split_are_a_small_share_of_an_epoch(num_pairs, wanted):
+    assert num_captioned(num_pairs) == wanted

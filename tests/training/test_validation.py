@@ -110,7 +110,6 @@ def dataset_ids(dataset):
 
 
 def test_a_large_split_is_captioned_in_part_and_scored_whole(dataset, monkeypatch):
-    monkeypatch.setattr("gifdesc.training.validation.MAX_CAPTIONED", 3)
     asked = []
 
     class Counting(CaptionGenerator):
@@ -120,24 +119,22 @@ def test_a_large_split_is_captioned_in_part_and_scored_whole(dataset, monkeypatc
 
     monkeypatch.setattr("gifdesc.training.validation.CaptionGenerator", Counting)
     model = model_of()
-    found = validator_of(dataset.examples)(model)
+    found = Validator(
+        dataset.examples, TOKENIZER, CONFIG, FeatureStore(48), CPU, World(), num_captioned=3
+    )(model)
     assert sum(asked) == 3
     monkeypatch.undo()
     assert found.loss == validator_of(dataset.examples)(model).loss
 
 
-@pytest.mark.parametrize(("num_pairs", "wanted"), [(None, 7), (0, 3), (60, 3), (80, 5), (10**6, 6)])
-def test_the_training_pairs_limit_how_many_gifs_are_captioned(
-    dataset, monkeypatch, num_pairs, wanted
-):
-    monkeypatch.setattr("gifdesc.training.validation.MIN_CAPTIONED", 3)
-    monkeypatch.setattr("gifdesc.training.validation.MAX_CAPTIONED", 7 if num_pairs is None else 6)
+@pytest.mark.parametrize(("count", "wanted"), [(None, 7), (3, 3), (5, 5), (50, 7)])
+def test_so_many_gifs_are_captioned_for_the_score(dataset, count, wanted):
     examples = dataset.examples[:7]
     validator = Validator(
-        examples, TOKENIZER, CONFIG, FeatureStore(48), CPU, World(), num_pairs=num_pairs
+        examples, TOKENIZER, CONFIG, FeatureStore(48), CPU, World(), num_captioned=count
     )
     validator(model_of())
-    assert validator.num_captioned == len(validator.greedy_scores) == wanted
+    assert len(validator.greedy_scores) == wanted
 
 
 def test_a_file_that_cannot_be_used_is_left_out(dataset):

@@ -18,7 +18,7 @@ from gifdesc.training.distributed import is_main_process, joined_world
 from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary
 from gifdesc.training.resume import stored_configs
 from gifdesc.training.run import train
-from gifdesc.training.size import MIN_STEPS, fit_to_data, num_steps_of
+from gifdesc.training.size import MIN_STEPS, fit_to_data, num_captioned, num_steps_of
 
 
 def run_training(
@@ -138,6 +138,9 @@ def _report_size(requested: TrainingConfig, config: TrainingConfig, data: Traini
     elif requested.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
         info(f"{gifs}: too few to choose an epoch, so the last is kept (or use --best-by cider)")
+    elif len(data.splits["val"]) > (count := num_captioned(data.num_pairs)):
+        gifs = counted(len(data.splits["val"]), "validation GIF")
+        info(f"after every epoch, {count} of {gifs} are captioned for the CIDEr that is shown")
 
 
 def _report_vocabulary(

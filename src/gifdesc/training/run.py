@@ -48,7 +48,7 @@ from gifdesc.training.results import (
     is_better,
 )
 from gifdesc.training.resume import check_folder, check_same_run
-from gifdesc.training.size import fit_to_data
+from gifdesc.training.size import fit_to_data, num_captioned
 from gifdesc.training.step import Trainer, make_optimizer
 from gifdesc.training.validation import Validator
 
@@ -129,7 +129,7 @@ class TrainingRun:
                 device,
                 world,
                 captions,
-                data.num_pairs,
+                num_captioned(data.num_pairs),
             )
         self._optimizer = make_optimizer(model, config)
         if start.has_begun:

@@ -34,6 +34,17 @@ MIN_VAL_GIFS = 20
 """Validation GIFs from which on their CIDEr chooses the epoch that is kept. On fewer it is chance:
 the epoch that happens to match a word of two captions, often an early epoch."""
 
+MAX_CAPTIONED = 1000
+"""GIFs of the validation split that are captioned after every epoch: enough to tell epochs apart,
+few enough that an epoch on 100,000 GIFs is not spent on it."""
+
+MIN_CAPTIONED = 100
+"""GIFs that are captioned in any case, if the split has so many."""
+
+_PAIRS_PER_CAPTIONED = 16
+"""Training pairs for each GIF that is captioned: a greedy caption takes about as long as a training
+step does for a pair, so captions cost a sixteenth of an epoch."""
+
 _BATCH_SIZES = ((FEW_PAIRS, 8), (2000, 16))
 _LARGEST_BATCH_SIZE = 32
 
@@ -97,6 +108,15 @@ def num_steps_of(config: TrainingConfig, num_pairs: int) -> int:
         num_pairs: (GIF, caption) pairs of the training split.
     """
     return config.epochs * (config.passes or 1) * math.ceil(num_pairs / config.batch_size)
+
+
+def num_captioned(num_pairs: int) -> int:
+    """GIFs of the validation split that are captioned after every epoch, at most.
+
+    Args:
+        num_pairs: (GIF, caption) pairs of the training split.
+    """
+    return min(MAX_CAPTIONED, max(MIN_CAPTIONED, num_pairs // _PAIRS_PER_CAPTIONED))
 
 
 def _usual_batch_size(num_pairs: int) -> int:

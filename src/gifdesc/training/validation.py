@@ -22,17 +22,6 @@ from gifdesc.model.network import CaptionModel
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import World
 
-MAX_CAPTIONED = 1000
-"""GIFs of the validation split that are captioned after every epoch: enough to tell epochs apart,
-few enough that an epoch on 100,000 GIFs is not spent on it."""
-
-MIN_CAPTIONED = 100
-"""GIFs that are captioned in any case, if the split has so many."""
-
-PAIRS_PER_CAPTIONED = 16
-"""Training pairs for each GIF that is captioned: a greedy caption takes about as long as a training
-step does for a pair, so captions cost a sixteenth of an epoch."""
-
 _BATCH_GIFS = 64
 
 
@@ -62,11 +51,10 @@ class Validator:
         device: where the model is.
         world: the processes that share the work.
         captions: statistics of the training captions; None if they are unknown.
-        num_pairs: (GIF, caption) pairs of the training split, which limit how many GIFs of the
-            validation split are captioned; None for `MAX_CAPTIONED` whatever the training split.
+        num_captioned: GIFs that are captioned after every epoch, spread evenly over the split, at
+            most; None for all.
 
     Attributes:
-        num_captioned: GIFs that are captioned after every epoch, spread evenly over the split.
         greedy_scores: of the captions after the last epoch, those of this process.
     """
 
@@ -79,7 +67,7 @@ class Validator:
         device: torch.device,
         world: World,
         captions: CaptionStatistics | None = None,
-        num_pairs: int | None = None,
+        num_captioned: int | None = None,
     ) -> None:
         self._dataset = GIFDataset(examples, tokenizer, max_tokens=config.max_tokens, store=store)
         plan = plan_scoring(self._dataset.token_lengths, config.batch_size)
@@ -92,9 +80,8 @@ class Validator:
         self._generator: tuple[CaptionModel, CaptionGenerator] | None = None
         self._limit = DEFAULT_LIMIT if captions is None else captions.limit
         self._store = store
-        captioned = _spread(examples, _most_captioned(num_pairs))
+        captioned = _spread(examples, len(examples) if num_captioned is None else num_captioned)
         self._captioned = captioned
-        self.num_captioned = len(captioned)
         self.greedy_scores: list[float] = []
         self._examples = captioned[world.rank :: world.size]
         references = [_tokenized(example.captions) for example in captioned]
@@ -179,12 +166,6 @@ class Validator:
             self._cider.score(hypothesis, references)
             for hypothesis, (_, references) in zip(hypotheses, usable, strict=True)
         ]
-
-
-def _most_captioned(num_pairs: int | None) -> int:
-    if num_pairs is None:
-        return MAX_CAPTIONED
-    return min(MAX_CAPTIONED, max(MIN_CAPTIONED, num_pairs // PAIRS_PER_CAPTIONED))
 
 
 def _spread(examples: Sequence[Example], count: int) -> list[Example]:
