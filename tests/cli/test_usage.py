@@ -39,6 +39,8 @@ from worlds import run_here
         ("captoin x", "no command captoin; did you mean caption? (gifdesc -h lists all commands)"),
         ("zzz", "no command zzz (gifdesc -h lists all commands)"),
         ("--zzz", "no option --zzz (gifdesc -h lists all options)"),
+        ("caption x --no-config", "--no-config comes before the command: gifdesc --no-config ..."),
+        ("-v caption x", "-v comes after the command: gifdesc COMMAND -v ..."),
         ("fetch a b", "got unexpected extra argument(s) (b)"),
     ],
 )

@@ -148,5 +148,5 @@ def test_a_first_frame_is_never_too_much(budget):
     budget(pixels=0, seconds=-1.0)
     gif = read_gif(gif_of(3))
     assert gif.num_frames == 1
-    with pytest.raises(GifError, match="only 1 frames can be used"):
+    with pytest.raises(GifError, match="only 1 frame can be used"):
         read_gif(gif_of(3), [2])

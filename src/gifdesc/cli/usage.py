@@ -63,6 +63,8 @@ def _option_sentence(name: str, ctx: Any) -> str:
                 return f"{name} takes no value"
             limits = f", {shown.limits}" if shown.limits else ""
             return f"{name} needs a value: {shown.value}{limits}"
+    if (elsewhere := _place_of(name, ctx)) is not None:
+        return elsewhere
     flags = [
         flag
         for parameter in ctx.command.params
@@ -70,6 +72,21 @@ def _option_sentence(name: str, ctx: Any) -> str:
         if flag.startswith("--")
     ]
     return f"no option {name}{nearest(name, flags)} ({ctx.command_path} -h lists all options)"
+
+
+def _place_of(name: str, ctx: Any) -> str | None:
+    """Where an option belongs that the program has before its command, or only after it."""
+    program = ctx.find_root()
+    if ctx is not program:
+        if any(name in parameter.opts for parameter in program.command.params):
+            return f"{name} comes before the command: {program.command_path} {name} ..."
+    elif any(
+        name in parameter.opts
+        for command in program.command.commands.values()
+        for parameter in command.params
+    ):
+        return f"{name} comes after the command: {program.command_path} COMMAND {name} ..."
+    return None
 
 
 def _other_sentence(error: Any) -> str:

@@ -287,7 +287,8 @@ def _choose(
     if damage is not None and not callable(indices):
         usable = tuple(index for index in chosen if index < num_frames)
         if chosen and not usable:
-            raise GifError(f"{name}: only {num_frames} frames can be used ({damage})")
+            frames = "1 frame" if num_frames == 1 else f"{num_frames} frames"
+            raise GifError(f"{name}: only {frames} can be used ({damage})")
         chosen = usable
     if chosen and not 0 <= chosen[0] <= chosen[-1] < num_frames:
         raise IndexError(f"frame indices {list(chosen)} of a file of {num_frames} frames")

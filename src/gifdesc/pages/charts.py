@@ -18,6 +18,7 @@ from itertools import cycle
 from gifdesc.evaluation.bootstrap import Interval
 from gifdesc.metrics.scoring import Scores, metric_label, metric_maximum
 from gifdesc.pages.style import baseline_label
+from gifdesc.system.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +101,7 @@ def describe_history(history: Sequence[Mapping[str, Any]]) -> str:
             parts.append(f"{label} from {values[0]:.3f} to {values[-1]:.3f}")
     if (best := best_epoch(history)) is not None:
         parts.append(f"best epoch {best}")
-    return f"{len(history)} epochs: {', '.join(parts) or 'no numbers'}."
+    return f"{counted(len(history), 'epoch')}: {', '.join(parts) or 'no numbers'}."
 
 
 def best_epoch(history: Sequence[Mapping[str, Any]]) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import CONFIG_NAME
+from gifdesc.system.wording import counted
 from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, read_progress
 from gifdesc.training.phases import SelfCriticalPhase
 
@@ -170,8 +171,11 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
             "is not possible; leave that option out, or start again with --force"
         )
     if now < num_begun:
+        begun = (
+            f"{counted(num_begun, 'epoch')} of cross-entropy {'is' if num_begun == 1 else 'are'}"
+        )
         raise TrainingError(
-            f"--resume: {num_begun} epochs of cross-entropy are done or under way, more than "
+            f"--resume: {begun} done or under way, more than "
             f"--epochs {now}; ask for as many or more, or start again with --force"
         )
 
