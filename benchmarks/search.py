@@ -40,7 +40,7 @@ def measure_shortlist(
     gifs = FeaturesFolder.read(features_dir)
     start = time.monotonic()
     search = WordSearch(checkpoint, gifs, torch.device("cpu"))
-    print(f"index of {len(gifs.names)} GIFs: {time.monotonic() - start:.1f} s")
+    print(f"index of {len(gifs.names)} GIFs: {time.monotonic() - start:.1f} s", flush=True)
     found = read_descriptions(descriptions).captions
     names = sorted(found)
     described = [found[name][0] for name in names[:: len(names) // num_queries][:num_queries]]

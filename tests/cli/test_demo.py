@@ -60,12 +60,13 @@ def small_demo(tmp_path_factory):
         return folder, run_here("demo", folder, "--num-gifs", 30, "--seed", 4, "--device", "cpu")
 
 
-def test_the_demo_shows_the_four_commands_that_it_runs(small_demo):
+def test_the_demo_shows_the_commands_that_it_runs(small_demo):
     folder, done = small_demo
     assert done.code == 0
     shown = [line for line in done.err.splitlines() if line.startswith("$ gifdesc ")]
     commands = [shlex.split(line)[2:] for line in shown]
-    assert [words[0] for words in commands] == ["extract", "train", "evaluate", "caption"]
+    wanted = ["extract", "train", "evaluate", "caption", "search"]
+    assert [words[0] for words in commands] == wanted
     assert str(folder / "gifs") in commands[0]
     assert tuple(commands[0][commands[0].index("--weights") :][:2]) == ("--weights", "random")
     assert all(words[-2:] == ["--device", "cpu"] for words in commands)

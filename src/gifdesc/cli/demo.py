@@ -52,7 +52,7 @@ def demo(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Draw small GIFs, then extract, train, evaluate and caption, all offline."""
+    """Draw small GIFs, then extract, train, evaluate, caption and search, all offline."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose):
         with wait_for("starting"):
             from gifdesc.demo.world import draw_world
@@ -76,7 +76,7 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     _run(context, "train", *data, "--epochs", str(_EPOCHS), *seeding, "--force", *where)
     with wait_for("starting"):
         from gifdesc.captioning.captioner import Captioner
-        from gifdesc.demo.results import draw_captions, held_out_gifs
+        from gifdesc.demo.results import description_of, draw_captions, held_out_gifs
 
     shown = held_out_gifs(folder)[:_NUM_SHOWN]
     if not shown:
@@ -85,6 +85,10 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     page = str(folder / "report.html")
     _run(context, "evaluate", *data, "--html", page, "--gifs", gifs, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
+    # The words of a held-out GIF; several GIFs of the world may have this description.
+    words = description_of(shown[0], folder)
+    _run(context, "search", words, features, "--model", model, "--top", "3", *where)
+    info(f"the words describe {shown[0]}")
     picture_path = folder / "captions.png"
     draw_captions(Captioner.from_pretrained(model, device=device), shown, folder, picture_path)
     info(f"the captions as a picture -> {picture_path}")

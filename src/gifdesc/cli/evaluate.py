@@ -50,6 +50,7 @@ from gifdesc.system.wording import counted
 
 if TYPE_CHECKING:
     from gifdesc.evaluation.results import Evaluation
+    from gifdesc.evaluation.retrieval import Retrieval
     from gifdesc.pages.evaluation import EvaluationReport, Subject
 
 
@@ -129,6 +130,14 @@ def evaluate(
             rich_help_panel=SCORES,
         ),
     ] = True,
+    retrieval: Annotated[
+        bool,
+        typer.Option(
+            "--retrieval",
+            help="Also score how well words find their GIF, and a GIF its words.",
+            rich_help_panel=SCORES,
+        ),
+    ] = False,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -193,6 +202,8 @@ def evaluate(
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
+        if retrieval and predictions:
+            raise typer.BadParameter("--retrieval needs a model: leave --predictions out")
         if gifs is not None and html is None and picture is None:
             raise typer.BadParameter("--gifs is for --html and --picture: give one of them")
         report = None
@@ -240,6 +251,7 @@ def evaluate(
                 config=DecodingConfig(num_beams=beam, max_tokens=max_length),
                 against_path=against,
                 meteor=meteor,
+                retrieval=retrieval,
                 on_problem=print_error,
             )
             result, has_problems, notes = found.evaluation, bool(found.problems), found.notes
@@ -310,6 +322,8 @@ def print_scores(result: Evaluation) -> None:
         _print_table(console, _scores_table(result))
         if result.against is not None:
             _print_table(console, _against_table(result))
+        if result.retrieval is not None:
+            _print_table(console, _retrieval_table(result.retrieval))
         console.print(_diversity_line(result), markup=False)
         for note in dict.fromkeys(result.notes.values()):
             names = [name for name, other in result.notes.items() if other == note]
@@ -393,6 +407,16 @@ def _against_table(result: Evaluation) -> Table:
         )
     table.caption = f"* p < {_CHANCE}: the difference is hardly chance"
     table.caption_justify = "left"
+    return table
+
+
+def _retrieval_table(retrieval: Retrieval) -> Table:
+    table = Table("metric", title=f"Found among {retrieval.num_pairs} GIFs", box=SIMPLE)
+    for heading in retrieval.words_to_gif:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for side, systems in retrieval.sides.items():
+        for name in systems["model"].to_json():
+            table.add_row(f"{side} {name}", *(_number(s.to_json()[name]) for s in systems.values()))
     return table
 
 

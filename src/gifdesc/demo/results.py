@@ -28,6 +28,16 @@ def held_out_gifs(world_dir: Path) -> list[Path]:
     return [world_dir / "gifs" / f"{example.name}.gif" for example in data.splits["test"]]
 
 
+def description_of(path: Path, world_dir: Path) -> str:
+    """The description of a GIF of the demo.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    description_path = world_dir / "descriptions" / f"{path.stem}.txt"
+    return description_path.read_text(encoding="utf-8").strip()
+
+
 def draw_captions(
     captioner: GifCaptioner, paths: Sequence[Path], world_dir: Path, picture_path: Path
 ) -> None:
@@ -44,8 +54,7 @@ def draw_captions(
     """
     rows = []
     for path, result in zip(paths, captioner.caption_many(paths), strict=True):
-        reference_path = world_dir / "descriptions" / f"{path.stem}.txt"
-        reference = reference_path.read_text(encoding="utf-8").strip()
+        reference = description_of(path, world_dir)
         rows.append(
             SheetRow(
                 frames=read_gif(path, result.sampled_frames).frames,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from gifdesc.evaluation.baselines import most_common_caption, nearest_captions
 from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions
 from gifdesc.evaluation.predictions import read_predictions
 from gifdesc.evaluation.results import MOST_COMMON, NEAREST, Captioned, Evaluation
+from gifdesc.evaluation.retrieval import evaluate_retrieval
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts
 from gifdesc.model.generation import CaptionGenerator
@@ -84,6 +85,7 @@ def evaluate_model_folder(
     config: DecodingConfig | None = None,
     against_path: Path | None = None,
     meteor: bool = False,
+    retrieval: bool = False,
     on_problem: Callable[[str], None] = lambda _problem: None,
 ) -> FolderEvaluation:
     """Score a model folder on GIFs that it was not trained on.
@@ -99,6 +101,7 @@ def evaluate_model_folder(
         config: how captions are searched for.
         against_path: captions of another system to compare with, as in `read_predictions`.
         meteor: compute METEOR too, if its program and Java are installed.
+        retrieval: also measure how well words find their GIF, and a GIF its words.
         on_problem: called with a sentence for each file that cannot be used, when it is found.
 
     Raises:
@@ -130,6 +133,7 @@ def evaluate_model_folder(
         store=held_out.store,
         against=against,
         meteor=meteor,
+        retrieval=retrieval,
         split=split,
     )
     return FolderEvaluation(evaluation, held_out.problems, held_out.notes)
@@ -229,6 +233,7 @@ def evaluate_model(
     store: FeatureStore | None = None,
     against: Mapping[str, str] | None = None,
     meteor: bool = False,
+    retrieval: bool = False,
     split: Split | None = None,
 ) -> Evaluation:
     """Caption held-out GIFs and score the captions beside baselines.
@@ -243,6 +248,7 @@ def evaluate_model(
         store: from `held_out_examples`, whose `problems` then name these; None for a new store.
         against: another system's captions by name, to compare with.
         meteor: compute METEOR too, if its program and Java are installed.
+        retrieval: also measure how well words find their GIF, and a GIF its words.
         split: which of the model's splits the examples are, so that scores of `train` are marked.
 
     Raises:
@@ -293,7 +299,20 @@ def evaluate_model(
         warnings=_warnings_on(checkpoint),
         split=split,
     )
-    return evaluate_captions(captioned, model=model, against=against, meteor=meteor)
+    evaluation = evaluate_captions(captioned, model=model, against=against, meteor=meteor)
+    if not retrieval:
+        return evaluation
+    with wait_for("ranking GIFs by words", unit="GIFs") as advance:
+        found = evaluate_retrieval(checkpoint, examples, device, advance)
+    own_notes = dict(evaluation.notes)
+    if found is None:
+        own_notes["retrieval"] = "needs two GIFs or more"
+    elif found.num_pairs < found.num_examples:
+        own_notes["retrieval"] = (
+            f"among {found.num_pairs} of the {found.num_examples} GIFs: the work grows with the "
+            "square of their number"
+        )
+    return replace(evaluation, retrieval=found, notes=own_notes)
 
 
 def _generate(

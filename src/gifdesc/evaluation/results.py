@@ -11,6 +11,7 @@ from typing import Any
 from gifdesc.captions import Word
 from gifdesc.config import to_json
 from gifdesc.evaluation.bootstrap import Difference, Interval
+from gifdesc.evaluation.retrieval import Retrieval
 from gifdesc.metrics import Scores, tokenize
 from gifdesc.metrics.scoring import EXACT_MATCH
 from gifdesc.system.files import write_json_lines, writing
@@ -109,6 +110,7 @@ class Evaluation:
         warnings: why a score means less than it seems to, or which baseline the captions do not
             beat.
         captions: the scored examples.
+        retrieval: how well words find their GIF, and a GIF its words; None if not asked for.
     """
 
     num_examples: int
@@ -124,6 +126,7 @@ class Evaluation:
     notes: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
     captions: list[ScoredCaption] = field(default_factory=list)
+    retrieval: Retrieval | None = None
 
     @property
     def scores(self) -> Scores:
@@ -188,6 +191,8 @@ class Evaluation:
                 name: {**to_json(difference), "interval": list(difference.interval)}
                 for name, difference in self.against.items()
             }
+        if self.retrieval is not None:
+            row["retrieval"] = self.retrieval.to_json()
         warnings = [f"{name}: {why}" for name, why in self.warnings.items()]
         return {**row, "notes": {**self.notes, **self.warnings}, "warnings": warnings}
 
