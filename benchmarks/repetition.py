@@ -1,11 +1,13 @@
 """What the repetition bias changes: the score of captions, and how many repeat a content word.
 
     python benchmarks/repetition.py [--seeds 3] [--epochs 12] [--num-gifs 2400] [--work FOLDER]
+    python benchmarks/repetition.py --set label_smoothing=0.2 --set hidden_size=512
 
 Trains the default captioner with and without the bias on captions of a made-up language, whose
 features do not show when a word is said (benchmarks/made_up_world.py, `--windows anywhere`), and
 captions 30 % of the GIFs that training never saw: as `gifdesc caption` does, and greedily. A model
-with the bias is also searched without the share that the search adds to it. Prints a row for each
+with the bias is also searched without the share that the search adds to it. `--set` changes fields
+of the configuration of the model or the run, in every variant. Prints a row for each
 variant: medians over the seeds, with the lowest and highest CIDEr.
 """
 
@@ -24,7 +26,7 @@ from random import Random
 import numpy as np
 import torch
 
-from gifdesc.config import DecodingConfig, ModelConfig, TrainingConfig
+from gifdesc.config import DecodingConfig, ModelConfig, TrainingConfig, from_json, to_json
 from gifdesc.data.examples import Example
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
@@ -107,13 +109,24 @@ def without_search_share() -> Iterator[None]:
         ranking.REPETITION_STRENGTH = share
 
 
-def run(data: TrainingData, scorer: Scorer, seed: int, epochs: int) -> dict[str, list[Scores]]:
+def configurations(changes: Sequence[str]) -> tuple[ModelConfig, TrainingConfig]:
+    """The default model and run with some fields changed, each change a `name=value`."""
+    model, training = to_json(ModelConfig()), to_json(TrainingConfig())
+    for change in changes:
+        name, _, value = change.partition("=")
+        fields = model if name in model else training
+        fields[name] = json.loads(value)
+    return from_json(ModelConfig, model), from_json(TrainingConfig, training)
+
+
+def run(
+    data: TrainingData, scorer: Scorer, model: ModelConfig, training: TrainingConfig
+) -> dict[str, list[Scores]]:
     """The scores of one seed's models: by beam search, and greedy."""
     found = {}
     for has_bias in (False, True):
         with tempfile.TemporaryDirectory() as name:
-            config = replace(TrainingConfig(), epochs=epochs, seed=seed)
-            train(data, Path(name), ModelConfig(repetition_bias=has_bias), config, CPU)
+            train(data, Path(name), replace(model, repetition_bias=has_bias), training, CPU)
             if has_bias:
                 with without_search_share():
                     found["with the bias, search without its share"] = [
@@ -132,6 +145,7 @@ def main() -> None:
     parser.add_argument("--num-gifs", type=int, default=2400)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as temporary:
@@ -141,7 +155,11 @@ def main() -> None:
         data = prepare_data(folder / "features", folder / "descriptions", TrainingConfig(), folder)
         test = data.splits["test"]
         scorer = Scorer(test)
-        runs = [run(data, scorer, seed, options.epochs) for seed in range(options.seeds)]
+        model, training = configurations(options.set)
+        runs = [
+            run(data, scorer, model, replace(training, epochs=options.epochs, seed=seed))
+            for seed in range(options.seeds)
+        ]
     people = statistics.mean(
         repeats(caption, scorer.content_words) for example in test for caption in example.captions
     )
