@@ -26,13 +26,14 @@ from random import Random
 import numpy as np
 import torch
 
-from gifdesc.config import DecodingConfig, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.config import DecodingConfig, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.examples import Example
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
 from gifdesc.model import ranking
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.generation import CaptionGenerator
+from gifdesc.system.json_files import from_json
 from gifdesc.training.run import train
 from made_up_words import Speaker
 from made_up_world import make_world

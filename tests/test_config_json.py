@@ -4,14 +4,8 @@ import json
 
 import pytest
 
-from gifdesc.config import (
-    DecodingConfig,
-    FeatureRecipe,
-    ModelConfig,
-    TrainingConfig,
-    from_json,
-    to_json,
-)
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig, to_json
+from gifdesc.system.json_files import from_json
 
 RECIPE = FeatureRecipe(weights_sha256="ab" * 32, gifdesc_version="1.2.3")
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.training_data import prepare_data
+from gifdesc.system.json_files import from_json
 from gifdesc.training.run import train
 from worlds import CAPTIONS, CPU, TINY, greedy_captions, write_world
 

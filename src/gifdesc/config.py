@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-    Config = TypeVar("Config", bound=DataclassInstance)
 
 
 UNTRAINED = "random"
@@ -52,6 +48,9 @@ CAPTION_FORMAT_BY_SUFFIX: dict[str, CaptionFormat] = {
 }
 """The format of a file of captions by its ending; any other ending is `text`."""
 
+LONGEST_CAPTION = 10_000
+"""Maximum of a limit on tokens: a file must not make a search run for hours."""
+
 MAX_TOKENS = 128
 """Maximum tokens of a caption, start and end tokens included (the original report's limit)."""
 
@@ -75,6 +74,17 @@ def _check_choices(config: object) -> None:
         if get_origin(wanted) is Literal and getattr(config, name) not in get_args(wanted):
             choices = ", ".join(get_args(wanted))
             raise ValueError(f"{name} is one of {choices}, not {getattr(config, name)!r}")
+
+
+MAX_SIZE = 1 << 20
+"""Maximum of a size in a file's configuration: above any network or vocabulary known."""
+
+
+def _check_sizes(config: object, *names: str) -> None:
+    """Raise ValueError if one of these fields is below 1 or above `MAX_SIZE`."""
+    for name in names:
+        if not 1 <= getattr(config, name) <= MAX_SIZE:
+            raise ValueError(f"{name} must be 1 or more, and {MAX_SIZE:,} at most")
 
 
 _TITLES = {"efficientnet-lite0": "EfficientNet-Lite0"}
@@ -106,8 +116,7 @@ class FeatureRecipe:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        if min(self.num_frames, self.image_size, self.resize_size) < 1:
-            raise ValueError("num_frames, image_size and resize_size must be 1 or more")
+        _check_sizes(self, "num_frames", "image_size", "resize_size")
 
     @property
     def backbone_title(self) -> str:
@@ -178,10 +187,8 @@ class ModelConfig:
             raise ValueError("without an encoder, projection_size must equal hidden_size")
         if self.decoder == "none" and self.embedding_size != self.hidden_size:
             raise ValueError("without a decoder, embedding_size must equal hidden_size")
-        for name in ("feature_size", "vocab_size", "hidden_size", "embedding_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more")
-        if self.projection_size < 0 or not 0 <= self.dropout < 1:
+        _check_sizes(self, "feature_size", "vocab_size", "hidden_size", "embedding_size")
+        if not (0 <= self.projection_size <= MAX_SIZE and 0 <= self.dropout < 1):
             raise ValueError("projection_size must be 0 or more, dropout in [0, 1)")
 
 
@@ -261,6 +268,8 @@ class TrainingConfig:
             raise ValueError(
                 "epochs, passes and batch_size must be 0 or more, max_tokens 3 or more"
             )
+        if self.max_tokens > LONGEST_CAPTION:
+            raise ValueError(f"max_tokens must be {LONGEST_CAPTION:,} at most")
         if self.scst_epochs < 0 or self.patience < 0 or self.scst_samples < 2:
             raise ValueError("scst_epochs and patience must be 0 or more, scst_samples 2 or more")
         for name in ("learning_rate", "scst_learning_rate"):
@@ -403,47 +412,3 @@ gets the mean in its first state and beside each of its outputs instead of its i
 def to_json(config: DataclassInstance) -> dict[str, Any]:
     """A frozen dataclass of plain values as a JSON object."""
     return asdict(config)
-
-
-def from_json(kind: type[Config], data: object) -> Config:
-    """A dataclass, such as a configuration, from its JSON object.
-
-    A field that the object lacks gets its default, or the value of its metadata's key `ABSENT`.
-
-    Raises:
-        ValueError: a field is unknown, missing, of another type, or out of its range.
-    """
-    if not isinstance(data, Mapping):
-        raise ValueError(f"{kind.__name__} must be a JSON object")
-    known = {each.name: each for each in fields(kind)}
-    if unknown := sorted(set(data) - set(known)):
-        raise ValueError(f"unknown field {unknown[0]!r}")
-    absent = {
-        name: known_field.metadata[ABSENT]
-        for name, known_field in known.items()
-        if ABSENT in known_field.metadata and name not in data
-    }
-    types = get_type_hints(kind)
-    for name, known_field in known.items():
-        if name not in data:
-            if known_field.default is MISSING:
-                raise ValueError(f"field {name!r} is missing")
-        elif not _fits(data[name], types[name]):
-            raise ValueError(f"field {name!r} cannot be {data[name]!r}")
-    tuples = {name: tuple(data[name]) for name in data if get_origin(types[name]) is tuple}
-    return kind(**{**data, **absent, **tuples})
-
-
-def _fits(value: object, wanted: Any) -> bool:
-    if get_origin(wanted) is tuple:
-        kind = get_args(wanted)[0]
-        return isinstance(value, (list, tuple)) and all(_fits(item, kind) for item in value)
-    if isinstance(wanted, UnionType):
-        return any(_fits(value, kind) for kind in get_args(wanted))
-    if get_origin(wanted) is Literal:
-        return value in get_args(wanted)
-    if wanted is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if wanted is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, wanted)

@@ -16,6 +16,30 @@ A message names the path, what is wrong and what to do. The command line turns a
 into ``error: ...`` and an exit code; a caller's own mistakes stay `ValueError`/`TypeError`.
 """
 
+import re
+
+_LONGEST_NAME = 200
+"""Characters of a name or a value in a message; file systems allow 255 bytes, users read less."""
+
+_LONGEST_MESSAGE = 4000
+
+_LONG_NAME = re.compile(rf"\S{{{_LONGEST_NAME + 1},}}")
+
+
+def cut_long(message: str) -> str:
+    """A message whose long names and values lack their middles: 200 characters of each are kept.
+
+    A value with spaces, such as a caption of a megabyte, is cut where the message gets too long.
+    """
+    short = _LONG_NAME.sub(lambda match: _cut(match[0], _LONGEST_NAME), message)
+    return _cut(short, _LONGEST_MESSAGE)
+
+
+def _cut(text: str, length: int) -> str:
+    """Beginning and end of a text, of equal length, around an ellipsis."""
+    half = (length - 1) // 2
+    return text if len(text) <= length else f"{text[:half]}\u2026{text[-half:]}"
+
 
 class GifdescError(Exception):
     """An error that a user, a file or a folder caused.
@@ -25,6 +49,9 @@ class GifdescError(Exception):
     """
 
     commands: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return cut_long(super().__str__())
 
 
 class GifError(GifdescError):

@@ -1,7 +1,8 @@
 import pytest
 
-from gifdesc.config import from_json, to_json
+from gifdesc.config import to_json
 from gifdesc.data.caption_statistics import CaptionStatistics, repeated_pairs, repeats_in_a_row
+from gifdesc.system.json_files import from_json
 
 
 @pytest.mark.parametrize(

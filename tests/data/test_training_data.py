@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 import training_configs
-from gifdesc.config import TrainingConfig, from_json
+from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_batches
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.splits import hash_split
 from gifdesc.data.training_data import prepare_data, sha256_of_splits
 from gifdesc.errors import DescriptionError, FeatureError, TrainingError
+from gifdesc.system.json_files import from_json
 from worlds import (
     ALL_FOR_TRAINING,
     CAPTIONS,

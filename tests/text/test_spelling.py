@@ -3,8 +3,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gifdesc.config import TrainingConfig, from_json, to_json
+from gifdesc.config import TrainingConfig, to_json
 from gifdesc.errors import CheckpointError
+from gifdesc.system.json_files import from_json
 from gifdesc.text.spelling import JOIN, SPACE, Spelling, joins
 from gifdesc.text.tokenizer import CaptionTokenizer, clean_text
 from phrases import CAPTIONS, WRITING

@@ -109,7 +109,8 @@ def test_statistics_and_weights_are_in_it_and_nothing_pickled(path):
 
 
 def test_saving_again_replaces_it_whole(path):
-    save_state(path, replace(PROGRESS, epoch=4), *trained(1))
+    history = [*PROGRESS.history, epoch_result(3)]
+    save_state(path, replace(PROGRESS, epoch=4, history=history), *trained(1))
     assert read_progress(path).epoch == 4
     assert list(path.parent.iterdir()) == [path]
 

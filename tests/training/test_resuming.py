@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from gifdesc.config import PRESETS, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.config import PRESETS, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import write_json
+from gifdesc.system.json_files import from_json
 from gifdesc.system.signals import Interrupted
 from gifdesc.training.folder import load_state, read_progress, save_state
 from gifdesc.training.resume import check_folder, choose_configs, stored_configs

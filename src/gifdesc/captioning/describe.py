@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import DescriptionError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import json_line, reason, write_json, write_text, writing
+from gifdesc.system.json_files import parse_json, read_json
 from gifdesc.version import __version__
 
 GIFS_NAME = ".gifs.origins"
@@ -182,8 +182,8 @@ def _read_origins(output_dir: Path) -> Origins:
         return Origins({})
     known: dict[str, str | None] = {}
     for line in lines:
-        with suppress(ValueError, RecursionError, KeyError, TypeError):
-            row = json.loads(line)
+        with suppress(ValueError, KeyError, TypeError):
+            row = parse_json(line)
             known[str(row["source"])] = str(row["origin"])
     return Origins(known)
 
@@ -193,10 +193,10 @@ def _check_origin(output_dir: Path, origin: Origin, config: DecodingConfig, *, f
     path = output_dir / ORIGIN_NAME
     wanted = {"model": origin.model, "prompt": origin.prompt, "commit": origin.commit}
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
     except FileNotFoundError:
         known = None
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise DescriptionError(f"{path}: damaged: {error}; choose another --output") from error
     if isinstance(known, dict) and not force:
         for name, value in wanted.items():

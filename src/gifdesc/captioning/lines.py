@@ -11,6 +11,7 @@ from typing import Any
 
 from gifdesc.captions import Caption
 from gifdesc.config import CaptionFormat
+from gifdesc.system.json_files import parse_json
 
 CSV_COLUMNS = ("path", "caption", "score", "low_confidence", "num_frames", "duration_ms", "error")
 
@@ -145,19 +146,26 @@ class CaptionLines:
         return _unescaped(cells[columns.index("path")]) if len(cells) == len(columns) else None
 
     def _csv_paths(self, text: str) -> Iterator[str]:
-        rows = csv.reader(io.StringIO(text, newline=""))
+        rows = _csv_rows(io.StringIO(text, newline=""))
         if text and tuple(next(rows, ())) != self._columns:
             raise ValueError("line 1 is not the header of these fields of gifdesc caption")
-        for row in rows:
+        for number, row in enumerate(rows, start=2):
             if len(row) != len(self._columns):
-                raise ValueError(f"line {rows.line_num} is not CSV of gifdesc caption")
+                raise ValueError(f"row {number} is not CSV of gifdesc caption")
             yield row[self._columns.index("path")]
+
+
+def _csv_rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines)
+    except csv.Error as error:  # is no ValueError
+        raise ValueError(f"not CSV of gifdesc caption ({error})") from error
 
 
 def _json_path(line: str) -> str | None:
     try:
-        path = json.loads(line)["path"]
-    except (ValueError, TypeError, LookupError, RecursionError):
+        path = parse_json(line)["path"]
+    except (ValueError, TypeError, LookupError):
         return None
     return path if isinstance(path, str) else None
 

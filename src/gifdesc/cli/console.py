@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gifdesc.errors import GifdescError, UsageError
+from gifdesc.errors import GifdescError, UsageError, cut_long
 from gifdesc.system.process import (
     drop_standard_output,
     escape_controls,
@@ -202,7 +202,7 @@ def _wait_for_main_process() -> None:
 
 
 def _sentence_of(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = cut_long(" ".join(str(error).split()))
     # As `device.is_out_of_memory`, without loading PyTorch: its own class is a RuntimeError.
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
@@ -309,7 +309,7 @@ def _print_labelled(label: str, text: str) -> None:
     """Print a line that begins with what it is; also where other messages are not wanted."""
     was_quiet, stderr.quiet = stderr.quiet, _volume.is_muted
     try:
-        stderr.print(Text.assemble((f"{label}:", _STYLES.get(label, "")), f" {text}"))
+        stderr.print(Text.assemble((f"{label}:", _STYLES.get(label, "")), f" {cut_long(text)}"))
     finally:
         stderr.quiet = was_quiet
 

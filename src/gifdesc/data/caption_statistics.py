@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from gifdesc.config import LONGEST_CAPTION
+
 LIMIT_FACTOR = 1.5
 """A caption may be half as long again as the longest training caption: room for a new sentence."""
 
@@ -45,6 +47,8 @@ class CaptionStatistics:
     ends: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if max(self.longest, self.repeats) > LONGEST_CAPTION:
+            raise ValueError(f"longest and repeats must be {LONGEST_CAPTION:,} at most")
         if min(self.longest, self.repeats) < 1 or not 0 <= self.repeated_pairs <= 1:
             raise ValueError(
                 "longest and repeats must be 1 or more, repeated_pairs must be in [0, 1]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifdesc.config import FeatureRecipe, Precision, from_json, to_json
+from gifdesc.config import FeatureRecipe, Precision, to_json
 from gifdesc.data.feature_shards import (
     find_members,
     find_shards,
@@ -27,6 +26,7 @@ from gifdesc.data.manifest import MANIFEST_NAME, ManifestEntry
 from gifdesc.data.matrix_files import MatrixHeader, read_matrix, read_matrix_header
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import find_files, write_json
+from gifdesc.system.json_files import from_json, read_json
 from gifdesc.system.replacement import replacing
 
 RECIPE_NAME = "recipe.json"
@@ -184,10 +184,10 @@ def read_recipe(features_dir: Path) -> FeatureRecipe | None:
     """
     path = features_dir / RECIPE_NAME
     try:
-        return from_json(FeatureRecipe, json.loads(path.read_text(encoding="utf-8")))
+        return from_json(FeatureRecipe, read_json(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise FeatureError(f"{path}: not a recipe of this gifdesc ({error})") from error
 
 

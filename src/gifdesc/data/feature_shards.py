@@ -27,6 +27,7 @@ from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.matrix_files import MatrixHeader
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import reason
+from gifdesc.system.json_files import parse_json
 from gifdesc.system.replacement import replacing
 
 SHARD_FORMAT_VERSION = 1
@@ -228,9 +229,9 @@ def shard_entries(shard: Path) -> list[ManifestEntry]:
     with _reporting(shard):
         metadata = _opened(shard).metadata() or {}
     try:
-        content = json.loads(metadata.get(_METADATA, '{"manifest": []}'))
+        content = parse_json(metadata.get(_METADATA, '{"manifest": []}'))
         entries = [ManifestEntry.from_json(row) for row in content["manifest"]]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise FeatureError(f"{shard}: its lines of the manifest are damaged ({error})") from error
     return [replace(entry, features=f"{shard.name}/{_key(entry.source)}") for entry in entries]
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import json_line, read_json_lines, write_json_lines
+from gifdesc.system.json_files import checked
 from gifdesc.system.replacement import sync_files
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -62,15 +63,12 @@ class ManifestEntry:
         """The entry of a JSON object; keys of a later version are left out.
 
         Raises:
-            ValueError: `source` or `status` is missing.
+            ValueError: `source` or `status` is missing, or a value is of another type.
         """
         if "source" not in row or "status" not in row:
             raise ValueError("an entry needs source and status")
         kept = {key: value for key, value in row.items() if key in _ENTRY_KEYS}
-        for name in ("sampled_frames", "sampled_times_ms", "labels"):
-            if kept.get(name) is not None:
-                kept[name] = tuple(kept[name])
-        return cls(**kept)
+        return cls(**checked(cls, kept))
 
 
 _ENTRY_KEYS = {known.name: None for known in fields(ManifestEntry)}

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gifdesc.errors import FeatureError
 from gifdesc.system.files import LFS_POINTER_START, reason
+from gifdesc.system.json_files import check_regular
 
 _MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -57,6 +58,7 @@ def read_matrix_header(path: Path) -> MatrixHeader:
         FeatureError: the file cannot be read, is cut off, or contains anything else.
     """
     try:
+        check_regular(path)
         descriptor = os.open(path, os.O_RDONLY)
         try:
             size_bytes = os.fstat(descriptor).st_size
@@ -80,6 +82,7 @@ def read_matrix(path: Path) -> npt.NDArray[np.float32]:
         FeatureError: the file cannot be read, is cut off, or contains anything else.
     """
     try:
+        check_regular(path)
         with path.open("rb", buffering=0) as file:
             data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
             num_read = 0
@@ -110,7 +113,7 @@ def _header_of(path: Path, start: bytes, size_bytes: int) -> MatrixHeader:
         raise _damaged(path)
     if dtype.kind != "f" or dtype.itemsize > _MAX_FLOAT_BYTES:
         raise FeatureError(f"{path}: holds {dtype}, not float32 (or float16, float64)")
-    if len(shape) != 2 or min(shape) < 1:
+    if len(shape) != 2 or min(shape) < 1 or any(type(length) is not int for length in shape):
         raise FeatureError(f"{path}: has shape {shape}, not (frames, features)")
     header = MatrixHeader((shape[0], shape[1]), dtype, is_column_major, end)
     if size_bytes < header.end_bytes:

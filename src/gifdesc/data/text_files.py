@@ -11,6 +11,7 @@ from typing import TextIO
 
 from gifdesc.errors import DescriptionError
 from gifdesc.system.files import reading
+from gifdesc.system.json_files import check_regular
 
 _CHUNK_BYTES = 1 << 16
 _MARKS = {
@@ -41,6 +42,8 @@ class TextFile:
         self._text: str | None = None
         decoder = codecs.getincrementaldecoder("utf-8")()
         num_before = 0
+        with reading(path, DescriptionError):
+            check_regular(path)
         with reading(path, DescriptionError), path.open("rb") as file:
             while True:
                 chunk = file.read(_CHUNK_BYTES)

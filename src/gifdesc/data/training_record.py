@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gifdesc.config import Split
 from gifdesc.data.examples import Example
 from gifdesc.errors import CheckpointError
 from gifdesc.system.files import write_json
+from gifdesc.system.json_files import read_json
 
 RECORD_NAME = "training_data.json"
 RECORD_VERSION = 1
@@ -82,13 +82,13 @@ def read_record(folder: Path) -> TrainingRecord | None:
     """
     path = folder / RECORD_NAME
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        row = read_json(path)
         if row["format_version"] > RECORD_VERSION:
             raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc")
         return TrainingRecord(frozenset(row["train"]), frozenset(row["val"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path}: damaged; train again, or remove it to score without it"
         ) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gifdesc.system.files import json_line
+from gifdesc.system.json_files import parse_json
 
 Row = dict[str, str | None]
 """An input of a run: its path, name and state, never frames or bytes."""
@@ -42,7 +43,7 @@ class Chunk:
     @property
     def rows(self) -> list[Row]:
         """The inputs, in order."""
-        return [json.loads(line) for line in self.text.split("\n") if line]
+        return [parse_json(line) for line in self.text.split("\n") if line]
 
 
 def split_into_chunks(

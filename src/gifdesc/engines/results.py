@@ -20,6 +20,7 @@ from typing import IO
 from gifdesc.engines.work import Record
 from gifdesc.errors import GifdescError
 from gifdesc.system.files import read_json_lines, reading, write_text, writing
+from gifdesc.system.json_files import parse_json
 
 _RESULT_SUFFIX = ".results"
 """No ending that a search finds: the folder of a killed run may be inside one of descriptions."""
@@ -211,7 +212,7 @@ class History:
         has_stopped = False
         for line in path.read_text(encoding="ascii").split("\n"):
             with suppress(ValueError, KeyError):
-                row = json.loads(line)
+                row = parse_json(line)
                 if "begun" in row:
                     begun = row["begun"]
                 elif "stopped" in row:

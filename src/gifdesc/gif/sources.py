@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gifdesc.errors import GifdescError, GifError
+from gifdesc.errors import GifdescError, GifError, cut_long
 from gifdesc.gif.canvas import Frames
 from gifdesc.gif.reader import Gif, read_gif
 
@@ -35,9 +35,10 @@ class CaptionInput:
 
     def reason(self, error: GifdescError) -> str:
         """The message of an error, without the name, which results have already."""
-        reason = str(error).removeprefix(f"{self.name}: ").removeprefix(f"{Path(self.name)}: ")
-        if isinstance(self.data, (str, Path)):
-            reason = reason.removeprefix(f"{self.data}: ")
+        reason = str(error)
+        names = [self.name, Path(self.name)]
+        for name in names if not isinstance(self.data, (str, Path)) else [*names, self.data]:
+            reason = reason.removeprefix(cut_long(f"{name}: "))
         return reason.removeprefix("these bytes: ")
 
 

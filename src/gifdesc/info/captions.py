@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from gifdesc.data.descriptions import read_descriptions
 from gifdesc.data.forms.base import CaptionSource
 from gifdesc.data.forms.registry import recognise
 from gifdesc.info.facts import Facts
+from gifdesc.system.json_files import parse_json
 from gifdesc.system.wording import counted
 
 
@@ -104,8 +104,8 @@ def _rows_of(path: Path, doubts: list[str]) -> Iterator[dict[str, Any]]:
         if start.startswith("{"):
             for number, line in enumerate(file, start=1):
                 try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
+                    row = parse_json(line)
+                except ValueError:
                     row = None
                 if isinstance(row, dict) and "path" in row:
                     yield row
@@ -114,4 +114,7 @@ def _rows_of(path: Path, doubts: list[str]) -> Iterator[dict[str, Any]]:
                 elif line.strip():
                     doubts.append(f"line {number} is not that of a caption, and does not count")
         elif start.startswith("path,caption,"):
-            yield from csv.DictReader(file)
+            try:
+                yield from csv.DictReader(file)
+            except csv.Error as error:
+                doubts.append(f"a row is no CSV and ends the reading ({error})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, from_json
+from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig
 from gifdesc.data.training_record import read_record
 from gifdesc.errors import CheckpointError
 from gifdesc.info.facts import Facts, add_recipe, bytes_in_words, sparkline
 from gifdesc.metrics.scoring import metric_label, metric_names
 from gifdesc.model.checkpoint import WEIGHTS_NAME
 from gifdesc.model.folder import CONFIG_NAME, SCORES_NAME, kind_of, read_config, read_history
+from gifdesc.system.json_files import from_json, read_json
 from gifdesc.system.wording import counted
 
 _TOKENIZER_NAMES = ("tokenizer.json", "vocab.txt")
@@ -135,7 +135,7 @@ def _add_history(facts: Facts) -> None:
 
 def _add_scores(facts: Facts) -> None:
     try:
-        scores = json.loads((facts.path / SCORES_NAME).read_text(encoding="utf-8"))
+        scores = read_json(facts.path / SCORES_NAME)
         metrics = {name: scores["metrics"].get(name) for name in metric_names()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         facts.data["scores"] = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gifdesc.config import FeatureRecipe, from_json
+from gifdesc.config import FeatureRecipe
 from gifdesc.data.descriptions import TEXT_SUFFIX
 from gifdesc.data.feature_files import FEATURES_SUFFIX, RECIPE_NAME
 from gifdesc.data.feature_shards import find_shards
@@ -18,6 +18,7 @@ from gifdesc.info.gifs import facts_of_gif
 from gifdesc.info.models import facts_of_model
 from gifdesc.model.folder import CONFIG_NAME, HISTORY_NAME, read_config
 from gifdesc.system.files import find_files, reading
+from gifdesc.system.json_files import from_json
 
 _START_BYTES = 4096
 _PARTS = {CONFIG_NAME, HISTORY_NAME, MANIFEST_NAME, RECIPE_NAME}

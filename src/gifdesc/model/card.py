@@ -16,6 +16,7 @@ from gifdesc.model.folder import CARD_NAME, EXAMPLES_NAME, HISTORY_NAME, read_hi
 from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
 from gifdesc.system.files import write_text
 from gifdesc.system.hub import upload
+from gifdesc.system.json_files import read_json
 from gifdesc.system.replacement import TemporaryFolder, replacing
 from gifdesc.version import __version__
 
@@ -296,8 +297,8 @@ def _read_picture(path: Path) -> bytes | None:
 
 def _read_scores(path: Path) -> dict[str, Any] | None:
     try:
-        scores = json.loads(_read(path) or "null")
-    except ValueError:
+        scores = read_json(path)
+    except (OSError, ValueError):
         return None
     return scores if isinstance(scores, dict) else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from gifdesc.config import (
-    DecodingConfig,
-    FeatureRecipe,
-    ModelConfig,
-    TrainingConfig,
-    from_json,
-    to_json,
-)
+from gifdesc.config import DecodingConfig, FeatureRecipe, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.model.folder import CONFIG_NAME as CONFIG_NAME
 from gifdesc.model.folder import EXAMPLES_NAME, SCORES_NAME, check_model_name, kind_of, read_config
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import describe_placeholder, write_json
+from gifdesc.system.json_files import from_json, is_finite
 from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.version import __version__
@@ -166,7 +159,7 @@ def _check_format(config: dict[str, Any], folder: Path) -> None:
             "trained; `gifdesc caption`, `gifdesc describe` and, in Python, load_captioner take it"
         )
     version = config.get("format_version")
-    if not isinstance(version, int):
+    if type(version) is not int:
         raise CheckpointError(f"{path}: damaged: it states no format_version")
     if version > FORMAT_VERSION:
         raise CheckpointError(
@@ -189,10 +182,8 @@ def _threshold_of(config: dict[str, Any]) -> float | None:
     threshold = config.get("confidence_threshold")
     if threshold is None:
         return None
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+    if not is_finite(threshold):
         raise ValueError(f"confidence_threshold cannot be {threshold!r}")
-    if not math.isfinite(threshold):
-        raise ValueError("confidence_threshold is not finite")
     return float(threshold)
 
 

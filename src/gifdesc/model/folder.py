@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS, RECOMMENDED, full_name
 from gifdesc.system.files import read_json_lines
 from gifdesc.system.hub import commit_of, fetch, is_hub_name
+from gifdesc.system.json_files import read_json
 
 CONFIG_NAME = "config.json"
 HISTORY_NAME = "history.jsonl"
@@ -138,10 +138,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG_NAME
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; this is no complete model folder") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: damaged: not a JSON object")

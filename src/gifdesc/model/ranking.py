@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gifdesc.config import DecodingConfig
+from gifdesc.errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,10 @@ class FilterChain:
     def __call__(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """Log-probabilities (N, V), -inf for excluded tokens; the others are not rescaled."""
         log_probs = logits.float().log_softmax(dim=-1)
+        if bool(log_probs[:, 0].isnan().any()):  # then all of its row are
+            raise CheckpointError(
+                "the model computes numbers that are not finite (NaN, infinity); train again"
+            )
         if self._banned_ids:
             log_probs[:, self._banned_ids] = float("-inf")
         if tokens.shape[1] == 0:

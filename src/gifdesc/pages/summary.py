@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gifdesc.config import FeatureRecipe, TrainingConfig, from_json
+from gifdesc.config import FeatureRecipe, TrainingConfig
 from gifdesc.errors import GifdescError
 from gifdesc.evaluation.bootstrap import Difference
 from gifdesc.evaluation.results import BLIND, NEAREST, Evaluation
 from gifdesc.metrics.scoring import main_metric, metric_label, metric_maximum
 from gifdesc.model.folder import read_config
 from gifdesc.pages.style import baseline_label
+from gifdesc.system.json_files import from_json
 from gifdesc.system.wording import counted
 
 _ONLY_OF_MODELS = ("loss", "nearest", "most-common", "in_training")

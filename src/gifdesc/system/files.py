@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gifdesc.errors import GifdescError
+from gifdesc.system.json_files import check_regular, parse_json
 from gifdesc.system.replacement import replacing
 from gifdesc.system.wording import list_some
 
@@ -28,6 +29,7 @@ def describe_placeholder(path: Path) -> str | None:
     Raises:
         OSError: the file cannot be read.
     """
+    check_regular(path)
     with path.open("rb") as file:
         beginning = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if beginning.startswith(LFS_POINTER_START):
@@ -88,14 +90,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         OSError: the file cannot be read.
         ValueError: a line other than the last is not a JSON object.
     """
+    check_regular(path)
     lines = path.read_bytes().split(b"\n")
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = parse_json(line)
+        except ValueError as error:
             if number == len(lines):
                 continue
             raise ValueError(f"line {number} is not JSON") from error

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gifdesc.system.json_files import check_regular
 from gifdesc.system.replacement import replacing
 
 
@@ -51,5 +52,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         OSError, SafetensorError: the file is missing or damaged.
     """
+    check_regular(path)
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gifdesc.config import MAX_TOKENS, CaseChoice, SpellingChoice
+from gifdesc.config import MAX_SIZE, MAX_TOKENS, CaseChoice, SpellingChoice
 from gifdesc.errors import CheckpointError, HubError, UsageError
 from gifdesc.system.hub import fetch
+from gifdesc.system.json_files import parse_json, read_json
 from gifdesc.system.replacement import TemporaryFolder, replacing
 from gifdesc.text.spelling import MARKS, CaptionSpeller, Spelling, unescape
 
@@ -137,7 +138,7 @@ class CaptionTokenizer:
             bert.save_pretrained(folder)
             if spelling is not None:
                 path = folder / _SETTINGS_NAME
-                settings = json.loads(path.read_text(encoding="utf-8"))
+                settings = read_json(path)
                 settings[_SPELLING_KEY] = spelling.to_json()
                 path.write_text(f"{json.dumps(settings, indent=2)}\n", encoding="utf-8")
 
@@ -162,6 +163,7 @@ class CaptionTokenizer:
             raise CheckpointError(
                 f"{folder}: no tokenizer here (it needs tokenizer.json or vocab.txt)"
             )
+        _check_files(folder)
         if (backend := read_backend(folder)) is not None:
             special_ids = [backend.token_to_id(token) for token in SPECIAL_TOKENS]
             return cls(backend, special_ids, file_copier(folder), _read_spelling(folder))
@@ -305,6 +307,28 @@ def _bert_from_vocabulary(tokens: list[str], *, lower_case: bool) -> Any:
     return BertTokenizer(vocab=vocabulary, do_lower_case=lower_case, strip_accents=False)
 
 
+def _check_files(folder: Path) -> None:
+    """Refuse files that the readers of other libraries cannot be given.
+
+    Raises:
+        CheckpointError: a file is no JSON object, or two tokens have the same id.
+    """
+    for path in sorted(folder.glob("*token*.json")):
+        try:
+            content = read_json(path)
+            if not isinstance(content, dict):
+                raise ValueError("not a JSON object")
+            model = content.get("model") if path.name == "tokenizer.json" else None
+            vocabulary = model.get("vocab") if isinstance(model, dict) else None
+            ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else []
+            if not all(type(index) is int and 0 <= index < MAX_SIZE for index in ids):
+                raise ValueError(f"an id is no number from 0 to {MAX_SIZE:,}")
+            if len(set(ids)) < len(ids):
+                raise ValueError("two tokens have the same id")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{folder}: the tokenizer's files are damaged") from error
+
+
 def _read_spelling(folder: Path) -> Spelling | None:
     """The rules by which captions were rewritten; None if they were not.
 
@@ -313,12 +337,12 @@ def _read_spelling(folder: Path) -> Spelling | None:
     """
     path = folder / _SETTINGS_NAME
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json(path)
         found = settings.get(_SPELLING_KEY)
         return None if found is None else Spelling.from_json(found)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise CheckpointError(f"{folder}: the tokenizer's files are damaged") from error
 
 
@@ -359,8 +383,7 @@ def read_backend(folder: Path) -> Any | None:
 
     try:
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
-        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        if not _is_plain_bert(json.loads(text), settings):
+        if not _is_plain_bert(parse_json(text), read_json(folder / _SETTINGS_NAME)):
             return None
         backend = Tokenizer.from_str(text)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):

@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gifdesc.errors import TrainingError, UsageError
+from gifdesc.system.json_files import parse_json
 from gifdesc.system.wording import counted
 
 
@@ -70,7 +71,7 @@ class World:
         torch.split(whole, sizes.tolist())[self.rank].copy_(mine)
         _sum(whole)
         parts = torch.split(whole.cpu(), sizes.tolist())
-        return [text for part in parts for text in json.loads(bytes(part.tolist()))]
+        return [text for part in parts for text in parse_json(bytes(part.tolist()))]
 
     def any(self, claim: bool, device: torch.device) -> bool:
         """Whether the claim is true in any process.

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gifdesc.config import FeatureRecipe, TrainingConfig, from_json, to_json
+from gifdesc.config import FeatureRecipe, TrainingConfig, to_json
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.training_record import TrainingRecord, read_record, write_record
 from gifdesc.errors import CheckpointError, GifdescError, TrainingError
@@ -23,6 +23,7 @@ from gifdesc.model.folder import HISTORY_NAME
 from gifdesc.model.network import CaptionModel
 from gifdesc.pages.charts import plot_history
 from gifdesc.system.files import write_json_lines, writing
+from gifdesc.system.json_files import check_regular, from_json, parse_json
 from gifdesc.system.tensor_files import read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.results import EpochResult, EpochSums, PhaseName
@@ -204,8 +205,9 @@ def read_progress(path: Path) -> Progress:
         CheckpointError: it is missing, damaged, or of a newer format.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
-            row = json.loads((file.metadata() or {})["progress"])
+            row = parse_json((file.metadata() or {})["progress"])
         if not isinstance(row, dict):
             raise ValueError("no JSON object")
         version = row.pop("format_version")
@@ -215,7 +217,10 @@ def read_progress(path: Path) -> Progress:
             raise CheckpointError(f"{path}: of an older gifdesc; start again with --force")
         row["sums"] = _sums_of(row.get("sums", {}), row.get("phase"), version)
         row["history"] = [from_json(EpochResult, result) for result in row.get("history", [])]
-        return Progress(**row)
+        progress = from_json(Progress, row)
+        if progress.epoch != len(progress.history) + 1:
+            raise ValueError("another epoch than its history has")
+        return progress
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; there is no run to resume") from None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:

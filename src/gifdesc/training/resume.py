@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, from_json, to_json
+from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, to_json
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import CONFIG_NAME
+from gifdesc.system.json_files import from_json
 from gifdesc.system.wording import counted
 from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, read_progress
 from gifdesc.training.phases import SelfCriticalPhase

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from gifdesc.config import Split
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.forms.repeated_keys import RepeatedKeyError, parse_unique, remarks_on_keys
 from gifdesc.data.text_files import TextFile
+from gifdesc.system.json_files import parse_json
 
 _SAMPLE_CHARACTERS = 1 << 16
 _SPLIT_NAMES: dict[str, Split] = {
@@ -119,7 +119,7 @@ class CaptionSource(TextFile):
         except RepeatedKeyError as error:
             self._repeated_keys = remarks_on_keys(text, self.path, error)
             return parsed(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
 
     @property
@@ -149,8 +149,8 @@ class CaptionForm:
 def parsed(text: str) -> Any:
     """A JSON value; None for invalid JSON."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return None
 
 

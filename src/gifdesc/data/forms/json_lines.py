@@ -33,7 +33,7 @@ def _read(source: CaptionSource) -> Iterator[CaptionLine]:
         except RepeatedKeyError as error:
             yield CaptionLine(number, problem=f"{error}; remove all but one")
             continue
-        except (ValueError, RecursionError):
+        except ValueError:
             yield CaptionLine(number, problem="not JSON")
             continue
         if isinstance(row, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from gifdesc.data.forms.tables import TSV
 from gifdesc.data.forms.vatex import VATEX, VATEX_CHINESE
 from gifdesc.data.names import bare_name, name_problem
 from gifdesc.errors import DescriptionError
+from gifdesc.system.json_files import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +125,7 @@ def _damage(source: CaptionSource) -> str | None:
         return None
     with source.open() as file:
         try:
-            json.load(file)
-        except RecursionError:
-            return "too many brackets within each other"
+            parse_json(file.read())
         except ValueError as error:
             return str(error)
     return None

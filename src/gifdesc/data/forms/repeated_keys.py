@@ -12,6 +12,7 @@ from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
 
+from gifdesc.system.json_files import parse_json
 from gifdesc.system.wording import counted
 
 _MOST_REMARKS = 5
@@ -39,8 +40,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-parse_unique: Callable[[str], Any] = json.JSONDecoder(object_pairs_hook=_unique).decode
-"""The value of a JSON text. Raises `RepeatedKeyError`, or `ValueError` for other text."""
+_decode: Callable[[str], Any] = json.JSONDecoder(object_pairs_hook=_unique).decode
+
+
+def parse_unique(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        RepeatedKeyError: an object has a key twice, with different values.
+        ValueError: it is not JSON.
+    """
+    return parse_json(text, _decode)
 
 
 def remarks_on_keys(text: str, path: Path, error: RepeatedKeyError) -> list[str]:

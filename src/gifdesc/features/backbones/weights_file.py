@@ -162,6 +162,11 @@ def fill(network: nn.Module, path: Path, title: str, head: str) -> State:
     _check_names(needed - set(state), left_over, path, title)
     for name in sorted(needed):
         tensor = state[name]
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+            raise WeightsError(
+                f"{path}: {name} is no plain tensor, but sparse, quantised or without numbers; "
+                "save plain tensors"
+            )
         if tensor.shape != expected[name].shape:
             raise WeightsError(
                 f"{path}: not {title}: {name} has shape {tuple(tensor.shape)} "
