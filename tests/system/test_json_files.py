@@ -23,16 +23,16 @@ def test_no_other_module_parses_json_by_itself():
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 100_000, "9" * 5000, "", "{", b"\xff"])
 def test_what_cannot_be_parsed_is_a_value_error(text):
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match=r"\w"):
         parse_json(text)
 
 
 def test_a_large_file_is_refused_before_it_is_parsed(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("[" + "1," * 100 + "1]")
-    assert len(read_json(path, max_bytes=202)) == 101
+    assert len(read_json(path, max_bytes=203)) == 101
     with pytest.raises(ValueError, match="larger than"):
-        read_json(path, max_bytes=201)
+        read_json(path, max_bytes=202)
 
 
 def test_folders_and_named_pipes_are_refused_and_open_streams_are_not(tmp_path):
@@ -64,5 +64,5 @@ def test_numbers_out_of_range_are_refused(kind, data):
 
 
 def test_a_float_may_be_any_number_that_a_float_can_be():
-    assert is_finite(1) and is_finite(-1.5) and is_finite(10**300)
+    assert all(map(is_finite, (1, -1.5, 10**300)))
     assert not any(map(is_finite, (True, "1", None, 10**400, float("inf"), float("nan"))))
