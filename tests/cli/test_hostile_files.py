@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -42,6 +43,10 @@ def setting(*keys, value):
         data[keys[-1]] = value
 
     return change
+
+
+def peak_memory_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def repeat_id(data):
@@ -107,6 +112,7 @@ def damage(folder, name):
 @pytest.mark.parametrize("name", MODEL_DAMAGE)
 def test_a_model_folder(world, model_dir, name):
     damage(model_dir, name)
+    memory = peak_memory_mb()
     done = run_here("info", model_dir, "--json")
     assert_is_no_defect(done)
     assert "NaN" not in done.out
@@ -114,6 +120,7 @@ def test_a_model_folder(world, model_dir, name):
         done = run_here("evaluate", *world.options, "--model", model_dir, "--split", "train")
         assert_is_no_defect(done)
         assert done.code == 1
+    assert peak_memory_mb() < memory + 1000
 
 
 def test_weights_so_large_that_scores_are_no_numbers(world, model_dir):
@@ -181,6 +188,7 @@ STATE_CHANGES = {
     "version is text": {"format_version": "3"},
     "version is a list": {"format_version": []},
     "model is text": {"model": "a"},
+    "model asks for 8 GB": {"model": {"hidden_size": 20_000, "embedding_size": 20_000}},
     "training is a number": {"training": 7},
 }
 
@@ -201,15 +209,20 @@ def test_a_run_state(trained, name):
     with safe_open(path, framework="pt") as file:
         row = json.loads(file.metadata()["progress"])
     texts = {"deep": DEEP, "no JSON object": "[]"}
-    text = texts.get(name) or json.dumps({**row, **STATE_CHANGES[name]})
+    changes = dict(STATE_CHANGES.get(name, {}))
+    if isinstance(changes.get("model"), dict):
+        changes["model"] = {**row["model"], **changes["model"]}
+    text = texts.get(name) or json.dumps({**row, **changes})
+    memory = peak_memory_mb()
     save_file(load_file(path), path, {"progress": text})
     try:
-        done = train_here(world, model_dir, *ALL, "--resume")
+        done = run_here("train", *world.options, "--model", model_dir, *ALL, "--resume")
     finally:
         path.write_bytes(before)
     assert_is_no_defect(done)
     assert done.code == 1
     assert "state.safetensors: " in done.error
+    assert peak_memory_mb() < memory + 1000
 
 
 def npy(header, body=b""):
@@ -268,6 +281,8 @@ DESCRIPTION_FILES = {
         ".csv",
         f'path,caption,score\nred.gif,"{"a" * 200_000}",1\n',
     ),
+    "a caption of 1 MB": (".txt", "a" * 1_000_000 + "\n"),
+    "a caption of 1 MB of words": (".tsv", "red\t" + "a b " * 250_000 + "\n"),
     "tabs": (".tsv", "red\t" + "\t".join("a" * 100_000) + "\n"),
     "a name of 1 MB": (".tsv", "n" * 1_000_000 + "\ta\n"),
     "a file of nothing but quotes": (".csv", 'file_name,caption\n"' + '"' * 200_001),

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gifdesc.config import FeatureRecipe, TrainingConfig, to_json
+from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.training_record import TrainingRecord, read_record, write_record
 from gifdesc.errors import CheckpointError, GifdescError, TrainingError
@@ -234,6 +234,28 @@ def _sums_of(row: Mapping[str, Any], phase: object, version: int) -> EpochSums:
     kept = {name: row[name] for name in ("num_batches", "num_examples", "seconds")}
     sign = -1.0 if phase == "self_critical" else 1.0
     return EpochSums(**kept, total=sign * row["loss"], count=row["num_tokens"])
+
+
+def check_shapes(path: Path, config: ModelConfig) -> None:
+    """Check that a state has the tensors of a model, before the model takes memory.
+
+    Raises:
+        CheckpointError: the file is damaged, or of another model.
+    """
+    try:
+        with torch.device("meta"):
+            state = CaptionModel(config).state_dict()
+        wanted = {f"model.{name}": list(tensor.shape) for name, tensor in state.items()}
+        with safe_open(path, framework="pt") as file:
+            found = {
+                name: file.get_slice(name).get_shape()
+                for name in file.keys()  # noqa: SIM118
+                if name.startswith("model.")
+            }
+    except (OSError, SafetensorError, RuntimeError, MemoryError) as error:
+        raise CheckpointError(f"{path}: damaged; start again with --force") from error
+    if found != wanted:
+        raise CheckpointError(f"{path}: of a model of another size; start again with --force")
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -38,7 +38,14 @@ from gifdesc.system.waits import wait_for
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import World
 from gifdesc.training.epochs import EpochLoop, not_finite
-from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, TrainingFiles, load_state
+from gifdesc.training.folder import (
+    LAST_NAME,
+    STATE_NAME,
+    Progress,
+    TrainingFiles,
+    check_shapes,
+    load_state,
+)
 from gifdesc.training.phases import CrossEntropyPhase, Phase, SelfCriticalPhase
 from gifdesc.training.results import (
     EpochResult,
@@ -361,6 +368,7 @@ def train(
         if progress is not None:
             check_same_run(progress, start)
             start = replace(progress, model=start.model, training=start.training)
+            check_shapes(model_dir / LAST_NAME / STATE_NAME, model_config)
         model = CaptionModel(model_config)
         if model_config.standardise and not start.has_begun:
             statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)

@@ -49,6 +49,9 @@ _ROW_OF_TABLE = re.compile(r"[\w./-]+\.\w{3,4}[,;]")
 _TEXT_SUFFIXES = (".txt", ".tsv", ".csv")
 """Endings of files that are no JSON, even if they begin with a bracket."""
 
+LONGEST_CAPTION = 5000
+"""Characters of the longest caption that is read: several pages of text."""
+
 FORMS_READ = 'write lines {"id": ..., "caption": ...} (.jsonl) or name<TAB>caption (.tsv)'
 """The advice for a file of another form."""
 
@@ -74,6 +77,7 @@ def read_captions(
     chosen = FORMS[form] if form else recognise(source, option=option, needs_names=needs_names)
     lines = chosen.read(source)
     if chosen is TEXT:
+        lines = map(_limited, lines)
         if form is None:  # a file that was given, for in a folder the name decides
             log.warning(
                 "%s: read as the captions of a single GIF, %s; if its lines name GIFs, choose its "
@@ -153,9 +157,21 @@ def _placed(line: CaptionLine, source: CaptionSource) -> CaptionLine:
     return replace(line, name=f"{folder}/{line.name}", split=split, unknown_split=unknown)
 
 
+def _limited(line: CaptionLine) -> CaptionLine:
+    """The line, with the problem that a caption is too long.
+
+    The time for the tokens of a word, and for ROUGE-L, grows with the square of the length.
+    """
+    num_characters = max(map(len, line.captions), default=0)
+    if line.problem is not None or num_characters <= LONGEST_CAPTION:
+        return line
+    problem = f"a caption of {num_characters:,} characters; at most {LONGEST_CAPTION:,} are read"
+    return replace(line, problem=problem)
+
+
 def _checked(line: CaptionLine) -> CaptionLine:
     """The line, with the problem of its name or of its captions."""
-    if line.problem is not None:
+    if line.problem is not None or (line := _limited(line)).problem is not None:
         return line
     if line.name and (problem := name_problem(line.name)):
         return replace(line, problem=problem, is_misnamed=True)
