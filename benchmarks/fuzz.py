@@ -1,0 +1,231 @@
+"""Fuzz the readers of files that strangers make, with the coverage of atheris.
+
+    pip install atheris
+    python benchmarks/fuzz.py gif --seconds 600
+    python benchmarks/fuzz.py all --seconds 30
+
+Each reader runs in a process of its own, with at most 1 GB of memory and 5 s for an input. A
+`GifdescError` is an answer, and of the JSON reader a `ValueError`; anything else is a finding: its
+input is written to `crash-*` in the working directory.
+GIFs are changed by structure: sizes, delays, disposal, transparency, code sizes, sub-blocks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+_MEMORY_MB = 1000
+_INPUT_SECONDS = 5
+_MOST_BYTES = 1 << 16
+
+
+def seeds_of(reader: str) -> list[bytes]:
+    """A few small whole files, which the fuzzer changes."""
+    if reader == "gif":
+        return [_gif(frames, size) for frames, size in ((1, 3), (3, 8), (5, 20))]
+    if reader == "npy":
+        return [_npy(dtype, order) for dtype in ("<f4", ">f8", "<f2") for order in "CF"]
+    if reader == "json":
+        return [
+            b'{"source": "a.gif", "status": "ok", "features": "a.npy", "sampled_frames": [0, 1]}',
+            b'{"encoder": "gru", "hidden_size": 16, "dropout": 0.5, "bidirectional": true}',
+            b'{"longest": 9, "repeats": 1, "repeated_pairs": 0.5, "ends": ["an"]}',
+        ]
+    return [
+        b'file_name,caption\na.gif,a cat\nb.gif,"a ""dog""\nruns"\n',
+        b"a.gif\ta cat\nb.gif\ta dog\n",
+        b'{"id": "a", "caption": "a cat"}\n{"id": "b", "captions": ["a dog", "it"]}\n',
+        b'{"images": [{"id": 1, "file_name": "a.gif"}],'
+        b' "annotations": [{"image_id": 1, "caption": "c"}]}',
+        b"a.gif#0\ta cat\na.gif#1\tone cat\n",
+        b"VideoID,Start,End,Language,Description\nx,1,2,English,a cat\n",
+        b'{"videos": [{"video_id": "v1", "split": "train"}],'
+        b' "sentences": [{"video_id": "v1", "caption": "a"}]}',
+        b'[{"videoID": "a_1_2", "enCap": ["a cat"]}]',
+    ]
+
+
+def reader_of(name: str) -> Callable[[bytes], None]:
+    """A function that reads the content of a file as gifdesc does."""
+    from gifdesc.errors import GifdescError
+
+    folder = Path(tempfile.mkdtemp(prefix="gifdesc-fuzz-"))
+
+    def read_gif_bytes(data: bytes) -> None:
+        from gifdesc.gif.reader import read_gif
+
+        read_gif(data)
+
+    def read_npy(data: bytes) -> None:
+        from gifdesc.data.matrix_files import read_matrix, read_matrix_header
+
+        path = folder / "a.npy"
+        path.write_bytes(data)
+        read_matrix_header(path)
+        read_matrix(path)
+
+    def read_records(data: bytes) -> None:
+        from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig
+        from gifdesc.data.caption_statistics import CaptionStatistics
+        from gifdesc.data.manifest import ManifestEntry
+        from gifdesc.system.json_files import from_json, parse_json
+
+        value = parse_json(data)
+        for kind in (ModelConfig, TrainingConfig, FeatureRecipe, CaptionStatistics):
+            _answer(lambda kind=kind: from_json(kind, value))
+        if isinstance(value, dict):
+            ManifestEntry.from_json(value)
+
+    def read_table(data: bytes) -> None:
+        from gifdesc.data.forms.base import CaptionSource
+        from gifdesc.data.forms.registry import read_captions
+
+        path = folder / "a.csv"
+        path.write_bytes(data)
+        list(read_captions(CaptionSource(path)))
+
+    def _answer(call: Callable[[], object]) -> None:
+        try:
+            call()
+        except (GifdescError, ValueError):
+            return
+
+    read = {"gif": read_gif_bytes, "npy": read_npy, "json": read_records, "table": read_table}[name]
+    # ValueErrors are documented answers of the JSON reader alone.
+    answers = (GifdescError, ValueError) if name == "json" else (GifdescError,)
+
+    def run(data: bytes) -> None:
+        try:
+            read(data)
+        except answers:
+            return
+
+    return run
+
+
+def mutate_gif(data: bytes, chance: random.Random) -> bytes:
+    """A GIF with some of its fields changed, found by its blocks (GIF89a, sections 18 to 23)."""
+    changed = bytearray(data)
+    places = [
+        (6, 2), (8, 2), (10, 1), (11, 1),  # the screen: width, height, flags, background
+    ]  # fmt: skip
+    for match in re.finditer(rb"\x21\xf9\x04....\x00", data, re.DOTALL):
+        start = match.start()
+        places += [(start + 3, 1), (start + 4, 2), (start + 6, 1)]  # disposal, delay, transparent
+    for match in re.finditer(rb"\x2c........", data, re.DOTALL):
+        start = match.start()
+        places += [(start + at, 2) for at in (1, 3, 5, 7)]  # left, top, width, height
+        places += [(start + 9, 1), (start + 10, 1), (start + 11, 1), (start + 12, 2)]  # LZW
+    for _ in range(chance.randint(1, 4)):
+        position, length = chance.choice(places)
+        if position + length > len(changed):
+            continue
+        edge = chance.choice((0, 1, 2, 3, 7, 8, 11, 12, 13, 127, 128, 255, 256, 4095, 65535))
+        value = edge if chance.random() < 0.6 else chance.randrange(1 << (8 * length))
+        changed[position : position + length] = (value % (1 << (8 * length))).to_bytes(
+            length, "little"
+        )
+    if chance.random() < 0.2:
+        cut = chance.randrange(len(changed))
+        changed = changed[:cut] if chance.random() < 0.5 else changed + changed[cut:]
+    return bytes(changed)
+
+
+def run_plain(name: str, num_inputs: int, seed: int) -> int:
+    """Without atheris: changed seeds, by structure for GIFs and by bytes; the number of inputs."""
+    chance, read, seeds = random.Random(seed), reader_of(name), seeds_of(name)
+    for _ in range(num_inputs):
+        data = chance.choice(seeds)
+        if name == "gif" and chance.random() < 0.8:
+            read(mutate_gif(data, chance))
+            continue
+        changed = bytearray(data)
+        for _ in range(chance.randint(1, 6)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        read(bytes(changed))
+    return num_inputs
+
+
+def _fuzz(name: str, arguments: list[str]) -> None:
+    """Fuzz in this process, which libFuzzer ends."""
+    import atheris
+
+    with atheris.instrument_imports(include=["gifdesc"]):
+        read = reader_of(name)
+        for data in seeds_of(name):
+            read(data)  # imports the reader
+
+    def change(data: bytes, max_size: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if name == "gif" and len(data) > 13 and chance.random() < 0.5:
+            return mutate_gif(data, chance)[:max_size]
+        return atheris.Mutate(data, max_size)
+
+    atheris.Setup([sys.argv[0], *arguments], read, custom_mutator=change)
+    atheris.Fuzz()
+
+
+def _gif(num_frames: int, size: int) -> bytes:
+    from PIL import Image
+
+    frames = [Image.new("P", (size, size), index) for index in range(num_frames)]
+    for index, frame in enumerate(frames):
+        frame.putpalette([(7 * value * (index + 1)) % 256 for value in range(48)])
+        frame.putpixel((0, 0), 3 + index)
+    out = io.BytesIO()
+    frames[0].save(
+        out, "GIF", save_all=True, append_images=frames[1:], duration=50, disposal=2, transparency=1
+    )
+    return out.getvalue()
+
+
+def _npy(dtype: str, order: str) -> bytes:
+    import numpy as np
+
+    out = io.BytesIO()
+    np.save(out, np.ones((2, 3), dtype, order))
+    return out.getvalue()
+
+
+def main() -> None:
+    """Fuzz one reader, or all of them one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("reader", choices=("gif", "npy", "json", "table", "all"))
+    parser.add_argument("--seconds", type=int, default=30, help="for each reader")
+    parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inner:
+        with tempfile.TemporaryDirectory() as corpus:
+            for index, data in enumerate(seeds_of(options.reader)):
+                Path(corpus, str(index)).write_bytes(data)
+            limits = [
+                f"-max_total_time={options.seconds}", f"-rss_limit_mb={_MEMORY_MB}",
+                f"-timeout={_INPUT_SECONDS}", f"-max_len={_MOST_BYTES}", "-print_final_stats=1",
+            ]  # fmt: skip
+            _fuzz(options.reader, [corpus, *limits])
+        return
+    failed = []
+    for name in ("gif", "npy", "json", "table") if options.reader == "all" else (options.reader,):
+        command = [sys.executable, __file__, name, "--seconds", str(options.seconds), "--inner"]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+        counts = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
+        print(
+            f"{name}: {counts.get('number_of_executed_units', '?')} inputs, "
+            f"{counts.get('peak_rss_mb', '?')} MB, exit code {done.returncode}"
+        )
+        if done.returncode:
+            failed.append(name)
+            print(done.stderr[-3000:])
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
