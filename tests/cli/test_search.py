@@ -76,6 +76,14 @@ def test_the_pages_of_other_searches_show_the_gifs(folder):
         assert "does not weigh" not in text
 
 
+def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):
+    monkeypatch.setattr("gifdesc.pages.search.MAX_ON_PAGE", 2)
+    done = run_here("search", "a red ball", "--html", "found.html")
+    assert len(done.out.splitlines()) == 3
+    assert "wrote a page of the best 2 GIFs -> found.html" in done.err
+    assert (folder / "found.html").read_text(encoding="utf-8").count("<article") == 2
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),

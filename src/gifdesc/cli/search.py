@@ -174,5 +174,6 @@ def _write_page(result: SearchResult, path: Path, query: str) -> None:
     from gifdesc.pages.search import write_search_page
 
     with PageProgress(stderr) as progress:
-        write_search_page(result, path, query=query, on_gif=progress.advance)
-    info(f"wrote a page of {counted(len(result.hits), 'GIF')} -> {path}")
+        num_shown = write_search_page(result, path, query=query, on_gif=progress.advance)
+    best = "the best " if num_shown < len(result.hits) else ""
+    info(f"wrote a page of {best}{counted(num_shown, 'GIF')} -> {path}")

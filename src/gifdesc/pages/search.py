@@ -25,7 +25,7 @@ def write_search_page(
     *,
     query: str,
     on_gif: Callable[[int, int], None] | None = None,
-) -> None:
+) -> int:
     """Write the page: one file that opens offline.
 
     Args:
@@ -33,6 +33,9 @@ def write_search_page(
         path: of the page.
         query: the words, or the GIF, that was asked for.
         on_gif: called after each GIF, with the number of GIFs read and their total.
+
+    Returns:
+        The number of GIFs on the page.
 
     Raises:
         UsageError: the path has another ending than a page.
@@ -68,3 +71,4 @@ def write_search_page(
             "least": LEAST_WEIGHT,
         },
     )
+    return len(shown)
