@@ -29,6 +29,7 @@ def test_paths_are_the_result_and_the_rest_is_on_stderr(folder):
         "sofa is not in the model's vocabulary; the GIFs are ranked by the other words"
     )
     assert "the best 2 of 3 GIFs, scores " in done.err
+    assert "the best of 3 GIFs, score " in run_here("search", "a red sofa", "--top", 1).err
 
 
 @pytest.mark.usefixtures("folder")

@@ -160,13 +160,19 @@ def search(
         for hit in result.hits:
             print_line(json_line(hit.to_json()).rstrip("\n") if json else hit.path)
         if result.hits:
-            first, last = result.hits[0].score, result.hits[-1].score
-            found = f"the best {len(result.hits)} of {counted(result.num_gifs, 'GIF')}"
-            info(f"{found}, scores {first:.3f} to {last:.3f}")
+            info(_summary(result))
         if html is not None:
             _write_page(result, html, words or str(like))
         if result.problems:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _summary(result: SearchResult) -> str:
+    scores = [hit.score for hit in result.hits]
+    gifs = counted(result.num_gifs, "GIF")
+    if len(scores) == 1:
+        return f"the best of {gifs}, score {scores[0]:.3f}"
+    return f"the best {len(scores)} of {gifs}, scores {scores[0]:.3f} to {scores[-1]:.3f}"
 
 
 def _write_page(result: SearchResult, path: Path, query: str) -> None:
