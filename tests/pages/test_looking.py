@@ -61,6 +61,6 @@ def test_words_attend_where_each_has_a_weight_for_each_frame(words, expected):
 
 def test_numbers_are_written_for_people():
     assert probability(math.log(0.62)) == "62 %"
-    assert probability(-50.0) == "under 1 %"
+    assert probability(-50.0) == "< 1 %"
     assert probability(0.1) == "100 %"
     assert (seconds(2440), moment(40), moment(12_340)) == ("2.4 s", "0.04 s", "12.3 s")

@@ -197,9 +197,9 @@ def describe_attention(weights: Sequence[float], times_ms: Sequence[int]) -> str
 
 
 def probability(log_prob: float) -> str:
-    """A log-probability as a percentage: `62 %`."""
+    """A log-probability as a percentage, `62 %` or `< 1 %`, short enough for its column."""
     percent = 100 * math.exp(min(log_prob, 0.0))
-    return "under 1 %" if percent < 1 else f"{percent:.0f} %"
+    return "< 1 %" if percent < 1 else f"{percent:.0f} %"
 
 
 def moment(time_ms: float) -> str:
