@@ -17,6 +17,7 @@ from typing import Any
 
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.system.cores import available_cores
+from gifdesc.system.files import reason
 from gifdesc.system.waits import wait_for
 
 log = logging.getLogger(__name__)
@@ -88,9 +89,12 @@ def check_address(address: str, named: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
     except (OSError, OverflowError) as error:
-        reason = "no answer" if isinstance(error, TimeoutError) else str(error)
+        if isinstance(error, TimeoutError):
+            why = "no answer"
+        else:
+            why = reason(error) if isinstance(error, OSError) else str(error)
         raise GifdescError(
-            f"{named} {address}: no Ray cluster there ({reason}); start one with: ray start --head"
+            f"{named} {address}: no Ray cluster there ({why}); start one with: ray start --head"
         ) from error
 
 
