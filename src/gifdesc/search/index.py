@@ -124,7 +124,7 @@ def open_index(checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.devic
 
 
 def _model_digest(checkpoint: Checkpoint) -> str:
-    """A digest of the weights and of the vocabulary's order, in hexadecimal."""
+    """A digest of the weights and of the network's configuration, in hexadecimal."""
     assert checkpoint.folder is not None
     weights = sha256_of(checkpoint.folder / WEIGHTS_NAME)
     config = json.dumps(to_json(checkpoint.model.config), sort_keys=True)
