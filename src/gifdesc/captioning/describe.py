@@ -194,7 +194,7 @@ def _check_origin(output_dir: Path, origin: Origin, config: DecodingConfig, *, f
     wanted = {"model": origin.model, "prompt": origin.prompt, "commit": origin.commit}
     try:
         known = read_json(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # writing to the folder reports the latter
         known = None
     except (OSError, ValueError) as error:
         raise DescriptionError(f"{path}: damaged: {error}; choose another --output") from error

@@ -147,17 +147,20 @@ class CaptionLines:
 
     def _csv_paths(self, text: str) -> Iterator[str]:
         rows = _csv_rows(io.StringIO(text, newline=""))
-        if text and tuple(next(rows, ())) != self._columns:
+        if text and next(rows, (1, []))[1] != list(self._columns):
             raise ValueError("line 1 is not the header of these fields of gifdesc caption")
-        for number, row in enumerate(rows, start=2):
+        for line, row in rows:
             if len(row) != len(self._columns):
-                raise ValueError(f"row {number} is not CSV of gifdesc caption")
+                raise ValueError(f"line {line} is not CSV of gifdesc caption")
             yield row[self._columns.index("path")]
 
 
-def _csv_rows(lines: Iterable[str]) -> Iterator[list[str]]:
+def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows, each with the number of its last line."""
+    rows = csv.reader(lines)
     try:
-        yield from csv.reader(lines)
+        for row in rows:
+            yield rows.line_num, row
     except csv.Error as error:  # is no ValueError
         raise ValueError(f"not CSV of gifdesc caption ({error})") from error
 
