@@ -128,6 +128,10 @@ def test_a_defect_is_a_one_sentence_error_without_traceback(capsys):
     [
         (MemoryError(), "out of memory: end other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes"), "out of memory: "),
+        (
+            ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+            "out of memory: ",
+        ),
         (torch.OutOfMemoryError("CUDA out of memory."), "the GPU is out of memory: "),
     ],
 )

@@ -68,6 +68,12 @@ stderr = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=Tru
 
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
+_SIGNS_OF_LITTLE_MEMORY = (
+    "allocate memory",
+    "out of memory",
+    "failed to map segment",  # the dynamic linker, for a library in too little address space
+)
+
 _MAIN_PROCESS_SECONDS = 10.0
 """How long the other processes of `torchrun` wait for the main process to report an error."""
 
@@ -205,8 +211,9 @@ def _sentence_of(error: Exception) -> str:
     text = cut_long(" ".join(str(error).split()))
     # As `device.is_out_of_memory`, without loading PyTorch: its own class is a RuntimeError.
     if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and ("allocate memory" in text or "out of memory" in text.lower())
+        isinstance(error, (RuntimeError, ImportError, OSError))
+        and not isinstance(error, GifdescError)
+        and any(sign in text.lower() for sign in _SIGNS_OF_LITTLE_MEMORY)
     ):
         if type(error).__name__ == "OutOfMemoryError":
             return "the GPU is out of memory: end what else runs on it, or give --device cpu"
