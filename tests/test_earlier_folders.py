@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gifdesc.data.feature_files import read_features
+from gifdesc.data.feature_files import find_features, read_features
+from gifdesc.data.manifest import Manifest
 from worlds import run_here, use_tiny_backbone
 
 EARLIER = Path(__file__).parent / "support" / "earlier"
@@ -68,3 +69,23 @@ def test_features_train_a_model():
     done = run_here("train", "--epochs", 1, "--model", "new", "--hidden-size", 8, "--device", "cpu")
     assert done.code == 0, done.err
     assert Path("new/model.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("folder")
+def test_shards_of_format_1_train_a_model_and_keep_their_numbers():
+    paths = find_features(Path("shards"), Manifest(Path("shards")).entries)
+    assert len(paths) == 6
+    for path in paths:
+        assert read_features(Path("shards") / path, feature_size=48).shape[0] >= 1
+    options = ("--features", "shards", "--model", "new", "--hidden-size", 8, "--device", "cpu")
+    done = run_here("train", *options, "--epochs", 1)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_models_of_formats_that_are_not_read_ask_for_another_training(folder, version):
+    path = folder / "model" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": version}))
+    done = run_here("caption", "gifs", "--device", "cpu")
+    assert done.code == 1
+    assert "train again" in done.err
