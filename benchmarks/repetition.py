@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -102,12 +103,12 @@ class Scorer:
 @contextmanager
 def without_search_share() -> Iterator[None]:
     """The search adds nothing to the model's own biases."""
-    share = ranking.REPETITION_STRENGTH
-    ranking.REPETITION_STRENGTH = 0.0
+    margin = ranking.REPETITION_MARGIN
+    ranking.REPETITION_MARGIN = math.inf
     try:
         yield
     finally:
-        ranking.REPETITION_STRENGTH = share
+        ranking.REPETITION_MARGIN = margin
 
 
 def configurations(changes: Sequence[str]) -> tuple[ModelConfig, TrainingConfig]:

@@ -5,7 +5,7 @@ import torch
 
 from gifdesc.config import DecodingConfig
 from gifdesc.model.ranking import (
-    REPETITION_STRENGTH,
+    REPETITION_MARGIN,
     FewerRepetitions,
     FilterChain,
     NoDanglingEnd,
@@ -41,15 +41,11 @@ def test_no_run_of_tokens_is_said_twice(size, tokens, wanted):
     assert ruled_out(NoRepeatedNgram(size), tokens) == wanted
 
 
-def test_words_of_the_caption_are_less_probable_by_a_share_of_their_bias():
-    biases = torch.tensor([-9.0, -2.0, 3.0, -4.0, -8.0])
+def test_words_that_captions_rarely_repeat_are_less_probable_once_they_are_there():
+    biases = REPETITION_MARGIN * torch.tensor([-9.0, -0.9, 3.0, -4.0, -8.0])
     log_probs = torch.full((2, 5), -1.0)
     FewerRepetitions(biases)(log_probs, torch.tensor([[1, 2, 1], [3, 3, 3]]))
-    share = REPETITION_STRENGTH
-    assert log_probs.tolist() == [
-        [-1, -1 - 2 * share, -1, -1, -1],
-        [-1, -1, -1, -1 - 4 * share, -1],
-    ]
+    assert log_probs.tolist() == [[-1] * 5, [-1, -1, -1, -1 - 3 * REPETITION_MARGIN, -1]]
 
 
 def test_the_end_does_not_follow_an_ending():

@@ -149,10 +149,11 @@ class NoRepeatedNgram:
         log_probs[rows, windows[rows, places, -1]] = float("-inf")
 
 
-REPETITION_STRENGTH = 0.5
-"""Share of a model's repetition biases that the search adds once more. The most probable caption
-repeats words more often than people do, even where every single probability is right; with this
-share, captions of held-out GIFs repeat a word about as often (benchmarks/repetition.py)."""
+REPETITION_MARGIN = 2.0
+"""The search adds once more what a model's repetition bias is below minus this, in nats. The most
+probable caption repeats words more often than people do, even where every single probability is
+right; with this margin, captions of held-out GIFs repeat a word about as often
+(benchmarks/repetition.py). Words that training captions often repeat stay above it."""
 
 
 class FewerRepetitions:
@@ -163,7 +164,7 @@ class FewerRepetitions:
     """
 
     def __init__(self, biases: Tensor) -> None:
-        self._penalties = REPETITION_STRENGTH * biases.clamp(max=0.0)
+        self._penalties = (biases + REPETITION_MARGIN).clamp(max=0.0)
 
     def __call__(self, log_probs: Tensor, tokens: Tensor) -> None:
         """Lower the log-probabilities of the tokens so far."""
