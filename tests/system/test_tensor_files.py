@@ -1,9 +1,14 @@
+import os
+import stat
+from pathlib import Path
+
 import pytest
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from gif_files import is_mapped
+from gifdesc.system import replacement
 from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
 
 
@@ -22,16 +27,48 @@ def test_tensors_are_read_back_with_their_metadata(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("error", [SafetensorError("I/O error: full"), OSError("I/O error: full")])
-def test_a_full_disk_is_an_os_error_and_leaves_the_file_before(tmp_path, monkeypatch, error):
+def test_files_are_for_all_whom_the_umask_allows(tmp_path):
+    path = tmp_path / "some.safetensors"
+    before = os.umask(0o027)
+    try:
+        save_tensors(path, {"a": torch.zeros(1)}, {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_the_file_that_is_locked_is_the_file_that_is_written(tmp_path, monkeypatch):
+    """Another process would take an unlocked temporary file for one of a dead process."""
+    inodes = []
+    replace = Path.replace
+
+    def watched(self, target):
+        inodes.append(self.stat().st_ino)
+        return replace(self, target)
+
+    locked = []
+    new_file = replacement._new_locked_file
+
+    def made(folder):
+        path, lock = new_file(folder)
+        locked.append(os.fstat(lock).st_ino)
+        return path, lock
+
+    monkeypatch.setattr(replacement, "_new_locked_file", made)
+    monkeypatch.setattr(Path, "replace", watched)
+    save_tensors(tmp_path / "some.safetensors", {"a": torch.zeros(1)}, {})
+    assert inodes == locked
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_the_file_before(tmp_path, monkeypatch):
     path = tmp_path / "some.safetensors"
     save_tensors(path, {"a": torch.zeros(1)}, {})
     before = path.read_bytes()
 
     def full(*_):
-        raise error
+        raise OSError(28, "disk is full")
 
-    monkeypatch.setattr("gifdesc.system.tensor_files.save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="full"):
         save_tensors(path, {"a": torch.ones(1)}, {})
     assert path.read_bytes() == before

@@ -207,7 +207,7 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(path, monkeypatch)
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("gifdesc.system.tensor_files.save_file", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         save_state(path, replace(PROGRESS, epoch=9), *trained())
     assert read_progress(path) == PROGRESS

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from gifdesc.config import FeatureDtype
 from gifdesc.data.manifest import Manifest, ManifestEntry
@@ -273,11 +273,10 @@ def _save(
 ) -> None:
     lines = [entry.to_json() for entry in entries]
     content = json.dumps({"format_version": SHARD_FORMAT_VERSION, "manifest": lines})
+    # Not `save_file`: see `tensor_files.save_tensors`.
+    written = save(tensors, {_METADATA: content})
     with replacing(shard) as temporary_path:
-        try:
-            save_file(tensors, temporary_path, {_METADATA: content})
-        except SafetensorError as error:  # safetensors reports a full disk by its own error
-            raise OSError(f"{shard}: {error}") from error
+        temporary_path.write_bytes(written)
 
 
 def _opened(shard: Path) -> Any:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from gifdesc.system.json_files import check_regular
@@ -36,11 +36,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         OSError: the file cannot be written.
     """
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # safetensors' own `save_file` replaces the file that is locked, by a file for its owner alone.
+    content = save(whole, dict(metadata))
     with replacing(path) as temporary_path:
-        try:
-            save_file(whole, temporary_path, dict(metadata))
-        except SafetensorError as error:  # safetensors reports a full disk by its own error
-            raise OSError(f"{path}: {error}") from error
+        temporary_path.write_bytes(content)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
