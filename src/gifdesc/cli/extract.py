@@ -333,7 +333,7 @@ def _report_long_names(names: list[str]) -> None:
     if names:
         verb = "has" if len(names) == 1 else "have"
         warn(
-            f"other GIFs in the folder have the usual names already, so "
+            "the folder has features of GIFs from other places already, so "
             f"{counted(len(names), 'name')} {verb} more of the path: {list_some(names, 3)}"
         )
 

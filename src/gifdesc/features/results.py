@@ -71,8 +71,8 @@ class ExtractionSummary:
     Attributes:
         counts: number of inputs by status.
         failures: `path` and `error` of each input that failed.
-        long_names: names that have more of the path than usual, because the folder holds the
-            features of other GIFs with the shorter names.
+        long_names: names that have more of the path than usual, because the folder has the
+            features of GIFs from other places.
         num_frames: frames that went into features.
     """
 
