@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 settings.register_profile("gifdesc", deadline=None, derandomize=True)
 settings.load_profile("gifdesc")
 
+# Tests that run in the background of a shell ignore Ctrl-C, and so would the commands they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def random_backbone() -> Backbone:

@@ -6,15 +6,17 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gifdesc.captions import Word
 from gifdesc.config import to_json
 from gifdesc.evaluation.bootstrap import Difference, Interval
-from gifdesc.evaluation.retrieval import Retrieval
 from gifdesc.metrics import Scores, tokenize
 from gifdesc.metrics.scoring import EXACT_MATCH
 from gifdesc.system.files import write_json_lines, writing
+
+if TYPE_CHECKING:  # retrieval needs PyTorch, which the scores of captions do not
+    from gifdesc.evaluation.retrieval import Retrieval
 
 
 def plain(scores: Scores) -> dict[str, float | None]:

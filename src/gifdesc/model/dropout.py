@@ -66,7 +66,7 @@ class ExampleDropout(nn.Module):
             np.greater_equal(_random_levels(bits, len(row)), num_dropped, out=row)
         self._num_draws += 1
         mask = torch.from_numpy(kept).view(x.shape).to(x.dtype)
-        return x * mask.mul_(_LEVELS / (_LEVELS - num_dropped))
+        return x * mask.mul_(1 / (1 - self.share))
 
     def extra_repr(self) -> str:
         """The share, in the module's printed form."""
