@@ -113,7 +113,7 @@ def _means(gifs: FeaturesFolder, encoding: Encoding) -> tuple[Features, str | No
     if (stored := cache.read("means")) is not None:
         return stored.numpy(), None
     rows: list[Features | None] = []
-    with wait_for("reading the features for this and later searches", unit="GIFs") as advance:
+    with wait_for("reading all features once", unit="GIFs") as advance:
         for place in range(len(gifs.names)):
             try:
                 rows.append(_mean(read_features(gifs.features_path(place)), encoding))

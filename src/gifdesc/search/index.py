@@ -143,7 +143,7 @@ def _compute(
     frames: list[Tensor] = []
     sampled = sample_of(num_gifs)
     sample_sum, sample_count = np.zeros((0, size), np.float32), np.zeros(0, np.float32)
-    with wait_for("encoding the GIFs for this and later searches", unit="GIFs") as advance:
+    with wait_for("encoding all GIFs once", unit="GIFs") as advance:
         for first in range(0, num_gifs, _BATCH_GIFS):
             features, usable = [], []
             for index in range(first, min(first + _BATCH_GIFS, num_gifs)):
