@@ -61,7 +61,8 @@ def test_only_matrices_decay():
     parameters = dict(model.named_parameters())
     assert len(decay_of) == len(parameters)
     for name, parameter in parameters.items():
-        assert decay_of[id(parameter)] == (0.0 if "bias" in name else 0.25)
+        is_matrix = "bias" not in name and "repetition" not in name
+        assert decay_of[id(parameter)] == (0.25 if is_matrix else 0.0)
 
 
 def test_adam_decays_nothing():

@@ -101,11 +101,8 @@ class Told(nn.Module):
     def step(self, tokens, state):
         return self.logits.expand(len(tokens), -1), state, None
 
-    def decode(self, tokens, _memory):
-        return torch.zeros(*tokens.shape, 1)
-
-    def output(self, joined):
-        return self.logits.expand(*joined.shape[:-1], -1)
+    def predict(self, _tokens, _memory, places):
+        return self.logits.expand(len(places), -1)
 
 
 class Memory:

@@ -218,8 +218,9 @@ def read_progress(path: Path) -> Progress:
         row["sums"] = _sums_of(row.get("sums", {}), row.get("phase"), version)
         row["history"] = [from_json(EpochResult, result) for result in row.get("history", [])]
         progress = from_json(Progress, row)
-        if progress.epoch != len(progress.history) + 1:
-            raise ValueError("another epoch than its history has")
+        # Epochs are missing from the history where `patience` ended a phase before its last epoch.
+        if progress.epoch <= len(progress.history):
+            raise ValueError("its history has its epoch already")
         return progress
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; there is no run to resume") from None
