@@ -53,7 +53,7 @@ def run(world, model_dir, config=SHORT, model_config=TINY, **options):
     ids=["attention-gru", "concat-lstm", "add-rnn", "gate-gru", "attention-lstm-unprojected"],
 )
 def test_a_few_captions_are_overfitted(world, tmp_path, variant):
-    config = replace(SHORT, epochs=60, learning_rate=2e-2, schedule="constant")
+    config = replace(SHORT, epochs=80, learning_rate=2e-2, schedule="constant")
     summary = run(world, tmp_path, config, replace(TINY, **variant))
     assert greedy_captions(tmp_path, summary.data.splits["train"]) == CAPTIONS
     assert summary.history[-1].train_loss < 0.1 < summary.history[0].train_loss
