@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 _LEVELS = 2**16
-"""Values of the random 16-bit numbers that a mask is made of. They take a tenth of the time of
-PyTorch's Bernoulli draws, and the share of dropped numbers is right to a part in 65,536."""
+"""Values of the random 16-bit numbers that a mask is made of. They take less time than PyTorch's
+Bernoulli draws, and the share of dropped numbers is right to a part in 65,536."""
 
 _DRAW_STRIDE = 1_000_003
 """Seeds between two draws of one example: odd, and more than most data sets have examples."""
