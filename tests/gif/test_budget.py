@@ -1,9 +1,12 @@
 """The limits of work on a file, and the comparison of its frames."""
 
+import io
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gif_bytes import TRAILER, animation_bytes, control, header, image
 from gifdesc.checks.gifs import GifInspector
@@ -150,3 +153,26 @@ def test_a_first_frame_is_never_too_much(budget):
     assert gif.num_frames == 1
     with pytest.raises(GifError, match="only 1 frame can be used"):
         read_gif(gif_of(3), [2])
+
+
+def peak_bytes_a_pixel(data, num_pixels):
+    """The memory that numpy takes at once while a GIF is read."""
+    tracemalloc.start()
+    try:
+        read_gif(data)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return peak_bytes / num_pixels
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_large_picture_is_in_memory_as_canvas_and_frame_alone(interlaced):
+    side = 1200
+    stream = io.BytesIO()
+    Image.new("L", (side, side), 5).save(stream, "GIF", interlace=interlaced)
+    damaged = header(side, side) + image(["01"], size=(side, side), interlaced=interlaced)
+    read_gif(gif_of(1))  # what is loaded once
+    # 4 bytes of the canvas, 3 of the frame; of a damaged image also which pixels are there.
+    assert peak_bytes_a_pixel(stream.getvalue(), side * side) < 7.5
+    assert peak_bytes_a_pixel(damaged, side * side) < 10

@@ -28,6 +28,10 @@ Frames = npt.NDArray[np.uint8]
 """uint8 RGB: (height, width, 3) of a frame, (T, height, width, 3) of several."""
 _Pixels = npt.NDArray[np.uint32]
 
+_BAND_PIXELS = 1 << 16
+"""Painted at once: numpy looks colours up by 8 bytes a pixel, which need not be there for a whole
+image and are in the processor's cache for a few rows."""
+
 _WHITE = np.frombuffer(bytes([255, 255, 255, 0]), np.uint32)[0]
 
 
@@ -201,17 +205,42 @@ class GifImages:
                 indices = decode_indices(self._data, image)
             except ValueError as error:
                 raise BrokenFrameError(f"frame {index}: {error}") from error
-        height, width = region.shape
-        indices = indices[:height, :width]
-        if image.transparent_index is None and is_there is None:
-            np.take(colours, indices, out=region, mode="clip")
-            return
-        is_shown = (
-            np.ones(region.shape, np.bool_) if is_there is None else is_there[:height, :width]
-        )
-        if image.transparent_index is not None:
-            is_shown = is_shown & (indices != image.transparent_index)
-        np.copyto(region, np.take(colours, indices, mode="clip"), where=is_shown)
+        for rows in _bands(*region.shape):
+            width = region.shape[1]
+            is_shown = None if is_there is None else is_there[rows, :width]
+            _paint(region[rows], indices[rows, :width], colours, image.transparent_index, is_shown)
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Rows of a picture in pieces of some `_BAND_PIXELS`."""
+    num_rows = max(1, _BAND_PIXELS // max(1, width))
+    for top in range(0, height, num_rows):
+        yield slice(top, min(height, top + num_rows))
+
+
+def _paint(
+    pixels: _Pixels,
+    indices: PaletteIndices,
+    colours: _Pixels,
+    transparent_index: int | None,
+    is_shown: Mask | None,
+) -> None:
+    """Paint part of an image onto part of the canvas, both (rows, width).
+
+    Args:
+        pixels: the part of the canvas.
+        indices: palette indices.
+        colours: of the palette.
+        transparent_index: keeps the canvas.
+        is_shown: the pixels to paint; None for all.
+    """
+    if transparent_index is not None:
+        is_opaque = indices != transparent_index
+        is_shown = is_opaque if is_shown is None else is_shown & is_opaque
+    if is_shown is None:
+        np.take(colours, indices, out=pixels, mode="clip")
+    else:
+        np.copyto(pixels, np.take(colours, indices, mode="clip"), where=is_shown)
 
 
 def _region(image: ImageBlock) -> tuple[slice, slice]:

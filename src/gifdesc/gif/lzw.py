@@ -18,6 +18,7 @@ from gifdesc.gif.blocks import ImageBlock
 from gifdesc.gif.limits import MAX_CANVAS_PIXELS
 
 _PILLOW_MAX_CODE_SIZE = 8
+_BAND_PIXELS = 1 << 20
 _MAX_CODES = 4096  # of 12 bits, appendix F
 
 PaletteIndices = npt.NDArray[np.uint8]
@@ -62,7 +63,7 @@ def decode_indices(data: bytes, image: ImageBlock) -> PaletteIndices:
         image.min_code_size,
         int(image.interlaced),
     )
-    return np.asarray(picture)
+    return _as_array(picture)
 
 
 def decode_partial_indices(data: bytes, image: ImageBlock) -> tuple[PaletteIndices, Mask]:
@@ -187,7 +188,21 @@ def _decode_over(fill: int, sub_blocks: bytes, image: ImageBlock) -> PaletteIndi
     picture = Image.new("L", (image.width, image.height), fill)
     with suppress(ValueError):  # damaged or too short, as expected: the good part is used
         picture.frombytes(sub_blocks, "gif", (image.min_code_size, int(image.interlaced)))
-    return np.array(picture)
+    return _as_array(picture)
+
+
+def _as_array(picture: Image.Image) -> PaletteIndices:
+    """The pixels of a picture of bytes, uint8 (height, width).
+
+    In bands: Pillow hands a picture over in two copies.
+    """
+    width, height = picture.size
+    pixels = np.empty((height, width), np.uint8)
+    num_rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, num_rows):
+        bottom = min(height, top + num_rows)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
+    return pixels
 
 
 def _close_last_sub_block(sub_blocks: bytes) -> bytes:

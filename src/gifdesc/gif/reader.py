@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -155,11 +156,11 @@ def read_gif(
     """
     data, name = _load(source, name)
     images = _open(data, name)
-    try:
+    with suppress(BrokenFrameError):
         return _read(images, indices, name, reduce)
-    except BrokenFrameError:
-        images.cut()
-        return _read(images, indices, name, reduce)
+    # After the exception, because its traceback keeps the canvas of the first attempt.
+    images.cut()
+    return _read(images, indices, name, reduce)
 
 
 def scan_gif(source: Path | str | bytes, *, name: str | None = None) -> GifInfo:
@@ -254,6 +255,9 @@ def _read(
             frame = reduce(frame)
         if position == 0:
             check_frames(len(chosen), len(chosen) * frame.nbytes, name)
+            if len(chosen) == 1:
+                frames = frame[None]  # a large picture is in memory once
+                break
             frames = np.empty((len(chosen), *frame.shape), np.uint8)
         frames[position] = frame
     return Gif(
