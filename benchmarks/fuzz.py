@@ -3,11 +3,13 @@
     pip install atheris
     python benchmarks/fuzz.py gif --seconds 600
     python benchmarks/fuzz.py all --seconds 30
+    python benchmarks/fuzz.py all --executions 500000
 
 Each reader runs in a process of its own, with at most 1 GB of memory, and 5 s of processor time for
 an input. A `GifdescError` is an answer, and of the JSON reader a `ValueError`; anything else is a
 finding: its input is written to `crash-*` in the working directory. GIFs are changed by structure:
-sizes, delays, disposal, transparency, code sizes, sub-blocks.
+sizes, delays, disposal, transparency, code sizes, sub-blocks; few have a large canvas, which takes
+a hundred times as long as a small canvas. Files are in memory where there is a /dev/shm.
 """
 
 from __future__ import annotations
@@ -24,12 +26,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+READERS = ("gif", "npy", "json", "table")
+"""The readers that are fuzzed."""
+
 _MEMORY_MB = 1000
 _INPUT_SECONDS = 5
 _HANG_SECONDS = 120
 """Of wall-clock time, which other programs on the machine prolong."""
 
 _MOST_BYTES = 1 << 16
+
+_LARGE_SHARE = 0.01
+"""Of changed GIFs whose sides may have more than 255 pixels."""
+
+_IMAGE = rb"\x2c........"
+"""The separator of an image, its place and its sides (GIF89a, section 20)."""
+
+_MEMORY_FOLDER = Path("/dev/shm")
 
 
 def seeds_of(reader: str) -> list[bytes]:
@@ -58,21 +71,32 @@ def seeds_of(reader: str) -> list[bytes]:
     ]
 
 
-def reader_of(name: str) -> Callable[[bytes], None]:
-    """A function that reads the content of a file as gifdesc does."""
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory, if there is any: 500,000 files on a disk would take most of the time."""
+    place = _MEMORY_FOLDER if _MEMORY_FOLDER.is_dir() else None
+    return tempfile.TemporaryDirectory(prefix="gifdesc-fuzz-", dir=place)
+
+
+def reader_of(name: str, folder: Path) -> Callable[[bytes], None]:
+    """A function that reads the content of a file as gifdesc does.
+
+    Args:
+        name: of the reader.
+        folder: for the file, if the reader needs one.
+    """
     from gifdesc.errors import GifdescError
 
-    folder = Path(tempfile.mkdtemp(prefix="gifdesc-fuzz-"))
+    path = folder / "input"
 
     def read_gif_bytes(data: bytes) -> None:
         from gifdesc.gif.reader import read_gif
 
-        read_gif(data)
+        # As commands read: all frames of a large canvas together would take more than 1 GB.
+        read_gif(data, reduce=lambda frame: frame[:8, :8])
 
     def read_npy(data: bytes) -> None:
         from gifdesc.data.matrix_files import read_matrix, read_matrix_header
 
-        path = folder / "a.npy"
         path.write_bytes(data)
         read_matrix_header(path)
         read_matrix(path)
@@ -93,7 +117,6 @@ def reader_of(name: str) -> Callable[[bytes], None]:
         from gifdesc.data.forms.base import CaptionSource
         from gifdesc.data.forms.registry import read_captions
 
-        path = folder / "a.csv"
         path.write_bytes(data)
         list(read_captions(CaptionSource(path)))
 
@@ -120,15 +143,12 @@ def reader_of(name: str) -> Callable[[bytes], None]:
 def mutate_gif(data: bytes, chance: random.Random) -> bytes:
     """A GIF with some of its fields changed, found by its blocks (GIF89a, sections 18 to 23)."""
     changed = bytearray(data)
-    places = [
-        (6, 2), (8, 2), (10, 1), (11, 1),  # the screen: width, height, flags, background
-    ]  # fmt: skip
+    places = [(10, 1), (11, 1), *((side, 2) for side in _sides(data))]  # flags, background
     for match in re.finditer(rb"\x21\xf9\x04....\x00", data, re.DOTALL):
         start = match.start()
         places += [(start + 3, 1), (start + 4, 2), (start + 6, 1)]  # disposal, delay, transparent
-    for match in re.finditer(rb"\x2c........", data, re.DOTALL):
+    for match in re.finditer(_IMAGE, data, re.DOTALL):
         start = match.start()
-        places += [(start + at, 2) for at in (1, 3, 5, 7)]  # left, top, width, height
         places += [(start + 9, 1), (start + 10, 1), (start + 11, 1), (start + 12, 2)]  # LZW
     for _ in range(chance.randint(1, 4)):
         position, length = chance.choice(places)
@@ -145,37 +165,71 @@ def mutate_gif(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def with_small_canvas(data: bytes) -> bytes:
+    """A GIF whose canvas and images have sides of at most 255 pixels."""
+    changed = bytearray(data)
+    for side in _sides(data):
+        if side + 1 < len(changed):
+            changed[side + 1] = 0
+    return bytes(changed)
+
+
+def _sides(data: bytes) -> list[int]:
+    """Where the width and height of the screen are, and the place and sides of each image."""
+    starts = [match.start() for match in re.finditer(_IMAGE, data, re.DOTALL)]
+    return [6, 8, *(start + at for start in starts for at in (1, 3, 5, 7))]
+
+
 def run_plain(name: str, num_inputs: int, seed: int) -> int:
     """Without atheris: changed seeds, by structure for GIFs and by bytes; the number of inputs."""
-    chance, read, seeds = random.Random(seed), reader_of(name), seeds_of(name)
-    for _ in range(num_inputs):
-        data = chance.choice(seeds)
-        if name == "gif" and chance.random() < 0.8:
-            read(mutate_gif(data, chance))
-            continue
-        changed = bytearray(data)
-        for _ in range(chance.randint(1, 6)):
-            changed[chance.randrange(len(changed))] = chance.randrange(256)
-        read(bytes(changed))
+    chance, seeds = random.Random(seed), seeds_of(name)
+    with temporary_folder() as folder:
+        read = reader_of(name, Path(folder))
+        for _ in range(num_inputs):
+            data = chance.choice(seeds)
+            if name == "gif" and chance.random() < 0.8:
+                read(mutate_gif(data, chance))
+                continue
+            changed = bytearray(data)
+            for _ in range(chance.randint(1, 6)):
+                changed[chance.randrange(len(changed))] = chance.randrange(256)
+            read(bytes(changed))
     return num_inputs
 
 
-def _fuzz(name: str, arguments: list[str]) -> None:
-    """Fuzz in this process, which libFuzzer ends."""
+def _fuzz(name: str, folder: Path, limits: list[str]) -> None:
+    """Fuzz in this process, which libFuzzer ends.
+
+    Args:
+        name: of the reader.
+        folder: for files.
+        limits: options of libFuzzer.
+    """
     import atheris
 
+    corpus = folder / "corpus"
+    corpus.mkdir()
     with atheris.instrument_imports(include=["gifdesc"]):
-        read = reader_of(name)
-        for data in seeds_of(name):
+        read = reader_of(name, folder)
+        for index, data in enumerate(seeds_of(name)):
+            (corpus / str(index)).write_bytes(data)
             read(data)  # imports the reader
 
     def change(data: bytes, max_size: int, seed: int) -> bytes:
         chance = random.Random(seed)
-        if name == "gif" and len(data) > 13 and chance.random() < 0.5:
-            return mutate_gif(data, chance)[:max_size]
-        return atheris.Mutate(data, max_size)
+        if name != "gif":
+            return atheris.Mutate(data, max_size)
+        is_by_structure = len(data) > 13 and chance.random() < 0.5
+        changed = mutate_gif(data, chance) if is_by_structure else atheris.Mutate(data, max_size)
+        if chance.random() >= _LARGE_SHARE:
+            changed = with_small_canvas(changed)
+        return changed[:max_size]
 
-    atheris.Setup([sys.argv[0], *arguments], read, custom_mutator=change)
+    options = [
+        f"-rss_limit_mb={_MEMORY_MB}", f"-timeout={_HANG_SECONDS}", f"-max_len={_MOST_BYTES}",
+        "-print_final_stats=1",
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], str(corpus), *limits, *options], read, custom_mutator=change)
     atheris.Fuzz()
 
 
@@ -204,32 +258,38 @@ def _npy(dtype: str, order: str) -> bytes:
 def main() -> None:
     """Fuzz one reader, or all of them one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("reader", choices=("gif", "npy", "json", "table", "all"))
+    parser.add_argument("reader", choices=(*READERS, "all"))
     parser.add_argument("--seconds", type=int, default=30, help="for each reader")
-    parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--executions", type=int, help="for each reader, instead of --seconds")
+    parser.add_argument("--inner", metavar="DIR", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.inner:
-        with tempfile.TemporaryDirectory() as corpus:
-            for index, data in enumerate(seeds_of(options.reader)):
-                Path(corpus, str(index)).write_bytes(data)
-            limits = [
-                f"-max_total_time={options.seconds}", f"-rss_limit_mb={_MEMORY_MB}",
-                f"-timeout={_HANG_SECONDS}", f"-max_len={_MOST_BYTES}", "-print_final_stats=1",
-            ]  # fmt: skip
-            _fuzz(options.reader, [corpus, *limits])
+    limit = f"-max_total_time={options.seconds}"
+    if options.executions is not None:
+        limit = f"-runs={options.executions}"
+    if options.inner is not None:
+        _fuzz(options.reader, options.inner, [limit])
         return
     failed = []
-    for name in ("gif", "npy", "json", "table") if options.reader == "all" else (options.reader,):
-        command = [sys.executable, __file__, name, "--seconds", str(options.seconds), "--inner"]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    for name in READERS if options.reader == "all" else (options.reader,):
+        # This process removes the folder: libFuzzer ends its own at once.
+        with temporary_folder() as folder:
+            command = [sys.executable, __file__, name, "--inner", folder]
+            command += ["--seconds", str(options.seconds)]
+            if options.executions is not None:
+                command += ["--executions", str(options.executions)]
+            start = time.monotonic()
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         counts = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
         print(
-            f"{name}: {counts.get('number_of_executed_units', '?')} inputs, "
-            f"{counts.get('peak_rss_mb', '?')} MB, exit code {done.returncode}"
+            f"{name}: {counts.get('number_of_executed_units', '?')} inputs in "
+            f"{time.monotonic() - start:.0f} s, {counts.get('peak_rss_mb', '?')} MB, "
+            f"slowest input {counts.get('slowest_unit_time_sec', '?')} s, "
+            f"exit code {done.returncode}",
+            flush=True,
         )
         if done.returncode:
             failed.append(name)
-            print(done.stderr[-3000:])
+            print(done.stderr[-3000:], flush=True)
     sys.exit(bool(failed))
 
 

@@ -90,6 +90,20 @@ def test_reading_the_header_finds_the_same_damage_as_reading_all(tmp_path):
     assert {(3, 4), f"{path}: not a .npy file of plain numbers; extract it again"} < outcomes
 
 
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "{b'descr': 1, 'fortran_order': 0, 'shape': 2}",
+        "{[]: 1}",
+        "{'descr': '<,f2', 'fortran_order': False, 'shape': (2, 4)}",
+    ],
+)
+@pytest.mark.parametrize("read", [read_matrix, read_matrix_header])
+def test_a_header_that_fuzzing_found_is_damage(tmp_path, read, literal):
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + literal.ljust(118).encode())
+    assert "not a .npy file of plain numbers" in outcome(read, tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize("read", [read_matrix, read_matrix_header])
 def test_paths_that_are_no_files_are_refused(tmp_path, read):
     assert outcome(read, tmp_path / "gone.npy") == f"{tmp_path / 'gone.npy'}: no such file"

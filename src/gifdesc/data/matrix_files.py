@@ -28,6 +28,17 @@ _MAX_FLOAT_BYTES = 8
 _MAX_HEADER_BYTES = 10_000
 """As in numpy, which parses no longer header."""
 
+_HEADER_ERRORS = (
+    ValueError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    RecursionError,
+)
+"""Errors of numpy at a damaged header, which is a Python literal, and of Python's parser."""
+
 
 @dataclass(frozen=True)
 class MatrixHeader:
@@ -107,7 +118,7 @@ def _header_of(path: Path, start: bytes, size_bytes: int) -> MatrixHeader:
     end = _header_end(path, start)
     try:
         shape, is_column_major, dtype = _parse(start[:end])
-    except (ValueError, EOFError, MemoryError, RecursionError, TokenError) as error:
+    except _HEADER_ERRORS as error:
         raise _damaged(path) from error
     if dtype.hasobject:
         raise _damaged(path)
