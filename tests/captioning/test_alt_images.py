@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 
 from gifdesc.captioning.alt_images import AltPlace, html_places, insert, markdown_images
 
@@ -107,9 +108,23 @@ def in_markdown(text: str, alt: str = "A [b] `c`") -> str:
     return filled(text, alt, find=markdown_places)
 
 
+class Renderer(RendererHTML):
+    """HTML; before markdown-it-py 4.3, the texts of images lack escaped characters."""
+
+    def renderInlineAsText(self, tokens, options, env):  # noqa: N802 - the name of the library
+        """The text of an image: its content without markup."""
+        breaks = {"softbreak": "\n", "hardbreak": "\n"}
+        return "".join(
+            self.renderInlineAsText(token.children, options, env)
+            if token.type == "image"
+            else breaks.get(token.type, token.content)
+            for token in tokens or []
+        )
+
+
 def alts_of(markdown: str) -> list[str]:
     """The texts of a document's images, as a reader of Markdown sees them."""
-    rendered = MarkdownIt("commonmark").enable("table").render(markdown)
+    rendered = MarkdownIt("commonmark", renderer_cls=Renderer).enable("table").render(markdown)
     return [image.get("alt") or "" for image in Images(rendered).found]
 
 
