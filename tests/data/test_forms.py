@@ -303,6 +303,13 @@ def test_a_document_with_one_key_twice_is_reported_with_the_line_of_its_object(t
     ]
 
 
+def test_a_document_with_one_key_twice_that_ends_early_is_no_json(tmp_path):
+    # Found by fuzzing: the decoder gives up at the object, before the damage.
+    path = write(tmp_path, "t.json", '{"images": [{"caption": "x", "caption": "y"}, {"id":]}')
+    with pytest.raises(DescriptionError):
+        list(read_captions(CaptionSource(path)))
+
+
 def test_a_quoted_cell_that_may_contain_rows_is_reported(tmp_path, caplog):
     rows = "b,two\nc,three\nd,four"
     path = write(tmp_path, "t.csv", f'id,caption\nz,first\na,"one\n{rows}"\ne,five\n')

@@ -117,8 +117,11 @@ class CaptionSource(TextFile):
         try:
             return parse_unique(text)
         except RepeatedKeyError as error:
-            self._repeated_keys = remarks_on_keys(text, self.path, error)
-            return parsed(text)
+            # The decoder gives up at the object: what follows it need not be JSON.
+            document = parsed(text)
+            if document is not None:
+                self._repeated_keys = remarks_on_keys(text, self.path, error)
+            return document
         except ValueError:
             return None
 
