@@ -166,12 +166,15 @@ def peak_bytes_a_pixel(data, num_pixels):
     return peak_bytes / num_pixels
 
 
+@pytest.mark.parametrize("min_code_size", [2, 9])  # 9: without Pillow
 @pytest.mark.parametrize("interlaced", [False, True])
-def test_a_large_picture_is_in_memory_as_canvas_and_frame_alone(interlaced):
+def test_a_large_picture_is_in_memory_as_canvas_and_frame_alone(interlaced, min_code_size):
     side = 1200
     stream = io.BytesIO()
     Image.new("L", (side, side), 5).save(stream, "GIF", interlace=interlaced)
-    damaged = header(side, side) + image(["01"], size=(side, side), interlaced=interlaced)
+    damaged = header(side, side) + image(
+        ["01"], size=(side, side), interlaced=interlaced, min_code_size=min_code_size
+    )
     read_gif(gif_of(1))  # what is loaded once
     # 4 bytes of the canvas, 3 of the frame; of a damaged image also which pixels are there.
     assert peak_bytes_a_pixel(stream.getvalue(), side * side) < 7.5

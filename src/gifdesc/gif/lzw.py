@@ -53,7 +53,10 @@ def decode_indices(data: bytes, image: ImageBlock) -> PaletteIndices:
     if image.min_code_size > _PILLOW_MAX_CODE_SIZE:
         pixels, problem = decode_lzw(_joined(data, image), image)
         if problem is not None:
-            raise problem
+            try:
+                raise problem
+            finally:  # its traceback has this frame, whose caller has the canvas
+                del problem
         return _in_rows(pixels, image)
     picture = Image.frombytes(
         "L",
@@ -194,11 +197,13 @@ def _decode_over(fill: int, sub_blocks: bytes, image: ImageBlock) -> PaletteIndi
 def _as_array(picture: Image.Image) -> PaletteIndices:
     """The pixels of a picture of bytes, uint8 (height, width).
 
-    In bands: Pillow hands a picture over in two copies.
+    Of a large picture in bands: Pillow hands a picture over in two copies.
     """
     width, height = picture.size
-    pixels = np.empty((height, width), np.uint8)
     num_rows = max(1, _BAND_PIXELS // width)
+    if height <= num_rows:
+        return np.array(picture)
+    pixels = np.empty((height, width), np.uint8)
     for top in range(0, height, num_rows):
         bottom = min(height, top + num_rows)
         pixels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
