@@ -445,16 +445,16 @@ def test_an_output_that_is_a_file_is_refused(run):
 def test_a_full_disk_is_a_one_sentence_error_and_keeps_finished_files(run, monkeypatch):
     for name in ("a", "b", "c"):
         draw_gif(run.gifs / f"{name}.gif", 2)
-    save = np.save
+    write = Path.write_bytes
 
-    def full(file, array, **options):
-        if "a.gif.npy" in run.files():
-            file.write(b"half a file")
+    def full(path, data):
+        if path.parent == run.features and "a.gif.npy" in run.files():
+            write(path, b"half a file")
             raise OSError(28, "No space left on device")
-        save(file, array, **options)
+        return write(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(np, "save", full)
+        patch.setattr(Path, "write_bytes", full)
         with pytest.raises(FeatureError, match="cannot be written: no space left on device"):
             run()
     assert run.files() == {"a.gif.npy"}
@@ -687,13 +687,13 @@ def test_feature_files_are_flushed_to_disk_before_their_lines_are_written(run, m
     def note_files(paths):
         events.extend(sorted(path.name for path in paths))
 
-    def note_line(manifest, entry):
-        events.append(f"line of {entry.source}")
-        add(manifest, entry)
+    def note_lines(manifest, *entries):
+        events.extend(f"line of {entry.source}" for entry in entries)
+        add(manifest, *entries)
 
     monkeypatch.setattr("gifdesc.features.storage.sync_files", note_files)
     monkeypatch.setattr("gifdesc.data.manifest.sync_files", note_files)
-    monkeypatch.setattr(Manifest, "add", note_line)
+    monkeypatch.setattr(Manifest, "add", note_lines)
     for name in "abc":
         draw_gif(run.gifs / f"{name}.gif", 2)
     run()

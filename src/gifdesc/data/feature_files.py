@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,18 @@ def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
         temporary_path.write_bytes(encode_features(features))
 
 
-def encode_features(features: npt.NDArray[np.float32]) -> memoryview:
-    """The content of a feature file, float32 (T, D)."""
-    buffer = io.BytesIO()
-    np.save(buffer, features, allow_pickle=False)
-    return buffer.getbuffer()
+def encode_features(features: npt.NDArray[np.float32]) -> bytes:
+    """The content of a feature file, float32 (T, D), as `numpy.save` writes it."""
+    return _npy_header(features.shape) + features.astype("<f4", copy=False).tobytes()
+
+
+@lru_cache(maxsize=64)
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """What `numpy.save` writes before the numbers; few shapes occur in a run."""
+    stream = io.BytesIO()
+    fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, fields)
+    return stream.getvalue()
 
 
 def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np.float32]:

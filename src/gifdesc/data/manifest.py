@@ -100,13 +100,15 @@ class Manifest:
         sources = [row["source"] for row in rows]
         self._is_compact = not self._is_cut and sources == sorted(set(sources))
 
-    def add(self, entry: ManifestEntry) -> None:
-        """Append one entry, in one write, so that a killed run leaves whole lines."""
+    def add(self, *entries: ManifestEntry) -> None:
+        """Append entries, each in one write, so that a killed run leaves whole lines."""
         if self._is_cut:
             self.compact()
         with self._path.open("ab") as file:
-            file.write(json_line(entry.to_json()).encode())
-        self.entries[entry.source] = entry
+            for entry in entries:
+                file.write(json_line(entry.to_json()).encode())
+                file.flush()
+                self.entries[entry.source] = entry
         self._is_compact = False
 
     def sync(self) -> None:

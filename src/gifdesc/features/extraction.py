@@ -194,6 +194,7 @@ class _Run:
         self._storage = storage
         self._labeller = labeller
         self._features_dir = features_dir
+        self._recipe_path = features_dir / RECIPE_NAME
         self._origins = _origins_in(manifest.entries)
         self._unsettled: dict[str, Callable[[], None]] = {}
         self._stored: set[str] = set()
@@ -272,7 +273,7 @@ class _Run:
 
     def _keep_computed(self) -> None:
         """Store the GIFs that wait for others of their shard, if the folder can be written."""
-        if (self._features_dir / RECIPE_NAME).is_file():
+        if self._recipe_path.is_file():
             with suppress(OSError, FeatureError):  # an error ends the run already
                 self._record(self._storage.flush())
 
@@ -306,7 +307,7 @@ class _Run:
         if not np.isfinite(vectors).all():
             computed.settle()
             return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
-        if not (self._features_dir / RECIPE_NAME).is_file():
+        if not os.path.isfile(self._recipe_path):  # noqa: PTH113 - for every GIF
             raise FeatureError(f"{self._features_dir}: was removed during the run")
         entry = self._labelled(self._noting_replacement(_entry(gif, sampled)), vectors)
         entry = self._storage.placed(entry)

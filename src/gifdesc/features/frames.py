@@ -148,8 +148,9 @@ def _to_sampled(gif: Gif, reducer: _Reducer, identity: FileIdentity) -> SampledG
             positions[digest] = len(distinct)
             distinct.append(position)
         order.append(positions[digest])
+    frames = gif.frames if len(distinct) == len(gif.frames) else gif.frames[distinct]
     return SampledGif(
-        pixels=gif.frames[distinct].transpose(0, 3, 1, 2),
+        pixels=frames.transpose(0, 3, 1, 2),
         digests=tuple(positions),
         order=tuple(order),
         sampled_frames=gif.indices,

@@ -77,14 +77,16 @@ def record(features_dir: Path, manifest: Manifest, entries: Iterable[ManifestEnt
     Raises:
         OSError: the folder cannot be written.
     """
-    added, replaced = list(entries), []
+    added = list(entries)
+    if not added:
+        return
+    replaced = []
     for entry in added:
         before = manifest.entries.get(entry.source)
-        manifest.add(entry)
         if before is not None and before.features not in (None, entry.features):
             replaced.append(features_dir / before.features)
-    if added:
-        manifest.sync()  # before the files of its earlier lines are removed
+    manifest.add(*added)
+    manifest.sync()  # before the files of its earlier lines are removed
     for path in replaced:
         remove_file(path)
 
@@ -113,7 +115,8 @@ class FileStorage:
 
     def placed(self, entry: ManifestEntry) -> ManifestEntry:
         """The line with the path of the GIF's file."""
-        return replace(entry, features=features_name(entry.source))
+        name = features_name(entry.source)
+        return entry if entry.features == name else replace(entry, features=name)
 
     def put(self, entry: ManifestEntry, vectors: Vectors) -> Iterable[ManifestEntry]:
         """Write the file; see `FeatureStorage.put`."""

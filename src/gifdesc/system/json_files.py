@@ -142,32 +142,51 @@ def _wants_tuple(wanted: Any) -> bool:
 
 
 def _fits(value: object, wanted: Any) -> bool:
+    return _check_of(wanted)(value)
+
+
+@cache
+def _check_of(wanted: Any) -> Callable[[object], bool]:
+    """Whether a value is of a type, as a function: a manifest has a million values of few types."""
     if wanted is Any:
-        return True
+        return lambda _: True
     if wanted is int:
-        return type(value) is int and _MIN_INTEGER <= value <= _MAX_INTEGER
+        return _is_int
     if wanted is float:
-        # Also refuses NaN and infinity; integers of any size can be compared with a float.
-        return (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max
-        )
+        return _is_float
     origin = get_origin(wanted)
     if origin is None:
-        return isinstance(value, wanted)
+        return lambda value: isinstance(value, wanted)
     kinds = get_args(wanted)
-    if origin is UnionType:
-        return any(_fits(value, kind) for kind in kinds)
     if origin is Literal:
-        return isinstance(value, str) and value in kinds
+        return lambda value: isinstance(value, str) and value in kinds
+    checks = [_check_of(kind) for kind in kinds]
+    if origin is UnionType:
+        return lambda value: any(check(value) for check in checks)
     if issubclass(origin, Mapping):
-        return isinstance(value, Mapping) and all(
-            _fits(name, kinds[0]) and _fits(item, kinds[1]) for name, item in value.items()
+        is_key, is_item = checks
+        return lambda value: (
+            isinstance(value, Mapping)
+            and all(map(is_key, value))
+            and all(map(is_item, value.values()))
         )
-    return isinstance(value, (list, tuple)) and all(_fits(item, kinds[0]) for item in value)
+    is_element = checks[0]
+    return lambda value: isinstance(value, (list, tuple)) and all(map(is_element, value))
+
+
+def _is_int(value: object) -> bool:
+    return type(value) is int and _MIN_INTEGER <= value <= _MAX_INTEGER
+
+
+def _is_float(value: object) -> bool:
+    """Also refuses NaN and infinity; integers of any size can be compared with a float."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def is_finite(value: object) -> bool:
     """Whether a value of a JSON text is a number that a float can be."""
-    return _fits(value, float)
+    return _is_float(value)

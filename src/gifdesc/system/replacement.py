@@ -50,11 +50,14 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     Raises:
         OSError: the folder or the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(path.parent)
     # An unrelated short name: the final name may have the greatest length that the file system
     # allows, and a search for its suffix must not find half a file.
-    temporary_path, lock = _new_locked_file(path.parent)
+    try:
+        temporary_path, lock = _new_locked_file(path.parent)
+    except FileNotFoundError:  # seldom: most files of a run go into folders that are there
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary_path, lock = _new_locked_file(path.parent)
+    _remove_stale(path.parent)
     try:
         yield temporary_path
         if sync:
@@ -77,10 +80,11 @@ def sync_files(paths: Iterable[Path]) -> None:
     Raises:
         OSError: the disk reports an error.
     """
-    paths = set(paths)
+    files = list(set(paths))
+    shares = [files[first::_SYNC_THREADS] for first in range(_SYNC_THREADS)]
     with ThreadPoolExecutor(_SYNC_THREADS, "gifdesc-sync") as threads:
-        list(threads.map(_sync, paths))
-        list(threads.map(_sync_folder, {path.parent for path in paths}))
+        list(threads.map(_sync_all, shares))
+        list(threads.map(_sync_folder, {path.parent for path in files}))
 
 
 def new_temporary_file(folder: Path) -> Path:
@@ -212,6 +216,11 @@ def _remove_stale_folders(parent: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # another user's
                 lock_path.unlink(missing_ok=True)
+
+
+def _sync_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        _sync(path)
 
 
 def _sync(path: Path) -> None:
