@@ -2,7 +2,9 @@
 
 The start of PyTorch and transformers takes most of a small command's time. This server imports
 them once and forks a process per request, which runs gifdesc's own `main` with a group, streams
-and an environment of its own, and ends as Python ends. Requests and answers are lines of JSON:
+and an environment of its own. It ends as Python ends a process (threads, functions of `atexit`,
+streams), but does not free every object of the libraries, which would take seconds. Requests and
+answers are lines of JSON:
 
     {"start": ARGUMENTS, "environment": CHANGES, "out": PATH, "err": PATH} -> {"pid": PID}
     {"poll": PID} -> {"code": EXIT CODE, or null while it runs}
@@ -12,6 +14,8 @@ A request with a "script" in place of gifdesc runs that file.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -19,8 +23,9 @@ import pkgutil
 import random
 import runpy
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import sitecustomize  # hooks/
@@ -32,11 +37,12 @@ import gifdesc
 
 
 def main() -> None:
-    """Answer requests until stdin ends; a child returns from here by the end of its command."""
+    """Answer requests until stdin ends."""
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     _redirect(0, os.devnull)
     _redirect(1, os.devnull)
     _import_all()
+    gc.freeze()  # collections of a child need not visit, and so copy, what it shares
     threads = Path("/proc/self/task")
     for line in requests:
         request = json.loads(line)
@@ -50,8 +56,7 @@ def main() -> None:
             if not pid:
                 requests.close()
                 answers.close()
-                run(request)
-                return
+                _end(_code_of(request))
             answer = {"pid": pid}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -66,6 +71,27 @@ def _import_all() -> None:
         importlib.import_module(name)
     for name in ("BertTokenizer", "AutoProcessor", "AutoModelForImageTextToText", "GitForCausalLM"):
         getattr(transformers, name)
+
+
+def _code_of(request: dict[str, Any]) -> int:
+    """The exit code of a request's command, as Python finds it."""
+    try:
+        run(request)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001  # as Python itself
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """End this process as Python does, but for the memory that it shares."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def run(request: dict[str, Any]) -> None:

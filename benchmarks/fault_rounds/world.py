@@ -19,8 +19,8 @@ from fault_rounds.processes import Ended, ForkServer, Process, environment, star
 
 Choice = TypeVar("Choice")
 
-_BACKBONE = ("--backbone", "resnet18", "--weights", "random", "--runtime", "torch")
-_FRAMES = ("--num-frames", 4, "--batch-frames", 8)
+_RESNET = ("--backbone", "resnet18", "--weights", "random")
+_FRAMES = ("--num-frames", 4, "--batch-frames", 4, "--runtime", "torch")
 _TRAINING = ("--epochs", 2, "--hidden-size", 16, "--batch-size", 4, "--seed", 3)
 
 RESUMED = ("extract", "extract-workers", "shards", "train", "caption", "describe", "fetch")
@@ -93,23 +93,24 @@ class World:
     def command(self, name: str, output: Path) -> list[str]:
         """The arguments of a command that writes to `output`."""
         gifs, model = self.folder / "gifs", self.folder / "model"
-        extract = ("extract", gifs, "--output", output, *_BACKBONE, *_FRAMES)
+        tiny = ("--backbone", self.folder / "tiny" / "backbone")
+        extract = ("extract", gifs, "--output", output, *_FRAMES)
         data = (
             *("--features", self.folder / "features"),
             *("--descriptions", self.folder / "descriptions"),
         )
         evaluate = ("evaluate", *data, "--model", model, "--json")
         words: dict[str, tuple[object, ...]] = {
-            "extract": (*extract, "--num-workers", 0),
-            "extract-workers": (*extract, "--num-workers", 2),
-            "shards": (*extract, "--format", "shards", "--num-workers", 0),
+            "extract": (*extract, *tiny, "--num-workers", 0),
+            "extract-workers": (*extract, *tiny, "--num-workers", 2),
+            "shards": (*extract, *_RESNET, "--format", "shards", "--num-workers", 0),
             "train": ("train", *data, "--model", output, *_TRAINING),
             "caption": (
                 *("caption", gifs, "--model", model, "--json"),
                 *("--output", output / "captions.jsonl"),
             ),
             "describe": (
-                *("describe", gifs, "--model", self.folder / "tiny-model", "--json"),
+                *("describe", gifs, "--model", self.folder / "tiny" / "vision-language", "--json"),
                 *("--output", output, "--max-length", 8),
             ),
             "fetch": (
@@ -199,6 +200,8 @@ def prepared(folder: Path, num_gifs: int = 8) -> Iterator[World]:
 def _prepare(world: World, num_gifs: int) -> None:
     """Draw GIFs, and make the features and models that commands read."""
     folder = world.folder
+    script = str(Path(__file__).parent / "tiny_networks.py")
+    checked(finish(world.server.start([str(folder / "tiny")], script=script)))
     drawn = folder / "drawn"
     checked(world.run(["demo", str(drawn), "--data-only", "--num-gifs", str(num_gifs)]))
     (drawn / "gifs").rename(folder / "gifs")
@@ -209,8 +212,6 @@ def _prepare(world: World, num_gifs: int) -> None:
     shutil.copytree(world.undisturbed("extract"), folder / "features")
     shutil.copytree(folder / "features", folder / "searched")
     shutil.copytree(world.undisturbed("train"), folder / "model")
-    script = str(Path(__file__).parent / "tiny_model.py")
-    checked(finish(world.server.start([str(folder / "tiny-model")], script=script)))
 
 
 class _Files(SimpleHTTPRequestHandler):
