@@ -1,6 +1,8 @@
 """Slots of shared memory: what a process puts in comes out, and nothing is left behind."""
 
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
@@ -10,6 +12,7 @@ import pytest
 
 from gifdesc.system import shared_memory
 from gifdesc.system.shared_memory import SharedSlots, open_slots, put
+from worlds import process_environment
 
 
 def test_an_array_of_another_process_comes_out_as_it_was_put_in():
@@ -64,3 +67,25 @@ def test_a_system_without_shared_memory_is_no_error(monkeypatch):
 
     monkeypatch.setattr(shared_memory, "SharedMemory", refuse)
     assert open_slots(2, 10) is None
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare (util-linux)")
+def test_memory_that_another_program_fills_meanwhile_is_no_bus_error():
+    script = """
+import shutil
+from collections import namedtuple
+from gifdesc.system.shared_memory import open_slots
+shutil.disk_usage = lambda _: namedtuple("usage", "free")(1 << 30)  # as before it was filled
+assert open_slots(4, 1 << 20) is None
+"""
+    mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm || exit 99"
+    done = subprocess.run(
+        ["unshare", "-rm", "bash", "-c", f'{mount}; exec "$0" -c "$1"', sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=process_environment(),
+    )
+    if done.returncode == 99 or "unshare failed" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert (done.returncode, done.stderr) == (0, "")

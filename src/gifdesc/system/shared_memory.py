@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from functools import lru_cache
 from multiprocessing.shared_memory import SharedMemory
@@ -32,11 +33,19 @@ class SharedSlots:
     """
 
     def __init__(self, num_slots: int, slot_bytes: int) -> None:
+        """Allocate the memory.
+
+        Raises:
+            OSError: there is too little.
+        """
         self._memory = SharedMemory(create=True, size=num_slots * slot_bytes)
         self.name = self._memory.name
         self.slot_bytes = slot_bytes
-        # The system allocates pages at the first write: from here on, no process runs short.
-        np.ndarray(num_slots * slot_bytes, np.uint8, self._memory.buf)[:] = 0
+        try:
+            _allocate(self._memory)
+        except OSError:
+            self.close()
+            raise
         self._free = list(range(num_slots))
 
     def take(self) -> int | None:
@@ -72,6 +81,19 @@ def open_slots(num_slots: int, slot_bytes: int) -> SharedSlots | None:
     except OSError as error:
         log.debug("no shared memory", exc_info=error)
         return None
+
+
+def _allocate(memory: SharedMemory) -> None:
+    """Let the system allocate all pages now: later, no process runs short.
+
+    Without room for a page, a write to it would end the process by SIGBUS; this raises `OSError`.
+    """
+    path = _SHARED_FOLDER / memory.name
+    if path.exists():
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, memory.size)
+    else:
+        np.ndarray(memory.size, np.uint8, memory.buf)[:] = 0
 
 
 def put(name: str, slot: int, slot_bytes: int, array: npt.NDArray[np.uint8]) -> None:
