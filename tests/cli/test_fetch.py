@@ -89,6 +89,19 @@ def test_a_list_is_fetched_and_a_rerun_asks_for_nothing(tmp_path, server, gif):
     assert files(output) == names
 
 
+def test_a_file_is_flushed_to_disk(tmp_path, server, gif, monkeypatch):
+    flushed, fsync = set(), os.fsync
+
+    def note(descriptor):
+        flushed.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    server.answers["/cat.gif"] = gif
+    run_fetch(write_list(tmp_path, server, "/cat.gif"), tmp_path / "gifs")
+    assert (tmp_path / "gifs" / "cat.gif").stat().st_ino in flushed
+
+
 def test_what_is_no_moving_picture_is_not_kept(tmp_path, server, gif, still):
     server.answers |= {
         "/moving.gif": gif,

@@ -25,7 +25,7 @@ from gifdesc.system.files import writing
 from gifdesc.system.http import PRIVATE, HttpClient, HttpLimits, download_file
 from gifdesc.system.http_errors import HttpError
 from gifdesc.system.locking import locked
-from gifdesc.system.replacement import new_temporary_file, remove_leftovers
+from gifdesc.system.replacement import new_temporary_file, remove_leftovers, sync_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +223,8 @@ class _Run:
             judgement = judge(data)
             status = judgement.status
             is_kept = status in KEPT or (status == "still" and self._config.keep_stills)
+            if is_kept:
+                sync_file(temporary_path)
             entry = FetchEntry(
                 url=url,
                 status=status,

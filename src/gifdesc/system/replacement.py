@@ -61,7 +61,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     try:
         yield temporary_path
         if sync:
-            _sync(temporary_path)
+            sync_file(temporary_path)
         temporary_path.replace(path)
         if sync:
             _sync_folder(path.parent)
@@ -72,6 +72,16 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         _living.discard(temporary_path)
         if lock is not None:
             os.close(lock)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file to disk, but not its folder; a file that is gone is skipped.
+
+    Raises:
+        OSError: the disk reports an error.
+    """
+    with suppress(FileNotFoundError):
+        _sync_descriptor(os.open(path, os.O_RDWR))
 
 
 def sync_files(paths: Iterable[Path]) -> None:
@@ -220,12 +230,7 @@ def _remove_stale_folders(parent: Path) -> None:
 
 def _sync_all(paths: Iterable[Path]) -> None:
     for path in paths:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        _sync_descriptor(os.open(path, os.O_RDWR))
+        sync_file(path)
 
 
 def _sync_folder(folder: Path) -> None:
