@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import json_line, read_json_lines, write_json_lines
+from gifdesc.system.files import iterate_json_lines, json_line, write_json_lines
 from gifdesc.system.json_files import checked
 from gifdesc.system.replacement import sync_files
 
@@ -68,7 +69,17 @@ class ManifestEntry:
         if "source" not in row or "status" not in row:
             raise ValueError("an entry needs source and status")
         kept = {key: value for key, value in row.items() if key in _ENTRY_KEYS}
-        return cls(**checked(cls, kept))
+        values = checked(cls, kept)
+        for name in ("sampled_frames", "sampled_times_ms"):
+            if values.get(name) is not None:
+                values[name] = shared_numbers(values[name])
+        return cls(**values)
+
+
+@lru_cache(maxsize=4096)
+def shared_numbers(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """An equal tuple that entries share: the same frames are sampled of most GIFs of a length."""
+    return numbers
 
 
 _ENTRY_KEYS = {known.name: None for known in fields(ManifestEntry)}
@@ -86,19 +97,20 @@ class Manifest:
         """
         self._path = features_dir / MANIFEST_NAME
         self.entries: dict[str, ManifestEntry] = {}
+        last, self._is_compact = None, True
         try:
-            rows = read_json_lines(self._path) if self._path.exists() else []
-            # The next line must not be joined to a line that a killed run left unfinished.
-            self._is_cut = _is_cut(self._path)
-            for row in rows:
+            for row in iterate_json_lines(self._path) if self._path.exists() else ():
                 entry = ManifestEntry.from_json(row)
                 self.entries[entry.source] = entry
+                self._is_compact &= last is None or last < entry.source
+                last = entry.source
+            # The next line must not be joined to a line that a killed run left unfinished.
+            self._is_cut = _is_cut(self._path)
         except (OSError, ValueError, TypeError) as error:
             raise FeatureError(
                 f"{self._path}: damaged ({error}); remove it to extract all again"
             ) from error
-        sources = [row["source"] for row in rows]
-        self._is_compact = not self._is_cut and sources == sorted(set(sources))
+        self._is_compact &= not self._is_cut
 
     def add(self, *entries: ManifestEntry) -> None:
         """Append entries, each in one write, so that a killed run leaves whole lines."""

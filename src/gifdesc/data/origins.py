@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def origin_of(gif: GifInput) -> str | None:
     """The absolute path of a GIF, links not followed, or its URL; None for a GIF from a pipe."""
     if gif.is_spooled:
         return None if is_stream(gif.name) else gif.name
-    return os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
+    path = os.path.abspath(gif.path)  # noqa: PTH100 - resolve() would follow links
+    return sys.intern(path)  # the manifest and `Origins` keep it for every GIF
 
 
 class Origins:

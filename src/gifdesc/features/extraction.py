@@ -24,7 +24,7 @@ from gifdesc.data.feature_files import (
 )
 from gifdesc.data.feature_shards import adopt_shards, remove_members, shard_member
 from gifdesc.data.gifs import GifInput
-from gifdesc.data.manifest import Manifest, ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry, shared_numbers
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
@@ -376,7 +376,9 @@ def _entry(gif: GifInput, sampled: SampledGif) -> ManifestEntry:
         sha256=sampled.identity.sha256,
         num_frames=len(sampled.durations_ms),
         duration_ms=sum(sampled.durations_ms),
-        sampled_frames=sampled.sampled_frames,
-        sampled_times_ms=start_times_ms(sampled.durations_ms, sampled.sampled_frames),
+        sampled_frames=shared_numbers(sampled.sampled_frames),
+        sampled_times_ms=shared_numbers(
+            start_times_ms(sampled.durations_ms, sampled.sampled_frames)
+        ),
         origin=origin_of(gif),
     )

@@ -90,9 +90,17 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         OSError: the file cannot be read.
         ValueError: a line other than the last is not a JSON object.
     """
+    return list(iterate_json_lines(path))
+
+
+def iterate_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of `read_json_lines`, of which the caller need not keep any.
+
+    Raises:
+        OSError, ValueError: as `read_json_lines`, when an object is asked for.
+    """
     check_regular(path)
     lines = path.read_bytes().split(b"\n")
-    rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -104,8 +112,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             raise ValueError(f"line {number} is not JSON") from error
         if not isinstance(row, dict):
             raise ValueError(f"line {number} is not a JSON object")
-        rows.append(row)
-    return rows
+        yield row
 
 
 def list_all(names: Sequence[str], path: Path, limit: int = 10) -> str:
