@@ -1,7 +1,10 @@
 """Folders that gifdesc 0.1.0 wrote, before frames were shown whole, still load and give the same.
 
 `tests/support/earlier` holds drawn GIFs, their descriptions, the features and the model that were
-made of them (with `ColourGrid` in place of ResNet50), and what `caption --json` then printed.
+made of them (with `ColourGrid` in place of ResNet50), and what `caption --json` then printed. Its
+folder `formats` holds what the code of each format wrote from the same features and descriptions:
+models of formats 1 and 2 with run states of format 1, and models of format 3 with run states of
+formats 2 and 3.
 """
 
 import json
@@ -84,8 +87,24 @@ def test_shards_of_format_1_train_a_model_and_keep_their_numbers():
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_models_of_formats_that_are_not_read_ask_for_another_training(folder, version):
-    path = folder / "model" / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": version}))
-    done = run_here("caption", "gifs", "--device", "cpu")
+    name = f"formats/model-{version}"
+    assert json.loads((folder / name / "config.json").read_text())["format_version"] == version
+    done = run_here("caption", "gifs", "--model", name, "--device", "cpu")
     assert done.code == 1
+    assert f"of format {version}, " in done.err
     assert "train again" in done.err
+    resumed = run_here("train", "--resume", "--model", name, "--device", "cpu")
+    assert resumed.code == 1
+    assert "of an older gifdesc; start again with --force" in resumed.err
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("version", [2, 3])
+def test_runs_of_every_format_since_caption_and_are_resumed(version):
+    model = ("--model", f"formats/run-{version}", "--device", "cpu")
+    captioned = run_here("caption", "gifs", "--json", *model)
+    assert captioned.code == 0, captioned.err
+    assert len(captioned.out.splitlines()) == 6
+    resumed = run_here("train", "--resume", "--epochs", 3, *model)
+    assert resumed.code == 0, resumed.err
+    assert len(Path(f"formats/run-{version}/history.jsonl").read_text().splitlines()) == 3

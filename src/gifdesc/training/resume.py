@@ -120,7 +120,7 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
     Raises:
         TrainingError: a setting or the data differ; it names the first difference.
     """
-    before, now = stored.model, wanted.model
+    before, now = _completed(ModelConfig, stored.model), wanted.model
     if before.get("feature_size") != now["feature_size"]:
         raise TrainingError(
             f"--resume: the features have {now['feature_size']} numbers a frame, the run's had "
@@ -131,7 +131,8 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             f"--resume: the vocabulary has {now['vocab_size']} tokens, the run's had "
             f"{before.get('vocab_size')}; use its descriptions, or start again with --force"
         )
-    for was, is_now in ((before, now), (_completed(stored.training), wanted.training)):
+    training = _completed(TrainingConfig, stored.training)
+    for was, is_now in ((before, now), (training, wanted.training)):
         if name := _difference(was, is_now):
             if name == "splits_sha256":
                 raise TrainingError(
@@ -151,12 +152,14 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
     _check_epochs(stored, now=wanted.training["epochs"])
 
 
-def _completed(training: Mapping[str, Any]) -> Mapping[str, Any]:
+def _completed(
+    kind: type[ModelConfig] | type[TrainingConfig], stored: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """A run's configuration, completed by fields that are newer than the run."""
     try:
-        return to_json(from_json(TrainingConfig, training))
+        return to_json(from_json(kind, stored))
     except ValueError:
-        return training
+        return stored
 
 
 def _check_epochs(stored: Progress, *, now: int) -> None:
