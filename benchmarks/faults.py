@@ -8,8 +8,8 @@ Every round breaks one command in one way. It passes if stderr has no traceback 
 a defect, no half file has a final name, and a rerun ends in the bytes of an undisturbed run. Rounds
 take turns until the time is over; with `--counts`, the faults follow each other, each as often as
 `COUNTS` says, in 1 to 2 hours of 2 cores. A table has the counts. Most processes are forked from
-one that has imported the libraries (fault_rounds/fork_server.py); for a quarter of the kills, half
-of the signals and all limits, Python starts them. Needs Linux; the faults of a file system also
+one that has imported the libraries (fault_rounds/fork_server.py); Python starts those of a seventh
+of the kills, a third of the signals, and all limits. Needs Linux; the faults of a file system also
 need `unshare` (util-linux) with user namespaces.
 """
 
@@ -110,7 +110,7 @@ COUNTS = {
     "kill-worker": 20,
     "sigterm": _SIGNALS_EACH * len(COMMANDS),
     "sigint": _SIGNALS_EACH * len(COMMANDS),
-    "closed-streams": 3 * len(COMMANDS),
+    "closed-streams": 2 * len(COMMANDS),
 }
 """Rounds of each fault with `--counts`; a kill before every file operation has as many as these."""
 

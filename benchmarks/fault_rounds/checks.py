@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
 
 from fault_rounds.processes import Ended, Process, group_of
 from fault_rounds.world import LostError, World, checked
@@ -25,6 +27,7 @@ _RESULTS = {
 """The files of a command that must be the same, where others have times or paths."""
 
 
+_SHARD = re.compile(rb"shard-[0-9a-f]+\.safetensors")
 _FETCHED = "fetched.jsonl"
 
 
@@ -42,9 +45,21 @@ def content(name: str, output: Path) -> dict[str, bytes]:
         is_own = path.name.startswith((".", "training.png")) or path.is_dir()
         if not is_own and (wanted is None or relative in wanted):
             found[relative] = path.read_bytes()
+    if name == "shards":
+        return _without_shards(output, found)
     if name == "fetch" and (lines := found.get(_FETCHED)):  # in the order of their arrival
         found[_FETCHED] = b"".join(sorted(lines.splitlines(keepends=True)))
     return found
+
+
+def _without_shards(output: Path, found: dict[str, bytes]) -> dict[str, bytes]:
+    """The features of each GIF: a run that is stopped divides them into other shards."""
+    features = {name: data for name, data in found.items() if not name.startswith("shard-")}
+    for path in sorted(output.glob("shard-*.safetensors")):
+        with safe_open(path, "np") as file:
+            features |= {f"features/{key}": file.get_tensor(key).tobytes() for key in file.keys()}  # noqa: SIM118
+    features["manifest.jsonl"] = _SHARD.sub(b"", features["manifest.jsonl"])
+    return features
 
 
 def check_equal(world: World, name: str, output: Path) -> None:
@@ -85,8 +100,6 @@ def _read_whole(path: Path) -> None:
     elif path.suffix == ".gif" and path.read_bytes()[-1:] != b";":
         raise ValueError("it has no trailer")
     elif path.suffix == ".safetensors":
-        from safetensors import safe_open
-
         with safe_open(path, "np") as file:
             [file.get_tensor(key) for key in file.keys()]  # noqa: SIM118
 

@@ -11,7 +11,7 @@ from fault_rounds.checks import check_continues, check_equal, check_gone, check_
 from fault_rounds.processes import Process, group_of
 from fault_rounds.world import LostError, Round, Turn, World, checked, finish
 
-_COLD_SHARE = 0.25
+_COLD_SHARE = 0.15
 """Of processes that Python starts: their moments fall mostly on imports."""
 
 _LIMIT_SECONDS = 2.0

@@ -19,6 +19,9 @@ from fault_rounds.world import (
     finish,
 )
 
+_FIRST_SHARE = 0.25
+"""Of signals in the first moments of a process that Python starts."""
+
 _FIRST_SECONDS = 0.3
 
 
@@ -50,11 +53,11 @@ def stop(number: signal.Signals) -> Round:
 def _start(world: World, name: str, turn: Turn) -> Process:
     """A command at a moment: its first, one of its first moments, or any."""
     kind = turn.rng.random()
-    if kind < 0.7:
-        process = start_until(world, name, turn)
-    else:
+    if kind < _FIRST_SHARE:
         process = world.start(world.command(name, turn.output), is_cold=True)
+    else:
+        process = start_until(world, name, turn)
     wait_until_caught(process)
-    if kind > 0.8:
+    if kind < _FIRST_SHARE / 2:
         time.sleep(turn.rng.uniform(0, _FIRST_SECONDS))
     return process
