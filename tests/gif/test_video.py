@@ -164,7 +164,12 @@ def test_hdr_is_noted_with_the_frames_and_is_no_finding(tmp_path, transfer, name
     ]
     for frame in frames:
         frame.color_trc = transfer
-    path = draw_video(tmp_path / file_name, frames, codec="libx265", pix_fmt="yuv420p10le")
+    try:
+        path = draw_video(tmp_path / file_name, frames, codec="libx265", pix_fmt="yuv420p10le")
+    except av.FFmpegError:
+        if av.__version__ < "19":
+            raise
+        pytest.skip("PyAV 19 does not always write HEVC")  # it reads the files of PyAV 18
     note = None if name is None else f"HDR ({name}), not mapped to SDR"
     assert (read_gif(path).note, scan_gif(path).note) == (note, None)
     renamed = path.rename(tmp_path / "a.gif")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import av
 import numpy as np
@@ -45,6 +46,11 @@ _DEMUXERS = {
 lists of other files to open."""
 
 _BUFFER_BYTES = 1 << 18
+
+_METADATA_OPTIONS: dict[str, Any] = (
+    {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+"""Before PyAV 19, titles and the like that are not UTF-8 are errors unless they are ignored."""
 
 _CODING_NOISE = 16
 """Grey levels by which frames may differ and count as equal: encoders refine a still picture over
@@ -284,8 +290,8 @@ class VideoImages:
                 "r",
                 format=_DEMUXERS[self._kind],
                 options=DECODER_OPTIONS,
-                metadata_errors="ignore",
                 buffer_size=_BUFFER_BYTES,
+                **_METADATA_OPTIONS,
             )
         except FFmpegError as error:
             raise self._nothing_usable() from error
