@@ -235,7 +235,7 @@ def _paint(
         is_shown: the pixels to paint; None for all.
     """
     if transparent_index is not None:
-        is_opaque = indices != transparent_index
+        is_opaque = np.not_equal(indices, transparent_index)
         is_shown = is_opaque if is_shown is None else is_shown & is_opaque
     if is_shown is None:
         np.take(colours, indices, out=pixels, mode="clip")

@@ -88,13 +88,13 @@ def decode_partial_indices(data: bytes, image: ImageBlock) -> tuple[PaletteIndic
         pixels, _ = decode_lzw(_joined(data, image), image)
         padding = image.width * image.height - len(pixels)
         indices = _in_rows(pixels + bytes(padding), image)
-        is_there = _in_rows(b"\1" * len(pixels) + bytes(padding), image) == 1
+        is_there = np.equal(_in_rows(b"\1" * len(pixels) + bytes(padding), image), 1)
         if image.interlaced and image.transparent_index is None:
             _repeat_rows(indices, is_there)
         return indices, is_there
     sub_blocks = _close_last_sub_block(data[image.data_start : image.data_end])
     low, high = (_decode_over(fill, sub_blocks, image) for fill in (0, 255))
-    is_there = low == high
+    is_there = np.equal(low, high)  # not `==`, whose arrays atheris never frees
     if image.interlaced and image.transparent_index is None:
         _repeat_rows(low, is_there)
     return low, is_there

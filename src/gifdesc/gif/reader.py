@@ -255,7 +255,7 @@ def _read(
             frame = reduce(frame)
         if position == 0:
             check_frames(len(chosen), len(chosen) * frame.nbytes, name)
-            if len(chosen) == 1:
+            if len(chosen) == 1 and frame.base is None:  # not a view, which keeps a larger array
                 frames = frame[None]  # a large picture is in memory once
                 break
             frames = np.empty((len(chosen), *frame.shape), np.uint8)
