@@ -51,14 +51,23 @@ class Scores:
     repeating: float
 
 
-def make_split_world(folder: Path, num_gifs: int) -> None:
+def make_split_world(
+    folder: Path, num_gifs: int, *, feature_size: int = 96, noise: float = 0.5
+) -> None:
     """Features, descriptions and split lists."""
-    make_world(folder, num_gifs=num_gifs, feature_size=96, noise=0.5, windows="anywhere")
+    make_world(
+        folder, num_gifs=num_gifs, feature_size=feature_size, noise=noise, windows="anywhere"
+    )
+    write_split_lists(folder)
+
+
+def write_split_lists(folder: Path) -> None:
+    """A list of names for each split of the GIFs that `folder/descriptions` describes."""
     lines = (folder / "descriptions" / "captions.jsonl").read_text().splitlines()
     names = [json.loads(line)["id"] for line in lines]
     first = 0
     for split, share in SHARES.items():
-        last = first + round(share * num_gifs)
+        last = first + round(share * len(names))
         (folder / f"{split}.txt").write_text("".join(f"{name}\n" for name in names[first:last]))
         first = last
 

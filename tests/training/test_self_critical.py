@@ -92,7 +92,7 @@ class Told(nn.Module):
         self.logits = nn.Parameter(torch.tensor(chances).log())
         self.dropout = nn.Identity()
 
-    def encode(self, features, _lengths):
+    def encode(self, features, _lengths, _known):
         return Memory(features[:, 0])
 
     def start(self, memory):

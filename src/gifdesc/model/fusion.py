@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gifdesc.config import FusionKind
+from gifdesc.data.dataset import TokenShares
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,36 @@ class Memory:
         frames: float (B, T, M), one vector per frame.
         mask: bool (B, T), True for a frame, False for padding.
         summary: float (B, H), the GIF as a whole.
+        mean: float32 (B, D), the mean of the standardised frames; None for a model without a
+            `WordDetector`.
+        known: what the captions of these GIFs taught the model's `WordDetector`, in training.
     """
 
     frames: Tensor
     mask: Tensor
     summary: Tensor
+    mean: Tensor | None = None
+    known: TokenShares | None = None
+
+    def to(self, device: torch.device) -> Memory:
+        """The memory on a device."""
+        return Memory(
+            self.frames.to(device),
+            self.mask.to(device),
+            self.summary.to(device),
+            None if self.mean is None else self.mean.to(device),
+            None if self.known is None else self.known.to(device),
+        )
 
     def select(self, index: Tensor) -> Memory:
         """The memory of the examples at `index` (N,), which may repeat."""
-        return Memory(self.frames[index], self.mask[index], self.summary[index])
+        return Memory(
+            self.frames[index],
+            self.mask[index],
+            self.summary[index],
+            None if self.mean is None else self.mean[index],
+            None if self.known is None else self.known.select(index),
+        )
 
 
 class Fusion(Protocol):

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
+from torch.nn.functional import layer_norm, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gifdesc.config import ModelConfig
+from gifdesc.data.dataset import TokenShares
 from gifdesc.model.dropout import ExampleDropout
 from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
 from gifdesc.system.device import on_device
@@ -45,6 +46,12 @@ RARE_CAPTIONS, RARE_REPEATING = 4.0, 0.04
 """Captions, and captions that repeat it, that are added to the counts of every token: one in a
 hundred, until a token has counts of its own."""
 
+FIRST_GAIN = 10.0
+"""Nats that a token gains at first if the word detector is sure that the captions contain it."""
+
+MAX_LEVERAGE = 0.99
+"""A leave-one-out prediction divides by the rest."""
+
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
 
@@ -58,12 +65,14 @@ class DecoderState:
         output_head: predicts the next token for each of the B GIFs.
         hidden: of N = B * K captions, grouped by GIF.
         tokens: int (N, L), the captions so far, their start token first.
+        gains: float32 (B, V), from the model's `WordDetector` if it has one.
     """
 
     num_gifs: int
     output_head: OutputHead
     hidden: Hidden
     tokens: Tensor
+    gains: Tensor | None = None
 
     def select(self, index: Tensor) -> DecoderState:
         """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
@@ -122,6 +131,67 @@ class RepetitionBias(nn.Module):
         return logits.scatter_add_(1, tokens, bias.masked_fill(~counts, 0.0))
 
 
+@dataclass(frozen=True)
+class DetectorFit:
+    """The fit of a `WordDetector`, for leave-one-out predictions.
+
+    Attributes:
+        num_gifs: n.
+        mean_shares: float32 (V,).
+        root: float32 (D, R), of the inverse of the penalised sum of squares of the mean frames.
+    """
+
+    num_gifs: int
+    mean_shares: Tensor
+    root: Tensor
+
+
+class WordDetector(nn.Module):
+    """Predicts from a GIF's mean frame the share of its captions that contain each token.
+
+    A model that is trained on few captions learns them by heart; this linear regression has a
+    closed form (training/word_detection.py) and generalises better. Fang et al. 2015
+    (arXiv:1411.4952) let detectors of words guide a language model.
+
+    Args:
+        feature_size: D.
+        vocab_size: V.
+
+    Attributes:
+        fit: in training only.
+    """
+
+    mean_frame: Tensor
+    weight: Tensor
+
+    def __init__(self, feature_size: int, vocab_size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean_frame", torch.zeros(feature_size))
+        self.register_buffer("weight", torch.zeros(vocab_size, feature_size))
+        self.gain = nn.Parameter(torch.ones(1))
+        self.fit: DetectorFit | None = None
+
+    def forward(self, frames: Tensor, known: TokenShares | None = None) -> Tensor:
+        """The nats (B, V) that each token gains, in proportion to its share above the mean.
+
+        Args:
+            frames: float32 (B, D), the mean of each GIF's standardised frames.
+            known: in training, of these GIFs. The result is that of a detector fitted to all other
+                GIFs, lest the model trust a detector that knows the captions (Allen 1974,
+                Technometrics 16(1)).
+        """
+        centred = frames - self.mean_frame
+        shares = linear(centred, self.weight)
+        if known is not None and self.fit is not None:
+            leverage = (centred @ self.fit.root).square().sum(dim=1) + 1 / self.fit.num_gifs
+            # A GIF of leverage 1 is fitted whatever its captions are.
+            leverage = leverage.clamp(max=MAX_LEVERAGE)[:, None]  # (B, 1)
+            shares = shares + leverage * self.fit.mean_shares
+            shares = shares.scatter_add(1, known.tokens, -leverage * known.shares)
+            shares = shares / (1 - leverage)
+        return FIRST_GAIN * self.gain * shares
+
+
 class CaptionModel(nn.Module):
     """An RNN over the frames, word embeddings, a fusion of both, token predictions.
 
@@ -167,6 +237,9 @@ class CaptionModel(nn.Module):
         self.repetition: RepetitionBias | None = None
         if config.repetition_bias:
             self.repetition = RepetitionBias(config.vocab_size)
+        self.detector: WordDetector | None = None
+        if config.word_detector:
+            self.detector = WordDetector(config.feature_size, config.vocab_size)
 
     @torch.no_grad()
     def set_feature_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -189,24 +262,25 @@ class CaptionModel(nn.Module):
         shifted = (features - self.feature_mean) / self.feature_std
         return shifted.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
 
-    def encode(self, features: Tensor, lengths: Tensor) -> Memory:
+    def encode(self, features: Tensor, lengths: Tensor, known: TokenShares | None = None) -> Memory:
         """Run the encoder over the frames.
 
         Args:
             features: float (B, T, D), padded at the end.
             lengths: int (B,), frames of each example, 1 or more, on the CPU.
+            known: in training, what the captions of these GIFs taught the word detector.
         """
-        projected = self.standardise(features) if self.config.standardise else features  # (B, T, D)
-        projected = self.projection(self.dropout(projected))  # (B, T, P)
+        standardised = self._inputs(features)  # (B, T, D)
+        projected = self.projection(self.dropout(standardised))  # (B, T, P)
         if self.config.frame_norm:
             projected = FRAME_SCALE * layer_norm(projected, projected.shape[-1:])
         num_frames = features.shape[1]
         positions = torch.arange(num_frames)
         mask = on_device(positions[None] < lengths[:, None], features.device)  # (B, T)
+        mean = None if self.detector is None else _mean(standardised, mask)
         if self.encoder is None:
-            shown = mask[..., None].to(projected.dtype)
-            summary = (projected * shown).sum(dim=1) / shown.sum(dim=1)  # (B, P), where P = H
-            return Memory(frames=projected, mask=mask, summary=summary)
+            summary = _mean(projected, mask)  # (B, P), where P = H
+            return Memory(projected, mask, summary, mean, known)
         # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
         if bool((lengths == num_frames).all()):
             frames, final = self.encoder(projected)
@@ -216,14 +290,23 @@ class CaptionModel(nn.Module):
         if self.config.frame_skip:
             frames = torch.cat([frames, projected], dim=-1)  # (B, T, H + P)
         summary = final.transpose(0, 1).flatten(1)  # (directions, B, H / directions) -> (B, H)
-        return Memory(frames=frames, mask=mask, summary=summary)
+        return Memory(frames, mask, summary, mean, known)
+
+    def mean_frames(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """The input of the word detector, float32 (B, D); the arguments are those of `encode`."""
+        mask = torch.arange(features.shape[1])[None] < lengths[:, None]  # (B, T)
+        return _mean(self._inputs(features), on_device(mask, features.device))
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        return self.standardise(features) if self.config.standardise else features
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token, for one caption of each GIF."""
         output_head = make_output_head(self.fusion, self.output, memory)
         num_gifs = len(memory.mask)
         tokens = torch.empty(num_gifs, 0, dtype=torch.long, device=memory.mask.device)
-        return DecoderState(num_gifs, output_head, self._first_hidden(memory), tokens)
+        gains = self._gains(memory)
+        return DecoderState(num_gifs, output_head, self._first_hidden(memory), tokens, gains)
 
     def step(
         self, tokens: Tensor, state: DecoderState
@@ -245,8 +328,10 @@ class CaptionModel(nn.Module):
         if weights is not None:
             weights = weights.flatten(0, 1)
         logits, said = logits.flatten(0, 1), torch.cat([state.tokens, tokens[:, None]], dim=1)
-        if self.repetition is not None:
-            logits = self.repetition(logits, said, first_mentions(said))
+        gains = state.gains
+        if gains is not None:
+            gains = gains.repeat_interleave(len(logits) // state.num_gifs, dim=0)
+        logits = self._with_mentions(logits, gains, said, first_mentions(said))
         return logits, replace(state, hidden=hidden, tokens=said), weights
 
     def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
@@ -270,12 +355,39 @@ class CaptionModel(nn.Module):
         """
         joined = self._decode(tokens, memory).flatten(0, 1)[places]  # (N, H)
         logits: Tensor = self.output(joined).float()
+        num_tokens = tokens.shape[1]
+        rows, last = places // num_tokens, places % num_tokens
+        is_before = torch.arange(num_tokens, device=places.device) <= last[:, None]  # (N, L)
+        counts = first_mentions(tokens)[rows] & is_before
+        gains = self._gains(memory)
+        if gains is not None:
+            gains = gains[rows]
+        return self._with_mentions(logits, gains, tokens[rows], counts)
+
+    def _gains(self, memory: Memory) -> Tensor | None:
+        """What each token gains from the word detector (B, V)."""
+        if self.detector is None or memory.mean is None:
+            return None
+        gains: Tensor = self.detector(memory.mean, memory.known)
+        return gains.float()
+
+    def _with_mentions(
+        self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
+    ) -> Tensor:
+        """Logits (N, V) with what depends on the tokens that captions contain.
+
+        Args:
+            logits: changed in place.
+            gains: (N, V), of tokens that the caption does not contain yet.
+            tokens: int (N, L) of each caption.
+            counts: bool (N, L), see `first_mentions`.
+        """
+        if gains is not None:
+            logits = logits + gains
+            spent = gains.gather(1, tokens).masked_fill(~counts, 0.0)
+            logits = logits.scatter_add_(1, tokens, -spent)
         if self.repetition is not None:
-            num_tokens = tokens.shape[1]
-            rows, last = places // num_tokens, places % num_tokens
-            is_before = torch.arange(num_tokens, device=places.device) <= last[:, None]  # (N, L)
-            counts = first_mentions(tokens)[rows] & is_before
-            logits = self.repetition(logits, tokens[rows], counts)
+            logits = self.repetition(logits, tokens, counts)
         return logits
 
     def _decode(self, tokens: Tensor, memory: Memory) -> Tensor:
@@ -302,6 +414,12 @@ class CaptionModel(nn.Module):
         is_lstm = isinstance(self.decoder, nn.LSTM)
         decoded, last = self.decoder(embedded, first if is_lstm else first[0])
         return decoded, tuple(h[0] for h in (last if is_lstm else (last,)))
+
+
+def _mean(frames: Tensor, mask: Tensor) -> Tensor:
+    """The means (B, D) of the frames (B, T, D) where `mask` (B, T) is true."""
+    shown = mask[..., None].to(frames.dtype)
+    return (frames * shown).sum(dim=1) / shown.sum(dim=1)
 
 
 def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

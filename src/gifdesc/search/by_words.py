@@ -235,11 +235,7 @@ class WordSearch:
     def _likelihoods(
         self, query: Query, memory: Memory, *, with_weights: bool = False
     ) -> Likelihoods:
-        here = Memory(
-            memory.frames.to(self._device),
-            memory.mask.to(self._device),
-            memory.summary.to(self._device),
-        )
+        here = memory.to(self._device)
         with exact_float32(self._device):
             return likelihoods(
                 self._checkpoint.model,

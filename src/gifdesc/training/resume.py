@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from gifdesc.config import DEFAULT_PRESET, PRESETS, ModelConfig, TrainingConfig, to_json
+from gifdesc.config import (
+    ABSENT,
+    DEFAULT_PRESET,
+    PRESETS,
+    FeatureRecipe,
+    ModelConfig,
+    TrainingConfig,
+    to_json,
+)
+from gifdesc.data.training_data import TrainingData
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import CONFIG_NAME
 from gifdesc.system.json_files import from_json
@@ -187,3 +198,23 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     names = [name for name in now if name not in _FREE]
     return next((name for name in names if before.get(name) != now[name]), None)
+
+
+def data_digest(data: TrainingData) -> str:
+    """The SHA-256 of the features' recipe and of the names and captions of both splits."""
+    recipe = {} if data.recipe is None else to_json(data.recipe)
+    # A field with the value that its absence means: older runs have no such field.
+    skipped = {
+        known.name
+        for known in fields(FeatureRecipe)
+        if ABSENT in known.metadata and recipe.get(known.name) == known.metadata[ABSENT]
+    }
+    # As when recipes are compared, weights count by their hash and the version not at all.
+    skipped |= {"weights", "gifdesc_version"}
+    counted = {key: recipe[key] for key in recipe if key not in skipped}
+    digest = hashlib.sha256(json.dumps(counted).encode())
+    for split in ("train", "val"):
+        for example in data.splits[split]:
+            row = json.dumps([split, example.name, example.captions])
+            digest.update(row.encode())
+    return digest.hexdigest()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from gifdesc.config import (
-    ABSENT,
     CORPUS_TOKENIZER,
-    FeatureRecipe,
     ModelConfig,
     TrainingConfig,
     to_json,
@@ -54,10 +50,11 @@ from gifdesc.training.results import (
     TrainingSummary,
     is_better,
 )
-from gifdesc.training.resume import check_folder, check_same_run
+from gifdesc.training.resume import check_folder, check_same_run, data_digest
 from gifdesc.training.size import fit_to_data, num_captioned
 from gifdesc.training.step import Trainer, make_optimizer
 from gifdesc.training.validation import Validator
+from gifdesc.training.word_detection import fit_word_detector, is_worth_detecting
 
 _SAVE_SECONDS = 600.0
 """A long epoch is saved this often, so that a crash costs no more."""
@@ -141,6 +138,9 @@ class TrainingRun:
         self._optimizer = make_optimizer(model, config)
         if start.has_begun:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
+        if model.detector is not None:  # by the statistics of the features, which a state has
+            fit_word_detector(model, dataset, data.store)
+        self._token_shares = dataset.token_shares
         self._trainer = self._make_trainer(start.scaler)
         self._saved_seconds = time.monotonic()
         self._unshared: list[str] = []
@@ -221,7 +221,13 @@ class TrainingRun:
         """Begin with the best epoch so far, unless the run has begun the phase before."""
         data, config = self._data, self._config
         self._phase = SelfCriticalPhase(
-            data.splits["train"], config, self._world, self._tokenizer, data.store, self._limit
+            data.splits["train"],
+            config,
+            self._world,
+            self._tokenizer,
+            data.store,
+            self._limit,
+            self._token_shares,
         )
         if self._start.phase != self._phase.name:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
@@ -356,10 +362,13 @@ def train(
         tokenizer = make_tokenizer(data, config)
     on_tokenizer(tokenizer)
     model_config = replace(
-        model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
+        model_config,
+        feature_size=data.feature_size,
+        vocab_size=tokenizer.vocab_size,
+        word_detector=model_config.word_detector and is_worth_detecting(data),
     )
     start = Progress(
-        model=to_json(model_config), training=to_json(config), data_sha256=_sha256_of(data)
+        model=to_json(model_config), training=to_json(config), data_sha256=data_digest(data)
     )
     world = world or World()
     with _locked_for_training(model_dir, world), _seeded(config.seed, device):
@@ -393,26 +402,6 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
         case=config.case,
         spelling=config.spelling,
     )
-
-
-def _sha256_of(data: TrainingData) -> str:
-    """The SHA-256 of the features' recipe and of the names and captions of both splits."""
-    recipe = {} if data.recipe is None else to_json(data.recipe)
-    # A field with the value that its absence means: older runs have no such field.
-    skipped = {
-        known.name
-        for known in fields(FeatureRecipe)
-        if ABSENT in known.metadata and recipe.get(known.name) == known.metadata[ABSENT]
-    }
-    # As when recipes are compared, weights count by their hash and the version not at all.
-    skipped |= {"weights", "gifdesc_version"}
-    counted = {key: recipe[key] for key in recipe if key not in skipped}
-    digest = hashlib.sha256(json.dumps(counted).encode())
-    for split in ("train", "val"):
-        for example in data.splits[split]:
-            row = json.dumps([split, example.name, example.captions])
-            digest.update(row.encode())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""Fits the word detector of a model to its training GIFs, before the first step.
+
+Ridge regression (Hoerl & Kennard 1970, Technometrics 12(1)) from the mean frame of each GIF to the
+shares of its captions that contain each token.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gifdesc.data.dataset import GIFDataset, TokenShares, pad_features
+from gifdesc.data.feature_store import FeatureStore
+from gifdesc.data.training_data import TrainingData
+from gifdesc.model.network import CaptionModel, DetectorFit, WordDetector
+from gifdesc.system.waits import wait_for
+
+_FILES_AT_ONCE = 256
+
+_PENALTIES = tuple(10.0 ** (power / 2) for power in range(-8, 5))
+"""Penalties that are tried, relative to the mean variance."""
+
+_LEAST_VARIANCE = 1e-6
+"""Relative to the largest: directions in which mean frames vary less are rounding errors."""
+
+
+def is_worth_detecting(data: TrainingData) -> bool:
+    """Whether there are fewer training GIFs than features.
+
+    A network can learn such GIFs by heart, with features that mean nothing; a regression with a
+    penalty cannot. Of more GIFs the network learns what single frames show, and the mean frame adds
+    nothing (measured, docs/benchmarks.md).
+    """
+    return len(data.splits["train"]) < data.feature_size
+
+
+@torch.no_grad()
+def fit_word_detector(model: CaptionModel, dataset: GIFDataset, store: FeatureStore) -> None:
+    """Fit `model.detector`, and let the batches of the dataset contain its `token_shares`.
+
+    A resumed run fits it too: the state has its weights, and not what training needs beside them.
+
+    Args:
+        model: with the statistics of the features.
+        dataset: the training split; GIFs whose features cannot be used are left out.
+        store: reads the feature files.
+    """
+    assert model.detector is not None
+    examples, device = dataset.examples, model.feature_mean.device
+    dataset.token_shares = token_shares = dataset.count_token_shares()
+    sums = RidgeSums(model.config.feature_size, model.config.vocab_size)
+    with wait_for("fitting the word detector", unit="files") as advance:
+        for first in range(0, len(examples), _FILES_AT_ONCE):
+            last = min(first + _FILES_AT_ONCE, len(examples))
+            read = [store.read_or_none(example.features_path) for example in examples[first:last]]
+            usable = [features for features in read if features is not None]
+            if usable:
+                gifs = np.arange(first, last)[[features is not None for features in read]]
+                padded, lengths = pad_features(usable)
+                means = model.mean_frames(padded.to(device), lengths)
+                sums.add(means.cpu(), TokenShares(*token_shares.of(gifs)))
+            advance(last, len(examples))
+        sums.fit(model.detector)
+
+
+class RidgeSums:
+    """Sums over GIFs from which a `WordDetector` is fitted.
+
+    Args:
+        feature_size: D.
+        vocab_size: V.
+    """
+
+    def __init__(self, feature_size: int, vocab_size: int) -> None:
+        self._num_gifs = 0
+        self._frames = torch.zeros(feature_size, dtype=torch.float64)
+        self._squares = torch.zeros(feature_size, feature_size, dtype=torch.float64)
+        self._shares = torch.zeros(vocab_size, dtype=torch.float64)
+        self._squared_shares = 0.0
+        self._products = torch.zeros(vocab_size, feature_size)
+
+    def add(self, frames: Tensor, known: TokenShares) -> None:
+        """Add some GIFs.
+
+        Args:
+            frames: float32 (B, D), the mean of each GIF's standardised frames.
+            known: of these GIFs.
+        """
+        exact = frames.double()
+        self._num_gifs += len(frames)
+        self._frames += exact.sum(dim=0)
+        self._squares += exact.T @ exact
+        rows, columns = known.shares.nonzero(as_tuple=True)
+        tokens, shares = known.tokens[rows, columns], known.shares[rows, columns]
+        self._shares.index_add_(0, tokens, shares.double())
+        self._squared_shares += float(shares.double().square().sum())
+        self._products.index_add_(0, tokens, shares[:, None] * frames[rows])
+
+    @torch.no_grad()
+    def fit(self, detector: WordDetector) -> None:
+        """Fit a detector, with the penalty that generalised cross-validation prefers.
+
+        Source: Golub, Heath & Wahba 1979, Technometrics 21(2). Without two GIFs that differ, the
+        detector predicts nothing.
+        """
+        n = self._num_gifs
+        mean_frame, mean_shares = self._frames / max(1, n), self._shares / max(1, n)
+        covariance = self._squares - n * mean_frame.outer(mean_frame)  # (D, D), times n
+        variances, directions = torch.linalg.eigh(covariance)
+        kept = variances > _LEAST_VARIANCE * float(self._squares.diagonal().mean())
+        if n < 2 or not kept.any():
+            return
+        variances, directions = variances[kept], directions[:, kept].float()  # (R,), (D, R)
+        products = self._products - n * mean_shares.float()[:, None] * mean_frame.float()
+        products = products @ directions  # (V, R), times n
+        explained = products.double().square().sum(dim=0) / variances  # (R,)
+        total = self._squared_shares - n * float(mean_shares.square().sum())
+
+        def validation_error(penalty: float) -> float:
+            left = penalty / (variances + penalty)  # (R,), what the penalty leaves of each
+            error = total - float((explained * (1 - left.square())).sum())
+            freedom = n - 1 - float((1 - left).sum())
+            return error / max(1e-9, freedom) ** 2
+
+        scale = float(variances.mean())
+        penalty = min((scale * strength for strength in _PENALTIES), key=validation_error)
+        damped = 1 / (variances + penalty)  # (R,)
+        root = directions * damped.sqrt().float()
+        device = detector.weight.device
+        detector.mean_frame.copy_(mean_frame)
+        detector.weight.copy_((products * damped.float()) @ directions.T)
+        detector.fit = DetectorFit(n, mean_shares.float().to(device), root.to(device))
