@@ -10,7 +10,7 @@ from gifdesc.data.dataset import GIFDataset, TokenShares
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.training_data import prepare_data
 from gifdesc.model.checkpoint import load_checkpoint
-from gifdesc.model.network import FIRST_GAIN, MAX_LEVERAGE, WordDetector
+from gifdesc.model.network import FIRST_GAIN, WordDetector
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training import word_detection
 from gifdesc.training.word_detection import RidgeSums, fit_word_detector
@@ -118,12 +118,58 @@ def test_two_gifs_give_finite_numbers():
     assert detector(frames, shares_of(contains)).isfinite().all()
 
 
-def test_a_gif_of_leverage_one_gives_finite_numbers():
-    frames, contains = world(num_gifs=SIZE)  # as many directions as GIFs
+def test_a_gif_of_leverage_one_gains_nothing():
+    frames, contains = world(num_gifs=SIZE)
     detector = fitted(frames, contains)
-    found = detector(1e6 * frames, shares_of(contains))
-    assert found.isfinite().all()
-    assert MAX_LEVERAGE < 1
+    assert not detector(1e6 * frames, shares_of(contains)).any()
+
+
+def wide_world(num_gifs=20, size=300):
+    """Mean frames of many more features than GIFs, so that a regression can fit them exactly."""
+    generator = torch.Generator().manual_seed(0)
+    contains = (torch.rand(num_gifs, VOCABULARY, generator=generator) < 0.3).float()
+    frames = torch.randn(num_gifs, size, generator=generator)
+    return frames, contains
+
+
+def fitted_wide(frames, contains):
+    detector = WordDetector(frames.shape[1], VOCABULARY)
+    sums = RidgeSums(frames.shape[1], VOCABULARY)
+    sums.add(frames, shares_of(contains))
+    sums.fit(detector)
+    return detector
+
+
+@pytest.mark.parametrize("strength", word_detection._PENALTIES)
+def test_in_training_no_penalty_shows_the_captions_of_a_gif(monkeypatch, strength):
+    monkeypatch.setattr(word_detection, "_PENALTIES", (strength,))
+    frames, contains = wide_world()
+    detector = fitted_wide(frames, contains)
+    found = detector(frames, shares_of(contains)).detach()
+    assert found.any(dim=1).all()  # no leverage is too near 1
+    for left_out in (0, 7):  # other captions of a GIF change nothing for it
+        others = contains.clone()
+        others[left_out] = 1 - others[left_out]
+        again = fitted_wide(frames, others)(frames, shares_of(others))
+        mean_changes = (others - contains).mean(dim=0) * FIRST_GAIN
+        torch.testing.assert_close(
+            again[left_out] + mean_changes, found[left_out], atol=0.02, rtol=0.02
+        )
+
+
+def test_a_penalty_is_found_for_frames_that_a_regression_fits_exactly():
+    frames, contains = wide_world()  # noise, which explains no caption
+    found = fitted_wide(frames, contains)(frames).detach() / FIRST_GAIN
+    assert found.abs().mean() < 0.5 * (contains - contains.mean(dim=0)).abs().mean()
+
+
+def test_autocast_does_not_round_the_predictions():
+    frames, contains = wide_world()
+    detector = fitted_wide(frames, contains)
+    wanted = detector(frames, shares_of(contains))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = detector(frames, shares_of(contains))
+    torch.testing.assert_close(found, wanted, atol=0, rtol=0)
 
 
 @torch.no_grad()

@@ -49,8 +49,8 @@ hundred, until a token has counts of its own."""
 FIRST_GAIN = 10.0
 """Nats that a token gains at first if the word detector is sure that the captions contain it."""
 
-MAX_LEVERAGE = 0.99
-"""A leave-one-out prediction divides by the rest."""
+MAX_LEVERAGE = 0.9999
+"""A leave-one-out prediction divides by the rest: beyond, float32 leaves no digit of it."""
 
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
@@ -177,19 +177,19 @@ class WordDetector(nn.Module):
         Args:
             frames: float32 (B, D), the mean of each GIF's standardised frames.
             known: in training, of these GIFs. The result is that of a detector fitted to all other
-                GIFs, lest the model trust a detector that knows the captions (Allen 1974,
-                Technometrics 16(1)).
+                GIFs, which has not seen their captions (Allen 1974, Technometrics 16(1)).
         """
-        centred = frames - self.mean_frame
-        shares = linear(centred, self.weight)
-        if known is not None and self.fit is not None:
-            leverage = (centred @ self.fit.root).square().sum(dim=1) + 1 / self.fit.num_gifs
-            # A GIF of leverage 1 is fitted whatever its captions are.
-            leverage = leverage.clamp(max=MAX_LEVERAGE)[:, None]  # (B, 1)
-            shares = shares + leverage * self.fit.mean_shares
-            shares = shares.scatter_add(1, known.tokens, -leverage * known.shares)
-            shares = shares / (1 - leverage)
-        return FIRST_GAIN * self.gain * shares
+        with torch.autocast(frames.device.type, enabled=False):  # it subtracts near equal numbers
+            centred = frames - self.mean_frame
+            shares = linear(centred, self.weight)
+            if known is not None and self.fit is not None:
+                spread = (centred @ self.fit.root).square().sum(dim=1, keepdim=True)
+                leverage = spread + 1 / self.fit.num_gifs  # (B, 1)
+                shares = shares + leverage * self.fit.mean_shares
+                shares = shares.scatter_add(1, known.tokens, -leverage * known.shares)
+                # A GIF of leverage 1 is fitted exactly: its captions must not be the prediction.
+                shares = torch.where(leverage < MAX_LEVERAGE, shares / (1 - leverage), 0.0)
+            return FIRST_GAIN * self.gain * shares
 
 
 class CaptionModel(nn.Module):

@@ -18,11 +18,16 @@ from gifdesc.system.waits import wait_for
 
 _FILES_AT_ONCE = 256
 
-_PENALTIES = tuple(10.0 ** (power / 2) for power in range(-8, 5))
-"""Penalties that are tried, relative to the mean variance."""
+_PENALTIES = tuple(10.0 ** (power / 2) for power in range(-6, 5))
+"""Penalties that are tried, relative to the mean variance. Smaller ones would bring the leverage of
+all GIFs to `MAX_LEVERAGE` where all directions vary equally."""
 
 _LEAST_VARIANCE = 1e-6
-"""Relative to the largest: directions in which mean frames vary less are rounding errors."""
+"""Relative to the mean square of a feature: directions in which mean frames vary less are rounding
+errors."""
+
+_LEAST_RESIDUAL = 1e-5
+"""Relative to the variance of the shares: a smaller one is a rounding error."""
 
 
 def is_worth_detecting(data: TrainingData) -> bool:
@@ -116,10 +121,13 @@ class RidgeSums:
         products = products @ directions  # (V, R), times n
         explained = products.double().square().sum(dim=0) / variances  # (R,)
         total = self._squared_shares - n * float(mean_shares.square().sum())
+        # 0 with fewer GIFs than features; a rounding error would outweigh the rest, or be negative.
+        residual = total - float(explained.sum())
+        residual = residual if residual > _LEAST_RESIDUAL * total else 0.0
 
         def validation_error(penalty: float) -> float:
             left = penalty / (variances + penalty)  # (R,), what the penalty leaves of each
-            error = total - float((explained * (1 - left.square())).sum())
+            error = residual + float((explained * left.square()).sum())
             freedom = n - 1 - float((1 - left).sum())
             return error / max(1e-9, freedom) ** 2
 
