@@ -229,6 +229,25 @@ def test_a_file_that_cannot_be_used_is_left_out_of_the_fit(tmp_path):
     assert model.detector.fit.mean_shares[dog] == 0
 
 
+def test_a_long_gif_does_not_pad_the_others(tmp_path, monkeypatch):
+    tokenizer = CaptionTokenizer.train(["a cat"])
+    lengths = [1, 50, 2]
+    for seed, length in enumerate(lengths):
+        np.save(tmp_path / f"{seed}.npy", random_features(length, seed))
+    examples = [example(tmp_path / f"{seed}.npy", "a cat") for seed in range(3)]
+    model = tiny_model(3, feature_size=FEATURE_SIZE, vocab_size=tokenizer.vocab_size)
+    mean_frames, sizes = model.mean_frames, []
+
+    def measured(features, lengths):
+        sizes.append(features.shape[0] * features.shape[1])
+        return mean_frames(features, lengths)
+
+    monkeypatch.setattr(model, "mean_frames", measured)
+    fit_word_detector(model, GIFDataset(examples, tokenizer), FeatureStore(FEATURE_SIZE))
+    assert sizes == lengths
+    assert model.detector.fit.num_gifs == 3
+
+
 def train_on(tmp_path, captions=None, **changes):
     """The model of one epoch on random features."""
     written = write_world(tmp_path, captions, recipe=tiny_recipe())

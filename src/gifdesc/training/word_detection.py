@@ -6,7 +6,6 @@ shares of its captions that contain each token.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +34,7 @@ def is_worth_detecting(data: TrainingData) -> bool:
 
     A network can learn such GIFs by heart, with features that mean nothing; a regression with a
     penalty cannot. Of more GIFs the network learns what single frames show, and the mean frame adds
-    nothing (measured, docs/benchmarks.md).
+    nothing.
     """
     return len(data.splits["train"]) < data.feature_size
 
@@ -44,7 +43,7 @@ def is_worth_detecting(data: TrainingData) -> bool:
 def fit_word_detector(model: CaptionModel, dataset: GIFDataset, store: FeatureStore) -> None:
     """Fit `model.detector`, and let the batches of the dataset contain its `token_shares`.
 
-    A resumed run fits it too: the state has its weights, and not what training needs beside them.
+    A resumed run fits it again: its state contains the weights, but not the `DetectorFit`.
 
     Args:
         model: with the statistics of the features.
@@ -58,13 +57,14 @@ def fit_word_detector(model: CaptionModel, dataset: GIFDataset, store: FeatureSt
     with wait_for("fitting the word detector", unit="files") as advance:
         for first in range(0, len(examples), _FILES_AT_ONCE):
             last = min(first + _FILES_AT_ONCE, len(examples))
-            read = [store.read_or_none(example.features_path) for example in examples[first:last]]
-            usable = [features for features in read if features is not None]
+            usable: dict[int, Tensor] = {}
+            for gif in range(first, last):
+                features = store.read_or_none(examples[gif].features_path)
+                if features is not None:  # alone: a long GIF would pad the others
+                    padded, lengths = pad_features([features])
+                    usable[gif] = model.mean_frames(padded.to(device), lengths).cpu()
             if usable:
-                gifs = np.arange(first, last)[[features is not None for features in read]]
-                padded, lengths = pad_features(usable)
-                means = model.mean_frames(padded.to(device), lengths)
-                sums.add(means.cpu(), TokenShares(*token_shares.of(gifs)))
+                sums.add(torch.cat([*usable.values()]), TokenShares(*token_shares.of([*usable])))
             advance(last, len(examples))
         sums.fit(model.detector)
 
@@ -96,11 +96,11 @@ class RidgeSums:
         self._num_gifs += len(frames)
         self._frames += exact.sum(dim=0)
         self._squares += exact.T @ exact
-        rows, columns = known.shares.nonzero(as_tuple=True)
-        tokens, shares = known.tokens[rows, columns], known.shares[rows, columns]
-        self._shares.index_add_(0, tokens, shares.double())
-        self._squared_shares += float(shares.double().square().sum())
-        self._products.index_add_(0, tokens, shares[:, None] * frames[rows])
+        self._squared_shares += float(known.shares.double().square().sum())
+        for frame, tokens, shares in zip(frames, known.tokens, known.shares, strict=True):
+            # One GIF at a time: D numbers for every token of all GIFs may be gigabytes.
+            self._shares.index_add_(0, tokens, shares.double())
+            self._products.index_add_(0, tokens, shares.outer(frame))
 
     @torch.no_grad()
     def fit(self, detector: WordDetector) -> None:
@@ -117,8 +117,8 @@ class RidgeSums:
         if n < 2 or not kept.any():
             return
         variances, directions = variances[kept], directions[:, kept].float()  # (R,), (D, R)
-        products = self._products - n * mean_shares.float()[:, None] * mean_frame.float()
-        products = products @ directions  # (V, R), times n
+        means = (n * mean_shares).float().outer(mean_frame.float() @ directions)  # (V, R)
+        products = self._products @ directions - means  # (V, R), times n
         explained = products.double().square().sum(dim=0) / variances  # (R,)
         total = self._squared_shares - n * float(mean_shares.square().sum())
         # 0 with fewer GIFs than features; a rounding error would outweigh the rest, or be negative.
