@@ -1,5 +1,7 @@
 """The regression that predicts words from the mean frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from gifdesc.config import ModelConfig
 from gifdesc.data.dataset import GIFDataset, TokenShares
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.training_data import prepare_data
+from gifdesc.errors import TrainingError
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.network import FIRST_GAIN, WordDetector
 from gifdesc.text.tokenizer import CaptionTokenizer
@@ -248,10 +251,12 @@ def test_a_long_gif_does_not_pad_the_others(tmp_path, monkeypatch):
     assert model.detector.fit.num_gifs == 3
 
 
-def train_on(tmp_path, captions=None, **changes):
+CONFIG = TrainingConfig(epochs=1, batch_size=8, val_fraction=0, test_fraction=0)
+
+
+def train_on(tmp_path, captions=None, config=CONFIG, **changes):
     """The model of one epoch on random features."""
     written = write_world(tmp_path, captions, recipe=tiny_recipe())
-    config = TrainingConfig(epochs=1, batch_size=8, val_fraction=0, test_fraction=0)
     data = prepare_data(written.features_dir, written.descriptions_dir, config)
     network = ModelConfig(hidden_size=8, **changes)
     train_captioner(data, tmp_path / "model", network, config, "cpu")
@@ -277,3 +282,18 @@ def test_a_trained_model_keeps_its_detector(tmp_path):
     detector = train_on(tmp_path).detector
     assert detector.weight.any()
     assert np.isfinite(detector.weight.numpy()).all()
+
+
+def test_a_model_that_is_shown_the_tokens_has_no_detector(tmp_path):
+    config = replace(CONFIG, objective="reconstruction", best_by="loss")
+    assert train_on(tmp_path, config=config).detector is None
+
+
+def test_a_run_whose_added_gifs_make_a_detector_useless_names_the_data(tmp_path):
+    train_on(tmp_path, {f"gif{number}": "a cat" for number in range(FEATURE_SIZE - 1)})
+    np.save(tmp_path / "features" / "another.npy", random_features(3, 99))
+    (tmp_path / "descriptions" / "another.txt").write_text("a cat\n")
+    data = prepare_data(tmp_path / "features", tmp_path / "descriptions", CONFIG)
+    network = ModelConfig(hidden_size=8)
+    with pytest.raises(TrainingError, match="GIFs or descriptions differ"):
+        train_captioner(data, tmp_path / "model", network, CONFIG, "cpu", resume=True)

@@ -365,7 +365,7 @@ def train(
         model_config,
         feature_size=data.feature_size,
         vocab_size=tokenizer.vocab_size,
-        word_detector=model_config.word_detector and is_worth_detecting(data),
+        word_detector=model_config.word_detector and is_worth_detecting(data, config),
     )
     start = Progress(
         model=to_json(model_config), training=to_json(config), data_sha256=data_digest(data)
