@@ -176,10 +176,9 @@ class ModelConfig:
     repetition_bias: bool = field(default=True, metadata={ABSENT: False})
     """Whether each word has a learned bias once its caption contains it (`RepetitionBias` in
     model/network.py)."""
-    word_detector: bool = field(default=True, metadata={ABSENT: False})
+    word_detector: bool = False
     """Whether words that a regression predicts from the mean frame are more probable
-    (`WordDetector` in model/network.py). `train` sets it to false if there are as many GIFs as
-    features, or more: the network then learns to see more in its frames than their mean shows."""
+    (`WordDetector` in model/network.py)."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -371,7 +370,6 @@ PRESETS: dict[str, Preset] = {
             fusion="concat",
             frame_norm=False,
             repetition_bias=False,
-            word_detector=False,
         ),
         training=TrainingConfig(preset="mean"),
     ),
@@ -389,7 +387,6 @@ PRESETS: dict[str, Preset] = {
             frame_norm=False,
             frame_skip=False,
             repetition_bias=False,
-            word_detector=False,
         ),
         training=TrainingConfig(
             epochs=10,

@@ -39,8 +39,8 @@ SHAPES = [
 
 
 def model_of(shape, **changes):
-    model = tiny_model(3, **SIZES, **{**shape, **changes})
-    if model.detector is not None:  # fitted to no GIF, it would predict nothing
+    model = tiny_model(3, **{**SIZES, "word_detector": True, **shape, **changes})
+    if model.detector is not None:  # fitted to no GIF, it predicts nothing
         model.detector.weight.normal_(std=0.02, generator=torch.Generator().manual_seed(3))
     return model
 

@@ -1,5 +1,6 @@
 """The regression that predicts words from the mean frame."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import TrainingError
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.network import FIRST_GAIN, WordDetector
+from gifdesc.system.signals import Interrupted
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training import word_detection
 from gifdesc.training.word_detection import RidgeSums, fit_word_detector
@@ -60,6 +62,11 @@ def ridge(frames, contains, penalty):
     inverse = torch.linalg.inv(centred.T @ centred + penalty * torch.eye(SIZE).double())
     weight = inverse @ centred.T @ (contains - mean_shares).double()
     return lambda new: ((new - mean).double() @ weight).float(), mean_shares
+
+
+def detecting_model(tokenizer):
+    sizes = {"feature_size": FEATURE_SIZE, "vocab_size": tokenizer.vocab_size}
+    return tiny_model(3, **sizes, word_detector=True)
 
 
 def penalty_of(frames, strength):
@@ -177,7 +184,7 @@ def test_autocast_does_not_round_the_predictions():
 
 @torch.no_grad()
 def test_a_token_gains_until_the_caption_contains_it():
-    model = tiny_model(3, feature_size=6, vocab_size=9)
+    model = tiny_model(3, feature_size=6, vocab_size=9, word_detector=True)
     features, lengths, tokens = torch.randn(1, 4, 6), torch.tensor([4]), torch.tensor([[0, 5, 5]])
     without = model(features, lengths, tokens)
     model.detector.weight[5] = torch.randn(6)
@@ -199,7 +206,7 @@ def test_the_detector_is_fitted_to_the_captions_of_the_gifs(tmp_path):
         np.save(tmp_path / f"{name}.npy", random_features(3, seed))
     examples = [example(tmp_path / f"{name}.npy", *some) for name, some in texts.items()]
     dataset = GIFDataset(examples, tokenizer)
-    model = tiny_model(3, feature_size=FEATURE_SIZE, vocab_size=tokenizer.vocab_size)
+    model = detecting_model(tokenizer)
     fit_word_detector(model, dataset, FeatureStore(FEATURE_SIZE))
     fit = model.detector.fit
     token_of = {word: tokenizer.encode(word, 9)[1] for word in ("a", "cat", "dog", "bird", "the")}
@@ -225,7 +232,7 @@ def test_a_file_that_cannot_be_used_is_left_out_of_the_fit(tmp_path):
         for seed, text in enumerate(["a cat", "a dog", "a cat"])
     ]
     dataset = GIFDataset(examples, tokenizer)
-    model = tiny_model(3, feature_size=FEATURE_SIZE, vocab_size=tokenizer.vocab_size)
+    model = detecting_model(tokenizer)
     fit_word_detector(model, dataset, FeatureStore(FEATURE_SIZE))
     assert model.detector.fit.num_gifs == 2
     [dog] = tokenizer.encode("dog", 9)[1:-1]
@@ -238,7 +245,7 @@ def test_a_long_gif_does_not_pad_the_others(tmp_path, monkeypatch):
     for seed, length in enumerate(lengths):
         np.save(tmp_path / f"{seed}.npy", random_features(length, seed))
     examples = [example(tmp_path / f"{seed}.npy", "a cat") for seed in range(3)]
-    model = tiny_model(3, feature_size=FEATURE_SIZE, vocab_size=tokenizer.vocab_size)
+    model = detecting_model(tokenizer)
     mean_frames, sizes = model.mean_frames, []
 
     def measured(features, lengths):
@@ -254,46 +261,45 @@ def test_a_long_gif_does_not_pad_the_others(tmp_path, monkeypatch):
 CONFIG = TrainingConfig(epochs=1, batch_size=8, val_fraction=0, test_fraction=0)
 
 
-def train_on(tmp_path, captions=None, config=CONFIG, **changes):
+def train_on(tmp_path, config=CONFIG, on_step=lambda _: None, **changes):
     """The model of one epoch on random features."""
-    written = write_world(tmp_path, captions, recipe=tiny_recipe())
+    written = write_world(tmp_path, recipe=tiny_recipe())
     data = prepare_data(written.features_dir, written.descriptions_dir, config)
     network = ModelConfig(hidden_size=8, **changes)
-    train_captioner(data, tmp_path / "model", network, config, "cpu")
+    train_captioner(data, tmp_path / "model", network, config, "cpu", on_step=on_step)
     return load_checkpoint(tmp_path / "model").model
 
 
-@pytest.mark.parametrize(
-    ("num_gifs", "wanted", "found"),
-    [
-        (FEATURE_SIZE - 1, True, True),
-        (FEATURE_SIZE, True, False),
-        (FEATURE_SIZE - 1, False, False),
-    ],
-)
-def test_a_model_of_fewer_gifs_than_features_has_a_detector(tmp_path, num_gifs, wanted, found):
-    captions = {f"gif{number}": "a cat" for number in range(num_gifs)}
-    model = train_on(tmp_path, captions, word_detector=wanted)
-    assert (model.detector is not None) == found
-    assert model.config.word_detector == found
-
-
 def test_a_trained_model_keeps_its_detector(tmp_path):
-    detector = train_on(tmp_path).detector
+    detector = train_on(tmp_path, word_detector=True).detector
     assert detector.weight.any()
     assert np.isfinite(detector.weight.numpy()).all()
 
 
-def test_a_model_that_is_shown_the_tokens_has_no_detector(tmp_path):
+def test_a_model_has_no_detector_unless_it_is_asked_for(tmp_path):
+    assert train_on(tmp_path).detector is None
+
+
+def test_a_model_that_is_shown_the_tokens_can_have_no_detector(tmp_path):
     config = replace(CONFIG, objective="reconstruction", best_by="loss")
-    assert train_on(tmp_path, config=config).detector is None
+    with pytest.raises(TrainingError, match="leave out --word-detector"):
+        train_on(tmp_path, config=config, word_detector=True)
+    assert not (tmp_path / "model").exists()
 
 
-def test_a_run_whose_added_gifs_make_a_detector_useless_names_the_data(tmp_path):
-    train_on(tmp_path, {f"gif{number}": "a cat" for number in range(FEATURE_SIZE - 1)})
-    np.save(tmp_path / "features" / "another.npy", random_features(3, 99))
-    (tmp_path / "descriptions" / "another.txt").write_text("a cat\n")
-    data = prepare_data(tmp_path / "features", tmp_path / "descriptions", CONFIG)
-    network = ModelConfig(hidden_size=8)
-    with pytest.raises(TrainingError, match="GIFs or descriptions differ"):
-        train_captioner(data, tmp_path / "model", network, CONFIG, "cpu", resume=True)
+def test_a_stopped_run_with_a_detector_is_resumed_to_the_bit(tmp_path):
+    config = replace(CONFIG, epochs=2, batch_size=2)
+    whole = train_on(tmp_path / "whole", config=config, word_detector=True)
+
+    def stop(result):
+        if result.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        train_on(tmp_path / "stopped", config=config, on_step=stop, word_detector=True)
+    folder = tmp_path / "stopped"
+    data = prepare_data(folder / "features", folder / "descriptions", config)
+    network = ModelConfig(hidden_size=8, word_detector=True)
+    train_captioner(data, folder / "model", network, config, "cpu", resume=True)
+    resumed = load_checkpoint(folder / "model").model.state_dict()
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.state_dict().items())

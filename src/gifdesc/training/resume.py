@@ -143,9 +143,6 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             f"{before.get('vocab_size')}; use its descriptions, or start again with --force"
         )
     training = _completed(TrainingConfig, stored.training)
-    has_other_data = stored.data_sha256 != wanted.data_sha256
-    if has_other_data:
-        before = {**before, "word_detector": now["word_detector"]}  # the number of GIFs decides
     for was, is_now in ((before, now), (training, wanted.training)):
         if name := _difference(was, is_now):
             if name == "splits_sha256":
@@ -158,7 +155,7 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
                 f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
                 "leave that option out, or start again with --force"
             )
-    if has_other_data:
+    if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
             "--resume: the features, GIFs or descriptions differ from those that the run was "
             "started with; start again with --force"

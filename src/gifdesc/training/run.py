@@ -54,7 +54,7 @@ from gifdesc.training.resume import check_folder, check_same_run, data_digest
 from gifdesc.training.size import fit_to_data, num_captioned
 from gifdesc.training.step import Trainer, make_optimizer
 from gifdesc.training.validation import Validator
-from gifdesc.training.word_detection import fit_word_detector, is_worth_detecting
+from gifdesc.training.word_detection import fit_word_detector
 
 _SAVE_SECONDS = 600.0
 """A long epoch is saved this often, so that a crash costs no more."""
@@ -345,12 +345,18 @@ def train(
 
     Raises:
         TrainingError: the folder holds a model already, or a run with other settings, or another
-            run is writing to it, or it cannot be written, or the loss is not finite.
+            run is writing to it, or it cannot be written, or the loss is not finite, or a word
+            detector is asked for where the objective is `reconstruction`.
         UsageError: the tokenizer cannot be loaded.
         Interrupted: a stop was requested; the progress is saved.
     """
     model_dir, device = Path(model_dir), resolve_device(device)
     model_config, config = model_config or ModelConfig(), config or TrainingConfig()
+    if model_config.word_detector and config.objective == "reconstruction":
+        raise TrainingError(
+            "a word detector helps no model that is shown the words it must predict; leave out "
+            "--word-detector, or use --objective next_token"
+        )
     stored = check_folder(model_dir, force=force, resume=resume)
     config = fit_to_data(
         replace(config, splits_sha256=data.splits_sha256),
@@ -362,10 +368,7 @@ def train(
         tokenizer = make_tokenizer(data, config)
     on_tokenizer(tokenizer)
     model_config = replace(
-        model_config,
-        feature_size=data.feature_size,
-        vocab_size=tokenizer.vocab_size,
-        word_detector=model_config.word_detector and is_worth_detecting(data, config),
+        model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
     )
     start = Progress(
         model=to_json(model_config), training=to_json(config), data_sha256=data_digest(data)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import GIFDataset, TokenShares, pad_features
 from gifdesc.data.feature_store import FeatureStore
-from gifdesc.data.training_data import TrainingData
 from gifdesc.model.network import CaptionModel, DetectorFit, WordDetector
 from gifdesc.system.waits import wait_for
 
@@ -28,18 +26,6 @@ errors."""
 
 _LEAST_RESIDUAL = 1e-5
 """Relative to the variance of the shares: a smaller one is a rounding error."""
-
-
-def is_worth_detecting(data: TrainingData, config: TrainingConfig) -> bool:
-    """Whether there are fewer training GIFs than features, for a model that predicts captions.
-
-    A network can learn such GIFs by heart, with features that mean nothing; a regression with a
-    penalty cannot. From more GIFs the network learns what single frames show, and the mean frame
-    adds nothing. With the objective `reconstruction`, the model is shown each token that it must
-    predict, so only wrong tokens would gain.
-    """
-    is_captioner = config.objective != "reconstruction"
-    return is_captioner and len(data.splits["train"]) < data.feature_size
 
 
 @torch.no_grad()
