@@ -29,7 +29,7 @@ class Memory:
         summary: float (B, H), the GIF as a whole.
         mean: float32 (B, D), the mean of the standardised frames; None for a model without a
             `WordDetector`.
-        known: what the captions of these GIFs taught the model's `WordDetector`, in training.
+        known: the tokens of the captions of these GIFs, in training with a `WordDetector`.
     """
 
     frames: Tensor

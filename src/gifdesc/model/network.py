@@ -268,7 +268,7 @@ class CaptionModel(nn.Module):
         Args:
             features: float (B, T, D), padded at the end.
             lengths: int (B,), frames of each example, 1 or more, on the CPU.
-            known: in training, what the captions of these GIFs taught the word detector.
+            known: in training, the tokens of the captions of these GIFs, for the word detector.
         """
         standardised = self._inputs(features)  # (B, T, D)
         projected = self.projection(self.dropout(standardised))  # (B, T, P)
