@@ -83,8 +83,8 @@ def draw_video(
     mean_ms = Fraction(times_ms[-1] - times_ms[0], max(1, len(times_ms) - 1)) or Fraction(100)
     with av.open(str(path), "w", format=format, options=dict(container_options or {})) as out:
         rate = (1000 / mean_ms).limit_denominator(1000)
-        if codec == "libx265":  # with threads, it fails now and then on a busy machine
-            options = {"x265-params": "frame-threads=1:pools=none", **(options or {})}
+        if codec == "libx265":  # with reordered frames, two frames cannot be written at times
+            options = {"x265-params": "frame-threads=1:pools=none:bframes=0", **(options or {})}
         stream = out.add_stream(codec, rate=rate, options=dict(options or {}))
         stream.width, stream.height = pictures[0].width, pictures[0].height
         stream.pix_fmt = pix_fmt
