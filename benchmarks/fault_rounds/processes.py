@@ -122,7 +122,7 @@ class ForkServer:
             text=True,
             start_new_session=True,
             preexec_fn=_hear_interrupts,
-            env=environment(),
+            env=environment(OPENBLAS_NUM_THREADS="1"),  # numpy must not start threads
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
