@@ -20,7 +20,7 @@ from fault_rounds.processes import Ended, ForkServer, Process, environment, star
 Choice = TypeVar("Choice")
 
 _RESNET = ("--backbone", "resnet18", "--weights", "random")
-_FRAMES = ("--num-frames", 4, "--batch-frames", 4, "--runtime", "torch")
+_FRAMES = ("--num-frames", 4, "--runtime", "torch")
 _TRAINING = ("--epochs", 2, "--hidden-size", 16, "--batch-size", 4, "--seed", 3)
 
 RESUMED = ("extract", "extract-workers", "shards", "train", "caption", "describe", "fetch")

@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import re
 import subprocess
 import sys
 from itertools import islice
@@ -379,20 +378,7 @@ def test_a_file_of_captions_is_continued_after_a_kill_anywhere(gifs, model_dir, 
         file.write_bytes(whole[:num_bytes])
         again = caption(*inputs, *options, "--skip-done", model_dir=model_dir)
         assert "Traceback" not in again.err
-        # Which GIFs share a batch shows in the last digits of a score.
-        assert without_numbers(file.read_text()) == without_numbers(whole.decode())
-        assert numbers_in(file.read_text()) == pytest.approx(numbers_in(whole.decode()), abs=1e-4)
-
-
-FRACTION = re.compile(r"-?\d\.\d+(?:e-\d+)?|\de-\d+")
-
-
-def without_numbers(text):
-    return FRACTION.sub("#", text)
-
-
-def numbers_in(text):
-    return [float(number) for number in FRACTION.findall(text)]
+        assert file.read_bytes() == whole
 
 
 def test_a_finished_file_loads_no_model(gifs, model_dir, tmp_path):

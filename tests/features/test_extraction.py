@@ -168,12 +168,15 @@ def test_under_time_sampling_a_frame_may_be_listed_more_than_once(run):
     assert run.num_computed == 2
 
 
-def test_equal_frames_of_several_gifs_are_computed_once(run):
+def test_a_copy_of_a_gif_is_not_computed_again(run):
     red, green, blue = COLOURS[:3]
     draw_gif(run.gifs / "a.gif", [red, green, red])
     draw_gif(run.gifs / "b.gif", [green, blue])
+    shutil.copy(run.gifs / "a.gif", run.gifs / "c.gif")
     run()
-    assert run.num_computed == 3
+    assert run.num_computed == 4
+    for path in ("a.gif.npy", "c.gif.npy"):
+        assert read_features(run.features / path).shape == (3, 2048)
 
 
 def test_many_gifs_go_through_in_several_batches(run):

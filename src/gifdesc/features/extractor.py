@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, PrecisionChoice, Sampling
@@ -23,11 +22,12 @@ from gifdesc.features.backbones.loading import (
     load_backbone,
 )
 from gifdesc.features.encoder import FrameEncoder, RuntimeName, choose_precision, make_encoder
-from gifdesc.features.frames import Pixels, SampledGif, Vectors, sample_source
+from gifdesc.features.frame_batches import FrameBatches
+from gifdesc.features.frames import SampledGif, Vectors, sample_source
 from gifdesc.features.labels import Labeller
 from gifdesc.gif.sources import GifSource
 from gifdesc.positional import sinusoidal_encoding
-from gifdesc.system.device import BatchLimit, resolve_device
+from gifdesc.system.device import resolve_device
 from gifdesc.version import __version__
 
 NOT_FINITE = (
@@ -57,7 +57,7 @@ class FeatureExtractor:
         self.device_type = device_type
         self._backbone = backbone
         self.transform = backbone.transform.framed(recipe.framing)
-        self._batches = FrameBatches(encoder)
+        self._batches = FrameBatches(encoder, are_shared=device_type != "cpu")
 
     @property
     def batch_frames(self) -> int:
@@ -162,7 +162,8 @@ class FeatureExtractor:
     def encode(self, gifs: Sequence[SampledGif]) -> list[Vectors]:
         """Feature vectors of several GIFs' frames.
 
-        Equal frames of these and of recent GIFs are computed once.
+        On a CPU, the features of a GIF are the same whatever other GIFs are given. GIFs with the
+        frames of a recent GIF are not computed again.
 
         Returns:
             float32 (T, D) per GIF, the positional encoding added if the recipe has one.
@@ -171,19 +172,8 @@ class FeatureExtractor:
 
     def submit(self, gifs: Sequence[SampledGif]) -> Callable[[], list[Vectors]]:
         """Start encoding; the returned function waits for the features of `encode`."""
-        wait = self._batches.submit(
-            {
-                digest: frame
-                for gif in gifs
-                for digest, frame in zip(gif.digests, gif.pixels, strict=True)
-            }
-        )
-
-        def finish() -> list[Vectors]:
-            vectors = wait()
-            return [self._finish(gif, vectors) for gif in gifs]
-
-        return finish
+        waits = self._batches.submit(gifs)
+        return lambda: [self._finish(gif, wait()) for gif, wait in zip(gifs, waits, strict=True)]
 
     def labeller(self) -> Labeller:
         """Gives the backbone's own classes of a GIF by its features.
@@ -197,8 +187,8 @@ class FeatureExtractor:
         """Drop submitted GIFs: their features are not needed."""
         self._batches.cancel()
 
-    def _finish(self, gif: SampledGif, vectors: dict[bytes, Vectors]) -> Vectors:
-        features = np.stack([vectors[gif.digests[position]] for position in gif.order])
+    def _finish(self, gif: SampledGif, vectors: Vectors) -> Vectors:
+        features = vectors[list(gif.order)]
         if self.recipe.encoding == "sinusoidal":
             features = features + _encoding(*features.shape)
         return features
@@ -285,95 +275,3 @@ def extract_features(
         device=device,
     )
     return extractor.encode([extractor.sample(source)])[0]
-
-
-MAX_RECENT_FRAMES = 2048
-"""Frames whose vectors are kept for later GIFs with equal frames: 16 MB."""
-
-
-class FrameBatches:
-    """Splits frames into batches for an encoder, and computes equal frames once.
-
-    Attributes:
-        limit: frames that go through the network at once.
-    """
-
-    def __init__(self, encoder: FrameEncoder) -> None:
-        self.limit = BatchLimit("frame", "choose another --device", size=encoder.batch_frames)
-        self._encoder = encoder
-        # By the digest of a frame: the vectors of its batch, and its row in them.
-        self._recent: dict[bytes, tuple[_Once, int]] = {}
-
-    def submit(self, frames: Mapping[bytes, Pixels]) -> Callable[[], dict[bytes, Vectors]]:
-        """Start computing; recent frames are not computed again.
-
-        Args:
-            frames: uint8 (3, h, w) by digest.
-
-        Returns:
-            A function that waits for the vector (D,) of each digest.
-        """
-        new = {digest: frame for digest, frame in frames.items() if digest not in self._recent}
-        waits = self._submit_batches(list(new.values()))
-        vectors = _Once(lambda: np.concatenate([wait() for wait in waits]))
-        self._recent.update({digest: (vectors, row) for row, digest in enumerate(new)})
-        places = {digest: self._recent[digest] for digest in frames}
-        while len(self._recent) > MAX_RECENT_FRAMES:
-            del self._recent[next(iter(self._recent))]
-
-        def finish() -> dict[bytes, Vectors]:
-            try:
-                return {digest: vectors()[row] for digest, (vectors, row) in places.items()}
-            except BaseException:
-                self._recent.clear()  # later GIFs must not wait for vectors of a failed batch
-                raise
-
-        return finish
-
-    def cancel(self) -> None:
-        """Drop submitted frames; other frames may follow."""
-        self._encoder.cancel()
-        self._recent.clear()
-
-    def _submit_batches(self, frames: Sequence[Pixels]) -> list[Callable[[], Vectors]]:
-        waits = []
-        first = 0
-        while first < len(frames):
-            batch = frames[first : first + self.limit.size]
-            first += len(batch)
-            waits.append(self._submit_batch(batch))
-        return waits
-
-    def _submit_batch(self, batch: Sequence[Pixels]) -> Callable[[], Vectors]:
-        """Start one batch; if memory runs out, now or while it computes, smaller ones."""
-
-        def submit() -> Callable[[], Vectors]:
-            # Stack in their memory layout, channels last, which the network reads without a copy.
-            stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
-            return self._encoder.submit(stacked.transpose(0, 3, 1, 2))
-
-        wait = self.limit.attempt(submit, len(batch))
-        if wait is None:
-            waits = self._submit_batches(batch)
-            return lambda: np.concatenate([wait() for wait in waits])
-
-        def finish() -> Vectors:
-            vectors = self.limit.attempt(wait, len(batch))
-            if vectors is None:
-                return np.concatenate([wait() for wait in self._submit_batches(batch)])
-            return vectors
-
-        return finish
-
-
-class _Once:
-    """The cached result of a function, which is called once and then freed."""
-
-    def __init__(self, call: Callable[[], Vectors]) -> None:
-        self._call: Callable[[], Vectors] | None = call
-
-    def __call__(self) -> Vectors:
-        if self._call is not None:
-            self._vectors = self._call()
-            self._call = None
-        return self._vectors
