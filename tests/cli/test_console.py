@@ -133,6 +133,8 @@ def test_a_defect_is_a_one_sentence_error_without_traceback(capsys):
             "out of memory: ",
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), "the GPU is out of memory: "),
+        (SystemError("error return without exception set"), "out of memory: "),
+        (RuntimeError("can't start new thread"), "no further thread can start: end other"),
     ],
 )
 def test_out_of_memory_is_a_one_sentence_error_with_a_remedy(capsys, error, start):

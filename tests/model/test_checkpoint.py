@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,9 @@ from gif_files import is_mapped
 from gifdesc.config import DecodingConfig, TrainingConfig
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.errors import CheckpointError
+from gifdesc.model import checkpoint
 from gifdesc.model.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
+from gifdesc.system.files import write_json
 from gifdesc.text.tokenizer import CaptionTokenizer
 from worlds import CAPTIONS, random_features, tiny_model, tiny_recipe, tiny_tokenizer, write_model
 
@@ -102,6 +105,19 @@ def test_nothing_but_the_models_files_is_left_in_the_folder(folder):
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert refused(tmp_path / "nowhere").startswith(f"{tmp_path / 'nowhere'}: no model folder")
+
+
+def test_a_folder_that_is_removed_while_it_is_written_does_not_look_complete(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+
+    def remove(path, content):
+        shutil.rmtree(folder)
+        write_json(path, content)
+
+    monkeypatch.setattr(checkpoint, "write_json", remove)
+    with pytest.raises(FileNotFoundError, match="removed while the model was written"):
+        write_model(folder)
+    assert [path.name for path in folder.iterdir()] == ["config.json"]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])

@@ -183,6 +183,16 @@ def test_a_folder_with_a_run_needs_force_or_resume(model_dir):
     assert check_folder(model_dir, force=False, resume=True).epoch == 3
 
 
+def test_a_run_whose_best_epoch_was_removed_is_not_resumed(model_dir, tmp_path):
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        folder = shutil.copytree(model_dir, tmp_path / name)
+        (folder / name).unlink()
+        wanted = f"{name}/{name}: missing, so the best epoch of the run is lost; .* --force"
+        with pytest.raises(CheckpointError, match=wanted):
+            check_folder(folder, force=False, resume=True)
+        assert check_folder(folder, force=True, resume=False) is None
+
+
 def test_a_folder_with_a_model_and_no_run_cannot_be_resumed(tmp_path):
     write_model(tmp_path)
     with pytest.raises(TrainingError, match="holds a model already; replace it with --force, or"):

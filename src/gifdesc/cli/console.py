@@ -72,6 +72,7 @@ _SIGNS_OF_LITTLE_MEMORY = (
     "allocate memory",
     "out of memory",
     "failed to map segment",  # the dynamic linker, for a library in too little address space
+    "error return without exception set",  # an extension module, after memory ran out
 )
 
 _MAIN_PROCESS_SECONDS = 10.0
@@ -211,13 +212,18 @@ def _sentence_of(error: Exception) -> str:
     text = cut_long(" ".join(str(error).split()))
     # As `device.is_out_of_memory`, without loading PyTorch: its own class is a RuntimeError.
     if isinstance(error, MemoryError) or (
-        isinstance(error, (RuntimeError, ImportError, OSError))
+        isinstance(error, (RuntimeError, ImportError, OSError, SystemError))
         and not isinstance(error, GifdescError)
         and any(sign in text.lower() for sign in _SIGNS_OF_LITTLE_MEMORY)
     ):
         if type(error).__name__ == "OutOfMemoryError":
             return "the GPU is out of memory: end what else runs on it, or give --device cpu"
         return "out of memory: end other programs, or use a machine with more memory"
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return (
+            "no further thread can start: end other programs, or raise the limits of processes and "
+            "memory (ulimit -u, ulimit -v)"
+        )
     if isinstance(error, (GifdescError, OSError)):
         return text or type(error).__name__
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__

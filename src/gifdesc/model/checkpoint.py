@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import describe_placeholder, write_json
 from gifdesc.system.json_files import from_json, is_finite
 from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
-from gifdesc.text.tokenizer import CaptionTokenizer
+from gifdesc.text.tokenizer import TOKENIZER_NAMES, CaptionTokenizer
 from gifdesc.version import __version__
 
 FORMAT_VERSION = 3
@@ -72,7 +73,7 @@ def save_checkpoint(
     Scores of earlier weights (evaluation.json) are removed.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or was removed while it was written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)
@@ -89,6 +90,18 @@ def save_checkpoint(
     for name in (SCORES_NAME, EXAMPLES_NAME):  # of the weights before
         (folder / name).unlink(missing_ok=True)
     save_weights(folder / WEIGHTS_NAME, model)
+    if missing := missing_files(folder):
+        # Each file creates its folder, so those after a removal would look like a model.
+        (folder / WEIGHTS_NAME).unlink(missing_ok=True)
+        raise FileNotFoundError(
+            errno.ENOENT, "removed while the model was written", str(missing[0])
+        )
+
+
+def missing_files(folder: Path) -> list[Path]:
+    """The files of a model that are not in its folder."""
+    paths = [folder / name for name in (CONFIG_NAME, *TOKENIZER_NAMES, WEIGHTS_NAME)]
+    return [path for path in paths if not path.is_file()]
 
 
 def save_confidence_threshold(folder: Path, threshold: float | None) -> None:

@@ -22,6 +22,9 @@ _SETTINGS_NAME = "tokenizer_config.json"
 _SPELLING_KEY = "gifdesc_spelling"
 """The key of the spelling in the settings, which BertTokenizer ignores."""
 
+TOKENIZER_NAMES = ("tokenizer.json", "tokenizer_config.json")
+"""The files that `CaptionTokenizer.save` writes."""
+
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt")
 
 
@@ -182,7 +185,7 @@ class CaptionTokenizer:
             raise CheckpointError(f"{folder}: the tokenizer's files are damaged") from error
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer's own files (tokenizer.json, tokenizer_config.json)."""
+        """Write the tokenizer's own files, `TOKENIZER_NAMES`."""
         with TemporaryFolder() as name:
             self._save_files(Path(name))
             for path in Path(name).iterdir():
@@ -433,9 +436,7 @@ def _is_plain_bert(saved: Any, settings: Any) -> bool:
 
 def file_copier(folder: Path) -> Callable[[Path], None]:
     """A function that writes the files of a tokenizer as they are now."""
-    files = {
-        name: (folder / name).read_bytes() for name in ("tokenizer.json", "tokenizer_config.json")
-    }
+    files = {name: (folder / name).read_bytes() for name in TOKENIZER_NAMES}
 
     def save(target: Path) -> None:
         for name, content in files.items():

@@ -20,7 +20,7 @@ from gifdesc.config import (
 )
 from gifdesc.data.training_data import TrainingData
 from gifdesc.errors import CheckpointError, TrainingError
-from gifdesc.model.checkpoint import CONFIG_NAME
+from gifdesc.model.checkpoint import CONFIG_NAME, missing_files
 from gifdesc.system.json_files import from_json
 from gifdesc.system.wording import counted
 from gifdesc.training.folder import LAST_NAME, STATE_NAME, Progress, read_progress
@@ -35,14 +35,20 @@ def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | No
 
     Raises:
         TrainingError: the folder holds a model or a run, and neither `force` nor `resume` is given.
-        CheckpointError: the run's state is damaged.
+        CheckpointError: the run's state is damaged, or the model of its best epoch is missing.
     """
     state_path = model_dir / LAST_NAME / STATE_NAME
     has_run, has_model = state_path.exists(), (model_dir / CONFIG_NAME).exists()
     if force or not (has_run or has_model):
         return None
     if resume and has_run:
-        return read_progress(state_path)
+        progress = read_progress(state_path)
+        if progress.history and (missing := missing_files(model_dir)):
+            raise CheckpointError(
+                f"{missing[0]}: missing, so the best epoch of the run is lost; start again with "
+                "--force"
+            )
+        return progress
     if not has_model and not read_progress(state_path).has_begun:
         return None  # a run that was stopped before its first step was saved
     if resume:
