@@ -264,3 +264,24 @@ def test_a_removed_working_directory_is_one_sentence(tmp_path):
     )
     wanted = "error: the working directory was removed; change to another\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", wanted)
+
+
+def test_too_little_memory_for_an_error_in_the_usual_way_is_one_sentence():
+    script = """
+import gifdesc.cli
+def fail():
+    raise MemoryError
+gifdesc.cli.main = fail
+from gifdesc.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: out of memory: ")
+    assert done.stderr.count("\n") == 1
