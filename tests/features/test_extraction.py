@@ -28,6 +28,7 @@ from gifdesc.features.extraction import (
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.features.results import ExtractionEvent
+from gifdesc.features.storage import FileStorage
 from gifdesc.system.files import sha256_of
 from gifdesc.system.locking import LOCK_NAME
 from worlds import backbone_of
@@ -564,6 +565,20 @@ def test_a_folder_removed_during_a_run_is_an_error(run):
     shutil.rmtree(run.features)
     with pytest.raises(FeatureError, match="removed during the run"):
         list(events)
+
+
+def test_a_folder_removed_while_features_are_written_does_not_come_back(run, monkeypatch):
+    draw_gif(run.gifs / "sub" / "a.gif", frames=1)
+    placed = FileStorage.placed
+
+    def remove_first(storage, entry):
+        shutil.rmtree(run.features, ignore_errors=True)
+        return placed(storage, entry)
+
+    monkeypatch.setattr(FileStorage, "placed", remove_first)
+    with pytest.raises(FeatureError, match="removed during the run"):
+        run()
+    assert not run.features.exists()
 
 
 def test_a_replaced_gif_is_retried_after_a_failure(run, monkeypatch):

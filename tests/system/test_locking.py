@@ -2,13 +2,14 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from gifdesc.errors import FeatureError
+from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.system.locking import locked, try_lock
 from worlds import process_environment
 
@@ -101,3 +102,22 @@ def test_a_file_is_used_unlocked_where_nothing_can_be_locked(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with (tmp_path / "captions.txt").open("ab", buffering=0) as file:
         assert try_lock(file)
+
+
+def remove_and_create(folder, error=None):
+    """A run whose folder is removed, and comes back by a later file."""
+    with locked(folder, BUSY):
+        shutil.rmtree(folder)
+        folder.mkdir()
+        if error is not None:
+            raise error
+
+
+def test_a_folder_that_is_removed_during_a_run_is_an_error_even_if_it_comes_back(tmp_path):
+    with pytest.raises(GifdescError, match=r"features: was removed .* run the command again"):
+        remove_and_create(tmp_path / "features")
+
+
+def test_a_run_that_fails_keeps_its_own_error(tmp_path):
+    with pytest.raises(ValueError, match="of the run"):
+        remove_and_create(tmp_path / "features", ValueError("of the run"))

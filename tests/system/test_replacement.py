@@ -182,3 +182,15 @@ with raising_signals(lambda: False):
         "warning: stopped by SIGTERM\n",
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file.txt", "a/b/file.txt"])
+def test_folders_are_created_but_not_the_folder_that_must_exist(tmp_path, name):
+    folder = tmp_path / "folder"
+    with pytest.raises(FileNotFoundError), replacing(folder / name, below=folder):
+        pass
+    assert not folder.exists()
+    folder.mkdir()
+    with replacing(folder / name, below=folder) as temporary_path:
+        temporary_path.write_text("whole")
+    assert (folder / name).read_text() == "whole"

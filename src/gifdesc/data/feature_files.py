@@ -59,12 +59,22 @@ def features_name(source: str) -> str:
     return (f"{folder}/" if folder else "") + name + FEATURES_SUFFIX
 
 
-def write_features(path: Path, features: npt.NDArray[np.float32]) -> None:
+def write_features(
+    path: Path, features: npt.NDArray[np.float32], *, features_dir: Path | None = None
+) -> None:
     """Write a feature file, float32 (T, D), under a temporary name and rename it into place.
 
     It is not flushed to disk: `replacement.sync_files` does so for many at once.
+
+    Args:
+        path: the file; folders are created.
+        features: of a GIF.
+        features_dir: the folder of all features, which is not created.
+
+    Raises:
+        OSError: the file cannot be written; FileNotFoundError if `features_dir` is gone.
     """
-    with replacing(path, sync=False) as temporary_path:
+    with replacing(path, sync=False, below=features_dir) as temporary_path:
         temporary_path.write_bytes(encode_features(features))
 
 

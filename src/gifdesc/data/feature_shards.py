@@ -275,7 +275,7 @@ def _save(
     content = json.dumps({"format_version": SHARD_FORMAT_VERSION, "manifest": lines})
     # Not `save_file`: see `tensor_files.save_tensors`.
     written = save(tensors, {_METADATA: content})
-    with replacing(shard) as temporary_path:
+    with replacing(shard, below=shard.parent) as temporary_path:
         temporary_path.write_bytes(written)
 
 

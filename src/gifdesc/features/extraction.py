@@ -307,8 +307,9 @@ class _Run:
         if not np.isfinite(vectors).all():
             computed.settle()
             return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
+        removed = FeatureError(f"{self._features_dir}: was removed during the run")
         if not os.path.isfile(self._recipe_path):  # noqa: PTH113 - for every GIF
-            raise FeatureError(f"{self._features_dir}: was removed during the run")
+            raise removed
         entry = self._labelled(self._noting_replacement(_entry(gif, sampled)), vectors)
         entry = self._storage.placed(entry)
         try:
@@ -316,6 +317,8 @@ class _Run:
         except NotStoredError as error:
             computed.settle()
             return self._fail(gif, error)
+        except FileNotFoundError:
+            raise removed from None
         self._settle(entry.source)  # the same GIF, given twice
         self._unsettled[entry.source] = computed.settle
         self._record(stored)

@@ -123,7 +123,7 @@ class FileStorage:
         entry = self.placed(entry)
         path = self._features_dir / str(entry.features)
         try:
-            write_features(path, vectors)
+            write_features(path, vectors, features_dir=self._features_dir)
         except OSError as error:
             if error.errno not in _IN_THE_WAY:
                 raise

@@ -33,6 +33,7 @@ def locked(folder: Path, refusal: GifdescError) -> Iterator[None]:
         refusal: the exception to raise if another run is writing to the folder.
 
     Raises:
+        GifdescError: the folder was removed during the block, with what the block wrote before.
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +50,8 @@ def locked(folder: Path, refusal: GifdescError) -> Iterator[None]:
         )
     try:
         yield
+        if lock.is_locked and not (folder / LOCK_NAME).exists():
+            raise GifdescError(f"{folder}: was removed during the run; run the command again")
     finally:
         lock.release()
 

@@ -36,7 +36,7 @@ _searched: set[Path] = set()
 
 
 @contextmanager
-def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, sync: bool = True, below: Path | None = None) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block succeeds.
 
     The folder is created. If the block raises, the temporary file is removed and `path` is
@@ -46,16 +46,21 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         path: the file to replace.
         sync: flush the file and its folder to disk, so that it is whole after a power cut. A
             caller that writes many files may do so later, by `sync_files`.
+        below: a folder that must exist: only folders below it are created. A folder that another
+            program removes during a run must not come back with the last files alone.
 
     Raises:
-        OSError: the folder or the file cannot be written.
+        OSError: the folder or the file cannot be written; FileNotFoundError if `below` is gone.
     """
     # An unrelated short name: the final name may have the greatest length that the file system
     # allows, and a search for its suffix must not find half a file.
     try:
         temporary_path, lock = _new_locked_file(path.parent)
     except FileNotFoundError:  # seldom: most files of a run go into folders that are there
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if below is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            _make_folders(path.parent, below)
         temporary_path, lock = _new_locked_file(path.parent)
     _remove_stale(path.parent)
     try:
@@ -72,6 +77,13 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         _living.discard(temporary_path)
         if lock is not None:
             os.close(lock)
+
+
+def _make_folders(folder: Path, below: Path) -> None:
+    """Create a folder and its parents, but not `below` or the folders above it."""
+    parents = folder.parts[len(below.parts) :]
+    for number in range(len(parents)):
+        below.joinpath(*parents[: number + 1]).mkdir(exist_ok=True)
 
 
 def sync_file(path: Path) -> None:
