@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, linear
+from torch.nn.functional import layer_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gifdesc.config import ModelConfig
 from gifdesc.data.dataset import TokenShares
 from gifdesc.model.dropout import ExampleDropout
 from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
+from gifdesc.model.mentions import RepetitionBias, WordDetector, first_mentions, with_gains
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -37,20 +38,6 @@ encoding (1e-6 to 9e-4), which has nothing to do with its scale in a GIF that ex
 
 FRAME_SCALE = 0.5
 """Standard deviation of a normalised frame's numbers: better than 1 in a made-up language."""
-
-REPETITION_SCALE = 10.0
-"""Factor of the parameters of `RepetitionBias`, so that one learning rate suits them and the other
-weights: a bias that makes a repetition impossible is about -10."""
-
-RARE_CAPTIONS, RARE_REPEATING = 4.0, 0.04
-"""Captions, and captions that repeat it, that are added to the counts of every token: one in a
-hundred, until a token has counts of its own."""
-
-FIRST_GAIN = 10.0
-"""Nats that a token gains at first if the word detector is sure that the captions contain it."""
-
-MAX_LEVERAGE = 0.9999
-"""A leave-one-out prediction divides by the rest: beyond, float32 leaves no digit of it."""
 
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
@@ -78,118 +65,6 @@ class DecoderState:
         """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
         hidden = tuple(h[index] for h in self.hidden)
         return replace(self, hidden=hidden, tokens=self.tokens[index])
-
-
-class RepetitionBias(nn.Module):
-    """Learns how much less probable each token is once its caption contains it.
-
-    A caption may contain `a` twice, and rarely `cat`. One number holds what all tokens have in
-    common, so that rare tokens have a bias too; one for each token holds its own difference.
-
-    Args:
-        vocab_size: V.
-    """
-
-    def __init__(self, vocab_size: int) -> None:
-        super().__init__()
-        self.common = nn.Parameter(torch.zeros(1))
-        self.own = nn.Parameter(torch.zeros(vocab_size))
-
-    @torch.no_grad()
-    def start_from(self, num_captions: Tensor, num_repeating: Tensor) -> None:
-        """Begin the training with the biases that the training captions suggest.
-
-        The bias of a token is the logarithm of the share of its captions that repeat it, relative
-        to the largest share.
-
-        Args:
-            num_captions: (V,) captions that contain each token.
-            num_repeating: (V,) captions that contain it more than once.
-        """
-        # A token that is seen once or twice is taken for one of an average share.
-        share = (num_repeating + RARE_REPEATING) / (num_captions + RARE_CAPTIONS)
-        self.common.zero_()
-        self.own.copy_((share / share.max()).log() / REPETITION_SCALE)
-
-    @property
-    def values(self) -> Tensor:
-        """The bias of each token (V,), in nats."""
-        return REPETITION_SCALE * (self.common + self.own)
-
-    def forward(self, logits: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
-        """Add the biases.
-
-        Args:
-            logits: float32 (N, V) of the next token; changed in place.
-            tokens: int (N, L) of each caption, in any order.
-            counts: bool (N, L), the tokens that count, each once (see `first_mentions`).
-
-        Returns:
-            `logits`.
-        """
-        bias = REPETITION_SCALE * (self.common + self.own[tokens])  # (N, L)
-        return logits.scatter_add_(1, tokens, bias.masked_fill(~counts, 0.0))
-
-
-@dataclass(frozen=True)
-class DetectorFit:
-    """The fit of a `WordDetector`, for leave-one-out predictions.
-
-    Attributes:
-        num_gifs: n.
-        mean_shares: float32 (V,).
-        root: float32 (D, R), of the inverse of the penalised sum of squares of the mean frames.
-    """
-
-    num_gifs: int
-    mean_shares: Tensor
-    root: Tensor
-
-
-class WordDetector(nn.Module):
-    """Predicts from a GIF's mean frame the share of its captions that contain each token.
-
-    A model that is trained on few captions learns them by heart; this linear regression has a
-    closed form (training/word_detection.py) and generalises better. Fang et al. 2015
-    (arXiv:1411.4952) let detectors of words guide a language model.
-
-    Args:
-        feature_size: D.
-        vocab_size: V.
-
-    Attributes:
-        fit: in training only.
-    """
-
-    mean_frame: Tensor
-    weight: Tensor
-
-    def __init__(self, feature_size: int, vocab_size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean_frame", torch.zeros(feature_size))
-        self.register_buffer("weight", torch.zeros(vocab_size, feature_size))
-        self.gain = nn.Parameter(torch.ones(1))
-        self.fit: DetectorFit | None = None
-
-    def forward(self, frames: Tensor, known: TokenShares | None = None) -> Tensor:
-        """The nats (B, V) that each token gains, in proportion to its share above the mean.
-
-        Args:
-            frames: float32 (B, D), the mean of each GIF's standardised frames.
-            known: in training, of these GIFs. The result is that of a detector fitted to all other
-                GIFs, which has not seen their captions (Allen 1974, Technometrics 16(1)).
-        """
-        with torch.autocast(frames.device.type, enabled=False):  # it subtracts near equal numbers
-            centred = frames - self.mean_frame
-            shares = linear(centred, self.weight)
-            if known is not None and self.fit is not None:
-                spread = (centred @ self.fit.root).square().sum(dim=1, keepdim=True)
-                leverage = spread + 1 / self.fit.num_gifs  # (B, 1)
-                shares = shares + leverage * self.fit.mean_shares
-                shares = shares.scatter_add(1, known.tokens, -leverage * known.shares)
-                # A GIF of leverage 1 is fitted exactly: its captions must not be the prediction.
-                shares = torch.where(leverage < MAX_LEVERAGE, shares / (1 - leverage), 0.0)
-            return FIRST_GAIN * self.gain * shares
 
 
 class CaptionModel(nn.Module):
@@ -328,10 +203,11 @@ class CaptionModel(nn.Module):
         if weights is not None:
             weights = weights.flatten(0, 1)
         logits, said = logits.flatten(0, 1), torch.cat([state.tokens, tokens[:, None]], dim=1)
-        gains = state.gains
-        if gains is not None:
-            gains = gains.repeat_interleave(len(logits) // state.num_gifs, dim=0)
-        logits = self._with_mentions(logits, gains, said, first_mentions(said))
+        if self._heeds_mentions:
+            gains = state.gains
+            if gains is not None:
+                gains = gains.repeat_interleave(len(logits) // state.num_gifs, dim=0)
+            logits = self._with_mentions(logits, gains, said, first_mentions(said))
         return logits, replace(state, hidden=hidden, tokens=said), weights
 
     def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
@@ -355,6 +231,8 @@ class CaptionModel(nn.Module):
         """
         joined = self._decode(tokens, memory).flatten(0, 1)[places]  # (N, H)
         logits: Tensor = self.output(joined).float()
+        if not self._heeds_mentions:
+            return logits
         num_tokens = tokens.shape[1]
         rows, last = places // num_tokens, places % num_tokens
         is_before = torch.arange(num_tokens, device=places.device) <= last[:, None]  # (N, L)
@@ -364,31 +242,27 @@ class CaptionModel(nn.Module):
             gains = gains[rows]
         return self._with_mentions(logits, gains, tokens[rows], counts)
 
+    @property
+    def _heeds_mentions(self) -> bool:
+        """Whether logits depend on the tokens that the caption contains, apart from the decoder."""
+        return self.repetition is not None or self.detector is not None
+
+    def _with_mentions(
+        self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
+    ) -> Tensor:
+        """Logits (N, V), changed in place; the other arguments are those of `with_gains`."""
+        if gains is not None:
+            logits = with_gains(logits, gains, tokens, counts)
+        if self.repetition is not None:
+            logits = self.repetition(logits, tokens, counts)
+        return logits
+
     def _gains(self, memory: Memory) -> Tensor | None:
         """What each token gains from the word detector (B, V)."""
         if self.detector is None or memory.mean is None:
             return None
         gains: Tensor = self.detector(memory.mean, memory.known)
         return gains.float()
-
-    def _with_mentions(
-        self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
-    ) -> Tensor:
-        """Logits (N, V) with what depends on the tokens that captions contain.
-
-        Args:
-            logits: changed in place.
-            gains: (N, V), of tokens that the caption does not contain yet.
-            tokens: int (N, L) of each caption.
-            counts: bool (N, L), see `first_mentions`.
-        """
-        if gains is not None:
-            logits = logits + gains
-            spent = gains.gather(1, tokens).masked_fill(~counts, 0.0)
-            logits = logits.scatter_add_(1, tokens, -spent)
-        if self.repetition is not None:
-            logits = self.repetition(logits, tokens, counts)
-        return logits
 
     def _decode(self, tokens: Tensor, memory: Memory) -> Tensor:
         """The input of `output`, (B, L, H), for whole captions `tokens` (B, L)."""
@@ -436,15 +310,3 @@ def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tupl
     frames, _ = pad_packed_sequence(output, batch_first=True, total_length=projected.shape[1])
     final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
     return frames.index_select(0, back), final.index_select(1, back)
-
-
-def first_mentions(tokens: Tensor) -> Tensor:
-    """The places of each caption's different tokens, bool (B, L); not that of its start token.
-
-    Args:
-        tokens: int (B, L), the start token of each caption first.
-    """
-    is_same = tokens[:, :, None] == tokens[:, None]  # (B, L, L)
-    counts = ~is_same.tril(-1).any(dim=2)  # (B, L)
-    counts[:, 0] = False
-    return counts

@@ -1,0 +1,167 @@
+"""What the tokens that a caption contains change in the logits of its next token.
+
+A `RepetitionBias` makes tokens less probable that the caption contains; a `WordDetector` makes
+tokens more probable that the caption should contain and does not yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from gifdesc.data.dataset import TokenShares
+
+REPETITION_SCALE = 10.0
+"""Factor of the parameters of `RepetitionBias`, so that one learning rate suits them and the other
+weights: a bias that makes a repetition impossible is about -10."""
+
+RARE_CAPTIONS, RARE_REPEATING = 4.0, 0.04
+"""Captions, and captions that repeat it, that are added to the counts of every token: one in a
+hundred, until a token has counts of its own."""
+
+FIRST_GAIN = 10.0
+"""Nats that a token gains at first if the word detector is sure that the captions contain it."""
+
+MAX_LEVERAGE = 0.9999
+"""A leave-one-out prediction divides by the rest: beyond, float32 leaves no digit of it."""
+
+
+class RepetitionBias(nn.Module):
+    """Learns how much less probable each token is once its caption contains it.
+
+    A caption may contain `a` twice, and rarely `cat`. One number holds what all tokens have in
+    common, so that rare tokens have a bias too; one for each token holds its own difference.
+
+    Args:
+        vocab_size: V.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.common = nn.Parameter(torch.zeros(1))
+        self.own = nn.Parameter(torch.zeros(vocab_size))
+
+    @torch.no_grad()
+    def start_from(self, num_captions: Tensor, num_repeating: Tensor) -> None:
+        """Begin the training with the biases that the training captions suggest.
+
+        The bias of a token is the logarithm of the share of its captions that repeat it, relative
+        to the largest share.
+
+        Args:
+            num_captions: (V,) captions that contain each token.
+            num_repeating: (V,) captions that contain it more than once.
+        """
+        # A token that is seen once or twice is taken for one of an average share.
+        share = (num_repeating + RARE_REPEATING) / (num_captions + RARE_CAPTIONS)
+        self.common.zero_()
+        self.own.copy_((share / share.max()).log() / REPETITION_SCALE)
+
+    @property
+    def values(self) -> Tensor:
+        """The bias of each token (V,), in nats."""
+        return REPETITION_SCALE * (self.common + self.own)
+
+    def forward(self, logits: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
+        """Add the biases.
+
+        Args:
+            logits: float32 (N, V) of the next token; changed in place.
+            tokens: int (N, L) of each caption, in any order.
+            counts: bool (N, L), the tokens that count, each once (see `first_mentions`).
+
+        Returns:
+            `logits`.
+        """
+        bias = REPETITION_SCALE * (self.common + self.own[tokens])  # (N, L)
+        return logits.scatter_add_(1, tokens, bias.masked_fill(~counts, 0.0))
+
+
+@dataclass(frozen=True)
+class DetectorFit:
+    """The fit of a `WordDetector`, for leave-one-out predictions.
+
+    Attributes:
+        num_gifs: n.
+        mean_shares: float32 (V,).
+        root: float32 (D, R), of the inverse of the penalised sum of squares of the mean frames.
+    """
+
+    num_gifs: int
+    mean_shares: Tensor
+    root: Tensor
+
+
+class WordDetector(nn.Module):
+    """Predicts from a GIF's mean frame the share of its captions that contain each token.
+
+    A model that is trained on few captions learns them by heart; this linear regression has a
+    closed form (training/word_detection.py) and generalises better. Fang et al. 2015
+    (arXiv:1411.4952) let detectors of words guide a language model.
+
+    Args:
+        feature_size: D.
+        vocab_size: V.
+
+    Attributes:
+        fit: in training only.
+    """
+
+    mean_frame: Tensor
+    weight: Tensor
+
+    def __init__(self, feature_size: int, vocab_size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean_frame", torch.zeros(feature_size))
+        self.register_buffer("weight", torch.zeros(vocab_size, feature_size))
+        self.gain = nn.Parameter(torch.ones(1))
+        self.fit: DetectorFit | None = None
+
+    def forward(self, frames: Tensor, known: TokenShares | None = None) -> Tensor:
+        """The nats (B, V) that each token gains, in proportion to its share above the mean.
+
+        Args:
+            frames: float32 (B, D), the mean of each GIF's standardised frames.
+            known: in training, of these GIFs. The result is that of a detector fitted to all other
+                GIFs, which has not seen their captions (Allen 1974, Technometrics 16(1)).
+        """
+        with torch.autocast(frames.device.type, enabled=False):  # it subtracts near equal numbers
+            centred = frames - self.mean_frame
+            shares = linear(centred, self.weight)
+            if known is not None and self.fit is not None:
+                spread = (centred @ self.fit.root).square().sum(dim=1, keepdim=True)
+                leverage = spread + 1 / self.fit.num_gifs  # (B, 1)
+                shares = shares + leverage * self.fit.mean_shares
+                shares = shares.scatter_add(1, known.tokens, -leverage * known.shares)
+                # A GIF of leverage 1 is fitted exactly: its captions must not be the prediction.
+                shares = torch.where(leverage < MAX_LEVERAGE, shares / (1 - leverage), 0.0)
+            return FIRST_GAIN * self.gain * shares
+
+
+def with_gains(logits: Tensor, gains: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
+    """Logits (N, V) with the gains of the tokens that each caption does not contain yet.
+
+    Args:
+        logits: of the next token; changed in place.
+        gains: (N, V), from a `WordDetector`.
+        tokens: int (N, L) of each caption, in any order.
+        counts: bool (N, L), the tokens that count, each once (see `first_mentions`).
+    """
+    logits += gains
+    spent = gains.gather(1, tokens).masked_fill(~counts, 0.0)
+    return logits.scatter_add_(1, tokens, -spent)
+
+
+def first_mentions(tokens: Tensor) -> Tensor:
+    """The places of each caption's different tokens, bool (B, L); not that of its start token.
+
+    Args:
+        tokens: int (B, L), the start token of each caption first.
+    """
+    is_same = tokens[:, :, None] == tokens[:, None]  # (B, L, L)
+    counts = ~is_same.tril(-1).any(dim=2)  # (B, L)
+    counts[:, 0] = False
+    return counts
