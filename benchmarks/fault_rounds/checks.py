@@ -21,7 +21,7 @@ _SLOW_SECONDS = 60.0
 """Added where workers end by themselves: a fault harness shares its cores with what it starts."""
 
 _RESULTS = {
-    "train": ("model.safetensors", "config.json", "tokenizer.json"),
+    "train": ("model.safetensors", "config.json", "tokenizer.json", "training_data.json"),
     "caption": ("captions.jsonl",),
 }
 """The files of a command that must be the same, where others have times or paths."""

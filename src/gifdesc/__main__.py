@@ -15,7 +15,8 @@ def main() -> None:
 
         run()
     except MemoryError:
-        # Too little even for an error in the usual way; Python's own end would print more of them.
+        # Too little for an error in the usual way; Python's own exit would run out of memory again
+        # and print further errors.
         os.write(2, _OUT_OF_MEMORY)
         os._exit(1)
 

@@ -134,6 +134,7 @@ def test_a_defect_is_a_one_sentence_error_without_traceback(capsys):
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), "the GPU is out of memory: "),
         (SystemError("error return without exception set"), "out of memory: "),
+        (SystemError("<f> returned NULL without setting an exception"), "out of memory: "),
         (RuntimeError("can't start new thread"), "no further thread can start: end other"),
     ],
 )

@@ -567,6 +567,21 @@ def test_a_folder_removed_during_a_run_is_an_error(run):
         list(events)
 
 
+@pytest.mark.parametrize("num_left", [0, 1])
+def test_a_folder_removed_while_gifs_are_broken_or_skipped_does_not_come_back(run, num_left):
+    draw_gif(run.gifs / "a.gif", frames=1)
+    draw_gif(run.gifs / "b.gif", frames=1)
+    run()
+    if num_left:
+        draw_broken_gif(run.gifs / "c.gif")
+    events = run.start()
+    next(events)
+    shutil.rmtree(run.features)
+    with pytest.raises(FeatureError, match=r"removed during the run; run the command again"):
+        list(events)
+    assert not run.features.exists()
+
+
 def test_a_folder_removed_while_features_are_written_does_not_come_back(run, monkeypatch):
     draw_gif(run.gifs / "sub" / "a.gif", frames=1)
     placed = FileStorage.placed

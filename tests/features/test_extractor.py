@@ -187,6 +187,15 @@ def test_the_same_bytes_in_another_shape_are_another_frame(watched, tmp_path):
     assert watched.batches == [1, 1]
 
 
+def test_on_a_gpu_gifs_share_batches(watched, tmp_path):
+    paths = [draw_gif(tmp_path / f"{n}.gif", n, size=(8 + n, 9)) for n in (3, 5)]
+    backbone = backbone_of(Pooling(), transform=SMALL)
+    recipe = FeatureRecipe(weights_sha256="5" * 64, gifdesc_version="0.1.0")
+    extractor = FeatureExtractor(backbone, recipe, watched, "cuda")
+    extractor.encode([extractor.sample(path) for path in paths])
+    assert watched.batches == [8]
+
+
 def test_the_frames_of_a_recent_gif_are_not_computed_again(watched, tmp_path):
     path = draw_gif(tmp_path / "a.gif", COLOURS[:2])
     extractor = make_extractor(watched)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gifdesc.errors import FeatureError, GifdescError
+from gifdesc.errors import FeatureError
 from gifdesc.system.locking import locked, try_lock
 from worlds import process_environment
 
@@ -104,20 +104,53 @@ def test_a_file_is_used_unlocked_where_nothing_can_be_locked(tmp_path, monkeypat
         assert try_lock(file)
 
 
-def remove_and_create(folder, error=None):
-    """A run whose folder is removed, and comes back by a later file."""
+def run_in(folder, during):
+    """A run in whose middle something happens to its folder."""
     with locked(folder, BUSY):
-        shutil.rmtree(folder)
-        folder.mkdir()
-        if error is not None:
-            raise error
+        during(folder)
 
 
-def test_a_folder_that_is_removed_during_a_run_is_an_error_even_if_it_comes_back(tmp_path):
-    with pytest.raises(GifdescError, match=r"features: was removed .* run the command again"):
-        remove_and_create(tmp_path / "features")
+def come_back(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def come_back_with_another_run(folder):
+    shutil.rmtree(folder)
+    with locked(folder, BUSY):
+        pass
+
+
+def fail_to_write(folder):
+    shutil.rmtree(folder)
+    (folder / "file").write_text("late")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder whose files are open")
+@pytest.mark.parametrize(
+    "during", [shutil.rmtree, come_back, come_back_with_another_run, fail_to_write]
+)
+def test_a_folder_that_is_removed_during_a_run_is_an_error_of_the_run(tmp_path, during):
+    with pytest.raises(FeatureError, match=r"features: was removed .* run the command again"):
+        run_in(tmp_path / "features", during)
+
+
+def test_a_lock_that_is_removed_alone_is_no_error(tmp_path):
+    run_in(tmp_path / "features", lambda folder: (folder / ".lock").unlink())
 
 
 def test_a_run_that_fails_keeps_its_own_error(tmp_path):
+    def fail(folder):
+        shutil.rmtree(folder)
+        raise ValueError("of the run")
+
     with pytest.raises(ValueError, match="of the run"):
-        remove_and_create(tmp_path / "features", ValueError("of the run"))
+        run_in(tmp_path / "features", fail)
+
+
+def test_a_run_whose_folder_cannot_be_written_keeps_its_own_error(tmp_path):
+    def fail(_folder):
+        raise OSError(errno.ENOSPC, "disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run_in(tmp_path / "features", fail)

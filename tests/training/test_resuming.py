@@ -193,6 +193,14 @@ def test_a_run_whose_best_epoch_was_removed_is_not_resumed(model_dir, tmp_path):
         assert check_folder(folder, force=True, resume=False) is None
 
 
+def test_a_run_whose_folder_is_removed_ends_at_once_and_can_be_run_again(world, tmp_path):
+    folder = tmp_path / "model"
+    with pytest.raises(TrainingError, match="was removed during the run; run the command again"):
+        run(world, folder, on_epoch=lambda _: shutil.rmtree(folder))
+    assert not folder.exists()
+    assert len(run(world, folder).history) == CONFIG.epochs
+
+
 def test_a_folder_with_a_model_and_no_run_cannot_be_resumed(tmp_path):
     write_model(tmp_path)
     with pytest.raises(TrainingError, match="holds a model already; replace it with --force, or"):

@@ -72,7 +72,9 @@ _SIGNS_OF_LITTLE_MEMORY = (
     "allocate memory",
     "out of memory",
     "failed to map segment",  # the dynamic linker, for a library in too little address space
-    "error return without exception set",  # an extension module, after memory ran out
+    # Of an extension module after memory ran out; another cause would be a defect of the module.
+    "error return without exception set",
+    "returned null without setting an exception",
 )
 
 _MAIN_PROCESS_SECONDS = 10.0

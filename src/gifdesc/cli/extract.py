@@ -200,7 +200,7 @@ def extract(
         typer.Option(
             "--batch-frames",
             min=1,
-            help="Frames that the network processes at once.",
+            help="Most frames that the network processes at once.",
             show_default="by the device",
             rich_help_panel=RUN,
         ),

@@ -68,7 +68,7 @@ def write_features(
 
     Args:
         path: the file; folders are created.
-        features: of a GIF.
+        features: float32 (T, D).
         features_dir: the folder of all features, which is not created.
 
     Raises:

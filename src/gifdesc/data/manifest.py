@@ -142,7 +142,7 @@ class Manifest:
         if self._is_compact and self._path.exists() and not self._path.is_symlink():
             return
         rows = (self.entries[source].to_json() for source in sorted(self.entries))
-        write_json_lines(self._path, rows)
+        write_json_lines(self._path, rows, below=self._path.parent)
         self._is_cut, self._is_compact = False, True
 
 

@@ -42,7 +42,7 @@ from gifdesc.features.storage import (
 )
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.files import list_all, writing
-from gifdesc.system.locking import locked
+from gifdesc.system.locking import HeldFolder, locked
 from gifdesc.system.replacement import remove_leftovers
 from gifdesc.system.wording import counted
 
@@ -66,8 +66,8 @@ def extract(
 ) -> Iterator[ExtractionEvent]:
     """Write the feature file of every input, skip finished GIFs, and keep the manifest.
 
-    Files are read ahead, the frames of several GIFs are computed together, and a batch is written
-    while the next is computed. After a kill at any moment, a rerun extracts the missing GIFs.
+    Files are read ahead, several GIFs are computed together, and a batch is written while the next
+    is computed. After a kill at any moment, a rerun extracts the missing GIFs.
 
     Args:
         inputs: the GIFs; a bad file does not stop the run.
@@ -97,14 +97,14 @@ def extract(
             f"{features_dir}: another gifdesc extract is writing here; wait for it, or choose "
             "another folder with --output"
         )
-        with locked(features_dir, refusal):
+        with locked(features_dir, refusal) as held:
             storage = storage or FileStorage(features_dir)
             claim_folder(features_dir, replace(extractor.recipe, dtype=storage.dtype))
             remove_leftovers(features_dir)
             manifest = Manifest(features_dir)
             adopt_shards(features_dir, manifest)
             manifest.compact()  # removes half a line of a killed run
-            run = _Run(features_dir, manifest, labeller, storage)
+            run = _Run(held, features_dir, manifest, labeller, storage)
             tasks = (run.task(gif, force=force, retry_failed=retry_failed) for gif in inputs)
             here = partial(compute, extractor=extractor, num_workers=num_workers)
             yield from run.extract_all(tasks, compute_on or here)
@@ -185,12 +185,14 @@ class _Run:
 
     def __init__(
         self,
+        held: HeldFolder,
         features_dir: Path,
         manifest: Manifest,
         labeller: Labeller | None,
         storage: FeatureStorage,
     ) -> None:
         self.manifest = manifest
+        self._held = held
         self._storage = storage
         self._labeller = labeller
         self._features_dir = features_dir
@@ -307,9 +309,7 @@ class _Run:
         if not np.isfinite(vectors).all():
             computed.settle()
             return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
-        removed = FeatureError(f"{self._features_dir}: was removed during the run")
-        if not os.path.isfile(self._recipe_path):  # noqa: PTH113 - for every GIF
-            raise removed
+        self._held.check()
         entry = self._labelled(self._noting_replacement(_entry(gif, sampled)), vectors)
         entry = self._storage.placed(entry)
         try:
@@ -317,8 +317,6 @@ class _Run:
         except NotStoredError as error:
             computed.settle()
             return self._fail(gif, error)
-        except FileNotFoundError:
-            raise removed from None
         self._settle(entry.source)  # the same GIF, given twice
         self._unsettled[entry.source] = computed.settle
         self._record(stored)

@@ -61,7 +61,7 @@ class FeatureExtractor:
 
     @property
     def batch_frames(self) -> int:
-        """Frames that the network processes at once; fewer after memory ran out."""
+        """The most frames that the network processes at once; fewer after memory ran out."""
         return self._batches.limit.size
 
     @classmethod
@@ -162,8 +162,8 @@ class FeatureExtractor:
     def encode(self, gifs: Sequence[SampledGif]) -> list[Vectors]:
         """Feature vectors of several GIFs' frames.
 
-        On a CPU, the features of a GIF are the same whatever other GIFs are given. GIFs with the
-        frames of a recent GIF are not computed again.
+        On a CPU, the features of a GIF are the same whatever other GIFs are given (see
+        `FrameBatches`). GIFs with the frames of a recent GIF are not computed again.
 
         Returns:
             float32 (T, D) per GIF, the positional encoding added if the recipe has one.

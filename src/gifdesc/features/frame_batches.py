@@ -19,7 +19,8 @@ class FrameBatches:
 
     Libraries of matrix products choose their method by the size of a batch, so that the last bits
     of a vector depend on the number of other frames. In batches of its own, a GIF has the same
-    features in every run: after an interruption, too.
+    features whatever other GIFs are in the run, such as after an interruption; another runtime or
+    number of cores still divides the frames into other batches.
 
     Args:
         encoder: computes the vectors.
@@ -46,8 +47,12 @@ class FrameBatches:
         """
         new = {gif.digests: gif.pixels for gif in gifs if gif.digests not in self._recent}
         groups = [list(new)] if self._are_shared else [[digests] for digests in new]
-        for group in groups:
-            self._submit_group(group, [frame for digests in group for frame in new[digests]])
+        try:
+            for group in groups:
+                self._submit_group(group, [frame for digests in group for frame in new[digests]])
+        except BaseException:
+            self._forget()
+            raise
         waits = [self._wait_of(*self._recent[gif.digests]) for gif in gifs]
         while self._num_recent > MAX_RECENT_FRAMES:
             oldest = next(iter(self._recent))

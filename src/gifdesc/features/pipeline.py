@@ -1,4 +1,4 @@
-"""From tasks to features: GIFs are read ahead, and the frames of several computed together."""
+"""From tasks to features: GIFs are read ahead, and several are computed together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Compute = Callable[[Iterable[Task]], Iterator[tuple[GifInput, Outcome]]]
 
 @dataclass(frozen=True)
 class _Group:
-    """GIFs whose frames are computed together."""
+    """GIFs that are submitted together."""
 
     gifs: list[tuple[GifInput, SampledGif]]
     wait: Callable[[], list[Vectors]]

@@ -74,7 +74,8 @@ class FetchManifest:
 
     def compact(self) -> None:
         """Rewrite the file with one line for each URL."""
-        write_json_lines(self._path, map(asdict, self.entries.values()))
+        rows = map(asdict, self.entries.values())
+        write_json_lines(self._path, rows, below=self._path.parent)
 
 
 def _entry(row: dict[str, Any], path: Path) -> FetchEntry:

@@ -92,10 +92,10 @@ def save_checkpoint(
     save_weights(folder / WEIGHTS_NAME, model)
     if missing := missing_files(folder):
         # Each file creates its folder, so those after a removal would look like a model.
-        (folder / WEIGHTS_NAME).unlink(missing_ok=True)
-        raise FileNotFoundError(
-            errno.ENOENT, "removed while the model was written", str(missing[0])
-        )
+        for name in (CONFIG_NAME, *TOKENIZER_NAMES, WEIGHTS_NAME):
+            (folder / name).unlink(missing_ok=True)
+        message = "it was removed while the model was written"
+        raise FileNotFoundError(errno.ENOENT, message, str(missing[0]))
 
 
 def missing_files(folder: Path) -> list[Path]:

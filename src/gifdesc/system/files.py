@@ -52,9 +52,15 @@ def check_replaceable(path: Path) -> None:
         pass
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text under a temporary name and rename it into place."""
-    with replacing(path) as temporary_path:
+def write_text(path: Path, text: str, *, below: Path | None = None) -> None:
+    """Write UTF-8 text under a temporary name and rename it into place.
+
+    Args:
+        path: the file; folders are created.
+        text: its content.
+        below: a folder that must exist (see `replacement.replacing`).
+    """
+    with replacing(path, below=below) as temporary_path:
         temporary_path.write_text(text, encoding="utf-8")
 
 
@@ -63,9 +69,11 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write a JSON object per line under a temporary name and rename the file into place."""
-    write_text(path, "".join(json_line(row) for row in rows))
+def write_json_lines(
+    path: Path, rows: Iterable[dict[str, Any]], *, below: Path | None = None
+) -> None:
+    """Write a JSON object per line, as `write_text` does."""
+    write_text(path, "".join(json_line(row) for row in rows), below=below)
 
 
 def json_line(row: dict[str, Any]) -> str:
@@ -125,7 +133,7 @@ def list_all(names: Sequence[str], path: Path, limit: int = 10) -> str:
     """
     if len(names) > limit:
         with suppress(OSError):
-            with replacing(path) as temporary_path:
+            with replacing(path, below=path.parent) as temporary_path:
                 temporary_path.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in names))
             return f"{list_some(names, limit)} ({path} lists all)"
     return ", ".join(names)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gifdesc.config import FeatureRecipe, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.caption_statistics import CaptionStatistics
-from gifdesc.data.training_record import TrainingRecord, read_record, write_record
+from gifdesc.data.training_record import RECORD_NAME, TrainingRecord, read_record, write_record
 from gifdesc.errors import CheckpointError, GifdescError, TrainingError
 from gifdesc.model.checkpoint import WEIGHTS_NAME, save_checkpoint, save_confidence_threshold
 from gifdesc.model.folder import HISTORY_NAME
@@ -24,6 +24,7 @@ from gifdesc.model.network import CaptionModel
 from gifdesc.pages.charts import plot_history
 from gifdesc.system.files import write_json_lines, writing
 from gifdesc.system.json_files import check_regular, from_json, parse_json
+from gifdesc.system.locking import HeldFolder
 from gifdesc.system.tensor_files import read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.results import EpochResult, EpochSums, PhaseName
@@ -48,6 +49,7 @@ class TrainingFiles:
         captions: statistics of the training captions.
         record: the GIFs that the run is trained on.
         resumed: whether the run is resumed, so that the folder's own record is kept.
+        held: the locked folder of the run's state; None in a process that writes nothing.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class TrainingFiles:
         record: TrainingRecord,
         *,
         resumed: bool = False,
+        held: HeldFolder | None = None,
     ) -> None:
         self._model_dir = model_dir
         self._tokenizer = tokenizer
@@ -68,6 +71,7 @@ class TrainingFiles:
         self._captions = captions
         self._record = record
         self._resumed = resumed
+        self._held = held
         self._recorded: set[Path] = set()
         self._drawn_seconds = time.monotonic()
         self._num_drawn: int | None = None
@@ -86,8 +90,9 @@ class TrainingFiles:
             threshold: of the best epoch's captions (model/confidence.py).
 
         Raises:
-            TrainingError: the folder cannot be written.
+            TrainingError: the folder cannot be written, or was removed.
         """
+        self._check_folder()
         with writing(self._model_dir, TrainingError):
             self._save_model(self._model_dir / LAST_NAME, model)
             if len(history) == 1:
@@ -114,14 +119,21 @@ class TrainingFiles:
         """Write the state that a resumed run needs.
 
         Raises:
-            TrainingError: the folder cannot be written.
+            TrainingError: the folder cannot be written, or was removed.
         """
+        self._check_folder()
         with writing(self._model_dir, TrainingError):
             save_state(self._model_dir / LAST_NAME / STATE_NAME, progress, model, optimizer)
 
+    def _check_folder(self) -> None:
+        """End a run whose folder was removed, before files create the folder again."""
+        if self._held is not None:
+            self._held.check()
+
     def draw(self, history: Sequence[EpochResult]) -> None:
         """Draw the curves, unless they are up to date; a failure is only a warning."""
-        if not history or len(history) == self._num_drawn:
+        is_gone = not self._model_dir.is_dir()  # removed by another program
+        if not history or len(history) == self._num_drawn or is_gone:
             return
         path = self._model_dir / CURVES_NAME
         try:
@@ -137,7 +149,7 @@ class TrainingFiles:
     def _save_model(
         self, folder: Path, model: CaptionModel, threshold: float | None = None
     ) -> None:
-        if folder not in self._recorded:
+        if folder not in self._recorded or not (folder / RECORD_NAME).exists():
             before = read_record(folder) if self._resumed else None
             write_record(folder, self._record.joined(before))
             self._recorded.add(folder)

@@ -46,7 +46,7 @@ def check_folder(model_dir: Path, *, force: bool, resume: bool) -> Progress | No
         if progress.history and (missing := missing_files(model_dir)):
             raise CheckpointError(
                 f"{missing[0]}: missing, so the best epoch of the run is lost; start again with "
-                "--force"
+                f"--force (the model of the latest epoch is in {model_dir / LAST_NAME})"
             )
         return progress
     if not has_model and not read_progress(state_path).has_begun:

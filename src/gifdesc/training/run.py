@@ -27,7 +27,7 @@ from gifdesc.model.confidence import confidence_threshold
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.device import resolve_device
 from gifdesc.system.files import writing
-from gifdesc.system.locking import locked
+from gifdesc.system.locking import HeldFolder, locked
 from gifdesc.system.signals import Interrupted, StopRequest, holding_signals
 from gifdesc.system.tensor_files import all_finite
 from gifdesc.system.waits import wait_for
@@ -91,6 +91,7 @@ class TrainingRun:
         device: torch.device,
         world: World,
         start: Progress,
+        held: HeldFolder | None = None,
     ) -> None:
         self._data = data
         self._model_dir = model_dir
@@ -121,6 +122,7 @@ class TrainingRun:
             captions,
             TrainingRecord.of(data.splits),
             resumed=bool(start.history),
+            held=held,
         )
         self._phase: Phase = CrossEntropyPhase(dataset, config, world, tokenizer)
         self._validator = None
@@ -374,7 +376,7 @@ def train(
         model=to_json(model_config), training=to_json(config), data_sha256=data_digest(data)
     )
     world = world or World()
-    with _locked_for_training(model_dir, world), _seeded(config.seed, device):
+    with _locked_for_training(model_dir, world) as held, _seeded(config.seed, device):
         # Checked again: another run may have written here before this run locked the folder.
         progress = check_folder(model_dir, force=force, resume=resume)
         if progress is not None:
@@ -386,7 +388,7 @@ def train(
             statistics = feature_statistics(data.splits["train"], data.feature_size, data.store)
             model.set_feature_statistics(*statistics)
         model.to(device).train()
-        run = TrainingRun(data, model_dir, model, tokenizer, config, device, world, start)
+        run = TrainingRun(data, model_dir, model, tokenizer, config, device, world, start, held)
         run.run(on_step, on_epoch)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return TrainingSummary(model_dir, run.history, data, num_parameters, run.num_cut, config)
@@ -408,10 +410,10 @@ def make_tokenizer(data: TrainingData, config: TrainingConfig) -> CaptionTokeniz
 
 
 @contextmanager
-def _locked_for_training(model_dir: Path, world: World) -> Iterator[None]:
-    """Lock a model folder: one run at a time writes to it."""
+def _locked_for_training(model_dir: Path, world: World) -> Iterator[HeldFolder | None]:
+    """Lock a model folder: one run at a time writes to it; the main process alone locks it."""
     if not world.is_main:
-        yield
+        yield None
         return
     refusal = TrainingError(
         f"{model_dir}: another gifdesc train is writing here; wait for it, or choose another "
@@ -419,8 +421,8 @@ def _locked_for_training(model_dir: Path, world: World) -> Iterator[None]:
     )
     with ExitStack() as stack:
         with writing(model_dir, TrainingError):
-            stack.enter_context(locked(model_dir / LAST_NAME, refusal))
-        yield
+            held = stack.enter_context(locked(model_dir / LAST_NAME, refusal))
+        yield held
 
 
 @contextmanager
