@@ -175,10 +175,10 @@ class ModelConfig:
     content need not pass through the RNN."""
     repetition_bias: bool = field(default=True, metadata={ABSENT: False})
     """Whether each word has a learned bias once its caption contains it (`RepetitionBias` in
-    model/mentions.py)."""
+    model/network.py)."""
     word_detector: bool = False
     """Whether words that a regression predicts from the mean frame are more probable
-    (`WordDetector` in model/mentions.py)."""
+    (`WordDetector` in model/word_detector.py)."""
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gifdesc.model.mentions import REPETITION_SCALE as SCALE
-from gifdesc.model.mentions import RepetitionBias, first_mentions
+from gifdesc.model.network import REPETITION_SCALE as SCALE
+from gifdesc.model.network import RepetitionBias, first_mentions
 from worlds import tiny_model
 
 START, A, CAT, DOG = 0, 1, 2, 3

@@ -14,7 +14,7 @@ from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import TrainingError
 from gifdesc.model.checkpoint import load_checkpoint
-from gifdesc.model.mentions import FIRST_GAIN, WordDetector
+from gifdesc.model.word_detector import FIRST_GAIN, WordDetector
 from gifdesc.system.signals import Interrupted
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training import word_detection

@@ -18,7 +18,7 @@ from gifdesc.config import ModelConfig
 from gifdesc.data.dataset import TokenShares
 from gifdesc.model.dropout import ExampleDropout
 from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
-from gifdesc.model.mentions import RepetitionBias, WordDetector, first_mentions, with_gains
+from gifdesc.model.word_detector import WordDetector, with_gains
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -38,6 +38,14 @@ encoding (1e-6 to 9e-4), which has nothing to do with its scale in a GIF that ex
 
 FRAME_SCALE = 0.5
 """Standard deviation of a normalised frame's numbers: better than 1 in a made-up language."""
+
+REPETITION_SCALE = 10.0
+"""Factor of the parameters of `RepetitionBias`, so that one learning rate suits them and the other
+weights: a bias that makes a repetition impossible is about -10."""
+
+RARE_CAPTIONS, RARE_REPEATING = 4.0, 0.04
+"""Captions, and captions that repeat it, that are added to the counts of every token: one in a
+hundred, until a token has counts of its own."""
 
 Hidden = tuple[Tensor, ...]
 """A decoder's recurrent state: nothing, (h,) or (h, c), each (B, H)."""
@@ -65,6 +73,57 @@ class DecoderState:
         """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
         hidden = tuple(h[index] for h in self.hidden)
         return replace(self, hidden=hidden, tokens=self.tokens[index])
+
+
+class RepetitionBias(nn.Module):
+    """Learns how much less probable each token is once its caption contains it.
+
+    A caption may contain `a` twice, and rarely `cat`. One number holds what all tokens have in
+    common, so that rare tokens have a bias too; one for each token holds its own difference.
+
+    Args:
+        vocab_size: V.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.common = nn.Parameter(torch.zeros(1))
+        self.own = nn.Parameter(torch.zeros(vocab_size))
+
+    @torch.no_grad()
+    def start_from(self, num_captions: Tensor, num_repeating: Tensor) -> None:
+        """Begin the training with the biases that the training captions suggest.
+
+        The bias of a token is the logarithm of the share of its captions that repeat it, relative
+        to the largest share.
+
+        Args:
+            num_captions: (V,) captions that contain each token.
+            num_repeating: (V,) captions that contain it more than once.
+        """
+        # A token that is seen once or twice is taken for one of an average share.
+        share = (num_repeating + RARE_REPEATING) / (num_captions + RARE_CAPTIONS)
+        self.common.zero_()
+        self.own.copy_((share / share.max()).log() / REPETITION_SCALE)
+
+    @property
+    def values(self) -> Tensor:
+        """The bias of each token (V,), in nats."""
+        return REPETITION_SCALE * (self.common + self.own)
+
+    def forward(self, logits: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
+        """Add the biases.
+
+        Args:
+            logits: float32 (N, V) of the next token; changed in place.
+            tokens: int (N, L) of each caption, in any order.
+            counts: bool (N, L), the tokens that count, each once (see `first_mentions`).
+
+        Returns:
+            `logits`.
+        """
+        bias = REPETITION_SCALE * (self.common + self.own[tokens])  # (N, L)
+        return logits.scatter_add_(1, tokens, bias.masked_fill(~counts, 0.0))
 
 
 class CaptionModel(nn.Module):
@@ -310,3 +369,15 @@ def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tupl
     frames, _ = pad_packed_sequence(output, batch_first=True, total_length=projected.shape[1])
     final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
     return frames.index_select(0, back), final.index_select(1, back)
+
+
+def first_mentions(tokens: Tensor) -> Tensor:
+    """The places of each caption's different tokens, bool (B, L); not that of its start token.
+
+    Args:
+        tokens: int (B, L), the start token of each caption first.
+    """
+    is_same = tokens[:, :, None] == tokens[:, None]  # (B, L, L)
+    counts = ~is_same.tril(-1).any(dim=2)  # (B, L)
+    counts[:, 0] = False
+    return counts

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gifdesc.data.dataset import GIFDataset, TokenShares, pad_features
 from gifdesc.data.feature_store import FeatureStore
-from gifdesc.model.mentions import DetectorFit, WordDetector
 from gifdesc.model.network import CaptionModel
+from gifdesc.model.word_detector import DetectorFit, WordDetector
 from gifdesc.system.waits import wait_for
 
 _FILES_AT_ONCE = 256

@@ -1,8 +1,4 @@
-"""What the tokens that a caption contains change in the logits of its next token.
-
-A `RepetitionBias` makes tokens less probable that the caption contains; a `WordDetector` makes
-tokens more probable that the caption should contain and does not yet.
-"""
+"""Words that a linear regression predicts from a GIF's mean frame become more probable."""
 
 from __future__ import annotations
 
@@ -14,70 +10,11 @@ from torch.nn.functional import linear
 
 from gifdesc.data.dataset import TokenShares
 
-REPETITION_SCALE = 10.0
-"""Factor of the parameters of `RepetitionBias`, so that one learning rate suits them and the other
-weights: a bias that makes a repetition impossible is about -10."""
-
-RARE_CAPTIONS, RARE_REPEATING = 4.0, 0.04
-"""Captions, and captions that repeat it, that are added to the counts of every token: one in a
-hundred, until a token has counts of its own."""
-
 FIRST_GAIN = 10.0
 """Nats that a token gains at first if the word detector is sure that the captions contain it."""
 
 MAX_LEVERAGE = 0.9999
 """A leave-one-out prediction divides by the rest: beyond, float32 leaves no digit of it."""
-
-
-class RepetitionBias(nn.Module):
-    """Learns how much less probable each token is once its caption contains it.
-
-    A caption may contain `a` twice, and rarely `cat`. One number holds what all tokens have in
-    common, so that rare tokens have a bias too; one for each token holds its own difference.
-
-    Args:
-        vocab_size: V.
-    """
-
-    def __init__(self, vocab_size: int) -> None:
-        super().__init__()
-        self.common = nn.Parameter(torch.zeros(1))
-        self.own = nn.Parameter(torch.zeros(vocab_size))
-
-    @torch.no_grad()
-    def start_from(self, num_captions: Tensor, num_repeating: Tensor) -> None:
-        """Begin the training with the biases that the training captions suggest.
-
-        The bias of a token is the logarithm of the share of its captions that repeat it, relative
-        to the largest share.
-
-        Args:
-            num_captions: (V,) captions that contain each token.
-            num_repeating: (V,) captions that contain it more than once.
-        """
-        # A token that is seen once or twice is taken for one of an average share.
-        share = (num_repeating + RARE_REPEATING) / (num_captions + RARE_CAPTIONS)
-        self.common.zero_()
-        self.own.copy_((share / share.max()).log() / REPETITION_SCALE)
-
-    @property
-    def values(self) -> Tensor:
-        """The bias of each token (V,), in nats."""
-        return REPETITION_SCALE * (self.common + self.own)
-
-    def forward(self, logits: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
-        """Add the biases.
-
-        Args:
-            logits: float32 (N, V) of the next token; changed in place.
-            tokens: int (N, L) of each caption, in any order.
-            counts: bool (N, L), the tokens that count, each once (see `first_mentions`).
-
-        Returns:
-            `logits`.
-        """
-        bias = REPETITION_SCALE * (self.common + self.own[tokens])  # (N, L)
-        return logits.scatter_add_(1, tokens, bias.masked_fill(~counts, 0.0))
 
 
 @dataclass(frozen=True)
@@ -148,20 +85,8 @@ def with_gains(logits: Tensor, gains: Tensor, tokens: Tensor, counts: Tensor) ->
         logits: of the next token; changed in place.
         gains: (N, V), from a `WordDetector`.
         tokens: int (N, L) of each caption, in any order.
-        counts: bool (N, L), the tokens that count, each once (see `first_mentions`).
+        counts: bool (N, L), the tokens that count, each once (see `network.first_mentions`).
     """
     logits += gains
     spent = gains.gather(1, tokens).masked_fill(~counts, 0.0)
     return logits.scatter_add_(1, tokens, -spent)
-
-
-def first_mentions(tokens: Tensor) -> Tensor:
-    """The places of each caption's different tokens, bool (B, L); not that of its start token.
-
-    Args:
-        tokens: int (B, L), the start token of each caption first.
-    """
-    is_same = tokens[:, :, None] == tokens[:, None]  # (B, L, L)
-    counts = ~is_same.tril(-1).any(dim=2)  # (B, L)
-    counts[:, 0] = False
-    return counts
