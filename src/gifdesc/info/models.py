@@ -88,7 +88,7 @@ def _network(model: ModelConfig) -> str:
     direction = "bidirectional " if model.bidirectional else ""
     return (
         f"encoder {direction}{model.encoder}, fusion {model.fusion}, decoder {model.decoder}, "
-        f"{model.hidden_size} units"
+        f"{model.hidden_size} units{', word detector' if model.word_detector else ''}"
     )
 
 
