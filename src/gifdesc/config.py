@@ -286,7 +286,10 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be in [0, 1)")
         fractions = (self.val_fraction, self.test_fraction)
         if not (all(0 <= fraction < 1 for fraction in fractions) and sum(fractions) < 1):
-            raise ValueError("val_fraction and test_fraction must be 0 or more and sum to below 1")
+            raise ValueError(
+                "val_fraction and test_fraction (--val-fraction, --test-fraction) must be 0 or "
+                "more and sum to below 1"
+            )
         if self.optimizer == "adam" and self.weight_decay:
             raise ValueError("weight_decay needs the optimizer adamw")
         if self.objective == "reconstruction" and (

@@ -287,7 +287,9 @@ def test_a_different_run_is_not_resumed_and_nothing_is_changed(world, model_dir,
 
 
 def test_resuming_an_empty_folder_starts_a_run(world, model_dir):
-    assert train_here(world, model_dir, *ALL, "--resume").code == 0
+    done = train_here(world, model_dir, *ALL, "--resume")
+    assert done.code == 0
+    assert f"{model_dir}: holds no run to resume, so a new run begins" in done.warnings
     load_checkpoint(model_dir)
 
 

@@ -33,7 +33,8 @@ def test_resuming_a_finished_run_reports_that_it_is_finished(world, model_dir):
     train_here(world, model_dir, *ALL)
     done = train_here(world, model_dir, *ALL, "--resume")
     assert done.code == 0
-    assert f"trained 2 epochs, kept epoch 2 -> {model_dir}" in done.err
+    wanted = "no epoch is left (done before: 2 epochs; --epochs asks for more), kept epoch 2"
+    assert f"{wanted} -> {model_dir}" in done.err
 
 
 def test_captions_beyond_the_limit_are_counted_and_reported(world, model_dir):

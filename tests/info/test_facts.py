@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gif_files import draw_gif
-from gifdesc.config import to_json
+from gifdesc.config import TrainingConfig, to_json
 from gifdesc.data.feature_files import claim_folder
 from gifdesc.data.feature_shards import write_shard
 from gifdesc.data.manifest import Manifest, ManifestEntry
@@ -47,10 +47,17 @@ def test_a_model_is_described_by_its_files(model_dir):
     assert (facts.kind, facts.title) == ("model", "a captioner of gifdesc")
     assert facts.data["model"] == config["model"]
     assert facts.data["num_parameters"] > 1000
-    assert rows_of(facts)["curve"] == "▁█▃  CIDEr 0.500 to 1.000"
-    assert rows_of(facts)["best epoch"] == "2 of 3, CIDEr 2.000"
+    assert rows_of(facts)["curve"] == "▁█▃  CIDEr first 0.500, last 1.000"
+    assert rows_of(facts)["kept epoch"] == "2 of 3, the best: CIDEr 2.000"
     assert rows_of(facts)["scores"] == "CIDEr 1.250 on 7 held-out GIFs"
     assert facts.data["scores"]["cider"] == 1.25
+
+
+def test_the_last_epoch_is_not_called_the_best(tmp_path):
+    model_dir = write_model(tmp_path / "model", training=TrainingConfig(best_by="last"))
+    rows = [{"epoch": n, "val_cider": cider, "is_best": True} for n, cider in ((1, 2.0), (2, 1.0))]
+    (model_dir / "history.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert rows_of(facts_of(model_dir))["kept epoch"] == "2 of 2, the last: CIDEr 1.000"
 
 
 def test_the_number_of_gifs_that_a_model_was_trained_on(model_dir):

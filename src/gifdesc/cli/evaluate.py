@@ -63,7 +63,7 @@ def evaluate(
         Split,
         typer.Option(
             "--split",
-            help="GIFs to score; no model was trained on the test split.",
+            help="GIFs to score; `train` leaves out the test split.",
             rich_help_panel=INPUT,
         ),
     ] = "test",

@@ -11,6 +11,7 @@ from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
+from gifdesc.model.folder import CONFIG_NAME
 from gifdesc.system.device import resolve_device
 from gifdesc.system.wording import counted
 from gifdesc.text.tokenizer import CaptionTokenizer
@@ -58,12 +59,19 @@ def run_training(
             f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "
             "whole frames (extract --framing whole)"
         )
+    has_nothing = not (model_dir / CONFIG_NAME).exists() and stored_configs(model_dir) is None
+    if resume and is_main and has_nothing:
+        warn(f"{model_dir}: holds no run to resume, so a new run begins")
     requested, num_pairs = config, data.num_pairs
     config = _fitted(config, data, model_dir, resume=resume)
     _report_size(requested, config, data)
     examples = data.splits["train"]
 
+    num_new = 0
+
     def on_epoch(result: EpochResult) -> None:
+        nonlocal num_new
+        num_new += 1
         progress.epoch(result)
         if curves is not None:
             curves.epoch(result)
@@ -105,7 +113,10 @@ def run_training(
             f"{remedy}"
         )
     epochs = counted(result["epochs"], "epoch")
-    info(f"trained {epochs}, kept epoch {result['best_epoch']} -> {model_dir}")
+    done = f"trained {epochs}"
+    if not num_new:
+        done = f"no epoch is left (done before: {epochs}; --epochs asks for more)"
+    info(f"{done}, kept epoch {result['best_epoch']} -> {model_dir}")
     where = "" if model_dir == Path("model") else f" --model {shlex.quote(str(model_dir))}"
     suggest(f"gifdesc evaluate{where}" if data.splits["test"] else f"gifdesc caption x.gif{where}")
     return summary

@@ -16,7 +16,7 @@ def check_features_dir(features_dir: Path) -> None:
     if not features_dir.is_dir():
         raise FeatureError(
             f"{features_dir}: no such folder; make it with `gifdesc extract ./gifs`, or name "
-            "another with --features"
+            "another folder of features"
         )
 
 

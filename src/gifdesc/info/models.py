@@ -53,14 +53,14 @@ def facts_of_model(folder: Path) -> Facts:
         facts.doubts.append(str(error))
     if record is not None:
         num_train, num_val = record.num_gifs("train"), record.num_gifs("val")
-        facts.add("trained on", f"{num_train:,} GIFs, {num_val:,} to choose the epoch")
+        facts.add("trained on", f"{num_train:,} GIFs, {num_val:,} for validation")
         facts.data |= {"num_train_gifs": num_train, "num_val_gifs": num_val}
     facts.add("training", _training(training))
     facts.data |= {"model": config.get("model"), "features": features}
     facts.data |= {"training": config.get("training"), "version": config.get("gifdesc_version")}
     if not any((folder / name).is_file() for name in _TOKENIZER_NAMES):
         facts.doubts.append("its tokenizer is missing")
-    _add_history(facts)
+    _add_history(facts, training)
     _add_scores(facts)
     facts.add("gifdesc", config.get("gifdesc_version"))
     if recipe is None:
@@ -115,7 +115,7 @@ def _add_weights(facts: Facts) -> None:
     facts.add("parameters", f"{num_parameters:,} ({bytes_in_words(path.stat().st_size)})")
 
 
-def _add_history(facts: Facts) -> None:
+def _add_history(facts: Facts, training: TrainingConfig) -> None:
     rows = read_history(facts.path)
     facts.data["num_epochs"] = len(rows)
     whole = (
@@ -129,8 +129,11 @@ def _add_history(facts: Facts) -> None:
     values = [float(row[key]) for row in rows]
     best = next((row for row in reversed(rows) if row.get("is_best")), rows[-1])
     facts.data |= {"curve": {key: values}, "best_epoch": best.get("epoch")}
-    facts.add("curve", f"{sparkline(values)}  {label} {values[0]:.3f} to {values[-1]:.3f}")
-    facts.add("best epoch", f"{best.get('epoch')} of {len(rows)}, {label} {best[key]:.3f}")
+    facts.add("curve", f"{sparkline(values)}  {label} first {values[0]:.3f}, last {values[-1]:.3f}")
+    is_validated = any(rows[-1].get(name) is not None for name in ("val_cider", "val_loss"))
+    how = "the best" if is_validated and training.best_by != "last" else "the last"
+    epoch = f"{best.get('epoch')} of {len(rows)}, {how}"
+    facts.add("kept epoch", f"{epoch}: {label} {best[key]:.3f}")
 
 
 def _add_scores(facts: Facts) -> None:
