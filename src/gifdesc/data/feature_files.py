@@ -223,7 +223,7 @@ def claim_folder(features_dir: Path, recipe: FeatureRecipe) -> None:
         if find_shards(features_dir) or any(path.is_file() for path in files):
             raise FeatureError(
                 f"{features_dir}: holds feature files without {RECIPE_NAME}, so these cannot be "
-                "mixed in; choose another folder with --output"
+                "mixed in; choose another folder with --output, or remove the files"
             )
         write_json(features_dir / RECIPE_NAME, to_json(recipe))
         return
