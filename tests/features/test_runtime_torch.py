@@ -40,8 +40,8 @@ def test_streams_side_by_side_give_the_plain_vectors(
     random_network, pixels, monkeypatch, num_streams
 ):
     monkeypatch.setattr(runtime_torch, "cpu_streams", lambda: (num_streams, 1))
-    encoder = TorchEncoder(backbone_of(random_network), CPU)
-    assert encoder.batch_frames == num_streams * 16
+    encoder = TorchEncoder(backbone_of(random_network, core_frames=2), CPU)
+    assert encoder.batch_frames == num_streams * 2
     waits = [encoder.submit(pixels), encoder.submit(pixels[:1])]
     wanted = plain_vectors(random_network, pixels)
     assert difference_of_scale(waits[0](), wanted) < 1e-4
@@ -59,7 +59,7 @@ def test_streams_keep_the_callers_number_of_threads(pixels, monkeypatch):
             seen.append(torch.get_num_threads())
             return frames.mean(dim=(2, 3))
 
-    TorchEncoder(backbone_of(Watching()), CPU).submit(pixels)()
+    TorchEncoder(backbone_of(Watching(), core_frames=2), CPU).submit(pixels)()
     assert seen == [3, 3]
     assert torch.get_num_threads() == before
 

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from gifdesc.errors import TrainingError, UsageError
-from gifdesc.system.device import BatchLimit, cpu_streams, exact_float32, resolve_device
+from gifdesc.system.device import (
+    BatchLimit,
+    cpu_streams,
+    exact_float32,
+    num_shares_of,
+    resolve_device,
+)
 
 
 @pytest.fixture
@@ -188,3 +194,13 @@ def test_other_errors_leave_the_limit():
     with pytest.raises(RuntimeError, match="a defect"):
         limit.attempt(lambda: (_ for _ in ()).throw(RuntimeError("a defect")), 4)
     assert limit.size > 10**6
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "num_streams", "core_frames", "wanted"),
+    [(1, 2, 16, 1), (15, 2, 16, 1), (16, 2, 16, 2), (32, 2, 16, 2), (16, 8, 16, 2), (9, 8, 4, 4)],
+)
+def test_a_batch_is_divided_among_streams_if_each_gets_enough(
+    num_frames, num_streams, core_frames, wanted
+):
+    assert num_shares_of(num_frames, num_streams, core_frames) == wanted

@@ -17,7 +17,12 @@ from gifdesc.errors import UsageError
 from gifdesc.features.backbones.base import Backbone, network_on_pixels
 from gifdesc.features.encoder_openvino import OPENVINO_BACKBONES, OpenVinoEncoder
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.system.device import cpu_streams, exact_float32, has_fast_bfloat16
+from gifdesc.system.device import (
+    cpu_streams,
+    exact_float32,
+    has_fast_bfloat16,
+    num_shares_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +65,7 @@ class TorchEncoder:
             self._computing.wait_stream(torch.cuda.current_stream(device))  # the weights arrive
             self._copying_in = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._copying_out = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._core_frames = backbone.core_frames
         on_cpu = backbone.core_frames * self._num_streams
         self.batch_frames = 256 if device.type == "cuda" else on_cpu
 
@@ -67,7 +73,8 @@ class TorchEncoder:
         """Start computing; returns before the result is ready."""
         if self._device.type == "cuda":
             return self._submit_cuda(pixels)
-        shares = np.array_split(pixels, min(self._num_streams, len(pixels)))
+        num_shares = num_shares_of(len(pixels), self._num_streams, self._core_frames)
+        shares = np.array_split(pixels, num_shares)
         futures = [self._streams.submit(self._compute, share) for share in shares]
         self._submitted = [future for future in self._submitted if not future.done()] + futures
         return lambda: np.concatenate([future.result() for future in futures])

@@ -19,7 +19,7 @@ from gifdesc.config import Precision
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.backbones.folding import fold_batch_norm
 from gifdesc.features.frames import Pixels, Vectors
-from gifdesc.system.device import cpu_streams
+from gifdesc.system.device import cpu_streams, num_shares_of
 
 if TYPE_CHECKING:
     from openvino import InferRequest, Model, Node
@@ -61,12 +61,14 @@ class OpenVinoEncoder:
         }
         self._compiled = openvino.Core().compile_model(resnet_graph(backbone), "CPU", settings)
         self._requests: list[InferRequest] = []
+        self._core_frames = backbone.core_frames
         self.batch_frames = backbone.core_frames * self._num_streams
 
     def submit(self, pixels: Pixels) -> Callable[[], Vectors]:
         """Start computing; returns before the result is ready."""
         requests = []
-        for share in np.array_split(pixels, min(self._num_streams, len(pixels))):
+        num_shares = num_shares_of(len(pixels), self._num_streams, self._core_frames)
+        for share in np.array_split(pixels, num_shares):
             request = self._compiled.create_infer_request()
             request.start_async([np.ascontiguousarray(share.transpose(0, 2, 3, 1))])
             requests.append(request)

@@ -170,6 +170,20 @@ def cpu_streams() -> tuple[int, int]:
     return num_threads // threads_each, threads_each
 
 
+def num_shares_of(num_frames: int, num_streams: int, core_frames: int) -> int:
+    """The number of streams that compute a batch.
+
+    A batch of one GIF has few frames. A core is slow with a share of less than half of the frames
+    that suit it, so that other GIFs better take the other streams.
+
+    Args:
+        num_frames: in the batch, at least 1.
+        num_streams: of the encoder.
+        core_frames: frames that a core computes at once with the best speed.
+    """
+    return max(1, min(num_streams, num_frames // max(1, core_frames // 2)))
+
+
 @contextmanager
 def on_one_thread(*, if_true: bool = True) -> Iterator[None]:
     """Compute on one CPU thread in the block: for small tensors, further threads start too late."""
