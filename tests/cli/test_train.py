@@ -286,6 +286,14 @@ def test_a_different_run_is_not_resumed_and_nothing_is_changed(world, model_dir,
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
 
 
+def test_a_damaged_state_alone_is_replaced_with_force(world, model_dir):
+    (model_dir / "last").mkdir(parents=True)
+    (model_dir / "last" / "state.safetensors").write_bytes(b"damaged")
+    assert "damaged; start again with --force" in train_here(world, model_dir, *ALL).error
+    assert train_here(world, model_dir, *ALL, "--force").code == 0
+    load_checkpoint(model_dir)
+
+
 def test_resuming_an_empty_folder_starts_a_run(world, model_dir):
     done = train_here(world, model_dir, *ALL, "--resume")
     assert done.code == 0

@@ -59,11 +59,11 @@ def run_training(
             f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "
             "whole frames (extract --framing whole)"
         )
-    has_nothing = not (model_dir / CONFIG_NAME).exists() and stored_configs(model_dir) is None
-    if resume and is_main and has_nothing:
+    stored = stored_configs(model_dir) if resume else None
+    if resume and is_main and stored is None and not (model_dir / CONFIG_NAME).exists():
         warn(f"{model_dir}: holds no run to resume, so a new run begins")
     requested, num_pairs = config, data.num_pairs
-    config = _fitted(config, data, model_dir, resume=resume)
+    config = _fitted(config, data, None if stored is None else stored[1])
     _report_size(requested, config, data)
     examples = data.splits["train"]
 
@@ -123,15 +123,14 @@ def run_training(
 
 
 def _fitted(
-    config: TrainingConfig, data: TrainingData, model_dir: Path, *, resume: bool
+    config: TrainingConfig, data: TrainingData, stored: TrainingConfig | None
 ) -> TrainingConfig:
-    """The settings, with those that follow the data as `train` will choose them."""
-    stored = stored_configs(model_dir) if resume else None
+    """The settings, with those that follow the data or the resumed run as `train` chooses them."""
     return fit_to_data(
         config,
         num_pairs=data.num_pairs,
         num_val_gifs=len(data.splits["val"]),
-        known=None if stored is None else to_json(stored[1]),
+        known=None if stored is None else to_json(stored),
     )
 
 
