@@ -283,13 +283,14 @@ def main() -> None:
     parser.add_argument("reader", choices=(*READERS, "all"))
     parser.add_argument("--seconds", type=int, default=30, help="for each reader")
     parser.add_argument("--executions", type=int, help="for each reader, instead of --seconds")
+    parser.add_argument("--seed", type=int, default=0, help="0: another in every process")
     parser.add_argument("--inner", metavar="DIR", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inner is not None:
         limit = f"-max_total_time={options.seconds}"
         if options.executions is not None:
             limit = f"-runs={options.executions}"
-        _fuzz(options.reader, options.inner, [limit])
+        _fuzz(options.reader, options.inner, [limit, f"-seed={options.seed}"])
         return
     failed = []
     for name in READERS if options.reader == "all" else (options.reader,):
@@ -298,7 +299,8 @@ def main() -> None:
         # This process removes the folder: libFuzzer ends its own at once.
         with temporary_folder() as folder:
             for arguments in _rounds_of(options.seconds, options.executions):
-                command = [sys.executable, __file__, name, "--inner", folder, *arguments]
+                common = ["--inner", folder, "--seed", str(options.seed)]
+                command = [sys.executable, __file__, name, *common, *arguments]
                 done = subprocess.run(
                     command, stderr=subprocess.PIPE, text=True, check=False, env=_environment()
                 )

@@ -5,6 +5,7 @@ The full form with coverage is `benchmarks/fuzz.py`.
 
 import importlib.util
 import random
+import re
 import subprocess
 import sys
 
@@ -30,11 +31,11 @@ def test_gifs_are_changed_by_their_structure():
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install it"
+    importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install '.[dev]' brings it on Linux"
 )
 def test_inputs_by_coverage_give_an_answer(name, tmp_path):
     done = subprocess.run(
-        [sys.executable, fuzz.__file__, name, "--seconds", "7"],
+        [sys.executable, fuzz.__file__, name, "--seconds", "15", "--seed", "17"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -42,3 +43,5 @@ def test_inputs_by_coverage_give_an_answer(name, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout
+    inputs = int(re.search(r": (\d+) inputs in ", done.stdout)[1])
+    assert inputs > 100, done.stdout
