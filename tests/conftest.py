@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,12 @@ def tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     from worlds import use_tiny_backbone
 
     use_tiny_backbone(monkeypatch)
+
+
+@pytest.fixture
+def huge_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of any size are read, so that a loss can be made that is not finite."""
+    monkeypatch.setattr("gifdesc.data.feature_files.MAX_FEATURE", math.inf)
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def test_an_interrupted_run_reports_its_progress_and_can_be_resumed(
     stopped = train_here(world, model_dir, *options)
     assert (stopped.code, stopped.out) == (128 + number, "")
     assert len(calls) == step_index
-    assert stopped.warnings[-1] == f"stopped: {done}; continue with --resume"
+    assert stopped.warnings[-1] == f"stopped: {done}; continue with the same command and --resume"
     assert (model_dir / "training.png").is_file() == has_model
     assert (model_dir / "model.safetensors").is_file() == has_model
     resumed = train_here(world, model_dir, *options, "--resume", "--json")
@@ -159,6 +159,7 @@ def test_an_interrupted_run_reports_its_progress_and_can_be_resumed(
     assert (model_dir / "training.png").is_file()
 
 
+@pytest.mark.usefixtures("huge_features")
 def test_a_loss_that_is_not_finite_is_a_one_sentence_error(world, model_dir):
     for path in world.features_dir.glob("*.npy"):
         signs = np.where(np.load(path) > 3, 1, -1)
@@ -166,6 +167,15 @@ def test_a_loss_that_is_not_finite_is_a_one_sentence_error(world, model_dir):
     done = train_here(world, model_dir, *ALL)
     assert (done.code, done.out) == (1, "")
     assert "the loss of step 1 (epoch 1) is not finite; a lower --lr usually helps" in done.error
+
+
+def test_features_that_would_hide_all_others_are_refused(world, model_dir):
+    path = world.features_dir / "a.npy"
+    features = np.load(path)
+    features[0, 0] = 1e30
+    np.save(path, features)
+    done = train_here(world, model_dir, *ALL)
+    assert f"{path}: holds numbers beyond 1e+15; extract it again" in done.err
 
 
 def test_missing_folders_are_named(world, model_dir, tmp_path):
@@ -408,7 +418,7 @@ def test_a_stopped_process_saves_and_can_be_resumed(world, model_dir, number, co
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
-    assert err.count("continue with --resume") == 1
+    assert err.count("continue with the same command and --resume") == 1
     num_epochs = len((model_dir / "history.jsonl").read_text().splitlines())
     longer = ("--epochs", num_epochs + 1, *STEADY, "--resume")
     done = train_here(world, model_dir, *longer, "--json")

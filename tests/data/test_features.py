@@ -139,6 +139,11 @@ WRONG_ARRAYS = {
     "NaN": (np.where(FEATURES == 0, np.nan, FEATURES), "not finite"),
     "infinity": (np.where(FEATURES == 0, np.inf, FEATURES), "not finite"),
     "minus infinity": (np.where(FEATURES == 0, -np.inf, FEATURES), "not finite"),
+    "huge": (
+        np.where(FEATURES == 0, 1e30, FEATURES),
+        r"holds numbers beyond 1e\+15; extract it again",
+    ),
+    "minus huge": (np.where(FEATURES == 0, -1e30, FEATURES), r"holds numbers beyond 1e\+15"),
 }
 
 

@@ -31,7 +31,8 @@ def test_gifs_are_changed_by_their_structure():
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install '.[dev]' brings it on Linux"
+    importlib.util.find_spec("atheris") is None,
+    reason="atheris is not installed: pip install '.[dev]' brings it on Linux",
 )
 def test_inputs_by_coverage_give_an_answer(name, tmp_path):
     done = subprocess.run(

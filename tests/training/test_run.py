@@ -488,6 +488,7 @@ UNCLAMPED = replace(TINY, standardise=False)
 """No float holds the sums of features of 3e38; standardised ones are clamped."""
 
 
+@pytest.mark.usefixtures("huge_features")
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.data.feature_store.CACHE_BYTES", 0)
     world = write_world(tmp_path / "world")
@@ -512,6 +513,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monk
     assert len(run(world, model_dir, config, UNCLAMPED, resume=True).history) == config.epochs
 
 
+@pytest.mark.usefixtures("huge_features")
 def test_a_validation_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.data.feature_store.CACHE_BYTES", 0)
     world = write_world(tmp_path / "world")

@@ -263,6 +263,7 @@ def rewrite_features(world, value):
         np.save(path, (value * signs).astype(np.float32))
 
 
+@pytest.mark.usefixtures("huge_features")
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_epoch_before(tmp_path, monkeypatch):
     monkeypatch.setattr("gifdesc.data.feature_store.CACHE_BYTES", 0)
     world = write_world(tmp_path / "world")
@@ -285,6 +286,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_epoch_before(tmp_
     load_checkpoint(tmp_path / "model" / "last")
 
 
+@pytest.mark.usefixtures("huge_features")
 def test_a_loss_that_is_not_finite_at_once_leaves_no_model(tmp_path):
     world = write_world(tmp_path / "world")
     rewrite_features(world, 3e38)

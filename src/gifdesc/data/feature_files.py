@@ -32,6 +32,10 @@ from gifdesc.system.replacement import replacing
 
 RECIPE_NAME = "recipe.json"
 FEATURES_SUFFIX = ".npy"
+MAX_FEATURE = 1e15
+"""The greatest absolute value of a feature. Networks give numbers below 1e5; a damaged file may
+hold 1e30, beside which all other features would vanish in the statistics of the training set."""
+
 _MAX_NAME_BYTES = 255
 """The longest file name that common file systems take, in bytes."""
 
@@ -100,7 +104,7 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
         feature_size: D that is needed, None for any.
 
     Returns:
-        float32 (T, D), T of 1 or more, every number finite.
+        float32 (T, D), T of 1 or more, no number beyond `MAX_FEATURE`.
 
     Raises:
         FeatureError: the file cannot be read or contains anything else.
@@ -110,8 +114,10 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
         raise FeatureError(
             f"{path}: has {features.shape[1]} features a frame where {feature_size} are needed"
         )
-    if not np.isfinite(features).all():
-        raise FeatureError(f"{path}: holds numbers that are not finite (NaN or infinity)")
+    if not (features.min() >= -MAX_FEATURE and features.max() <= MAX_FEATURE):  # NaN too
+        if not np.isfinite(features).all():
+            raise FeatureError(f"{path}: holds numbers that are not finite (NaN or infinity)")
+        raise FeatureError(f"{path}: holds numbers beyond {MAX_FEATURE:.0e}; extract it again")
     return features
 
 
