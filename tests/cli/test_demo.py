@@ -15,7 +15,9 @@ def test_data_only_draws_only_gifs_and_descriptions(tmp_path):
     world = tmp_path / "world"
     done = run_process("demo", world, "--data-only", "--num-gifs", 5)
     assert (done.code, done.out) == (0, "")
-    assert done.err == f"drew 5 GIFs with descriptions -> {world}\n"
+    drew, following = done.err.splitlines()
+    assert drew == f"drew 5 GIFs with descriptions -> {world}"
+    assert following.endswith(f"; next: cd {shlex.quote(str(world))} && gifdesc extract gifs")
     assert {path.name for path in world.iterdir()} == {"gifs", "descriptions"}
     assert len(list((world / "gifs").glob("*.gif"))) == 5
     for path in (world / "gifs").glob("*.gif"):

@@ -34,6 +34,18 @@ def manifest(output):
     return {row["source"]: row for row in rows}
 
 
+def test_a_rerun_names_the_option_that_retries_failed_gifs(gifs, output):
+    draw_broken_gif(gifs / "broken.gif")
+    sentence = (
+        "warning: 1 GIF failed in an earlier run and did not change; retry with --retry-failed"
+    )
+    assert sentence not in extract(gifs, output=output).err
+    again = extract(gifs, output=output)
+    assert sentence in again.err.splitlines()
+    assert "2 done before, 1 failed" in again.err
+    assert sentence not in extract(gifs, "--retry-failed", output=output).err
+
+
 def test_a_folder_of_gifs_becomes_a_folder_of_features(gifs, output):
     done = extract(gifs, output=output)
     assert (done.code, done.out) == (0, "")

@@ -121,7 +121,7 @@ def test_a_signal_that_a_library_drops_ends_the_command(number, patch, model_dir
         ("gifdesc.training.run.feature_statistics", None),
         (
             "gifdesc.training.run.TrainingRun._complete",
-            "stopped: all epochs are done; complete the model with --resume",
+            "stopped: all epochs are done; complete the model with the same command and --resume",
         ),
     ],
 )

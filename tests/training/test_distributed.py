@@ -207,7 +207,7 @@ FOR_LONG = ("--epochs", 400, "--schedule", "constant", "--warmup", 0)
 
 def test_ctrl_c_saves_and_names_resume(world, tmp_path):
     err = stop(world, tmp_path, signal.SIGINT, *FOR_LONG)
-    assert err.count("continue with --resume") == 1, err
+    assert err.count("continue with the same command and --resume") == 1, err
     progress = read_progress(tmp_path / "last" / "state.safetensors")
     assert [asdict(result) for result in progress.history] == history_of(tmp_path)
     assert len(progress.history) < 400
@@ -216,7 +216,7 @@ def test_ctrl_c_saves_and_names_resume(world, tmp_path):
 def test_after_sigterm_the_processes_are_resumed_together(world, tmp_path):
     model_dir = tmp_path / "model"
     err = stop(world, model_dir, signal.SIGTERM, *FOR_LONG)
-    assert err.count("continue with --resume") == 1, err
+    assert err.count("continue with the same command and --resume") == 1, err
     longer = ("--epochs", len(history_of(model_dir)) + 1, *FOR_LONG[2:])
     done = run_together(world, model_dir, *longer, "--resume")
     assert done.returncode == 0, done.stderr
@@ -333,5 +333,8 @@ with joined_world(torch.device("cpu")) as (world, device):
 
 def test_a_dead_process_is_reported_in_one_sentence(tmp_path):
     done = run_script(tmp_path, DEAD)
-    sentence = "another process of this run has ended; read its error, and continue with --resume"
+    sentence = (
+        "another process of this run has ended; read its error, and continue with the same command "
+        "and --resume"
+    )
     assert done.stdout.splitlines() == [sentence] * 2, done.stderr

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gifdesc.cli.console import exit_on_error, info, without_suggestions
+from gifdesc.cli.console import exit_on_error, info, suggest, without_suggestions
 from gifdesc.cli.help import OUTPUT
 from gifdesc.cli.options import (
     Debug,
@@ -60,6 +60,7 @@ def demo(
         draw_world(folder, num_gifs=num_gifs, seed=seed)
         info(f"drew {num_gifs} GIFs with descriptions -> {folder}")
         if data_only:
+            suggest(f"cd {shlex.quote(str(folder))} && gifdesc extract gifs")
             return
         _run_commands(context, folder, seed=seed, device=device)
 

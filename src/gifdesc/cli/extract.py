@@ -320,6 +320,9 @@ def extract(
             f"{counts['ok'] + counts['truncated']} extracted ({counts['truncated']} truncated), "
             f"{counts['skipped']} done before, {counts['failed']} failed -> {output}"
         )
+        if summary.num_left:
+            left = counted(summary.num_left, "GIF")
+            warn(f"{left} failed in an earlier run and did not change; retry with --retry-failed")
         if counts["ok"] + counts["truncated"] + counts["skipped"]:
             where = "" if output == Path("features") else f" --features {shlex.quote(str(output))}"
             suggest(f"gifdesc train{where}")

@@ -55,7 +55,8 @@ def search(
             "--like",
             parser=user_path,
             metavar="GIF",
-            help="Find the GIFs whose features are nearest to those of this GIF; no model needed.",
+            help="Find the GIFs whose features are nearest to those of this GIF: a file, or a name "
+            "in FEATURES as the results have it (cat.gif); no model needed.",
             rich_help_panel=SEARCH,
         ),
     ] = None,

@@ -74,12 +74,15 @@ class ExtractionSummary:
         long_names: names that have more of the path than usual, because the folder has the
             features of GIFs from other places.
         num_frames: frames that went into features.
+        num_left: of the inputs that failed, those that failed in an earlier run and were not read
+            again.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, str]] = field(default_factory=list)
     long_names: list[str] = field(default_factory=list)
     num_frames: int = 0
+    num_left: int = 0
 
     @property
     def num_done(self) -> int:
@@ -89,6 +92,7 @@ class ExtractionSummary:
     def add(self, event: ExtractionEvent) -> None:
         """Count an input."""
         if event.error is not None:
+            self.num_left += event.skipped
             self.add_failure(event.name, event.error)
             return
         self.counts[event.status] += 1

@@ -93,7 +93,8 @@ def _sum(tensor: Tensor) -> None:
         raise
     except RuntimeError as error:  # the back ends raise it when a connection is lost
         raise TrainingError(
-            "another process of this run has ended; read its error, and continue with --resume"
+            "another process of this run has ended; read its error, and continue with the same "
+            "command and --resume"
         ) from error
 
 

@@ -177,7 +177,10 @@ class TrainingRun:
         try:
             self._complete()
         except KeyboardInterrupt as interrupt:
-            message = "stopped: all epochs are done; complete the model with --resume"
+            message = (
+                "stopped: all epochs are done; complete the model with the same command and "
+                "--resume"
+            )
             number = getattr(interrupt, "signal_number", signal.SIGINT)
             raise Interrupted(message, number) from None
 
@@ -305,7 +308,7 @@ class TrainingRun:
             self._raise_stopped(stop, f"{done} are done")
 
     def _raise_stopped(self, stop: StopRequest, done: str) -> None:
-        message = f"stopped: {done}; continue with --resume"
+        message = f"stopped: {done}; continue with the same command and --resume"
         raise Interrupted(message, *([stop.signal_number] if stop.signal_number else []))
 
 
