@@ -104,6 +104,35 @@ gifdesc.info.recognition.facts_of = turn
 """
 
 
+IMPORTED = """
+def load(*_):
+    import interrupted_module
+    time.sleep(600)
+import gifdesc.info.recognition
+gifdesc.info.recognition.facts_of = load
+"""
+
+
+@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("seconds", [0.1, 600])
+def test_a_signal_raises_nothing_inside_an_import(number, seconds, model_dir, tmp_path):
+    """An exception inside an import of PyTorch's C++ code would abort the process."""
+    done = tmp_path / "done"
+    (tmp_path / "interrupted_module.py").write_text(
+        "import os, pathlib, time\n"
+        "try:\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        f"    time.sleep({seconds})\n"
+        f"    pathlib.Path({str(done)!r}).touch()\n"
+        "except BaseException as error:\n"
+        "    print('inside the import:', repr(error))\n"
+    )
+    patch = f"sys.path.append({str(tmp_path)!r})\n{IMPORTED}"
+    code, out, err = run_patched(patch, "info", model_dir)
+    assert (code, out, err) == (128 + number, "", f"warning: {SENTENCES[number]}\n")
+    assert done.exists() == (seconds < 1)
+
+
 @pytest.mark.parametrize("number", BOTH)
 @pytest.mark.parametrize("patch", [SWALLOWED, DROPPED, TURNED])
 def test_a_signal_that_a_library_drops_ends_the_command(number, patch, model_dir):

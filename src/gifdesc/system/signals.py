@@ -3,7 +3,9 @@
 The program installs `catch_signals` before it imports anything slow. A signal then
 
 - ends the process at once while nothing has begun that could be left half done,
-- raises `Interrupted` in the main thread inside `raising_signals`, where a command runs,
+- raises `Interrupted` in the main thread inside `raising_signals`, where a command runs. An import
+  ends first, or the process ends without it: an exception inside the C++ code that PyTorch runs on
+  import would abort the process,
 - is only recorded inside `holding_signals`, whose owner stops at a good moment.
 
 This module imports nothing slow, because a signal may come in the first millisecond.
@@ -28,6 +30,12 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 _END_SECONDS = 2.0
 """A command that has not ended this long after a signal is ended without its own clean-up."""
+
+_IMPORT_SECONDS = 0.5
+"""An import that has not ended this long after a signal is not waited for."""
+
+_IMPORT_MACHINERY = "<frozen importlib._bootstrap>"
+"""The file name of Python's own code that imports modules."""
 
 _RAISE_AGAIN_SECONDS = 0.05
 
@@ -69,7 +77,9 @@ class _Watched:
         is_caught: the handlers of `catch_signals` are installed.
         is_raising: a command runs.
         is_held: the owner of `holding_signals` ends the run.
-        is_lost: the exception was raised where Python drops exceptions, such as in `__del__`.
+        is_due: the exception must be raised again: Python dropped it, for example in `__del__`, or
+            a module was being imported.
+        is_importing: when the last signal came, a module was being imported.
         is_reported: the sentence is printed.
         wants_json: whether stdout is to get an object with the sentence.
         clean_ups: called before a process ends without its own clean-up.
@@ -78,7 +88,7 @@ class _Watched:
     def __init__(self) -> None:
         self.number: int | None = None
         self.is_caught = self.is_raising = self.is_held = False
-        self.is_lost = self.is_reported = False
+        self.is_due = self.is_importing = self.is_reported = False
         self.wants_json: Callable[[], bool] = lambda: "--json" in sys.argv
         self.clean_ups: list[Callable[[], None]] = []
 
@@ -147,20 +157,31 @@ def ignore_signals() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _receive(number: int, _frame: FrameType | None) -> None:
+def _receive(number: int, frame: FrameType | None) -> None:
     """Stop the run; signals after the first change nothing, for the process ends in any case."""
-    if _watched.number is not None and not _watched.is_lost:
+    if _watched.number is not None and not _watched.is_due:
         return
-    _watched.number, _watched.is_lost = number, False
+    _watched.number, _watched.is_due = number, False
     if not _watched.is_raising:
         _end(number)
-    raise Interrupted(sentence_of(number), number)
+    _watched.is_due = _watched.is_importing = _is_importing(frame)
+    if not _watched.is_importing:
+        raise Interrupted(sentence_of(number), number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a frame was called, directly or not, by the import of a module."""
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT_MACHINERY:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _note_lost(unraisable: sys.UnraisableHookArgs) -> None:
     """Raise the exception of a signal again if Python dropped it; print other exceptions."""
     if unraisable.exc_type is not None and issubclass(unraisable.exc_type, Interrupted):
-        _watched.is_lost = True
+        _watched.is_due = True
     else:
         sys.__unraisablehook__(unraisable)
 
@@ -169,10 +190,12 @@ def _watch(reading: int) -> None:
     """End the process if a signal has come and the main thread does not end it."""
     while (number := os.read(reading, 1)[0]) not in _NUMBERS or _watched.is_held:
         pass
-    end = time.monotonic() + _END_SECONDS
-    while time.monotonic() < end:
+    start = time.monotonic()
+    while (waited := time.monotonic() - start) < _END_SECONDS:
+        if _watched.is_importing and waited > _IMPORT_SECONDS:
+            break
         time.sleep(_RAISE_AGAIN_SECONDS)
-        if _watched.is_lost:
+        if _watched.is_due:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
     _end(number)
 
@@ -209,9 +232,11 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signal_number is not None
 
-    def receive(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Record a signal; a second signal raises `StoppedAtOnce`."""
+    def receive(self, signal_number: int, frame: FrameType | None = None) -> None:
+        """Record a signal; a second signal raises `StoppedAtOnce`, or ends an import's process."""
         if self:
+            if _is_importing(frame):
+                _end(signal_number)
             raise StoppedAtOnce(signal_number)
         self.signal_number = signal_number
 
