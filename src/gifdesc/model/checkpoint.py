@@ -92,16 +92,20 @@ def save_checkpoint(
     save_weights(folder / WEIGHTS_NAME, model)
     if missing := missing_files(folder):
         # Each file creates its folder, so those after a removal would look like a model.
-        for name in (CONFIG_NAME, *TOKENIZER_NAMES, WEIGHTS_NAME):
-            (folder / name).unlink(missing_ok=True)
+        for path in _paths_of(folder):
+            path.unlink(missing_ok=True)
         message = "it was removed while the model was written"
         raise FileNotFoundError(errno.ENOENT, message, str(missing[0]))
 
 
 def missing_files(folder: Path) -> list[Path]:
     """The files of a model that are not in its folder."""
-    paths = [folder / name for name in (CONFIG_NAME, *TOKENIZER_NAMES, WEIGHTS_NAME)]
-    return [path for path in paths if not path.is_file()]
+    return [path for path in _paths_of(folder) if not path.is_file()]
+
+
+def _paths_of(folder: Path) -> list[Path]:
+    """The files without which a folder is no model."""
+    return [folder / name for name in (CONFIG_NAME, *TOKENIZER_NAMES, WEIGHTS_NAME)]
 
 
 def save_confidence_threshold(folder: Path, threshold: float | None) -> None:
