@@ -1,7 +1,7 @@
 """What the repetition bias changes: the score of captions, and how many repeat a content word.
 
     python benchmarks/repetition.py [--num-gifs 2400] [--captions-per-gif 3]
-    python benchmarks/repetition.py --captions captions.txt
+    python benchmarks/repetition.py --captions captions.txt --feature-size 512
     python benchmarks/repetition.py --set label_smoothing=0.2 --set hidden_size=512
 
 Trains the default captioner with and without the bias, on made-up features that do not show when a
@@ -43,16 +43,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--num-gifs", type=int, default=2400)
     parser.add_argument("--captions-per-gif", type=int, default=1)
+    parser.add_argument("--feature-size", type=int, default=96)
     parser.add_argument("--captions", type=Path, help="text file of real captions, one a line")
     add_run_options(parser, epochs=12)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "world"
         if options.captions:
-            words = make_caption_world(folder, options.captions)
+            words = make_caption_world(folder, options.captions, feature_size=options.feature_size)
         else:
             words = make_split_world(
-                folder, options.num_gifs, captions_per_gif=options.captions_per_gif
+                folder,
+                options.num_gifs,
+                feature_size=options.feature_size,
+                captions_per_gif=options.captions_per_gif,
             )
         model, training = configurations(options)
         without = Variant("without the bias", replace(model, repetition_bias=False), training)
