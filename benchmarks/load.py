@@ -150,6 +150,8 @@ def main() -> None:
     parser.add_argument("--num-captions", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, help="for the files; by default a temporary folder")
     arguments = parser.parse_args()
+    if arguments.folder:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         write_gifs(folder / "one", 1)
