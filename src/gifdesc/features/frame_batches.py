@@ -46,10 +46,11 @@ class FrameBatches:
             For each GIF, a function that waits for the vectors (U, D) of its distinct frames.
         """
         new = {gif.digests: gif.pixels for gif in gifs if gif.digests not in self._recent}
-        groups = [list(new)] if self._are_shared else [[digests] for digests in new]
+        is_shared = self._are_shared and bool(new)
+        groups = [list(new)] if is_shared else [[digests] for digests in new]
         try:
             for group in groups:
-                self._submit_group(group, [frame for digests in group for frame in new[digests]])
+                self._submit_group(group, _joined([new[digests] for digests in group]))
         except BaseException:
             self._forget()
             raise
@@ -65,7 +66,7 @@ class FrameBatches:
         self._encoder.cancel()
         self._forget()
 
-    def _submit_group(self, group: Sequence[tuple[bytes, ...]], frames: Sequence[Pixels]) -> None:
+    def _submit_group(self, group: Sequence[tuple[bytes, ...]], frames: Pixels) -> None:
         """Start computing the frames of GIFs that share batches."""
         waits = self._submit_batches(frames)
         vectors = _Once(lambda: np.concatenate([wait() for wait in waits]))
@@ -89,7 +90,7 @@ class FrameBatches:
         self._recent.clear()
         self._num_recent = 0
 
-    def _submit_batches(self, frames: Sequence[Pixels]) -> list[Callable[[], Vectors]]:
+    def _submit_batches(self, frames: Pixels) -> list[Callable[[], Vectors]]:
         waits = []
         first = 0
         while first < len(frames):
@@ -98,15 +99,9 @@ class FrameBatches:
             waits.append(self._submit_batch(batch))
         return waits
 
-    def _submit_batch(self, batch: Sequence[Pixels]) -> Callable[[], Vectors]:
+    def _submit_batch(self, batch: Pixels) -> Callable[[], Vectors]:
         """Start one batch; if memory runs out, now or while it computes, smaller ones."""
-
-        def submit() -> Callable[[], Vectors]:
-            # Stack in their memory layout, channels last, which the network reads without a copy.
-            stacked = np.stack([frame.transpose(1, 2, 0) for frame in batch])
-            return self._encoder.submit(stacked.transpose(0, 3, 1, 2))
-
-        wait = self.limit.attempt(submit, len(batch))
+        wait = self.limit.attempt(lambda: self._encoder.submit(batch), len(batch))
         if wait is None:
             waits = self._submit_batches(batch)
             return lambda: np.concatenate([wait() for wait in waits])
@@ -118,6 +113,16 @@ class FrameBatches:
             return vectors
 
         return finish
+
+
+def _joined(pixels: Sequence[Pixels]) -> Pixels:
+    """The frames of GIFs in one array, channels last in memory, which networks read without a copy.
+
+    A GIF alone, whose frames are so already, is not copied either.
+    """
+    last = [of_gif.transpose(0, 2, 3, 1) for of_gif in pixels]
+    joined = np.ascontiguousarray(last[0]) if len(last) == 1 else np.concatenate(last)
+    return joined.transpose(0, 3, 1, 2)
 
 
 class _Once:
