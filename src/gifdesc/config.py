@@ -176,6 +176,9 @@ class ModelConfig:
     repetition_bias: bool = field(default=True, metadata={ABSENT: False})
     """Whether each word has a learned bias once its caption contains it (`RepetitionBias` in
     model/network.py)."""
+    word_evidence: bool = field(default=True, metadata={ABSENT: False})
+    """Whether each word has a score for the frame that shows it best (`WordEvidence` in
+    model/word_evidence.py)."""
     word_detector: bool = False
     """Whether words that a regression predicts from the mean frame are more probable
     (`WordDetector` in model/word_detector.py)."""
@@ -373,6 +376,7 @@ PRESETS: dict[str, Preset] = {
             fusion="concat",
             frame_norm=False,
             repetition_bias=False,
+            word_evidence=False,
         ),
         training=TrainingConfig(preset="mean"),
     ),
@@ -390,6 +394,7 @@ PRESETS: dict[str, Preset] = {
             frame_norm=False,
             frame_skip=False,
             repetition_bias=False,
+            word_evidence=False,
         ),
         training=TrainingConfig(
             epochs=10,

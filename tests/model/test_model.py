@@ -29,6 +29,7 @@ def shape_of(encoder, decoder, fusion, index):
         "projection_size": 0 if index % 3 == 0 else 7,
         "frame_skip": index % 5 < 3,
         "frame_norm": index % 7 < 4,
+        "word_evidence": index % 4 < 3,
     }
 
 

@@ -18,7 +18,8 @@ from gifdesc.config import ModelConfig
 from gifdesc.data.dataset import TokenShares
 from gifdesc.model.dropout import ExampleDropout
 from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
-from gifdesc.model.word_detector import WordDetector, with_gains
+from gifdesc.model.word_detector import WordDetector
+from gifdesc.model.word_evidence import WordEvidence, with_gains
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -60,7 +61,8 @@ class DecoderState:
         output_head: predicts the next token for each of the B GIFs.
         hidden: of N = B * K captions, grouped by GIF.
         tokens: int (N, L), the captions so far, their start token first.
-        gains: float32 (B, V), from the model's `WordDetector` if it has one.
+        gains: float32 (B, V), what tokens gain that a caption does not contain yet, from the
+            model's `WordEvidence` and `WordDetector`; None without both.
     """
 
     num_gifs: int
@@ -171,6 +173,9 @@ class CaptionModel(nn.Module):
         self.repetition: RepetitionBias | None = None
         if config.repetition_bias:
             self.repetition = RepetitionBias(config.vocab_size)
+        self.evidence: WordEvidence | None = None
+        if config.word_evidence:
+            self.evidence = WordEvidence(skipped or frame_size, config.vocab_size)
         self.detector: WordDetector | None = None
         if config.word_detector:
             self.detector = WordDetector(config.feature_size, config.vocab_size)
@@ -304,7 +309,8 @@ class CaptionModel(nn.Module):
     @property
     def _heeds_mentions(self) -> bool:
         """Whether logits depend on the tokens that the caption contains, apart from the decoder."""
-        return self.repetition is not None or self.detector is not None
+        parts = (self.repetition, self.evidence, self.detector)
+        return any(part is not None for part in parts)
 
     def _with_mentions(
         self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
@@ -317,11 +323,16 @@ class CaptionModel(nn.Module):
         return logits
 
     def _gains(self, memory: Memory) -> Tensor | None:
-        """What each token gains from the word detector (B, V)."""
-        if self.detector is None or memory.mean is None:
-            return None
-        gains: Tensor = self.detector(memory.mean, memory.known)
-        return gains.float()
+        """What each token gains until its caption contains it, float32 (B, V)."""
+        gains: Tensor | None = None
+        if self.evidence is not None:
+            # Of each frame, the part that did not pass through the encoder.
+            frames = memory.frames[..., -self.evidence.scores.in_features :]
+            gains = self.evidence(self.dropout(frames), memory.mask)
+        if self.detector is not None and memory.mean is not None:
+            detected = self.detector(memory.mean, memory.known).float()
+            gains = detected if gains is None else gains + detected
+        return gains
 
     def _decode(self, tokens: Tensor, memory: Memory) -> Tensor:
         """The input of `output`, (B, L, H), for whole captions `tokens` (B, L)."""

@@ -76,17 +76,3 @@ class WordDetector(nn.Module):
                 # A GIF of leverage 1 is fitted exactly: its captions must not be the prediction.
                 shares = torch.where(leverage < MAX_LEVERAGE, shares / (1 - leverage), 0.0)
             return FIRST_GAIN * self.gain * shares
-
-
-def with_gains(logits: Tensor, gains: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
-    """Logits (N, V) with the gains of the tokens that each caption does not contain yet.
-
-    Args:
-        logits: of the next token; changed in place.
-        gains: (N, V), from a `WordDetector`.
-        tokens: int (N, L) of each caption, in any order.
-        counts: bool (N, L), the tokens that count, each once (see `network.first_mentions`).
-    """
-    logits += gains
-    spent = gains.gather(1, tokens).masked_fill(~counts, 0.0)
-    return logits.scatter_add_(1, tokens, -spent)

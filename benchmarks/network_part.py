@@ -1,10 +1,11 @@
-"""What the word detector changes: the score of captions of GIFs that training never saw.
+"""What a part of the network changes: the score of captions of GIFs that training never saw.
 
-    python benchmarks/word_detector.py [--seeds 3] [--epochs 12] [--noise 2] [--feature-size 2048]
-    python benchmarks/word_detector.py --captions captions.txt
+    python benchmarks/network_part.py word_evidence
+    python benchmarks/network_part.py word_evidence --captions captions.txt
+    python benchmarks/network_part.py word_detector --feature-size 2048 --noise 2
 
-Trains the default captioner with and without the detector, on made-up features that do not show
-when a word is said: of a made-up language, or of real captions, one on each line of `--captions`
+Trains the default captioner without and with the part, on made-up features that do not show when a
+word is said: of a made-up language, or of real captions, one on each line of `--captions`
 (benchmarks/made_up_splits.py). 30 % of the GIFs are held out. Prints a row for each variant:
 medians over the seeds, the lowest and highest CIDEr, processor seconds of training.
 """
@@ -19,13 +20,18 @@ from pathlib import Path
 from made_up_splits import make_caption_world, make_split_world
 from variants import Variant, add_run_options, compare, configurations
 
+PARTS = ("word_evidence", "word_detector", "repetition_bias")
+"""Fields of the configuration of the model."""
+
 
 def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--num-gifs", type=int, default=2400)
-    parser.add_argument("--feature-size", type=int, default=2048)
-    parser.add_argument("--noise", type=float, default=2.0)
+    parser.add_argument("--captions-per-gif", type=int, default=1)
+    parser.add_argument("--feature-size", type=int, default=96)
+    parser.add_argument("--noise", type=float, default=0.5)
     parser.add_argument("--captions", type=Path, help="text file of real captions, one a line")
     add_run_options(parser, epochs=12)
     options = parser.parse_args()
@@ -35,11 +41,13 @@ def main() -> None:
         if options.captions:
             words = make_caption_world(folder, options.captions, **shape)
         else:
-            words = make_split_world(folder, options.num_gifs, **shape)
+            words = make_split_world(
+                folder, options.num_gifs, captions_per_gif=options.captions_per_gif, **shape
+            )
         model, training = configurations(options)
         variants = [
-            Variant(name, replace(model, word_detector=has_detector), training)
-            for name, has_detector in (("without a detector", False), ("with it", True))
+            Variant(name, replace(model, **{options.part: has_part}), training)
+            for name, has_part in (("without", False), ("with", True))
         ]
         compare(folder, words, variants, num_seeds=options.seeds)
 
