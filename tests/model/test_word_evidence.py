@@ -46,16 +46,23 @@ def test_padding_does_not_count():
     torch.testing.assert_close(together[1:], alone)
 
 
-@torch.no_grad()
-def test_many_scores_are_computed_gif_by_gif(monkeypatch):
+@pytest.mark.parametrize("is_training", [False, True])
+def test_many_scores_are_computed_gif_by_gif(monkeypatch, is_training):
+    def gradient_of(found):
+        return torch.autograd.grad(found.square().sum(), evidence.scores.weight)[0]
+
     evidence = evidence_of()
     frames, mask = torch.randn(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)
     whole = evidence(frames, mask)
-    calls = []
-    evidence.scores.register_forward_hook(lambda *arguments: calls.append(arguments[1][0].shape))
+    shapes = []
+    evidence.scores.register_forward_hook(lambda *call: shapes.append(tuple(call[1][0].shape)))
     monkeypatch.setattr(word_evidence, "MAX_SCORES", 3 * 5 * 5 - 1)
-    torch.testing.assert_close(evidence(frames, mask), whole)
-    assert calls == [(1, 5, 4)] * 3
+    with torch.set_grad_enabled(is_training):
+        found = evidence(frames, mask)
+    torch.testing.assert_close(found, whole)
+    assert shapes == [(1, 5, 4)] * 3
+    if is_training:
+        torch.testing.assert_close(gradient_of(found), gradient_of(whole))
 
 
 @torch.no_grad()

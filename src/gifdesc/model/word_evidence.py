@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 SHARPNESS = 2.0
 """How near the smooth maximum is to the maximum: of 1, 2 and 4, 2 gave the best captions."""
 
 MAX_SCORES = 2**26
-"""The greatest number of scores at once outside of training: 256 MB of float32."""
+"""The greatest number of scores in memory at once: 256 MB of float32."""
 
 
 class WordEvidence(nn.Module):
@@ -37,11 +41,13 @@ class WordEvidence(nn.Module):
             frames: float (B, T, P).
             mask: bool (B, T), True for a frame, False for padding.
         """
-        num_scores = mask.numel() * self.scores.out_features
-        if torch.is_grad_enabled() or num_scores <= MAX_SCORES:
+        if mask.numel() * self.scores.out_features <= MAX_SCORES:
             return self._pooled(frames, mask)
         rows = [slice(row, row + 1) for row in range(len(mask))]
-        return torch.cat([self._pooled(frames[row], mask[row]) for row in rows])
+        pool: Callable[[Tensor, Tensor], Tensor] = self._pooled
+        if torch.is_grad_enabled():  # the scores are computed again for the gradient
+            pool = partial(checkpoint, pool, use_reentrant=False)
+        return torch.cat([pool(frames[row], mask[row]) for row in rows])
 
     def _pooled(self, frames: Tensor, mask: Tensor) -> Tensor:
         scores = self.scores(frames).float()  # (B, T, V)
