@@ -178,7 +178,7 @@ class ModelConfig:
     model/network.py)."""
     word_evidence: bool = field(default=True, metadata={ABSENT: False})
     """Whether each word has a score for the frame that shows it best (`WordEvidence` in
-    model/word_evidence.py)."""
+    model/fusion.py)."""
     word_detector: bool = False
     """Whether words that a regression predicts from the mean frame are more probable
     (`WordDetector` in model/word_detector.py)."""

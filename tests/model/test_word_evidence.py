@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gifdesc.model import word_evidence
-from gifdesc.model.word_evidence import SHARPNESS, WordEvidence, with_gains
+from gifdesc.model import fusion
+from gifdesc.model.fusion import SHARPNESS, WordEvidence, with_gains
 from worlds import tiny_model
 
 
@@ -56,7 +56,7 @@ def test_many_scores_are_computed_gif_by_gif(monkeypatch, is_training):
     whole = evidence(frames, mask)
     shapes = []
     evidence.scores.register_forward_hook(lambda *call: shapes.append(tuple(call[1][0].shape)))
-    monkeypatch.setattr(word_evidence, "MAX_SCORES", 3 * 5 * 5 - 1)
+    monkeypatch.setattr(fusion, "MAX_PREPARED_NUMBERS", 3 * 5 * 5 - 1)
     with torch.set_grad_enabled(is_training):
         found = evidence(frames, mask)
     torch.testing.assert_close(found, whole)

@@ -17,9 +17,15 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from gifdesc.config import ModelConfig
 from gifdesc.data.dataset import TokenShares
 from gifdesc.model.dropout import ExampleDropout
-from gifdesc.model.fusion import FUSIONS, Memory, OutputHead, make_output_head
+from gifdesc.model.fusion import (
+    FUSIONS,
+    Memory,
+    OutputHead,
+    WordEvidence,
+    make_output_head,
+    with_gains,
+)
 from gifdesc.model.word_detector import WordDetector
-from gifdesc.model.word_evidence import WordEvidence, with_gains
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
