@@ -117,6 +117,7 @@ gifdesc.info.recognition.facts_of = load
 @pytest.mark.parametrize("seconds", [0.1, 600])
 def test_a_signal_raises_nothing_inside_an_import(number, seconds, model_dir, tmp_path):
     """An exception inside an import of PyTorch's C++ code would abort the process."""
+    limit = "import gifdesc.system.signals as s\ns._IMPORT_SECONDS = 60\n" if seconds < 1 else ""
     done = tmp_path / "done"
     (tmp_path / "interrupted_module.py").write_text(
         "import os, pathlib, time\n"
@@ -127,10 +128,31 @@ def test_a_signal_raises_nothing_inside_an_import(number, seconds, model_dir, tm
         "except BaseException as error:\n"
         "    print('inside the import:', repr(error))\n"
     )
-    patch = f"sys.path.append({str(tmp_path)!r})\n{IMPORTED}"
+    patch = f"sys.path.append({str(tmp_path)!r})\n{limit}{IMPORTED}"
     code, out, err = run_patched(patch, "info", model_dir)
     assert (code, out, err) == (128 + number, "", f"warning: {SENTENCES[number]}\n")
     assert done.exists() == (seconds < 1)
+
+
+HELD = """
+def hold(*_):
+    import interrupted_module
+    with gifdesc.system.signals.holding_signals() as stop:
+        print("held", flush=True)
+        time.sleep(600)
+import gifdesc.info.recognition, gifdesc.system.signals
+gifdesc.system.signals._RAISE_AGAIN_SECONDS = 60
+gifdesc.info.recognition.facts_of = hold
+"""
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_signal_inside_an_import_does_not_count_twice(number, model_dir, tmp_path):
+    """Its owner would take the signal that is sent again for a second one."""
+    (tmp_path / "interrupted_module.py").write_text(f"import os; os.kill(os.getpid(), {number:d})")
+    patch = f"sys.path.append({str(tmp_path)!r})\n{HELD}"
+    code, out, err = run_patched(patch, "info", model_dir)
+    assert (code, out, err) == (128 + number, "", f"warning: {SENTENCES[number]}\n")
 
 
 @pytest.mark.parametrize("number", BOTH)

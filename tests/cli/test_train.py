@@ -175,7 +175,9 @@ def test_features_that_would_hide_all_others_are_refused(world, model_dir):
     features[0, 0] = 1e30
     np.save(path, features)
     done = train_here(world, model_dir, *ALL)
-    assert f"{path}: holds numbers beyond 1e+15; extract it again" in done.err
+    assert done.code == 1
+    assert f"{path}: holds numbers beyond 1e+15; extract it again with --force" in done.err
+    load_checkpoint(model_dir)
 
 
 def test_missing_folders_are_named(world, model_dir, tmp_path):

@@ -47,7 +47,7 @@ def test_padding_does_not_count():
 
 
 @pytest.mark.parametrize("is_training", [False, True])
-def test_many_scores_are_computed_gif_by_gif(monkeypatch, is_training):
+def test_many_scores_are_computed_in_parts(monkeypatch, is_training):
     def gradient_of(found):
         return torch.autograd.grad(found.square().sum(), evidence.scores.weight)[0]
 
@@ -56,11 +56,11 @@ def test_many_scores_are_computed_gif_by_gif(monkeypatch, is_training):
     whole = evidence(frames, mask)
     shapes = []
     evidence.scores.register_forward_hook(lambda *call: shapes.append(tuple(call[1][0].shape)))
-    monkeypatch.setattr(fusion, "MAX_PREPARED_NUMBERS", 3 * 5 * 5 - 1)
+    monkeypatch.setattr(fusion, "MAX_PREPARED_NUMBERS", 3 * 5 * 5 - 1)  # tokens, frames, GIFs
     with torch.set_grad_enabled(is_training):
         found = evidence(frames, mask)
     torch.testing.assert_close(found, whole)
-    assert shapes == [(1, 5, 4)] * 3
+    assert shapes == [(2, 5, 4), (1, 5, 4)]
     if is_training:
         torch.testing.assert_close(gradient_of(found), gradient_of(whole))
 
@@ -75,8 +75,7 @@ def test_a_token_gains_until_the_caption_contains_it():
 
 
 @torch.no_grad()
-def test_a_word_that_one_frame_shows_is_said_once():
-    """The frame's own vector counts, whatever the encoder makes of it."""
+def test_the_logits_of_a_model_gain_until_the_caption_contains_the_token():
     model = tiny_model(3, feature_size=6, vocab_size=9, repetition_bias=False)
     features, lengths, tokens = torch.randn(1, 4, 6), torch.tensor([4]), torch.tensor([[0, 5, 7]])
     without = model(features, lengths, tokens)

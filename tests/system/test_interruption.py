@@ -1,5 +1,6 @@
 """Signals that wait for a good moment."""
 
+import importlib
 import os
 import signal
 import threading
@@ -33,6 +34,16 @@ def test_a_second_signal_interrupts_at_once(number):
         with pytest.raises(StoppedAtOnce):
             os.kill(os.getpid(), number)
     assert stop.signal_number == number
+
+
+def test_a_second_signal_inside_an_import_ends_no_program_of_others(tmp_path, monkeypatch):
+    """Only a process that gifdesc itself runs may be ended."""
+    (tmp_path / "twice.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), 2)\nos.kill(os.getpid(), 2)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with holding_signals(), pytest.raises(StoppedAtOnce):
+        importlib.import_module("twice")
 
 
 def test_signal_handlers_are_restored():

@@ -34,7 +34,7 @@ RECIPE_NAME = "recipe.json"
 FEATURES_SUFFIX = ".npy"
 MAX_FEATURE = 1e15
 """The greatest absolute value of a feature. Networks give numbers below 1e5; a damaged file may
-hold 1e30, beside which all other features would vanish in the statistics of the training set."""
+contain 1e30, whose square is infinite in float32: the model that is trained on it does not load."""
 
 _MAX_NAME_BYTES = 255
 """The longest file name that common file systems take, in bytes."""
@@ -114,15 +114,22 @@ def read_features(path: Path, feature_size: int | None = None) -> npt.NDArray[np
         raise FeatureError(
             f"{path}: has {features.shape[1]} features a frame where {feature_size} are needed"
         )
-    if not (features.min() >= -MAX_FEATURE and features.max() <= MAX_FEATURE):  # NaN too
+    if not are_usable(features):
         if not np.isfinite(features).all():
             raise FeatureError(f"{path}: holds numbers that are not finite (NaN or infinity)")
-        raise FeatureError(f"{path}: holds numbers beyond {MAX_FEATURE:.0e}; extract it again")
+        raise FeatureError(
+            f"{path}: holds numbers beyond {MAX_FEATURE:.0e}; extract it again with --force"
+        )
     return features
 
 
+def are_usable(features: npt.NDArray[np.float32]) -> bool:
+    """Whether all numbers are finite, and none is beyond `MAX_FEATURE`."""
+    return bool(features.min() >= -MAX_FEATURE and features.max() <= MAX_FEATURE)  # False for NaN
+
+
 def read_numbers(path: Path) -> npt.NDArray[np.float32]:
-    """The same, also if some of the numbers are not finite."""
+    """The same, also if some of the numbers are not finite, or beyond `MAX_FEATURE`."""
     member = shard_member(path)
     return read_matrix(path) if member is None else read_member(*member)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gifdesc.data.feature_files import (
     RECIPE_NAME,
+    are_usable,
     claim_folder,
     features_name,
     has_features,
@@ -306,7 +307,7 @@ class _Run:
     def _store(self, gif: GifInput, computed: ComputedGif) -> ExtractionEvent:
         sampled, vectors = computed.sampled, computed.vectors
         gif = self._with_own_name(gif, sampled.identity)
-        if not np.isfinite(vectors).all():
+        if not are_usable(vectors):
             computed.settle()
             return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
         self._held.check()

@@ -88,7 +88,8 @@ def _network(model: ModelConfig) -> str:
     direction = "bidirectional " if model.bidirectional else ""
     return (
         f"encoder {direction}{model.encoder}, fusion {model.fusion}, decoder {model.decoder}, "
-        f"{model.hidden_size} units{', word detector' if model.word_detector else ''}"
+        f"{model.hidden_size} units{', word evidence' if model.word_evidence else ''}"
+        f"{', word detector' if model.word_detector else ''}"
     )
 
 

@@ -1,8 +1,8 @@
-"""Fusions: ways to join the frames with the words so far, in training and token by token.
+"""How frames bear on the next word: fusions with the words so far, and the words that they show.
 
-Each takes the decoder's states (B, L, S) and a `Memory`, and returns the joined vectors
-(B, L, output_size) and, if it attends to single frames, the weights over them (B, L, T).
-`WordEvidence` is beside them: the words that frames show, whatever the words so far.
+A fusion works in training and token by token. Each takes the decoder's states (B, L, S) and a
+`Memory`, and returns the joined vectors (B, L, output_size) and, if it attends to single frames,
+the weights over them (B, L, T). `WordEvidence` takes the frames alone.
 """
 
 from __future__ import annotations
@@ -159,10 +159,11 @@ FUSIONS: dict[FusionKind, Callable[[int, int, int], Fusion]] = {
 """Name -> builder from the sizes of the decoder's state (S), the GIF's summary (H), a frame (M)."""
 
 MAX_PREPARED_NUMBERS = 2**26
-"""The greatest number of frame logits in memory at once, B * T * V: 256 MB of float32."""
+"""The greatest number of frame logits, B * T * V, that are computed at once: 256 MB of float32, and
+about four times as much in training."""
 
 SHARPNESS = 2.0
-"""How near the smooth maximum is to the maximum: of 1, 2 and 4, 2 gave the best captions."""
+"""How near the smooth maximum is to the maximum; 1, 2 and 4 gave captions as good."""
 
 
 class WordEvidence(nn.Module):
@@ -190,13 +191,14 @@ class WordEvidence(nn.Module):
             frames: float (B, T, P).
             mask: bool (B, T), True for a frame, False for padding.
         """
-        if mask.numel() * self.scores.out_features <= MAX_PREPARED_NUMBERS:
+        size = max(1, MAX_PREPARED_NUMBERS // (mask.shape[1] * self.scores.out_features))
+        if size >= len(mask):
             return self._pooled(frames, mask)
-        rows = [slice(row, row + 1) for row in range(len(mask))]
         pool: Callable[[Tensor, Tensor], Tensor] = self._pooled
         if torch.is_grad_enabled():  # the scores are computed again for the gradient
-            pool = partial(checkpoint, pool, use_reentrant=False)
-        return torch.cat([pool(frames[row], mask[row]) for row in rows])
+            pool = partial(checkpoint, pool, use_reentrant=False, preserve_rng_state=False)
+        parts = zip(torch.split(frames, size), torch.split(mask, size), strict=True)
+        return torch.cat([pool(*part) for part in parts])
 
     def _pooled(self, frames: Tensor, mask: Tensor) -> Tensor:
         scores = self.scores(frames).float()  # (B, T, V)

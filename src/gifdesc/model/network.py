@@ -332,7 +332,7 @@ class CaptionModel(nn.Module):
         """What each token gains until its caption contains it, float32 (B, V)."""
         gains: Tensor | None = None
         if self.evidence is not None:
-            # Of each frame, the part that did not pass through the encoder.
+            # Of each frame the last part: with `frame_skip`, what did not pass through the encoder.
             frames = memory.frames[..., -self.evidence.scores.in_features :]
             gains = self.evidence(self.dropout(frames), memory.mask)
         if self.detector is not None and memory.mean is not None:

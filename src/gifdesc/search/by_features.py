@@ -17,7 +17,7 @@ from gifdesc.search.gifs import FeaturesFolder, GifPaths, ranked
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _MIN_RELATIVE_STD = 0.1
 """The smallest deviation that a feature is divided by, relative to the root mean square over all

@@ -39,7 +39,7 @@ from gifdesc.system.device import exact_float32
 from gifdesc.system.files import sha256_of
 from gifdesc.system.waits import wait_for
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 SAMPLE_SIZE = 64
 """GIFs whose mean takes the place of "a GIF of this folder". The mean of 64 differs from the mean

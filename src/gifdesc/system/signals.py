@@ -235,7 +235,7 @@ class StopRequest:
     def receive(self, signal_number: int, frame: FrameType | None = None) -> None:
         """Record a signal; a second signal raises `StoppedAtOnce`, or ends an import's process."""
         if self:
-            if _is_importing(frame):
+            if _watched.is_caught and _is_importing(frame):
                 _end(signal_number)
             raise StoppedAtOnce(signal_number)
         self.signal_number = signal_number
@@ -251,6 +251,9 @@ def holding_signals() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
+    if _watched.number is not None and _watched.is_due:  # it came during an import
+        _watched.is_due = False
+        raise Interrupted(sentence_of(_watched.number), _watched.number)
     before = {number: signal.getsignal(number) for number in _NUMBERS}
     _watched.is_held = True
     for number in before:
