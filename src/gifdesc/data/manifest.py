@@ -107,9 +107,7 @@ class Manifest:
             # The next line must not be joined to a line that a killed run left unfinished.
             self._is_cut = _is_cut(self._path)
         except (OSError, ValueError, TypeError) as error:
-            raise FeatureError(
-                f"{self._path}: damaged ({error}); remove it to extract all again"
-            ) from error
+            raise _damaged(self._path, error) from error
         self._is_compact &= not self._is_cut
 
     def add(self, *entries: ManifestEntry) -> None:
@@ -144,6 +142,41 @@ class Manifest:
         rows = (self.entries[source].to_json() for source in sorted(self.entries))
         write_json_lines(self._path, rows, below=self._path.parent)
         self._is_cut, self._is_compact = False, True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the features of a GIF are, and where the GIF was; both as in `ManifestEntry`."""
+
+    features: str | None
+    origin: str | None
+
+
+def read_places(features_dir: Path) -> dict[str, Place]:
+    """The place of each GIF of a manifest, by its source; {} without a manifest.
+
+    Other values are not checked or kept, which takes less time and memory than a `Manifest`.
+
+    Raises:
+        FeatureError: the manifest is damaged.
+    """
+    path = features_dir / MANIFEST_NAME
+    places: dict[str, Place] = {}
+    try:
+        for row in iterate_json_lines(path) if path.exists() else ():
+            source, features, origin = map(row.get, ("source", "features", "origin"))
+            if not isinstance(source, str):
+                raise ValueError("an entry needs a source")
+            if not all(value is None or isinstance(value, str) for value in (features, origin)):
+                raise ValueError("features and origin are texts")
+            places[source] = Place(features, origin)
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return places
+
+
+def _damaged(path: Path, error: Exception) -> FeatureError:
+    return FeatureError(f"{path}: damaged ({error}); remove it to extract all again")
 
 
 def _is_cut(path: Path) -> bool:

@@ -25,7 +25,13 @@ from gifdesc.data.feature_files import (
 )
 from gifdesc.data.feature_shards import adopt_shards, remove_members, shard_member
 from gifdesc.data.gifs import GifInput
-from gifdesc.data.manifest import Manifest, ManifestEntry, shared_numbers
+from gifdesc.data.manifest import (
+    Manifest,
+    ManifestEntry,
+    Place,
+    read_places,
+    shared_numbers,
+)
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
@@ -127,7 +133,7 @@ def count_ahead(
     Raises:
         FeatureError: the manifest is damaged.
     """
-    known = {} if force else Manifest(features_dir).entries
+    known = {} if force else read_places(features_dir)
     origins = _origins_in(known)
     counted: list[GifInput] = []
     num_undone = 0
@@ -145,12 +151,12 @@ def find_orphans(features_dir: Path) -> list[str]:
     Raises:
         FeatureError: the manifest is damaged.
     """
-    entries = Manifest(features_dir).entries
-    origins = _origins_in(entries)
+    places = read_places(features_dir)
+    origins = _origins_in(places)
     return sorted(
         name
-        for name, entry in entries.items()
-        if entry.features is not None
+        for name, place in places.items()
+        if place.features is not None
         and (path := origins.expected_path(name)) is not None
         and not os.path.lexists(path)
     )
@@ -177,7 +183,7 @@ def remove_orphans(features_dir: Path, names: Sequence[str]) -> None:
         manifest.remove(names)
 
 
-def _origins_in(entries: Mapping[str, ManifestEntry]) -> Origins:
+def _origins_in(entries: Mapping[str, ManifestEntry | Place]) -> Origins:
     return Origins({source: entry.origin for source, entry in entries.items()})
 
 
