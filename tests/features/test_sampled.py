@@ -89,3 +89,45 @@ def test_frames_in_memory_are_sampled_like_a_file(tmp_path):
     assert found.digests == wanted.digests
     assert found.identity == sample_source(frames.copy(), RECIPE, SMALL).identity
     assert found.identity != sample_source(frames[::-1].copy(), RECIPE, SMALL).identity
+
+
+@pytest.mark.parametrize("framing", ["whole", "pad", "crop"])
+@pytest.mark.parametrize("size", [(12, 10), (1, 9), (40, 13)])
+def test_small_frames_are_reduced_together_as_each_alone(tmp_path, framing, size):
+    red, green, blue = COLOURS[:3]
+    path = draw_gif(tmp_path / "a.gif", [red, green, red, blue, green], size=size)
+    transform = FrameTransform(framing=framing, resize_size=48, image_size=48)
+    shapes = []
+    together = sample_gif(path, RECIPE, watched(transform, shapes))
+    assert shapes == [(3, size[1], size[0], 3)]
+    assert together.order == (0, 1, 0, 2, 1)
+    for pixels, frame in zip(together.pixels, read_gif(path).frames[[0, 1, 3]], strict=True):
+        alone = transform(frame.reshape(1, *frame.shape))[0]
+        np.testing.assert_array_equal(pixels, alone.numpy())
+
+
+def test_a_single_small_frame_is_reduced(tmp_path):
+    path = draw_gif(tmp_path / "a.gif", 1)
+    transform = FrameTransform(resize_size=48, image_size=48)
+    found = sample_gif(path, RECIPE, transform)
+    wanted = transform(read_gif(path).frames.copy())
+    np.testing.assert_array_equal(found.pixels, wanted.numpy())
+
+
+def test_small_frames_may_not_fill_more_memory_than_others(tmp_path, monkeypatch):
+    path = draw_gif(tmp_path / "a.gif", 3)
+    transform = FrameTransform(resize_size=48, image_size=48)
+    monkeypatch.setattr("gifdesc.gif.limits.MAX_FRAMES_BYTES", 3 * 3 * 48**2 - 1)
+    with pytest.raises(BrokenGifError, match=r"a\.gif: 3 frames would take .* ask for fewer"):
+        sample_gif(path, RECIPE, transform)
+
+
+def watched(transform, shapes):
+    """The transform, which also records the shapes that it is given."""
+
+    class Watched(FrameTransform):
+        def __call__(self, frames):
+            shapes.append(frames.shape)
+            return super().__call__(frames)
+
+    return Watched(**{name: getattr(transform, name) for name in transform.__dataclass_fields__})
