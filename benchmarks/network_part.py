@@ -2,7 +2,6 @@
 
     python benchmarks/network_part.py word_evidence
     python benchmarks/network_part.py word_evidence --captions captions.txt
-    python benchmarks/network_part.py word_detector --feature-size 2048 --noise 2
 
 Trains the default captioner without and with the part, on made-up features that do not show when a
 word is said: of a made-up language, or of real captions, one on each line of `--captions`
@@ -20,7 +19,7 @@ from pathlib import Path
 from made_up_splits import make_caption_world, make_split_world
 from variants import Variant, add_run_options, compare, configurations
 
-PARTS = ("word_evidence", "word_detector", "repetition_bias")
+PARTS = ("word_evidence", "repetition_bias")
 """Fields of the configuration of the model."""
 
 

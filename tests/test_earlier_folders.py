@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from gifdesc.data.feature_files import find_features, read_features
 from gifdesc.data.manifest import Manifest
+from gifdesc.system.tensor_files import read_tensors, save_tensors
 from worlds import run_here, use_tiny_backbone
 
 EARLIER = Path(__file__).parent / "support" / "earlier"
@@ -108,3 +110,46 @@ def test_runs_of_every_format_since_caption_and_are_resumed(version):
     resumed = run_here("train", "--resume", "--epochs", 3, *model)
     assert resumed.code == 0, resumed.err
     assert len(Path(f"formats/run-{version}/history.jsonl").read_text().splitlines()) == 3
+
+
+def write_word_detector(run, value):
+    """Give a run the field that only development versions after 0.2.0 wrote."""
+    for path in (run / "config.json", run / "last/config.json"):
+        config = json.loads(path.read_text())
+        config["model"]["word_detector"] = value
+        path.write_text(json.dumps(config))
+    path = run / "last/state.safetensors"
+    with safe_open(path, framework="pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+    progress["model"]["word_detector"] = value
+    tensors = {name: tensor.clone() for name, tensor in read_tensors(path).items()}
+    save_tensors(path, tensors, {"progress": json.dumps(progress)})
+
+
+def test_a_run_that_states_no_word_detector_captions_and_is_resumed(folder):
+    write_word_detector(folder / "formats/run-3", value=False)
+    model = ("--model", "formats/run-3", "--device", "cpu")
+    captioned = run_here("caption", "gifs", *model)
+    assert captioned.code == 0, captioned.err
+    assert run_here("info", "formats/run-3").code == 0
+    resumed = run_here("train", "--resume", "--epochs", 3, *model)
+    assert resumed.code == 0, resumed.err
+    for name in ("config.json", "last/config.json"):
+        assert "word_detector" not in (folder / "formats/run-3" / name).read_text()
+
+
+def test_a_run_with_a_word_detector_is_trained_again(folder):
+    write_word_detector(folder / "formats/run-3", value=True)
+    model = ("--model", "formats/run-3", "--device", "cpu")
+    for command, name in (
+        (("caption", "gifs", *model), "config.json"),
+        (("info", "formats/run-3"), "config.json"),
+        (("train", "--resume", *model), "last/state.safetensors"),
+    ):
+        done = run_here(*command)
+        assert done.code == 1
+        sentence = f"formats/run-3/{name}: its network has a word detector, which"
+        assert sentence in " ".join(done.err.split())
+        assert "train again with --force" in " ".join(done.err.split())
+    trained = run_here("train", "--force", "--epochs", 1, "--hidden-size", 8, *model)
+    assert trained.code == 0, trained.err

@@ -179,9 +179,6 @@ class ModelConfig:
     word_evidence: bool = field(default=True, metadata={ABSENT: False})
     """Whether each word has a score for the frame that shows it best (`WordEvidence` in
     model/fusion.py)."""
-    word_detector: bool = False
-    """Whether words that a regression predicts from the mean frame are more probable
-    (`WordDetector` in model/word_detector.py)."""
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -76,12 +76,6 @@ def test_a_model_without_weights_history_or_scores(model_dir):
     assert not {"curve", "scores", "parameters"} & set(rows_of(facts))
 
 
-@pytest.mark.parametrize("word_detector", [False, True])
-def test_a_word_detector_is_part_of_the_network(tmp_path, word_detector):
-    facts = facts_of(write_model(tmp_path / "model", word_detector=word_detector))
-    assert rows_of(facts)["network"].endswith(", word detector") == word_detector
-
-
 def test_a_damaged_model_is_refused(model_dir):
     (model_dir / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="damaged"):

@@ -24,7 +24,7 @@ class Told(nn.Module):
         self.logits = nn.Parameter(logits)
         self.shown = None
 
-    def encode(self, features, lengths, _known):
+    def encode(self, features, lengths):
         return features, lengths
 
     def predict(self, tokens, _memory, places):

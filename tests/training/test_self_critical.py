@@ -92,7 +92,7 @@ class Told(nn.Module):
         self.logits = nn.Parameter(torch.tensor(chances).log())
         self.dropout = nn.Identity()
 
-    def encode(self, features, _lengths, _known):
+    def encode(self, features, _lengths):
         return Memory(features[:, 0])
 
     def start(self, memory):

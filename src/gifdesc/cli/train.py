@@ -139,14 +139,6 @@ def train(
     dropout: Annotated[
         float | None, _model("--dropout", "dropout", "Fraction of units dropped, 0 to 1.")
     ] = None,
-    word_detector: Annotated[
-        bool,
-        typer.Option(
-            "--word-detector",
-            help="First fit a regression from mean frames to words: for few GIFs, noisy features.",
-            rich_help_panel=MODEL,
-        ),
-    ] = False,
     epochs: Annotated[
         int | None, _training("--epochs", "epochs", "Passes over the training split.", 1)
     ] = None,
@@ -271,7 +263,6 @@ def train(
                     fusion=fusion,
                     hidden_size=hidden_size,
                     dropout=dropout,
-                    word_detector=word_detector or None,
                 ),
                 training_options=_given(
                     epochs=epochs,

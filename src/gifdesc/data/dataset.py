@@ -18,7 +18,6 @@ from torch.utils.data import Dataset
 from gifdesc.config import MAX_TOKENS
 from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.feature_store import FeatureStore
-from gifdesc.data.token_shares import TokenShareTable
 from gifdesc.errors import FeatureError
 from gifdesc.system.device import on_device
 from gifdesc.system.threads import mapped_ahead
@@ -43,27 +42,6 @@ class Item:
 
 
 @dataclass(frozen=True)
-class TokenShares:
-    """The shares of captions that contain some tokens, of each of B GIFs.
-
-    Attributes:
-        tokens: int64 (B, K).
-        shares: float32 (B, K), above 0 to 1; 0 where a GIF has fewer than K tokens.
-    """
-
-    tokens: Tensor
-    shares: Tensor
-
-    def select(self, index: Tensor | slice) -> TokenShares:
-        """Those of the GIFs at `index`."""
-        return TokenShares(self.tokens[index], self.shares[index])
-
-    def to(self, device: torch.device) -> TokenShares:
-        """On a device."""
-        return TokenShares(on_device(self.tokens, device), on_device(self.shares, device))
-
-
-@dataclass(frozen=True)
 class Batch:
     """Items padded to the longest.
 
@@ -74,8 +52,6 @@ class Batch:
         token_mask: bool (B, L), True for tokens and False for padding, on the CPU.
         indices: numbers of the B items in their dataset.
         is_empty: nothing in it counts (see `empty_batch`).
-        known: the tokens of all captions of each item's GIF, if the dataset has its
-            `token_shares`.
     """
 
     features: Tensor
@@ -84,7 +60,6 @@ class Batch:
     token_mask: Tensor
     indices: tuple[int, ...] = ()
     is_empty: bool = False
-    known: TokenShares | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device.
@@ -96,7 +71,6 @@ class Batch:
             self,
             features=on_device(self.features, device),
             tokens=on_device(self.tokens, device),
-            known=None if self.known is None else self.known.to(device),
         )
 
     def part(self, first: int, last: int) -> Batch:
@@ -108,7 +82,6 @@ class Batch:
             tokens=self.tokens[first:last],
             token_mask=self.token_mask[first:last],
             indices=self.indices[first:last],
-            known=None if self.known is None else self.known.select(slice(first, last)),
         )
 
 
@@ -125,7 +98,6 @@ class GIFDataset(Dataset[Item]):
     Attributes:
         token_lengths: tokens of every item.
         num_cut: captions that were too long.
-        token_shares: of the GIFs, for batches that contain them; None at first.
     """
 
     def __init__(
@@ -161,7 +133,6 @@ class GIFDataset(Dataset[Item]):
         self._tokens = np.concatenate(parts)
         self._token_ends = np.cumsum([0, *self.token_lengths])
         self._unreadable: dict[int, FeatureError] = {}
-        self.token_shares: TokenShareTable | None = None
 
     def caption_statistics(self) -> CaptionStatistics:
         """The statistics of the captions, as they were cut."""
@@ -190,11 +161,6 @@ class GIFDataset(Dataset[Item]):
             torch.bincount(tokens, minlength=vocab_size),
             torch.bincount(repeated, minlength=vocab_size),
         )
-
-    def count_token_shares(self) -> TokenShareTable:
-        """The tokens of each example's captions; start, end and unknown words do not count."""
-        skipped = [self._tokenizer.end_id, *self._tokenizer.banned_ids]
-        return TokenShareTable(self._example_of, self._token_ends, self._tokens, skipped)
 
     def __len__(self) -> int:
         return len(self.token_lengths)
@@ -238,10 +204,7 @@ class GIFDataset(Dataset[Item]):
         if not features:
             return empty_batch(self._feature_size or 1, pad_id=pad_id, pad_to=pad_to)
         batch = _batch(features, tokens, pad_id=pad_id, pad_to=pad_to)
-        known = None
-        if self.token_shares is not None:
-            known = TokenShares(*self.token_shares.of(self._example_of[kept]))
-        return replace(batch, indices=tuple(kept), known=known)
+        return replace(batch, indices=tuple(kept))
 
     def _example(self, index: int) -> Example:
         return self.examples[int(self._example_of[index])]

@@ -89,7 +89,6 @@ def _network(model: ModelConfig) -> str:
     return (
         f"encoder {direction}{model.encoder}, fusion {model.fusion}, decoder {model.decoder}, "
         f"{model.hidden_size} units{', word evidence' if model.word_evidence else ''}"
-        f"{', word detector' if model.word_detector else ''}"
     )
 
 

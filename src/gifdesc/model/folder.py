@@ -134,7 +134,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The content of a model folder's config.json.
 
     Raises:
-        CheckpointError: it is missing or damaged.
+        CheckpointError: it is missing or damaged, or its network has a word detector.
     """
     path = folder / CONFIG_NAME
     try:
@@ -145,7 +145,25 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: damaged: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: damaged: not a JSON object")
+    drop_word_detector(config.get("model"), path)
     return config
+
+
+def drop_word_detector(network: object, path: Path) -> None:
+    """Leave out a field that only development versions after 0.2.0 wrote.
+
+    Args:
+        network: the JSON of a `ModelConfig`; changed in place.
+        path: its file.
+
+    Raises:
+        CheckpointError: the network has a word detector, which is no longer a part of networks.
+    """
+    if isinstance(network, dict) and network.pop("word_detector", False):
+        raise CheckpointError(
+            f"{path}: its network has a word detector, which this gifdesc no longer has; train "
+            "again with --force"
+        )
 
 
 def kind_of(config: dict[str, Any]) -> ModelKind | None:

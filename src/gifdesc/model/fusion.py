@@ -18,7 +18,6 @@ from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 
 from gifdesc.config import FusionKind
-from gifdesc.data.dataset import TokenShares
 
 
 @dataclass(frozen=True)
@@ -29,36 +28,19 @@ class Memory:
         frames: float (B, T, M), one vector per frame.
         mask: bool (B, T), True for a frame, False for padding.
         summary: float (B, H), the GIF as a whole.
-        mean: float32 (B, D), the mean of the standardised frames; None for a model without a
-            `WordDetector`.
-        known: the tokens of the captions of these GIFs, in training with a `WordDetector`.
     """
 
     frames: Tensor
     mask: Tensor
     summary: Tensor
-    mean: Tensor | None = None
-    known: TokenShares | None = None
 
     def to(self, device: torch.device) -> Memory:
         """The memory on a device."""
-        return Memory(
-            self.frames.to(device),
-            self.mask.to(device),
-            self.summary.to(device),
-            None if self.mean is None else self.mean.to(device),
-            None if self.known is None else self.known.to(device),
-        )
+        return Memory(self.frames.to(device), self.mask.to(device), self.summary.to(device))
 
     def select(self, index: Tensor) -> Memory:
         """The memory of the examples at `index` (N,), which may repeat."""
-        return Memory(
-            self.frames[index],
-            self.mask[index],
-            self.summary[index],
-            None if self.mean is None else self.mean[index],
-            None if self.known is None else self.known.select(index),
-        )
+        return Memory(self.frames[index], self.mask[index], self.summary[index])
 
 
 class Fusion(Protocol):
@@ -213,7 +195,7 @@ def with_gains(logits: Tensor, gains: Tensor, tokens: Tensor, counts: Tensor) ->
 
     Args:
         logits: of the next token; changed in place.
-        gains: (N, V), from `WordEvidence`, a `WordDetector`, or the sum of both.
+        gains: (N, V), from `WordEvidence`.
         tokens: int (N, L) of each caption, in any order.
         counts: bool (N, L), the tokens that count, each once (see `network.first_mentions`).
     """

@@ -96,7 +96,7 @@ def token_loss(
         counted = batch.token_mask[:, 1:]
     if batch.is_empty:
         counted = torch.zeros_like(counted)
-    memory = model.encode(batch.features, batch.lengths, batch.known)
+    memory = model.encode(batch.features, batch.lengths)
     if replaced is not None:
         shown = _with_own_words(model, memory, shown, replaced)
     # Nothing is predicted for padding. Counting on the CPU avoids a wait for the GPU.

@@ -15,7 +15,6 @@ from torch.nn.functional import layer_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gifdesc.config import ModelConfig
-from gifdesc.data.dataset import TokenShares
 from gifdesc.model.dropout import ExampleDropout
 from gifdesc.model.fusion import (
     FUSIONS,
@@ -25,7 +24,6 @@ from gifdesc.model.fusion import (
     make_output_head,
     with_gains,
 )
-from gifdesc.model.word_detector import WordDetector
 from gifdesc.system.device import on_device
 
 _RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -68,7 +66,7 @@ class DecoderState:
         hidden: of N = B * K captions, grouped by GIF.
         tokens: int (N, L), the captions so far, their start token first.
         gains: float32 (B, V), what tokens gain that a caption does not contain yet, from the
-            model's `WordEvidence` and `WordDetector`; None without both.
+            model's `WordEvidence` if it has one.
     """
 
     num_gifs: int
@@ -182,9 +180,6 @@ class CaptionModel(nn.Module):
         self.evidence: WordEvidence | None = None
         if config.word_evidence:
             self.evidence = WordEvidence(skipped or frame_size, config.vocab_size)
-        self.detector: WordDetector | None = None
-        if config.word_detector:
-            self.detector = WordDetector(config.feature_size, config.vocab_size)
 
     @torch.no_grad()
     def set_feature_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -207,25 +202,24 @@ class CaptionModel(nn.Module):
         shifted = (features - self.feature_mean) / self.feature_std
         return shifted.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
 
-    def encode(self, features: Tensor, lengths: Tensor, known: TokenShares | None = None) -> Memory:
+    def encode(self, features: Tensor, lengths: Tensor) -> Memory:
         """Run the encoder over the frames.
 
         Args:
             features: float (B, T, D), padded at the end.
             lengths: int (B,), frames of each example, 1 or more, on the CPU.
-            known: in training, the tokens of the captions of these GIFs, for the word detector.
         """
-        standardised = self._inputs(features)  # (B, T, D)
-        projected = self.projection(self.dropout(standardised))  # (B, T, P)
+        projected = self.standardise(features) if self.config.standardise else features  # (B, T, D)
+        projected = self.projection(self.dropout(projected))  # (B, T, P)
         if self.config.frame_norm:
             projected = FRAME_SCALE * layer_norm(projected, projected.shape[-1:])
         num_frames = features.shape[1]
         positions = torch.arange(num_frames)
         mask = on_device(positions[None] < lengths[:, None], features.device)  # (B, T)
-        mean = None if self.detector is None else _mean(standardised, mask)
         if self.encoder is None:
-            summary = _mean(projected, mask)  # (B, P), where P = H
-            return Memory(projected, mask, summary, mean, known)
+            shown = mask[..., None].to(projected.dtype)
+            summary = (projected * shown).sum(dim=1) / shown.sum(dim=1)  # (B, P), where P = H
+            return Memory(projected, mask, summary)
         # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
         if bool((lengths == num_frames).all()):
             frames, final = self.encoder(projected)
@@ -235,15 +229,7 @@ class CaptionModel(nn.Module):
         if self.config.frame_skip:
             frames = torch.cat([frames, projected], dim=-1)  # (B, T, H + P)
         summary = final.transpose(0, 1).flatten(1)  # (directions, B, H / directions) -> (B, H)
-        return Memory(frames, mask, summary, mean, known)
-
-    def mean_frames(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """The input of the word detector, float32 (B, D); the arguments are those of `encode`."""
-        mask = torch.arange(features.shape[1])[None] < lengths[:, None]  # (B, T)
-        return _mean(self._inputs(features), on_device(mask, features.device))
-
-    def _inputs(self, features: Tensor) -> Tensor:
-        return self.standardise(features) if self.config.standardise else features
+        return Memory(frames, mask, summary)
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token, for one caption of each GIF."""
@@ -315,8 +301,7 @@ class CaptionModel(nn.Module):
     @property
     def _heeds_mentions(self) -> bool:
         """Whether logits depend on the tokens that the caption contains, apart from the decoder."""
-        parts = (self.repetition, self.evidence, self.detector)
-        return any(part is not None for part in parts)
+        return self.repetition is not None or self.evidence is not None
 
     def _with_mentions(
         self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
@@ -330,14 +315,11 @@ class CaptionModel(nn.Module):
 
     def _gains(self, memory: Memory) -> Tensor | None:
         """What each token gains until its caption contains it, float32 (B, V)."""
-        gains: Tensor | None = None
-        if self.evidence is not None:
-            # Of each frame the last part: with `frame_skip`, what did not pass through the encoder.
-            frames = memory.frames[..., -self.evidence.scores.in_features :]
-            gains = self.evidence(self.dropout(frames), memory.mask)
-        if self.detector is not None and memory.mean is not None:
-            detected = self.detector(memory.mean, memory.known).float()
-            gains = detected if gains is None else gains + detected
+        if self.evidence is None:
+            return None
+        # Of each frame the last part: with `frame_skip`, what did not pass through the encoder.
+        frames = memory.frames[..., -self.evidence.scores.in_features :]
+        gains: Tensor = self.evidence(self.dropout(frames), memory.mask)
         return gains
 
     def _decode(self, tokens: Tensor, memory: Memory) -> Tensor:
@@ -364,12 +346,6 @@ class CaptionModel(nn.Module):
         is_lstm = isinstance(self.decoder, nn.LSTM)
         decoded, last = self.decoder(embedded, first if is_lstm else first[0])
         return decoded, tuple(h[0] for h in (last if is_lstm else (last,)))
-
-
-def _mean(frames: Tensor, mask: Tensor) -> Tensor:
-    """The means (B, D) of the frames (B, T, D) where `mask` (B, T) is true."""
-    shown = mask[..., None].to(frames.dtype)
-    return (frames * shown).sum(dim=1) / shown.sum(dim=1)
 
 
 def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,7 @@ of all GIFs together:
 
 - `word_log_probs`, float16 (V, N): how likely the model finds each token in a caption of the GIF,
   the log of its mean probability over the steps of the greedy caption. A query needs a few rows.
-- `frames`, float16 (S, M), `summaries`, float16 (N, H), and `means`, float16 (N, D), of a model
-  with a word detector: the encoded GIFs.
+- `frames`, float16 (S, M), and `summaries`, float16 (N, H): the encoded GIFs.
 - `lengths`, int64 (N,): frames of each GIF; 0 if its features cannot be used.
 - `sample_sum`, float32 (T, D), and `sample_count`, float32 (T,): the sum of the features of a
   sample of the GIFs at each frame, and how many GIFs of the sample have that frame.
@@ -95,8 +94,7 @@ class SearchIndex:
         lengths = torch.tensor([last - first for first, last in spans])
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
         summaries = torch.stack(self.rows("summaries", indices)).float()
-        means = torch.stack(self.rows("means", indices)).float()
-        return Memory(padded, mask, summaries, means)
+        return Memory(padded, mask, summaries)
 
 
 def open_index(checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.device) -> SearchIndex:
@@ -142,7 +140,6 @@ def _compute(
     word_log_probs = torch.zeros(num_gifs, model.config.vocab_size, dtype=torch.float16)
     lengths = torch.zeros(num_gifs, dtype=torch.int64)
     summaries = torch.zeros(num_gifs, model.config.hidden_size, dtype=torch.float16)
-    means = torch.zeros(num_gifs, size if model.detector else 0, dtype=torch.float16)
     frames: list[Tensor] = []
     sampled = sample_of(num_gifs)
     sample_sum, sample_count = np.zeros((0, size), np.float32), np.zeros(0, np.float32)
@@ -164,8 +161,6 @@ def _compute(
                     word_log_probs[usable] = _word_log_probs(checkpoint, memory).half().cpu()
                 lengths[usable] = frame_counts
                 summaries[usable] = _half(memory.summary)
-                if memory.mean is not None:
-                    means[usable] = _half(memory.mean)
                 encoded = _half(memory.frames)
                 frames += [row[:count] for row, count in zip(encoded, frame_counts, strict=True)]
             advance(min(first + _BATCH_GIFS, num_gifs), num_gifs)
@@ -174,7 +169,6 @@ def _compute(
         "frames": torch.cat(frames) if frames else torch.zeros(0, 1),
         "lengths": lengths,
         "summaries": summaries,
-        "means": means,
         "sample_sum": torch.from_numpy(sample_sum),
         "sample_count": torch.from_numpy(sample_count),
     }

@@ -19,7 +19,7 @@ from gifdesc.data.caption_statistics import CaptionStatistics
 from gifdesc.data.training_record import RECORD_NAME, TrainingRecord, read_record, write_record
 from gifdesc.errors import CheckpointError, GifdescError, TrainingError
 from gifdesc.model.checkpoint import WEIGHTS_NAME, save_checkpoint, save_confidence_threshold
-from gifdesc.model.folder import HISTORY_NAME
+from gifdesc.model.folder import HISTORY_NAME, drop_word_detector
 from gifdesc.model.network import CaptionModel
 from gifdesc.pages.charts import plot_history
 from gifdesc.system.files import write_json_lines, writing
@@ -214,7 +214,8 @@ def read_progress(path: Path) -> Progress:
     """The progress in a state file, without its tensors.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of a newer format.
+        CheckpointError: it is missing, damaged, or of a newer format, or its network has a word
+            detector.
     """
     try:
         check_regular(path)
@@ -227,6 +228,7 @@ def read_progress(path: Path) -> Progress:
             raise CheckpointError(f"{path}: of a newer gifdesc; upgrade gifdesc to resume it")
         if version < _OLDEST_STATE_VERSION:
             raise CheckpointError(f"{path}: of an older gifdesc; start again with --force")
+        drop_word_detector(row.get("model"), path)
         row["sums"] = _sums_of(row.get("sums", {}), row.get("phase"), version)
         row["history"] = [from_json(EpochResult, result) for result in row.get("history", [])]
         progress = from_json(Progress, row)

@@ -25,7 +25,6 @@ from gifdesc.data.dataset import (
 )
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_store import FeatureStore
-from gifdesc.data.token_shares import TokenShareTable
 from gifdesc.model.dropout import example_seeds
 from gifdesc.model.losses import token_loss
 from gifdesc.model.network import CaptionModel
@@ -180,7 +179,6 @@ class SelfCriticalPhase(Phase):
         tokenizer: the model's.
         store: reads the feature files.
         limit: tokens after which a caption is cut, if they are more than `MAX_SAMPLED_TOKENS`.
-        token_shares: of all captions of the examples, for a model with a word detector.
     """
 
     name = "self_critical"
@@ -193,14 +191,12 @@ class SelfCriticalPhase(Phase):
         tokenizer: CaptionTokenizer,
         store: FeatureStore,
         limit: int = MAX_SAMPLED_TOKENS,
-        token_shares: TokenShareTable | None = None,
     ) -> None:
         items = [
             Example(example.name, example.features_path, example.captions[:1])
             for example in examples
         ]
         dataset = GIFDataset(items, tokenizer, max_tokens=config.max_tokens, store=store)
-        dataset.token_shares = token_shares
         super().__init__(dataset, config, world, tokenizer)
         self._reward = CiderReward(examples, tokenizer, config.max_tokens)
         self._max_sampled_tokens = max(MAX_SAMPLED_TOKENS, limit)

@@ -54,7 +54,6 @@ from gifdesc.training.resume import check_folder, check_same_run, data_digest
 from gifdesc.training.size import fit_to_data, num_captioned
 from gifdesc.training.step import Trainer, make_optimizer
 from gifdesc.training.validation import Validator
-from gifdesc.training.word_detection import fit_word_detector
 
 _SAVE_SECONDS = 600.0
 """A long epoch is saved this often, so that a crash costs no more."""
@@ -140,9 +139,6 @@ class TrainingRun:
         self._optimizer = make_optimizer(model, config)
         if start.has_begun:
             load_state(model_dir / LAST_NAME / STATE_NAME, model, self._optimizer)
-        if model.detector is not None:  # by the statistics of the features, which a state has
-            fit_word_detector(model, dataset, data.store)
-        self._token_shares = dataset.token_shares
         self._trainer = self._make_trainer(start.scaler)
         self._saved_seconds = time.monotonic()
         self._unshared: list[str] = []
@@ -226,13 +222,7 @@ class TrainingRun:
         """Begin with the best epoch so far, unless the run has begun the phase before."""
         data, config = self._data, self._config
         self._phase = SelfCriticalPhase(
-            data.splits["train"],
-            config,
-            self._world,
-            self._tokenizer,
-            data.store,
-            self._limit,
-            self._token_shares,
+            data.splits["train"], config, self._world, self._tokenizer, data.store, self._limit
         )
         if self._start.phase != self._phase.name:
             load_weights(self._model_dir / WEIGHTS_NAME, self._model)
@@ -350,18 +340,12 @@ def train(
 
     Raises:
         TrainingError: the folder holds a model already, or a run with other settings, or another
-            run is writing to it, or it cannot be written, or the loss is not finite, or a word
-            detector is asked for where the objective is `reconstruction`.
+            run is writing to it, or it cannot be written, or the loss is not finite.
         UsageError: the tokenizer cannot be loaded.
         Interrupted: a stop was requested; the progress is saved.
     """
     model_dir, device = Path(model_dir), resolve_device(device)
     model_config, config = model_config or ModelConfig(), config or TrainingConfig()
-    if model_config.word_detector and config.objective == "reconstruction":
-        raise TrainingError(
-            "a word detector helps no model that is shown the words it must predict; leave out "
-            "--word-detector, or use --objective next_token"
-        )
     stored = check_folder(model_dir, force=force, resume=resume)
     config = fit_to_data(
         replace(config, splits_sha256=data.splits_sha256),

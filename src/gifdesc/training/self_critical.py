@@ -97,7 +97,7 @@ def self_critical_loss(
         The loss summed over captions; `total` is their summed reward, `count` their number.
     """
     model.dropout.eval()
-    memory = model.encode(batch.features, batch.lengths, batch.known)
+    memory = model.encode(batch.features, batch.lengths)
     tokens, is_sampled = sample(
         model, memory, tokenizer, seeds, num_samples, max_tokens
     )  # (N, L + 1), (N, L)
