@@ -66,7 +66,7 @@ def main() -> None:
             training,
             searches={"with the bias, search without its share": without_search_share},
         )
-        compare(folder, words, [without, with_bias], num_seeds=options.seeds)
+        compare(folder, words, [without, with_bias], num_seeds=options.seeds, device=options.device)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from gifdesc.model.generation import CaptionGenerator
 from gifdesc.system.json_files import from_json
 from gifdesc.training.run import train
 
-CPU = torch.device("cpu")
 _BEAMS = (5, 1)
 
 
@@ -60,9 +59,12 @@ class Scorer:
     Args:
         examples: the held-out GIFs.
         content_words: words whose repetitions are counted.
+        device: where captions are searched.
     """
 
-    def __init__(self, examples: Sequence[Example], content_words: set[str]) -> None:
+    def __init__(
+        self, examples: Sequence[Example], content_words: set[str], device: torch.device
+    ) -> None:
         self._features = [np.load(example.features_path) for example in examples]
         self._references = [
             [TokenizedCaption(text) for text in tokenize_all(example.captions)]
@@ -70,6 +72,7 @@ class Scorer:
         ]
         self._cider = CiderD(DocumentFrequencies.of(self._references))
         self._content_words = content_words
+        self._device = device
         self.people_repeating = statistics.mean(
             self._repeats(caption) for example in examples for caption in example.captions
         )
@@ -78,7 +81,10 @@ class Scorer:
         """The scores of a model's captions: by beam search, and greedy."""
         checkpoint = load_checkpoint(model_dir)
         generate = CaptionGenerator(
-            checkpoint.model, checkpoint.tokenizer, CPU, checkpoint.captions
+            checkpoint.model.to(self._device),
+            checkpoint.tokenizer,
+            self._device,
+            checkpoint.captions,
         )
         found = []
         for num_beams in _BEAMS:
@@ -103,6 +109,7 @@ class Scorer:
 def add_run_options(parser: argparse.ArgumentParser, *, epochs: int) -> None:
     """Options that all comparisons have."""
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument(
         "--set",
@@ -127,7 +134,12 @@ def configurations(
 
 
 def compare(
-    folder: Path, content_words: set[str], variants: Sequence[Variant], *, num_seeds: int
+    folder: Path,
+    content_words: set[str],
+    variants: Sequence[Variant],
+    *,
+    num_seeds: int,
+    device: torch.device,
 ) -> None:
     """Train every variant with every seed and print a row for each, as it is finished.
 
@@ -136,40 +148,46 @@ def compare(
         content_words: words whose repetitions are counted.
         variants: captioners to train.
         num_seeds: seeds 0, 1, 2, ... of each.
+        device: where to train and caption.
     """
     torch.set_num_threads(1)
     data = prepare_data(folder / "features", folder / "descriptions", TrainingConfig(), folder)
     held_out = data.splits["test"]
-    scorer = Scorer(held_out, content_words)
+    scorer = Scorer(held_out, content_words, device)
     print(f"{data.num_pairs} pairs, {len(held_out)} GIFs held out; ", end="")
     print(f"{scorer.people_repeating:.3f} of their own captions repeat a content word")
     print("| variant | CIDEr (lowest-highest) | repeat ", end="")
-    print("| greedy CIDEr (lowest-highest) | repeat | processor s |")
-    print("| --- " * 6 + "|", flush=True)
+    print("| greedy CIDEr (lowest-highest) | repeat | processor s | pairs/s |")
+    print("| --- " * 7 + "|", flush=True)
     for variant in variants:
-        rows, seconds = _scores(data, scorer, variant, num_seeds)
+        rows, costs = _scores(data, scorer, variant, num_seeds, device)
+        cost_cells = [f"{statistics.median(column):.0f}" for column in zip(*costs, strict=True)]
         for name, scores in rows.items():
-            cells = [name, *_cells(scores), f"{statistics.median(seconds):.0f}"]
+            cells = [name, *_cells(scores), *cost_cells]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def _scores(
-    data: TrainingData, scorer: Scorer, variant: Variant, num_seeds: int
-) -> tuple[dict[str, list[list[Scores]]], list[float]]:
-    """Scores of each row, seed and search; the processor seconds of each seed's training."""
+    data: TrainingData, scorer: Scorer, variant: Variant, num_seeds: int, device: torch.device
+) -> tuple[dict[str, list[list[Scores]]], list[tuple[float, float]]]:
+    """Scores of each row, seed and search; the cost of each seed's training.
+
+    The cost is in processor seconds, and in pairs a second of the last epoch's steps.
+    """
     searches = {**variant.searches, variant.name: nullcontext}
     rows: dict[str, list[list[Scores]]] = {name: [] for name in searches}
-    seconds = []
+    costs = []
     for seed in range(num_seeds):
         with tempfile.TemporaryDirectory() as model_dir:
             begin = time.process_time()
             training = replace(variant.training, seed=seed)
-            train(data, Path(model_dir), variant.model, training, CPU)
-            seconds.append(time.process_time() - begin)
+            summary = train(data, Path(model_dir), variant.model, training, device)
+            seconds = time.process_time() - begin
+            costs.append((seconds, summary.history[-1].examples_per_second))
             for name, changed in searches.items():
                 with changed():
                     rows[name].append(scorer(Path(model_dir)))
-    return rows, seconds
+    return rows, costs
 
 
 def _cells(scores: Sequence[Sequence[Scores]]) -> list[str]:

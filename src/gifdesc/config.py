@@ -179,6 +179,9 @@ class ModelConfig:
     word_evidence: bool = field(default=True, metadata={ABSENT: False})
     """Whether each word has a score for the frame that shows it best (`WordEvidence` in
     model/fusion.py)."""
+    unsaid_words: bool = field(default=True, metadata={ABSENT: False})
+    """Whether the decoder is told which words that the frames show are not said yet (`UnsaidWords`
+    in model/fusion.py); without `word_evidence` it is not."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -374,6 +377,7 @@ PRESETS: dict[str, Preset] = {
             frame_norm=False,
             repetition_bias=False,
             word_evidence=False,
+            unsaid_words=False,
         ),
         training=TrainingConfig(preset="mean"),
     ),
@@ -392,6 +396,7 @@ PRESETS: dict[str, Preset] = {
             frame_skip=False,
             repetition_bias=False,
             word_evidence=False,
+            unsaid_words=False,
         ),
         training=TrainingConfig(
             epochs=10,

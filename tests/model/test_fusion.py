@@ -154,12 +154,3 @@ def test_padded_frames_change_nothing(kind):
     frames = torch.where(memory.mask[..., None], memory.frames, 1e4)
     other = Memory(frames, memory.mask, memory.summary)
     torch.testing.assert_close(fusion(said, memory)[0], fusion(said, other)[0])
-
-
-def test_select_takes_examples_in_any_order_and_again():
-    memory = random_memory(3, 4, 2)
-    index = torch.tensor([2, 0, 0, 1])
-    selected = memory.select(index)
-    for name in ("frames", "mask", "summary"):
-        part, whole = getattr(selected, name), getattr(memory, name)
-        assert torch.equal(part, torch.stack([whole[i] for i in index]))

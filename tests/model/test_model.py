@@ -30,6 +30,7 @@ def shape_of(encoder, decoder, fusion, index):
         "frame_skip": index % 5 < 3,
         "frame_norm": index % 7 < 4,
         "word_evidence": index % 4 < 3,
+        "unsaid_words": index % 5 < 3,
     }
 
 

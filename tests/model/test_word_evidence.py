@@ -76,7 +76,7 @@ def test_a_token_gains_until_the_caption_contains_it():
 
 @torch.no_grad()
 def test_the_logits_of_a_model_gain_until_the_caption_contains_the_token():
-    model = tiny_model(3, feature_size=6, vocab_size=9, repetition_bias=False)
+    model = tiny_model(3, feature_size=6, vocab_size=9, repetition_bias=False, unsaid_words=False)
     features, lengths, tokens = torch.randn(1, 4, 6), torch.tensor([4]), torch.tensor([[0, 5, 7]])
     without = model(features, lengths, tokens)
     model.evidence.scores.bias[5] += 30

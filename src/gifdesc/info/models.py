@@ -86,10 +86,15 @@ def _of_transformers(folder: Path, config: Mapping[str, Any]) -> Facts:
 
 def _network(model: ModelConfig) -> str:
     direction = "bidirectional " if model.bidirectional else ""
-    return (
-        f"encoder {direction}{model.encoder}, fusion {model.fusion}, decoder {model.decoder}, "
-        f"{model.hidden_size} units{', word evidence' if model.word_evidence else ''}"
-    )
+    parts = [
+        f"encoder {direction}{model.encoder}",
+        f"fusion {model.fusion}",
+        f"decoder {model.decoder}",
+        f"{model.hidden_size} units",
+    ]
+    if model.word_evidence:
+        parts += ["word evidence", *(["unsaid words"] if model.unsaid_words else [])]
+    return ", ".join(parts)
 
 
 def _training(training: TrainingConfig) -> str:

@@ -2,7 +2,8 @@
 
 A fusion works in training and token by token. Each takes the decoder's states (B, L, S) and a
 `Memory`, and returns the joined vectors (B, L, output_size) and, if it attends to single frames,
-the weights over them (B, L, T). `WordEvidence` takes the frames alone.
+the weights over them (B, L, T). `WordEvidence` takes the frames alone; `UnsaidWords` passes on what
+a caption has not said of it.
 """
 
 from __future__ import annotations
@@ -37,10 +38,6 @@ class Memory:
     def to(self, device: torch.device) -> Memory:
         """The memory on a device."""
         return Memory(self.frames.to(device), self.mask.to(device), self.summary.to(device))
-
-    def select(self, index: Tensor) -> Memory:
-        """The memory of the examples at `index` (N,), which may repeat."""
-        return Memory(self.frames[index], self.mask[index], self.summary[index])
 
 
 class Fusion(Protocol):
@@ -147,6 +144,9 @@ about four times as much in training."""
 SHARPNESS = 2.0
 """How near the smooth maximum is to the maximum; 1, 2 and 4 gave captions as good."""
 
+UNSHOWN_SHIFT = -4.0
+"""How surely frames show a token whose evidence is 0 when training begins: 0.018, as a logit."""
+
 
 class WordEvidence(nn.Module):
     """Scores how surely the frames of a GIF show each token.
@@ -188,6 +188,47 @@ class WordEvidence(nn.Module):
         num_frames = mask.sum(dim=1, keepdim=True)
         pooled: Tensor = (SHARPNESS * scores).logsumexp(dim=1) - num_frames.log()
         return pooled / SHARPNESS
+
+
+class UnsaidWords(nn.Module):
+    """Tells the decoder which words the frames show that its caption does not contain yet.
+
+    Each token counts by how surely the frames show it, until the caption contains it; the decoder
+    gets the sum of the tokens' embeddings, as neural checklist models get what is left of their
+    agenda (Kiddon, Zettlemoyer & Choi 2016, "Globally coherent text generation with neural
+    checklist models", section 3).
+
+    Args:
+        vocab_size: V.
+        embedding_size: E.
+    """
+
+    def __init__(self, vocab_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.full((vocab_size,), UNSHOWN_SHIFT))
+        self.input = nn.Linear(embedding_size, embedding_size, bias=False)
+
+    def shown(self, gains: Tensor, embeddings: Tensor) -> Tensor:
+        """The sum of the embeddings of all tokens, by how surely the frames show each, (B, E).
+
+        Args:
+            gains: float32 (B, V), from `WordEvidence`.
+            embeddings: (V, E), of all tokens.
+        """
+        return torch.sigmoid(gains + self.shift) @ embeddings
+
+    def said(self, gains: Tensor, tokens: Tensor, embedded: Tensor, counts: Tensor) -> Tensor:
+        """What each token of a caption takes from the sum, (B * K, L, E).
+
+        Args:
+            gains: float32 (B, V).
+            tokens: int (B * K, L), of K captions of each GIF.
+            embedded: float (B * K, L, E), their embeddings.
+            counts: bool (B * K, L), the tokens that count, each once.
+        """
+        of_tokens = gains.gather(1, tokens.reshape(len(gains), -1)).view(tokens.shape)  # (B * K, L)
+        shares = torch.sigmoid(of_tokens + self.shift[tokens]) * counts
+        return shares[..., None] * embedded
 
 
 def with_gains(logits: Tensor, gains: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from gifdesc.model.fusion import (
     FUSIONS,
     Memory,
     OutputHead,
+    UnsaidWords,
     WordEvidence,
     make_output_head,
     with_gains,
@@ -67,6 +68,8 @@ class DecoderState:
         tokens: int (N, L), the captions so far, their start token first.
         gains: float32 (B, V), what tokens gain that a caption does not contain yet, from the
             model's `WordEvidence` if it has one.
+        unsaid: float (N, E), what the frames show and a caption does not say yet, from the model's
+            `UnsaidWords` if it has one.
     """
 
     num_gifs: int
@@ -74,11 +77,13 @@ class DecoderState:
     hidden: Hidden
     tokens: Tensor
     gains: Tensor | None = None
+    unsaid: Tensor | None = None
 
     def select(self, index: Tensor) -> DecoderState:
         """The states at `index` (N,), which may repeat, of equally many captions of each GIF."""
         hidden = tuple(h[index] for h in self.hidden)
-        return replace(self, hidden=hidden, tokens=self.tokens[index])
+        unsaid = None if self.unsaid is None else self.unsaid[index]
+        return replace(self, hidden=hidden, tokens=self.tokens[index], unsaid=unsaid)
 
 
 class RepetitionBias(nn.Module):
@@ -180,6 +185,9 @@ class CaptionModel(nn.Module):
         self.evidence: WordEvidence | None = None
         if config.word_evidence:
             self.evidence = WordEvidence(skipped or frame_size, config.vocab_size)
+        self.unsaid_words: UnsaidWords | None = None
+        if config.word_evidence and config.unsaid_words:
+            self.unsaid_words = UnsaidWords(config.vocab_size, config.embedding_size)
 
     @torch.no_grad()
     def set_feature_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -237,7 +245,11 @@ class CaptionModel(nn.Module):
         num_gifs = len(memory.mask)
         tokens = torch.empty(num_gifs, 0, dtype=torch.long, device=memory.mask.device)
         gains = self._gains(memory)
-        return DecoderState(num_gifs, output_head, self._first_hidden(memory), tokens, gains)
+        unsaid = None
+        if self.unsaid_words is not None and gains is not None:
+            unsaid = self.unsaid_words.shown(gains, self.embedding.weight)
+        hidden = self._first_hidden(memory)
+        return DecoderState(num_gifs, output_head, hidden, tokens, gains, unsaid)
 
     def step(
         self, tokens: Tensor, state: DecoderState
@@ -252,19 +264,22 @@ class CaptionModel(nn.Module):
             Logits of the next token (N, V), the state after, and, if the model attends, the
             weights over the frames (N, T).
         """
-        decoded, hidden = self._run_decoder(
-            self.embedding(tokens[:, None]), state.hidden
-        )  # (N, 1, S)
+        said = torch.cat([state.tokens, tokens[:, None]], dim=1)  # (N, L)
+        gains, unsaid = state.gains, state.unsaid
+        counts = first_mentions(said)
+        embedded = self.embedding(tokens[:, None])  # (N, 1, E)
+        if self.unsaid_words is not None and gains is not None and unsaid is not None:
+            last = self.unsaid_words.said(gains, tokens[:, None], embedded, counts[:, -1:])
+            unsaid = unsaid - last[:, 0]
+            embedded = embedded + self.unsaid_words.input(unsaid)[:, None]
+        decoded, hidden = self._run_decoder(embedded, state.hidden)  # (N, 1, S)
         logits, weights = state.output_head(decoded.view(state.num_gifs, -1, decoded.shape[-1]))
         if weights is not None:
             weights = weights.flatten(0, 1)
-        logits, said = logits.flatten(0, 1), torch.cat([state.tokens, tokens[:, None]], dim=1)
-        if self._heeds_mentions:
-            gains = state.gains
-            if gains is not None:
-                gains = gains.repeat_interleave(len(logits) // state.num_gifs, dim=0)
-            logits = self._with_mentions(logits, gains, said, first_mentions(said))
-        return logits, replace(state, hidden=hidden, tokens=said), weights
+        if gains is not None:
+            gains = gains.repeat_interleave(len(tokens) // state.num_gifs, dim=0)
+        logits = self._with_mentions(logits.flatten(0, 1), gains, said, counts)
+        return logits, replace(state, hidden=hidden, tokens=said, unsaid=unsaid), weights
 
     def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         """Logits (B, L, V) of the token that follows each of `tokens` (B, L)."""
@@ -278,30 +293,22 @@ class CaptionModel(nn.Module):
         The output layer, the largest part of the arithmetic, is computed for no other places.
 
         Args:
-            tokens: int (B, L), each caption from its start token on.
+            tokens: int (B * K, L), K captions of each GIF, each from its start token on.
             memory: of B GIFs.
-            places: int (N,), which of the B * L tokens.
+            places: int (N,), which of the B * K * L tokens.
 
         Returns:
             float32 (N, V).
         """
-        joined = self._decode(tokens, memory).flatten(0, 1)[places]  # (N, H)
+        gains, counts = self._gains(memory), first_mentions(tokens)
+        joined = self._decode(tokens, memory, gains, counts).flatten(0, 1)[places]  # (N, H)
         logits: Tensor = self.output(joined).float()
-        if not self._heeds_mentions:
-            return logits
         num_tokens = tokens.shape[1]
         rows, last = places // num_tokens, places % num_tokens
         is_before = torch.arange(num_tokens, device=places.device) <= last[:, None]  # (N, L)
-        counts = first_mentions(tokens)[rows] & is_before
-        gains = self._gains(memory)
         if gains is not None:
-            gains = gains[rows]
-        return self._with_mentions(logits, gains, tokens[rows], counts)
-
-    @property
-    def _heeds_mentions(self) -> bool:
-        """Whether logits depend on the tokens that the caption contains, apart from the decoder."""
-        return self.repetition is not None or self.evidence is not None
+            gains = gains[rows // (len(tokens) // len(gains))]
+        return self._with_mentions(logits, gains, tokens[rows], counts[rows] & is_before)
 
     def _with_mentions(
         self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
@@ -322,12 +329,24 @@ class CaptionModel(nn.Module):
         gains: Tensor = self.evidence(self.dropout(frames), memory.mask)
         return gains
 
-    def _decode(self, tokens: Tensor, memory: Memory) -> Tensor:
-        """The input of `output`, (B, L, H), for whole captions `tokens` (B, L)."""
-        embedded = self.dropout(self.embedding(tokens))  # (B, L, E)
-        decoded, _ = self._run_decoder(embedded, self._first_hidden(memory))
-        joined, _ = self.fusion(decoded, memory)
-        dropped: Tensor = self.dropout(joined)
+    def _decode(
+        self, tokens: Tensor, memory: Memory, gains: Tensor | None, counts: Tensor
+    ) -> Tensor:
+        """The input of `output`, (B * K, L, H), for whole captions `tokens` (B * K, L)."""
+        num_gifs, shape = len(memory.mask), tokens.shape
+        raw = self.embedding(tokens)
+        embedded = self.dropout(raw)  # (B * K, L, E)
+        if self.unsaid_words is not None and gains is not None:
+            shown = self.unsaid_words.shown(gains, self.embedding.weight)  # (B, E)
+            said = self.unsaid_words.said(gains, tokens, raw, counts).cumsum(dim=1)
+            unsaid = shown.repeat_interleave(len(tokens) // num_gifs, dim=0)[:, None] - said
+            embedded = embedded + self.dropout(self.unsaid_words.input(unsaid))
+        hidden = tuple(
+            h.repeat_interleave(len(tokens) // num_gifs, dim=0) for h in self._first_hidden(memory)
+        )
+        decoded, _ = self._run_decoder(embedded, hidden)  # (B * K, L, S)
+        joined, _ = self.fusion(decoded.reshape(num_gifs, -1, decoded.shape[-1]), memory)
+        dropped: Tensor = self.dropout(joined.reshape(*shape, -1))
         return dropped
 
     def _first_hidden(self, memory: Memory) -> Hidden:

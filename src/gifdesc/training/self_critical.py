@@ -101,7 +101,6 @@ def self_critical_loss(
     tokens, is_sampled = sample(
         model, memory, tokenizer, seeds, num_samples, max_tokens
     )  # (N, L + 1), (N, L)
-    memory = memory.select(_repeated(num_samples, len(seeds)).to(tokens.device))  # (N, ...)
     captions = [
         row[:length].tolist()
         for row, length in zip(tokens[:, 1:].cpu(), is_sampled.sum(dim=1).tolist(), strict=True)
