@@ -84,6 +84,16 @@ def test_the_decoder_hears_of_a_token_until_it_is_said():
     assert found[0, 1:].abs().max() < 1e-5
 
 
+def test_what_is_unsaid_does_not_train_the_embeddings():
+    model = tiny_model(3, feature_size=6, vocab_size=9)
+    memory = model.encode(torch.randn(1, 4, 6), torch.tensor([4]))
+    model.predict(TOKENS[:1], memory, torch.arange(4)).sum().backward()
+    is_shown = model.embedding.weight.grad.any(dim=1)
+    assert is_shown.nonzero()[:, 0].tolist() == sorted(set(TOKENS[0].tolist()))
+    assert model.unsaid_words.shift.grad.all()
+    assert model.unsaid_words.input.weight.grad.any()
+
+
 def test_without_evidence_there_is_nothing_to_be_told():
     assert tiny_model(word_evidence=False).unsaid_words is None
     assert tiny_model(unsaid_words=False).unsaid_words is None

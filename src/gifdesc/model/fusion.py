@@ -196,7 +196,8 @@ class UnsaidWords(nn.Module):
     Each token counts by how surely the frames show it, until the caption contains it; the decoder
     gets the sum of the tokens' embeddings, as neural checklist models get what is left of their
     agenda (Kiddon, Zettlemoyer & Choi 2016, "Globally coherent text generation with neural
-    checklist models", section 3).
+    checklist models", section 3). The sums do not train the embeddings: every step would move
+    those of all tokens, rare ones too, and Adam makes such small gradients large.
 
     Args:
         vocab_size: V.
@@ -215,7 +216,7 @@ class UnsaidWords(nn.Module):
             gains: float32 (B, V), from `WordEvidence`.
             embeddings: (V, E), of all tokens.
         """
-        return torch.sigmoid(gains + self.shift) @ embeddings
+        return torch.sigmoid(gains + self.shift) @ embeddings.detach()
 
     def said(self, gains: Tensor, tokens: Tensor, embedded: Tensor, counts: Tensor) -> Tensor:
         """What each token of a caption takes from the sum, (B * K, L, E).
@@ -228,7 +229,7 @@ class UnsaidWords(nn.Module):
         """
         of_tokens = gains.gather(1, tokens.reshape(len(gains), -1)).view(tokens.shape)  # (B * K, L)
         shares = torch.sigmoid(of_tokens + self.shift[tokens]) * counts
-        return shares[..., None] * embedded
+        return shares[..., None] * embedded.detach()
 
 
 def with_gains(logits: Tensor, gains: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
