@@ -61,7 +61,7 @@ def test_only_matrices_decay():
     parameters = dict(model.named_parameters())
     assert len(decay_of) == len(parameters)
     for name, parameter in parameters.items():
-        is_matrix = "bias" not in name and "repetition" not in name
+        is_matrix = "weight" in name
         assert decay_of[id(parameter)] == (0.25 if is_matrix else 0.0)
 
 
