@@ -263,6 +263,17 @@ def test_selected_states_go_on_as_the_originals_do(decoder):
     torch.testing.assert_close(chosen_weights, weights[index])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_steps_in_16_bits_have_float32_logits(dtype):
+    model = model_of({})
+    exact, _ = say_all(model, frames(), LENGTHS, TOKENS)
+    with torch.autocast("cpu", dtype):
+        found, _ = say_all(model, frames(), LENGTHS, TOKENS)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact, atol=0.05, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("senseless", "named"),
     [

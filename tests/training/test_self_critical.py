@@ -243,6 +243,22 @@ def test_dropout_is_off_for_the_samples_and_on_again_after(tmp_path):
     assert model.dropout.training
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_loss_is_computed_in_16_bits(tmp_path, dtype):
+    """As on a GPU by default."""
+    dataset = dataset_of(CAPTIONS, tmp_path, TOKENIZER)
+    model = tiny_model(vocab_size=TOKENIZER.vocab_size).train()
+    reward = CiderReward(dataset.examples, TOKENIZER, 128)
+    batch = dataset.batch([0, 1, 2], pad_id=TOKENIZER.pad_id)
+    with torch.autocast("cpu", dtype):
+        loss = self_critical_loss(model, batch, reward, TOKENIZER, seeds=[1, 2, 3], num_samples=3)
+    loss.objective.backward()
+    assert loss.total > 0
+    gradients = [part.grad for part in model.parameters() if part.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients)
+
+
 def test_training_raises_the_reward(tmp_path):
     dataset = dataset_of(CAPTIONS, tmp_path, TOKENIZER)
     torch.manual_seed(0)

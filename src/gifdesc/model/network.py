@@ -261,8 +261,8 @@ class CaptionModel(nn.Module):
             state: from `start` or the `step` before.
 
         Returns:
-            Logits of the next token (N, V), the state after, and, if the model attends, the
-            weights over the frames (N, T).
+            Logits of the next token, float32 (N, V), the state after, and, if the model attends,
+            the weights over the frames (N, T).
         """
         said = torch.cat([state.tokens, tokens[:, None]], dim=1)  # (N, L)
         gains, unsaid = state.gains, state.unsaid
@@ -278,7 +278,7 @@ class CaptionModel(nn.Module):
             weights = weights.flatten(0, 1)
         if gains is not None:
             gains = gains.repeat_interleave(len(tokens) // state.num_gifs, dim=0)
-        logits = self._with_mentions(logits.flatten(0, 1), gains, said, counts)
+        logits = self._with_mentions(logits.flatten(0, 1).float(), gains, said, counts)
         return logits, replace(state, hidden=hidden, tokens=said, unsaid=unsaid), weights
 
     def forward(self, features: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
