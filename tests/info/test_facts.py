@@ -76,6 +76,19 @@ def test_a_model_without_weights_history_or_scores(model_dir):
     assert not {"curve", "scores", "parameters"} & set(rows_of(facts))
 
 
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({}, "units, word evidence, unsaid words"),
+        ({"unsaid_words": False}, "units, word evidence"),
+        ({"word_evidence": False}, "units"),
+    ],
+)
+def test_the_parts_of_the_network_are_named(tmp_path, parts, named):
+    facts = facts_of(write_model(tmp_path / "model", **parts))
+    assert rows_of(facts)["network"].endswith(named)
+
+
 def test_a_damaged_model_is_refused(model_dir):
     (model_dir / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="damaged"):

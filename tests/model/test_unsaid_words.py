@@ -1,4 +1,4 @@
-"""What the frames show and a caption does not say yet."""
+"""Words that the frames show and a caption does not contain yet."""
 
 import math
 
@@ -19,6 +19,16 @@ def model_that_is_sure_of(tokens, **changes):
         model.evidence.scores.weight.zero_()
         model.evidence.scores.bias.fill_(-SURE)
         model.evidence.scores.bias[tokens] = SURE
+    return model
+
+
+def model_that_sees_differences():
+    """A model for which the frames of each GIF show other tokens, some surely and some not."""
+    model = tiny_model(3, feature_size=6, vocab_size=9)
+    with torch.no_grad():
+        model.evidence.scores.weight.mul_(20)
+        model.unsaid_words.shift.zero_()
+        model.embedding.weight.mul_(10)
     return model
 
 
@@ -44,8 +54,8 @@ def test_a_token_counts_until_its_first_mention():
 
 
 @torch.no_grad()
-def test_whole_captions_are_told_what_single_steps_are_told():
-    model = model_that_is_sure_of([5, 7, 3])
+def test_whole_captions_agree_with_single_steps():
+    model = model_that_sees_differences()
     features, lengths = torch.randn(2, 4, 6), torch.tensor([4, 2])
     memory = model.encode(features, lengths)
     whole = model.predict(TOKENS, memory, torch.arange(TOKENS.numel())).view(*TOKENS.shape, -1)
@@ -57,7 +67,7 @@ def test_whole_captions_are_told_what_single_steps_are_told():
 
 @torch.no_grad()
 def test_several_captions_of_a_gif_are_predicted_as_if_each_had_it_alone():
-    model = tiny_model(3, feature_size=6, vocab_size=9)
+    model = model_that_sees_differences()
     features, lengths = torch.randn(2, 4, 6), torch.tensor([4, 2])
     places = torch.tensor([1, 4, 7, 15])
     together = model.predict(TOKENS, model.encode(features, lengths), places)
@@ -67,7 +77,7 @@ def test_several_captions_of_a_gif_are_predicted_as_if_each_had_it_alone():
 
 
 @torch.no_grad()
-def test_the_decoder_hears_of_a_token_until_it_is_said():
+def test_a_token_changes_the_decoders_input_until_the_caption_contains_it():
     """Beside the token's own gain, which the next token's logits have in any case."""
     told = model_that_is_sure_of([5])
     model = model_that_is_sure_of([5])
@@ -84,7 +94,7 @@ def test_the_decoder_hears_of_a_token_until_it_is_said():
     assert found[0, 1:].abs().max() < 1e-5
 
 
-def test_what_is_unsaid_does_not_train_the_embeddings():
+def test_the_sums_do_not_train_the_embeddings():
     model = tiny_model(3, feature_size=6, vocab_size=9)
     memory = model.encode(torch.randn(1, 4, 6), torch.tensor([4]))
     model.predict(TOKENS[:1], memory, torch.arange(4)).sum().backward()
@@ -94,6 +104,6 @@ def test_what_is_unsaid_does_not_train_the_embeddings():
     assert model.unsaid_words.input.weight.grad.any()
 
 
-def test_without_evidence_there_is_nothing_to_be_told():
+def test_a_model_without_word_evidence_has_no_unsaid_words():
     assert tiny_model(word_evidence=False).unsaid_words is None
     assert tiny_model(unsaid_words=False).unsaid_words is None
