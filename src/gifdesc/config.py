@@ -180,8 +180,8 @@ class ModelConfig:
     """Whether each word has a score for the frame that shows it best (`WordEvidence` in
     model/fusion.py)."""
     unsaid_words: bool = field(default=True, metadata={ABSENT: False})
-    """Whether the decoder is told which words that the frames show are not said yet (`UnsaidWords`
-    in model/fusion.py); without `word_evidence` it is not."""
+    """Whether words that the frames show and the caption does not contain yet are an input of the
+    decoder (`UnsaidWords` in model/fusion.py); only with `word_evidence`."""
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -2,8 +2,8 @@
 
 A fusion works in training and token by token. Each takes the decoder's states (B, L, S) and a
 `Memory`, and returns the joined vectors (B, L, output_size) and, if it attends to single frames,
-the weights over them (B, L, T). `WordEvidence` takes the frames alone; `UnsaidWords` passes on what
-a caption has not said of it.
+the weights over them (B, L, T). `WordEvidence` takes the frames alone; `UnsaidWords` makes an input
+of the decoder from its scores.
 """
 
 from __future__ import annotations
@@ -191,13 +191,13 @@ class WordEvidence(nn.Module):
 
 
 class UnsaidWords(nn.Module):
-    """Tells the decoder which words the frames show that its caption does not contain yet.
+    """An input of the decoder: words that the frames show and its caption does not contain yet.
 
-    Each token counts by how surely the frames show it, until the caption contains it; the decoder
-    gets the sum of the tokens' embeddings, as neural checklist models get what is left of their
-    agenda (Kiddon, Zettlemoyer & Choi 2016, "Globally coherent text generation with neural
-    checklist models", section 3). The sums do not train the embeddings: every step would move
-    those of all tokens, rare ones too, and Adam makes such small gradients large.
+    The input is the sum of the embeddings of these tokens, each weighted by how surely the frames
+    show it. The decoder of a neural checklist model reads what is left of its agenda in the same
+    way (Kiddon, Zettlemoyer & Choi 2016, "Globally coherent text generation with neural checklist
+    models", section 3). The sums do not train the embeddings: every step would move those of all
+    tokens, rare ones too, and Adam makes such small gradients large.
 
     Args:
         vocab_size: V.

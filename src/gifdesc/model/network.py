@@ -68,8 +68,8 @@ class DecoderState:
         tokens: int (N, L), the captions so far, their start token first.
         gains: float32 (B, V), what tokens gain that a caption does not contain yet, from the
             model's `WordEvidence` if it has one.
-        unsaid: float (N, E), what the frames show and a caption does not say yet, from the model's
-            `UnsaidWords` if it has one.
+        unsaid: float (N, E), the sum of the words that the frames show and a caption does not
+            contain yet, from the model's `UnsaidWords` if it has one.
     """
 
     num_gifs: int
