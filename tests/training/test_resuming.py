@@ -155,6 +155,14 @@ def test_epochs_patience_and_precision_may_change(world, model_dir, changes):
     assert len(summary.history) == longer
 
 
+def test_a_run_is_resumed_by_its_own_settings_where_none_are_given(world, model_dir):
+    data = prepare_data(world.features_dir, world.descriptions_dir, CONFIG)
+    longer = replace(CONFIG, epochs=3)
+    assert len(train(data, model_dir, None, longer, CPU, resume=True).history) == 3
+    again = train(data, model_dir, None, None, CPU, resume=True)
+    assert (len(again.history), again.config.seed) == (3, CONFIG.seed)
+
+
 def test_a_run_is_not_cut_to_fewer_epochs_than_it_has_done(world, model_dir):
     message = refused(world, model_dir, replace(CONFIG, epochs=1))
     assert "2 epochs of cross-entropy are done or under way, more than --epochs 1" in message

@@ -50,7 +50,12 @@ from gifdesc.training.results import (
     TrainingSummary,
     is_better,
 )
-from gifdesc.training.resume import check_folder, check_same_run, data_digest
+from gifdesc.training.resume import (
+    check_folder,
+    check_same_run,
+    data_digest,
+    stored_configs,
+)
 from gifdesc.training.size import fit_to_data, num_captioned
 from gifdesc.training.step import Trainer, make_optimizer
 from gifdesc.training.validation import Validator
@@ -326,9 +331,9 @@ def train(
         data: from `prepare_data`.
         model_dir: the model folder to write.
         model_config: the model; its feature and vocabulary sizes are taken from the data. None for
-            the default, `PRESETS["attention"]`.
-        config: the run, None for the default; `training.size.fit_to_data` chooses what it leaves
-            to the data.
+            the default, `PRESETS["attention"]`, or the model of the run that is resumed.
+        config: the run, None for the default or the run that is resumed;
+            `training.size.fit_to_data` chooses what it leaves to the data.
         device: where to compute; see `device.resolve_device`.
         world: the processes that train together; None for a single process.
         force: replace a model that the folder holds.
@@ -345,8 +350,10 @@ def train(
         Interrupted: a stop was requested; the progress is saved.
     """
     model_dir, device = Path(model_dir), resolve_device(device)
-    model_config, config = model_config or ModelConfig(), config or TrainingConfig()
     stored = check_folder(model_dir, force=force, resume=resume)
+    own = None if stored is None else stored_configs(model_dir)
+    default_model, default_run = own or (ModelConfig(), TrainingConfig())
+    model_config, config = model_config or default_model, config or default_run
     config = fit_to_data(
         replace(config, splits_sha256=data.splits_sha256),
         num_pairs=data.num_pairs,
