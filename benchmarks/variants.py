@@ -21,6 +21,7 @@ from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.metrics import CiderD, DocumentFrequencies, TokenizedCaption, tokenize_all
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.model.generation import CaptionGenerator
+from gifdesc.system.device import resolve_device
 from gifdesc.system.json_files import from_json
 from gifdesc.training.run import train
 
@@ -109,7 +110,7 @@ class Scorer:
 def add_run_options(parser: argparse.ArgumentParser, *, epochs: int) -> None:
     """Options that all comparisons have."""
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--device", default="cpu", help="where to train and caption")
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument(
         "--set",
@@ -139,7 +140,7 @@ def compare(
     variants: Sequence[Variant],
     *,
     num_seeds: int,
-    device: torch.device,
+    device: str,
 ) -> None:
     """Train every variant with every seed and print a row for each, as it is finished.
 
@@ -148,19 +149,20 @@ def compare(
         content_words: words whose repetitions are counted.
         variants: captioners to train.
         num_seeds: seeds 0, 1, 2, ... of each.
-        device: where to train and caption.
+        device: where to train and caption, as `--device` of the command names it.
     """
     torch.set_num_threads(1)
+    resolved = resolve_device(device)
     data = prepare_data(folder / "features", folder / "descriptions", TrainingConfig(), folder)
     held_out = data.splits["test"]
-    scorer = Scorer(held_out, content_words, device)
+    scorer = Scorer(held_out, content_words, resolved)
     print(f"{data.num_pairs} pairs, {len(held_out)} GIFs held out; ", end="")
     print(f"{scorer.people_repeating:.3f} of their own captions repeat a content word")
     print("| variant | CIDEr (lowest-highest) | repeat ", end="")
     print("| greedy CIDEr (lowest-highest) | repeat | processor s | pairs/s |")
     print("| --- " * 7 + "|", flush=True)
     for variant in variants:
-        rows, costs = _scores(data, scorer, variant, num_seeds, device)
+        rows, costs = _scores(data, scorer, variant, num_seeds, resolved)
         cost_cells = [f"{statistics.median(column):.0f}" for column in zip(*costs, strict=True)]
         for name, scores in rows.items():
             cells = [name, *_cells(scores), *cost_cells]

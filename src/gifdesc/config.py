@@ -161,7 +161,7 @@ class ModelConfig:
     hidden_size: int = 384
     embedding_size: int = 384
     decoder: Recurrence = "gru"
-    """The RNN over the words; `none`: only the last word is used."""
+    """The RNN over the words; `none`: no RNN, the embedding of the last word takes its place."""
     fusion: FusionKind = "attention"
     dropout: float = 0.3
     """Share of units dropped in training: of the features, the words and the joined vector."""

@@ -36,7 +36,7 @@ def model_that_sees_differences():
 def test_tokens_count_by_how_surely_the_frames_show_them():
     unsaid, embeddings = UnsaidWords(3, 2), torch.tensor([[1.0, 0], [0, 1], [1, 1]])
     unsaid.shift.copy_(torch.tensor([0.0, 1.0, -SURE]))
-    found = unsaid.shown(torch.tensor([[0.0, 1.0, 0.0]]), embeddings)
+    found = unsaid.total(torch.tensor([[0.0, 1.0, 0.0]]), embeddings)
     assert found.tolist() == [[0.5, pytest.approx(1 / (1 + math.exp(-2)))]]
 
 

@@ -209,7 +209,7 @@ class UnsaidWords(nn.Module):
         self.shift = nn.Parameter(torch.full((vocab_size,), UNSHOWN_SHIFT))
         self.input = nn.Linear(embedding_size, embedding_size, bias=False)
 
-    def shown(self, gains: Tensor, embeddings: Tensor) -> Tensor:
+    def total(self, gains: Tensor, embeddings: Tensor) -> Tensor:
         """The sum of the embeddings of all tokens, by how surely the frames show each, (B, E).
 
         Args:
@@ -218,7 +218,7 @@ class UnsaidWords(nn.Module):
         """
         return torch.sigmoid(gains + self.shift) @ embeddings.detach()
 
-    def said(self, gains: Tensor, tokens: Tensor, embedded: Tensor, counts: Tensor) -> Tensor:
+    def mentioned(self, gains: Tensor, tokens: Tensor, embedded: Tensor, counts: Tensor) -> Tensor:
         """What each token of a caption takes from the sum, (B * K, L, E).
 
         Args:

@@ -247,7 +247,7 @@ class CaptionModel(nn.Module):
         gains = self._gains(memory)
         unsaid = None
         if self.unsaid_words is not None and gains is not None:
-            unsaid = self.unsaid_words.shown(gains, self.embedding.weight)
+            unsaid = self.unsaid_words.total(gains, self.embedding.weight)
         hidden = self._first_hidden(memory)
         return DecoderState(num_gifs, output_head, hidden, tokens, gains, unsaid)
 
@@ -269,7 +269,7 @@ class CaptionModel(nn.Module):
         counts = first_mentions(said)
         embedded = self.embedding(tokens[:, None])  # (N, 1, E)
         if self.unsaid_words is not None and gains is not None and unsaid is not None:
-            last = self.unsaid_words.said(gains, tokens[:, None], embedded, counts[:, -1:])
+            last = self.unsaid_words.mentioned(gains, tokens[:, None], embedded, counts[:, -1:])
             unsaid = unsaid - last[:, 0]
             embedded = embedded + self.unsaid_words.input(unsaid)[:, None]
         decoded, hidden = self._run_decoder(embedded, state.hidden)  # (N, 1, S)
@@ -337,9 +337,9 @@ class CaptionModel(nn.Module):
         raw = self.embedding(tokens)
         embedded = self.dropout(raw)  # (B * K, L, E)
         if self.unsaid_words is not None and gains is not None:
-            shown = self.unsaid_words.shown(gains, self.embedding.weight)  # (B, E)
-            said = self.unsaid_words.said(gains, tokens, raw, counts).cumsum(dim=1)
-            unsaid = shown.repeat_interleave(len(tokens) // num_gifs, dim=0)[:, None] - said
+            total = self.unsaid_words.total(gains, self.embedding.weight)  # (B, E)
+            mentioned = self.unsaid_words.mentioned(gains, tokens, raw, counts).cumsum(dim=1)
+            unsaid = total.repeat_interleave(len(tokens) // num_gifs, dim=0)[:, None] - mentioned
             embedded = embedded + self.dropout(self.unsaid_words.input(unsaid))
         hidden = tuple(
             h.repeat_interleave(len(tokens) // num_gifs, dim=0) for h in self._first_hidden(memory)
