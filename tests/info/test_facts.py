@@ -17,6 +17,7 @@ from gifdesc.data.training_record import TrainingRecord, write_record
 from gifdesc.errors import CheckpointError, FeatureError, UsageError
 from gifdesc.info.facts import bytes_in_words, sparkline
 from gifdesc.info.recognition import facts_of
+from gifdesc.model.checkpoint import load_checkpoint
 from worlds import tiny_recipe, write_model
 
 
@@ -87,6 +88,12 @@ def test_a_model_without_weights_history_or_scores(model_dir):
 def test_the_parts_of_the_network_are_named(tmp_path, parts, named):
     facts = facts_of(write_model(tmp_path / "model", **parts))
     assert rows_of(facts)["network"].endswith(named)
+
+
+def test_only_trained_numbers_are_parameters(model_dir):
+    model = load_checkpoint(model_dir).model
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert facts_of(model_dir).data["num_parameters"] == num_parameters
 
 
 def test_a_damaged_model_is_refused(model_dir):

@@ -20,6 +20,8 @@ from gifdesc.system.json_files import from_json, read_json
 from gifdesc.system.wording import counted
 
 _TOKENIZER_NAMES = ("tokenizer.json", "vocab.txt")
+_STATISTICS = {"feature_mean", "feature_std"}
+"""Tensors of the weights file that are computed from the features, not trained."""
 _CURVES = {"val_cider": "CIDEr", "val_loss": "validation loss", "train_loss": "training loss"}
 """What a curve shows: the first that every epoch has."""
 
@@ -108,7 +110,8 @@ def _add_weights(facts: Facts) -> None:
     path = facts.path / WEIGHTS_NAME
     try:
         with safe_open(path, framework="numpy") as file:
-            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+            names = set(file.keys()) - _STATISTICS
+            shapes = [file.get_slice(name).get_shape() for name in names]
     except FileNotFoundError:
         facts.doubts.append(f"{WEIGHTS_NAME} is missing")
         return
