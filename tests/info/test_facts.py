@@ -80,9 +80,10 @@ def test_a_model_without_weights_history_or_scores(model_dir):
 @pytest.mark.parametrize(
     ("parts", "named"),
     [
-        ({}, "units, word evidence, unsaid words"),
-        ({"unsaid_words": False}, "units, word evidence"),
-        ({"word_evidence": False}, "units"),
+        ({}, "units, repetition bias, word evidence, unsaid words"),
+        ({"unsaid_words": False}, "units, repetition bias, word evidence"),
+        ({"word_evidence": False}, "units, repetition bias"),
+        ({"word_evidence": False, "repetition_bias": False}, "units"),
     ],
 )
 def test_the_parts_of_the_network_are_named(tmp_path, parts, named):

@@ -3,6 +3,7 @@ import huggingface_hub
 from gifdesc.config import TrainingConfig
 from gifdesc.model.card import model_card
 from gifdesc.model.checkpoint import Checkpoint
+from gifdesc.model.folder import network_in_words
 from worlds import SCORES, TINY, tiny_model, tiny_recipe, tiny_tokenizer
 
 
@@ -48,6 +49,11 @@ def test_the_hub_finds_the_scores_in_the_metadata_block():
     for unknown in (None, {}, {"metrics": {"cider": None}}):
         card = model_card(checkpoint_of(tiny_recipe()), name="x", scores=unknown)
         assert huggingface_hub.ModelCard(card).data.eval_results is None
+
+
+def test_a_card_names_the_parts_of_the_network():
+    checkpoint = checkpoint_of(tiny_recipe())
+    assert f"- {network_in_words(checkpoint.model.config)}; " in model_card(checkpoint, name="x")
 
 
 def test_a_card_names_the_commands_to_install_and_to_use_it():

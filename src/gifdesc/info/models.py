@@ -15,7 +15,14 @@ from gifdesc.errors import CheckpointError
 from gifdesc.info.facts import Facts, add_recipe, bytes_in_words, sparkline
 from gifdesc.metrics.scoring import metric_label, metric_names
 from gifdesc.model.checkpoint import WEIGHTS_NAME
-from gifdesc.model.folder import CONFIG_NAME, SCORES_NAME, kind_of, read_config, read_history
+from gifdesc.model.folder import (
+    CONFIG_NAME,
+    SCORES_NAME,
+    kind_of,
+    network_in_words,
+    read_config,
+    read_history,
+)
 from gifdesc.system.json_files import from_json, read_json
 from gifdesc.system.wording import counted
 
@@ -43,7 +50,7 @@ def facts_of_model(folder: Path) -> Facts:
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
     facts = Facts(folder, "model", "a captioner of gifdesc")
-    facts.add("network", _network(model))
+    facts.add("network", network_in_words(model))
     _add_weights(facts)
     facts.add("vocabulary", f"{model.vocab_size:,} tokens")
     if recipe is not None:
@@ -84,19 +91,6 @@ def _of_transformers(folder: Path, config: Mapping[str, Any]) -> Facts:
     facts.add("weights", bytes_in_words(sum(sizes)) if sizes else None)
     facts.data |= {"model_type": config.get("model_type"), "architecture": architecture}
     return facts
-
-
-def _network(model: ModelConfig) -> str:
-    direction = "bidirectional " if model.bidirectional else ""
-    parts = [
-        f"encoder {direction}{model.encoder}",
-        f"fusion {model.fusion}",
-        f"decoder {model.decoder}",
-        f"{model.hidden_size} units",
-    ]
-    if model.word_evidence:
-        parts += ["word evidence", *(["unsaid words"] if model.unsaid_words else [])]
-    return ", ".join(parts)
 
 
 def _training(training: TrainingConfig) -> str:

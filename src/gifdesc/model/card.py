@@ -12,7 +12,13 @@ from typing import Any
 from gifdesc.data.training_record import RECORD_NAME
 from gifdesc.metrics.scoring import EXACT_MATCH, metric_label, metric_names
 from gifdesc.model.checkpoint import Checkpoint, save_checkpoint
-from gifdesc.model.folder import CARD_NAME, EXAMPLES_NAME, HISTORY_NAME, read_history
+from gifdesc.model.folder import (
+    CARD_NAME,
+    EXAMPLES_NAME,
+    HISTORY_NAME,
+    network_in_words,
+    read_history,
+)
 from gifdesc.model.folder import SCORES_NAME as SCORES_NAME
 from gifdesc.system.files import write_text
 from gifdesc.system.hub import upload
@@ -229,8 +235,8 @@ def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
     num_parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     lines = [
         f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
-        f"- encoder `{config.encoder}`, decoder `{config.decoder}`, fusion `{config.fusion}`, "
-        f"{num_parameters:,} parameters, a vocabulary of {checkpoint.tokenizer.vocab_size} tokens",
+        f"- {network_in_words(config)}; {num_parameters:,} parameters, a vocabulary of "
+        f"{checkpoint.tokenizer.vocab_size} tokens",
         f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
         f"{training.batch_size}",
         f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from gifdesc.config import ModelConfig
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS, RECOMMENDED, full_name
 from gifdesc.system.files import read_json_lines
@@ -182,3 +183,19 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         return read_json_lines(folder / HISTORY_NAME)
     except (OSError, ValueError):
         return []
+
+
+def network_in_words(model: ModelConfig) -> str:
+    """The parts of a caption model, for people: `encoder gru, fusion attention, ...`."""
+    direction = "bidirectional " if model.bidirectional else ""
+    parts = [
+        f"encoder {direction}{model.encoder}",
+        f"fusion {model.fusion}",
+        f"decoder {model.decoder}",
+        f"{model.hidden_size} units",
+    ]
+    if model.repetition_bias:
+        parts.append("repetition bias")
+    if model.word_evidence:
+        parts += ["word evidence", *(["unsaid words"] if model.unsaid_words else [])]
+    return ", ".join(parts)

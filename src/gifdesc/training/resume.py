@@ -159,7 +159,7 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             option = _OPTIONS.get(name, name)
             raise TrainingError(
                 f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
-                "leave that option out, or start again with --force"
+                "keep that setting, or start again with --force"
             )
     if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
