@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections import Counter
@@ -86,6 +87,36 @@ def make_caption_world(
     write_descriptions(folder / "descriptions", rows, "jsonl")
     _write_split_lists(folder, None)
     return set(rare)
+
+
+def add_world_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the data, for `make_world_by_options`."""
+    parser.add_argument("--num-gifs", type=int, help="of the made-up language (2400)")
+    parser.add_argument("--captions-per-gif", type=int, help="of the made-up language (1)")
+    parser.add_argument("--feature-size", type=int, default=96)
+    parser.add_argument("--noise", type=float, default=0.5)
+    parser.add_argument("--captions", type=Path, help="text file of real captions, one a line")
+
+
+def make_world_by_options(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path
+) -> set[str]:
+    """The world that the options of `add_world_options` ask for, in `folder`.
+
+    Returns:
+        the words that have patterns.
+    """
+    shape = {"feature_size": options.feature_size, "noise": options.noise}
+    if options.captions is None:
+        return make_split_world(
+            folder,
+            2400 if options.num_gifs is None else options.num_gifs,
+            captions_per_gif=1 if options.captions_per_gif is None else options.captions_per_gif,
+            **shape,
+        )
+    if options.num_gifs is not None or options.captions_per_gif is not None:
+        parser.error("--num-gifs and --captions-per-gif are of the made-up language")
+    return make_caption_world(folder, options.captions, **shape)
 
 
 def _write_split_lists(folder: Path, sizes: Mapping[str, int] | None) -> None:

@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from made_up_splits import make_caption_world, make_split_world
+from made_up_splits import add_world_options, make_world_by_options
 from variants import Variant, add_run_options, compare, configurations
 
 PARTS = ("word_evidence", "unsaid_words", "repetition_bias")
@@ -28,22 +28,12 @@ def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--num-gifs", type=int, default=2400)
-    parser.add_argument("--captions-per-gif", type=int, default=1)
-    parser.add_argument("--feature-size", type=int, default=96)
-    parser.add_argument("--noise", type=float, default=0.5)
-    parser.add_argument("--captions", type=Path, help="text file of real captions, one a line")
+    add_world_options(parser)
     add_run_options(parser, epochs=12)
     options = parser.parse_args()
-    shape = {"feature_size": options.feature_size, "noise": options.noise}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "world"
-        if options.captions:
-            words = make_caption_world(folder, options.captions, **shape)
-        else:
-            words = make_split_world(
-                folder, options.num_gifs, captions_per_gif=options.captions_per_gif, **shape
-            )
+        words = make_world_by_options(parser, options, folder)
         model, training = configurations(options)
         variants = [
             Variant(name, replace(model, **{options.part: has_part}), training)

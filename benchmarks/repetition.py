@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gifdesc.model import ranking
-from made_up_splits import make_caption_world, make_split_world
+from made_up_splits import add_world_options, make_world_by_options
 from variants import Variant, add_run_options, compare, configurations
 
 
@@ -41,23 +41,12 @@ def without_search_share() -> Iterator[None]:
 def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--num-gifs", type=int, default=2400)
-    parser.add_argument("--captions-per-gif", type=int, default=1)
-    parser.add_argument("--feature-size", type=int, default=96)
-    parser.add_argument("--captions", type=Path, help="text file of real captions, one a line")
+    add_world_options(parser)
     add_run_options(parser, epochs=12)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "world"
-        if options.captions:
-            words = make_caption_world(folder, options.captions, feature_size=options.feature_size)
-        else:
-            words = make_split_world(
-                folder,
-                options.num_gifs,
-                feature_size=options.feature_size,
-                captions_per_gif=options.captions_per_gif,
-            )
+        words = make_world_by_options(parser, options, folder)
         model, training = configurations(options)
         without = Variant("without the bias", replace(model, repetition_bias=False), training)
         with_bias = Variant(
