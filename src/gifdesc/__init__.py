@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from gifdesc.gif.reader import read_gif
     from gifdesc.metrics.scoring import score
     from gifdesc.model.checkpoint import load_checkpoint
+    from gifdesc.search.by_captions import search_captions
+    from gifdesc.search.by_features import search_like
+    from gifdesc.search.by_words import search_by_words
     from gifdesc.training.run import train as train_captioner
     from gifdesc.vision_language.captioner import VisionLanguageCaptioner
 
@@ -48,6 +51,9 @@ __all__ = [
     "prepare_data",
     "read_gif",
     "score",
+    "search_by_words",
+    "search_captions",
+    "search_like",
     "train_captioner",
 ]
 
@@ -70,6 +76,9 @@ _HOMES = {
     "prepare_data": "data.training_data",
     "read_gif": "gif.reader",
     "score": "metrics.scoring",
+    "search_by_words": "search.by_words",
+    "search_captions": "search.by_captions",
+    "search_like": "search.by_features",
     "train_captioner": "training.run:train",
 }
 """Public name -> the module that defines it, with the name there where that is another."""
