@@ -104,6 +104,12 @@ def test_the_sums_do_not_train_the_embeddings():
     assert model.unsaid_words.input.weight.grad.any()
 
 
+@pytest.mark.parametrize("vocab_size", [50, 900, 30_522])
+def test_at_first_a_gif_shows_few_tokens_of_any_vocabulary(vocab_size):
+    shown = torch.sigmoid(UnsaidWords(vocab_size, 2).shift.detach()).sum()
+    assert float(shown) == pytest.approx(2.0, rel=0.05)
+
+
 def test_a_model_without_word_evidence_has_no_unsaid_words():
     assert tiny_model(word_evidence=False).unsaid_words is None
     assert tiny_model(unsaid_words=False).unsaid_words is None

@@ -8,6 +8,7 @@ of the decoder from its scores.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -144,8 +145,8 @@ about four times as much in training."""
 SHARPNESS = 2.0
 """How near the smooth maximum is to the maximum; 1, 2 and 4 gave captions as good."""
 
-UNSHOWN_SHIFT = -4.0
-"""How surely frames show a token whose evidence is 0 when training begins: 0.018, as a logit."""
+SHOWN_AT_FIRST = 2.0
+"""How many tokens a GIF shows before training, spread evenly over the vocabulary."""
 
 
 class WordEvidence(nn.Module):
@@ -206,7 +207,9 @@ class UnsaidWords(nn.Module):
 
     def __init__(self, vocab_size: int, embedding_size: int) -> None:
         super().__init__()
-        self.shift = nn.Parameter(torch.full((vocab_size,), UNSHOWN_SHIFT))
+        # With many more tokens the sums would be noise that the decoder must learn to ignore.
+        at_first = math.log(SHOWN_AT_FIRST / vocab_size)
+        self.shift = nn.Parameter(torch.full((vocab_size,), at_first))
         self.input = nn.Linear(embedding_size, embedding_size, bias=False)
 
     def total(self, gains: Tensor, embeddings: Tensor) -> Tensor:
