@@ -288,13 +288,16 @@ def test_a_single_bad_file_raises(captioner, tmp_path):
         captioner.caption(draw_broken_gif(tmp_path / "bad.gif"))
 
 
-def test_features_that_are_not_finite_are_an_error_of_that_gif(captioner, gif_paths, monkeypatch):
+@pytest.mark.parametrize("factor", [np.nan, np.inf, 1e30])
+def test_features_that_cannot_be_used_are_an_error_of_that_gif(
+    captioner, gif_paths, monkeypatch, factor
+):
     submit = captioner._extractor.submit
 
     def overflow(gifs):
         wait = submit(gifs)
         return lambda: [
-            each * np.inf if len(gif.order) == 3 else each
+            each * np.float32(factor) if len(gif.order) == 3 else each
             for gif, each in zip(gifs, wait(), strict=True)
         ]
 
@@ -305,7 +308,7 @@ def test_features_that_are_not_finite_are_an_error_of_that_gif(captioner, gif_pa
     for caption, length in zip(captions, lengths, strict=True):
         assert (caption.error is not None) == (length == 3)
     bad = gif_paths[lengths.index(3)]
-    with pytest.raises(FeatureError, match="the network is not finite"):
+    with pytest.raises(FeatureError, match="the network cannot be used"):
         captioner.caption(bad)
 
 

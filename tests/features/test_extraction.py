@@ -629,7 +629,7 @@ def test_features_that_are_not_finite_fail_only_their_gif(run, monkeypatch):
     events = run()
     assert run.statuses() == {"good.gif": "ok", "red.gif": "failed"}
     assert events["red.gif"].entry.error.startswith(
-        "the output of the network is not finite (NaN, infinity)"
+        "the output of the network cannot be used (NaN, infinity, or beyond 1e+15)"
     )
     assert run.files() == {"good.gif.npy"}
 

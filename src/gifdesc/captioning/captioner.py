@@ -16,6 +16,7 @@ import torch
 from gifdesc.captioning.reading import ReadAhead, ReadGif
 from gifdesc.captions import Caption, GeneratedCaption, moment_ms, show_in_notebooks
 from gifdesc.config import DecodingConfig
+from gifdesc.data.feature_files import are_usable
 from gifdesc.data.gif_sources import (
     AnySource,
     CallableCaptioner,
@@ -24,7 +25,7 @@ from gifdesc.data.gif_sources import (
     naming,
 )
 from gifdesc.errors import CheckpointError, FeatureError
-from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
+from gifdesc.features.extractor import UNUSABLE_OUTPUT, FeatureExtractor
 from gifdesc.features.frames import SampledGif, Vectors
 from gifdesc.features.loader import default_num_workers
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
@@ -215,7 +216,7 @@ class Captioner(CallableCaptioner):
         """Caption one GIF: its path, its bytes, its frames and more (`gif_sources.to_input`).
 
         Raises:
-            FeatureError: the network's output is not finite.
+            FeatureError: the network's output is not finite, or beyond `MAX_FEATURE`.
             GifError: the file has no frame that can be used, or cannot be downloaded.
         """
         given = input_or_error(source)
@@ -336,17 +337,17 @@ class Captioner(CallableCaptioner):
 
     def _finish(self, batch: _Batch, config: DecodingConfig | None) -> Iterator[Caption]:
         features = batch.wait()
-        is_finite = [bool(np.isfinite(vectors).all()) for vectors in features]
-        finite = [vectors for vectors, good in zip(features, is_finite, strict=True) if good]
+        is_good = [are_usable(vectors) for vectors in features]
+        usable = [vectors for vectors, good in zip(features, is_good, strict=True) if good]
         # The cores compute the next batch: threads of a search would wait for each other.
         with on_one_thread(if_true=self._device.type == "cpu"):
-            found = iter(self.caption_features(finite, config))
-        goods = iter(is_finite)
+            found = iter(self.caption_features(usable, config))
+        goods = iter(is_good)
         for read in batch.gifs:
             if read.gif is None:
                 yield Caption(read.name, error=read.error)
             elif not next(goods):
-                yield Caption(read.name, error=NOT_FINITE)
+                yield Caption(read.name, error=UNUSABLE_OUTPUT)
             else:
                 yield _to_caption(read.name, read.gif, next(found), self._checkpoint)
 

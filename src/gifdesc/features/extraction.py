@@ -34,7 +34,7 @@ from gifdesc.data.manifest import (
 )
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import FeatureError, GifdescError
-from gifdesc.features.extractor import NOT_FINITE, FeatureExtractor
+from gifdesc.features.extractor import UNUSABLE_OUTPUT, FeatureExtractor
 from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
 from gifdesc.features.labels import Labeller
 from gifdesc.features.loader import Task, default_num_workers
@@ -315,7 +315,7 @@ class _Run:
         gif = self._with_own_name(gif, sampled.identity)
         if not are_usable(vectors):
             computed.settle()
-            return self._fail(gif, BrokenGifError(NOT_FINITE, sampled.identity))
+            return self._fail(gif, BrokenGifError(UNUSABLE_OUTPUT, sampled.identity))
         self._held.check()
         entry = self._labelled(self._noting_replacement(_entry(gif, sampled)), vectors)
         entry = self._storage.placed(entry)

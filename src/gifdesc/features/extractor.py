@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, PrecisionChoice, Sampling
+from gifdesc.data.feature_files import MAX_FEATURE
 from gifdesc.errors import CheckpointError, UsageError, WeightsError
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.backbones.from_transformers import is_folder
@@ -30,9 +31,9 @@ from gifdesc.positional import sinusoidal_encoding
 from gifdesc.system.device import resolve_device
 from gifdesc.version import __version__
 
-NOT_FINITE = (
-    "the output of the network is not finite (NaN, infinity); try --precision float32, or "
-    "other weights"
+UNUSABLE_OUTPUT = (
+    f"the output of the network cannot be used (NaN, infinity, or beyond {MAX_FEATURE:.0e}); try "
+    "--precision float32, or other weights"
 )
 """The error of a GIF whose frames are good; 16-bit floats may overflow, for example."""
 
