@@ -264,9 +264,12 @@ def test_selected_states_go_on_as_the_originals_do(decoder):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "changes", [{}, {"decoder": "lstm"}, {"encoder": "lstm"}, {"decoder": "rnn"}], ids=str
+)
 @torch.no_grad()
-def test_steps_in_16_bits_have_float32_logits(dtype):
-    model = model_of({})
+def test_steps_in_16_bits_have_float32_logits(changes, dtype):
+    model = model_of(changes)
     exact, _ = say_all(model, frames(), LENGTHS, TOKENS)
     with torch.autocast("cpu", dtype):
         found, _ = say_all(model, frames(), LENGTHS, TOKENS)

@@ -230,7 +230,7 @@ class CaptionModel(nn.Module):
             return Memory(projected, mask, summary)
         # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
         if bool((lengths == num_frames).all()):
-            frames, final = self.encoder(projected)
+            frames, final = _recur(self.encoder, projected)
             final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
         else:
             frames, final = _run_packed(self.encoder, projected, lengths)
@@ -363,8 +363,24 @@ class CaptionModel(nn.Module):
             return embedded, hidden
         first = tuple(h[None].contiguous() for h in hidden)  # (1, B, H)
         is_lstm = isinstance(self.decoder, nn.LSTM)
-        decoded, last = self.decoder(embedded, first if is_lstm else first[0])
+        decoded, last = _recur(self.decoder, embedded, first if is_lstm else first[0])
         return decoded, tuple(h[0] for h in (last if is_lstm else (last,)))
+
+
+def _recur(
+    network: nn.RNNBase, inputs: Tensor, first: Tensor | tuple[Tensor, ...] | None = None
+) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+    """The outputs and the state after of an RNN over (B, L, P).
+
+    PyTorch has no LSTM of 16 bits for CPUs that do not compute these in hardware.
+    """
+    if not isinstance(network, nn.LSTM) or inputs.device.type != "cpu":
+        outputs, last = network(inputs, first)
+        return outputs, last
+    with torch.autocast("cpu", enabled=False):
+        state = None if first is None else tuple(h.float() for h in first)
+        outputs, last = network(inputs.float(), state)
+    return outputs, last
 
 
 def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
