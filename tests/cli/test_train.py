@@ -284,8 +284,8 @@ def test_a_resumed_run_keeps_its_options(world, model_dir):
     [
         (("--lr", 0.5), "the run was started with --lr"),
         (("--fusion", "gate"), "the run was started with fusion attention, not gate"),
-        (("--preset", "mean"), "the run was started with "),
-        (("--hidden-size", 10), "the run was started with projection_size 8, not 10"),
+        (("--preset", "mean"), "the run was started with preset attention, not mean"),
+        (("--hidden-size", 10), "the run was started with hidden_size 8, not 10"),
         (("--epochs", 1), "2 epochs of cross-entropy are done"),
     ],
 )

@@ -127,6 +127,9 @@ def choose_configs(
     return replace(model, **changes), replace(training, **settings)
 
 
+_DECIDING = ("preset", "hidden_size")
+"""Settings that decide others, which have no option of their own: named first."""
+
 _OPTIONS = {"learning_rate": "--lr", "warmup_fraction": "--warmup"}
 """Settings whose option has another name."""
 
@@ -149,18 +152,18 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             f"{before.get('vocab_size')}; use its descriptions, or start again with --force"
         )
     training = _completed(TrainingConfig, stored.training)
-    for was, is_now in ((before, now), (training, wanted.training)):
-        if name := _difference(was, is_now):
-            if name == "splits_sha256":
-                raise TrainingError(
-                    "--resume: the run was started with other split lists, or without lists; give "
-                    "the same lists with --splits, or start again with --force"
-                )
-            option = _OPTIONS.get(name, name)
+    was, is_now = {**before, **training}, {**now, **wanted.training}
+    if name := _difference(was, is_now):
+        if name == "splits_sha256":
             raise TrainingError(
-                f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
-                "keep that setting, or start again with --force"
+                "--resume: the run was started with other split lists, or without lists; give "
+                "the same lists with --splits, or start again with --force"
             )
+        option = _OPTIONS.get(name, name)
+        raise TrainingError(
+            f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
+            "keep that setting, or start again with --force"
+        )
     if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
             "--resume: the features, GIFs or descriptions differ from those that the run was "
@@ -202,7 +205,7 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    names = [name for name in now if name not in _FREE]
+    names = [*_DECIDING, *(name for name in now if name not in (*_FREE, *_DECIDING))]
     return next((name for name in names if before.get(name) != now[name]), None)
 
 
