@@ -32,7 +32,7 @@ def search_captions(
         gifs_dir: the folder of the GIFs, if the captions' paths are not theirs.
 
     Raises:
-        UsageError: the query is empty, or no caption contains a word of it.
+        UsageError: the query is empty, no caption contains a word of it, or `top` is below 1.
         DescriptionError: the captions cannot be read.
     """
     import bm25s

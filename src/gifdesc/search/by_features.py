@@ -52,6 +52,7 @@ def search_like(
     Raises:
         GifError: the GIF cannot be read.
         FeatureError: there are no usable features, or the folder has no recipe for another GIF.
+        UsageError: `top` is below 1.
     """
     gif = Path(gif)
     gifs = FeaturesFolder.read(Path(features_dir))

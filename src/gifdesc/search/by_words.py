@@ -65,7 +65,7 @@ def search_by_words(
         with_words: also give each hit the frames that each word attended to.
 
     Raises:
-        UsageError: the query is empty, or the model knows none of its words.
+        UsageError: the query is empty, the model knows none of its words, or `top` is below 1.
         FeatureError: the features are not of the model's recipe, or cannot be used.
         CheckpointError: the model cannot be loaded.
     """

@@ -15,7 +15,7 @@ from gifdesc.data.feature_shards import shard_member, without_shard
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.names import NameIndex, gif_key
-from gifdesc.errors import FeatureError, GifdescError
+from gifdesc.errors import FeatureError, GifdescError, UsageError
 
 
 @dataclass(frozen=True)
@@ -164,5 +164,11 @@ def _shortened(path: str) -> str:
 
 
 def ranked(scores: Sequence[float], names: Sequence[str], top: int) -> list[int]:
-    """The indices of the highest scores, ties in the order of the names."""
+    """The indices of the highest scores, ties in the order of the names.
+
+    Raises:
+        UsageError: `top` is below 1.
+    """
+    if top < 1:
+        raise UsageError(f"top must be 1 or more, not {top}")
     return sorted(range(len(scores)), key=lambda index: (-scores[index], names[index]))[:top]
