@@ -66,6 +66,16 @@ def test_the_number_of_gifs_that_a_model_was_trained_on(model_dir):
     write_record(model_dir, TrainingRecord(train, frozenset({"gif:4"})))
     facts = facts_of(model_dir)
     assert (facts.data["num_train_gifs"], facts.data["num_val_gifs"]) == (3, 1)
+    assert rows_of(facts)["trained on"] == "3 GIFs, 1 for validation"
+    write_record(model_dir, TrainingRecord(frozenset({"gif:1", "features:1"}), frozenset()))
+    assert rows_of(facts_of(model_dir))["trained on"] == "1 GIF, 0 for validation"
+
+
+def test_passes_and_self_critical_training_are_stated(tmp_path):
+    training = TrainingConfig(epochs=1, passes=8, scst_epochs=2, batch_size=4)
+    facts = facts_of(write_model(tmp_path / "model", training=training))
+    wanted = "preset attention, 1 epoch of 8 passes, 2 of self-critical training, batches of 4"
+    assert rows_of(facts)["training"] == f"{wanted}, seed 0"
 
 
 def test_a_model_without_weights_history_or_scores(model_dir):

@@ -18,13 +18,13 @@ from gifdesc.model.checkpoint import WEIGHTS_NAME
 from gifdesc.model.folder import (
     CONFIG_NAME,
     SCORES_NAME,
+    epochs_in_words,
     kind_of,
     network_in_words,
     read_config,
     read_history,
 )
 from gifdesc.system.json_files import from_json, read_json
-from gifdesc.system.wording import counted
 
 _TOKENIZER_NAMES = ("tokenizer.json", "vocab.txt")
 _STATISTICS = {"feature_mean", "feature_std"}
@@ -62,7 +62,8 @@ def facts_of_model(folder: Path) -> Facts:
         facts.doubts.append(str(error))
     if record is not None:
         num_train, num_val = record.num_gifs("train"), record.num_gifs("val")
-        facts.add("trained on", f"{num_train:,} GIFs, {num_val:,} for validation")
+        gifs = "GIF" if num_train == 1 else "GIFs"
+        facts.add("trained on", f"{num_train:,} {gifs}, {num_val:,} for validation")
         facts.data |= {"num_train_gifs": num_train, "num_val_gifs": num_val}
     facts.add("training", _training(training))
     facts.data |= {"model": config.get("model"), "features": features}
@@ -95,7 +96,7 @@ def _of_transformers(folder: Path, config: Mapping[str, Any]) -> Facts:
 
 def _training(training: TrainingConfig) -> str:
     return (
-        f"preset {training.preset}, {counted(training.epochs, 'epoch')}, batches of "
+        f"preset {training.preset}, {epochs_in_words(training)}, batches of "
         f"{training.batch_size}, seed {training.seed}"
     )
 

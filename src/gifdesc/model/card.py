@@ -16,6 +16,7 @@ from gifdesc.model.folder import (
     CARD_NAME,
     EXAMPLES_NAME,
     HISTORY_NAME,
+    epochs_in_words,
     network_in_words,
     read_history,
 )
@@ -237,7 +238,7 @@ def _training(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> str:
         f"- preset `{training.preset}`, objective `{training.objective}`, seed {training.seed}",
         f"- {network_in_words(config)}; {num_parameters:,} parameters, a vocabulary of "
         f"{checkpoint.tokenizer.vocab_size} tokens",
-        f"- {training.epochs} epochs, learning rate {training.learning_rate:g}, batches of "
+        f"- {epochs_in_words(training)}, learning rate {training.learning_rate:g}, batches of "
         f"{training.batch_size}",
         f"- held out: {training.val_fraction:.0%} for validation, {training.test_fraction:.0%} "
         "for testing",

@@ -8,12 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from gifdesc.config import ModelConfig
+from gifdesc.config import ModelConfig, TrainingConfig
 from gifdesc.errors import CheckpointError, UsageError
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS, RECOMMENDED, full_name
 from gifdesc.system.files import read_json_lines
 from gifdesc.system.hub import commit_of, fetch, is_hub_name
 from gifdesc.system.json_files import read_json
+from gifdesc.system.wording import counted
 
 CONFIG_NAME = "config.json"
 HISTORY_NAME = "history.jsonl"
@@ -199,3 +200,13 @@ def network_in_words(model: ModelConfig) -> str:
     if model.word_evidence:
         parts += ["word evidence", *(["unsaid words"] if model.unsaid_words else [])]
     return ", ".join(parts)
+
+
+def epochs_in_words(training: TrainingConfig) -> str:
+    """The epochs of a run, for people: `1 epoch of 8 passes, 2 of self-critical training`."""
+    epochs = counted(training.epochs, "epoch")
+    if training.passes > 1:
+        epochs += f" of {training.passes} passes"
+    if training.scst_epochs:
+        epochs += f", {training.scst_epochs} of self-critical training"
+    return epochs
