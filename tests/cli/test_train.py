@@ -497,3 +497,17 @@ def test_case_is_only_for_the_corpus_vocabulary(world, tmp_path, model_dir):
     done = train_here(world, model_dir, "--tokenizer", tmp_path, "--case", "keep")
     assert done.code == 2
     assert "--case goes with --tokenizer corpus" in done.err
+
+
+@pytest.mark.parametrize(
+    ("precision", "is_fast", "warned"),
+    [("bfloat16", False, True), ("bfloat16", True, False), ("float32", False, False)],
+)
+def test_16_bits_without_hardware_are_reported(
+    world, model_dir, monkeypatch, precision, is_fast, warned
+):
+    monkeypatch.setattr("gifdesc.cli.training_run.has_fast_bfloat16", lambda _device: is_fast)
+    done = train_here(world, model_dir, *ALL, "--precision", precision, "--device", "cpu")
+    assert done.code == 0, done.err
+    wanted = f"--precision {precision}: this CPU does not compute it in hardware"
+    assert any(line.startswith(wanted) for line in done.warnings) == warned

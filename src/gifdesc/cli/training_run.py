@@ -5,14 +5,21 @@ from __future__ import annotations
 import shlex
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gifdesc.cli.console import info, print_error, stderr, suggest, warn
 from gifdesc.cli.progress import TrainingProgress
-from gifdesc.config import CORPUS_TOKENIZER, ModelConfig, TrainingConfig, to_json
+from gifdesc.config import (
+    CORPUS_TOKENIZER,
+    ModelConfig,
+    PrecisionChoice,
+    TrainingConfig,
+    to_json,
+)
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.model.folder import CONFIG_NAME
-from gifdesc.system.device import resolve_device
+from gifdesc.system.device import has_fast_bfloat16, resolve_device
 from gifdesc.system.wording import counted
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.distributed import is_main_process, joined_world
@@ -20,6 +27,9 @@ from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary
 from gifdesc.training.resume import stored_configs
 from gifdesc.training.run import train
 from gifdesc.training.size import MIN_STEPS, fit_to_data, num_captioned, num_steps_of
+
+if TYPE_CHECKING:
+    import torch
 
 
 def run_training(
@@ -54,6 +64,7 @@ def run_training(
     if data.recipe is not None and data.recipe.is_untrained:
         title = data.recipe.backbone_title
         warn(f"the features come from an untrained {title} (random weights)")
+    _report_precision(config.precision, device)
     if config.preset == "report" and data.recipe is not None and data.recipe.framing != "whole":
         warn(
             f"{features_dir}: made with framing {data.recipe.framing}; the original report resizes "
@@ -132,6 +143,15 @@ def _fitted(
         num_val_gifs=len(data.splits["val"]),
         known=None if stored is None else to_json(stored),
     )
+
+
+def _report_precision(precision: PrecisionChoice, device: torch.device) -> None:
+    """Report 16 bits that the device does not compute in hardware."""
+    if device.type != "cpu" or precision in ("auto", "float32"):
+        return
+    if precision == "float16" or not has_fast_bfloat16(device):
+        lacks = "for GPUs" if precision == "float16" else "this CPU does not compute it in hardware"
+        warn(f"--precision {precision}: {lacks}, so the run takes longer; use auto or float32")
 
 
 def _report_size(requested: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
