@@ -13,6 +13,7 @@ from worlds import (
     run_here,
     tiny_recipe,
     write_model,
+    write_world,
 )
 
 SHORT = ("--beam", 2, "--max-length", 6, "--no-meteor")  # Java takes seconds to start
@@ -56,6 +57,14 @@ def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path):
     done = evaluate(world, model_dir, *TRAIN)
     assert (done.code, done.out) == (1, "")
     assert "the model's features were made with sampling step, not uniform" in done.error
+
+
+def test_features_without_a_recipe_are_scored_with_a_warning(tmp_path):
+    world = write_world(tmp_path / "world")
+    model_dir = write_model(tmp_path / "model", recipe=tiny_recipe())
+    done = evaluate(world, model_dir, *TRAIN)
+    assert done.code == 0
+    assert "features: no recipe.json, so it cannot be checked how these features" in done.err
 
 
 def test_an_empty_split_is_a_one_sentence_error(world, model_dir, tmp_path):

@@ -94,6 +94,8 @@ def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):
         (["läuft Katze"], 2, "no word of the query is in the model's vocabulary"),
         (["red", "features", "--like", "gifs/a.gif"], 2, "--like takes the place of words"),
         (["red", "--captions", "c.jsonl", "--exact"], 2, "--captions needs no features"),
+        (["--like", "gifs/a.gif", "--exact"], 2, "--like compares with all GIFs"),
+        (["red", "--weights", "w.pth"], 2, "--weights are for the features of another GIF"),
         (["red", "missing"], 1, "missing: no such folder"),
         (["red", "--model", "missing"], 1, "missing: no model folder"),
         (["red", "--html", "page.png"], 2, "a page is a .html file"),
@@ -104,6 +106,16 @@ def test_wrong_usage_is_a_sentence(arguments, code, reason):
     done = run_here("search", *arguments)
     assert (done.code, done.out) == (code, "")
     assert reason in done.error
+
+
+def test_features_without_a_recipe_are_searched_with_a_warning(folder):
+    recipe = folder / "features" / "recipe.json"
+    unchecked = "features: no recipe.json, so it cannot be checked how these features were made"
+    assert unchecked not in run_here("search", "red").warnings
+    recipe.unlink()
+    done = run_here("search", "red")
+    assert done.code == 0
+    assert unchecked in done.warnings
 
 
 def test_a_damaged_feature_file_is_reported_beside_the_others(folder):

@@ -320,12 +320,19 @@ def test_resuming_and_replacing_exclude_each_other(world, model_dir):
     assert "choose one" in " ".join(done.err.split())
 
 
+NO_REWARD = "--scst-epochs: all GIFs have the same captions"
+
+
 def test_captions_that_are_all_the_same_can_be_learnt(tmp_path, model_dir):
     same = write_world(tmp_path / "same", dict.fromkeys("abcdefghijkl", "a red ball"))
     done = train_here(same, model_dir, "--scst-epochs", 1, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["val_cider"] in (None, 0)
     load_checkpoint(model_dir)
+    assert any(line.startswith(NO_REWARD) for line in done.warnings)
+    unlike = write_world(tmp_path / "unlike", {name: f"a {name} ball" for name in "abcdefghijkl"})
+    done = train_here(unlike, model_dir, "--scst-epochs", 1, "--force")
+    assert not any(line.startswith(NO_REWARD) for line in done.warnings)
 
 
 def test_a_single_example_can_be_rewarded(tmp_path, model_dir):
@@ -333,6 +340,7 @@ def test_a_single_example_can_be_rewarded(tmp_path, model_dir):
     done = train_here(one, model_dir, "--scst-epochs", 1)
     assert done.code == 0, done.err
     assert "epoch 3/3  train reward 0.0000" in done.err
+    assert NO_REWARD in done.err
 
 
 @pytest.mark.parametrize("preset", ["attention", "mean"])

@@ -15,6 +15,10 @@ from worlds import run_here
         ),
         ("extract x --num-frames 0", "--num-frames 0: not a whole number of 1 or more"),
         ("extract x --num-frames=1.5", "--num-frames 1.5: not a whole number of 1 or more"),
+        (
+            "extract x --num-frames 8 --num-frames=0",
+            "--num-frames 0: not a whole number of 1 or more",
+        ),
         ("extract x --num-frames", "--num-frames needs a value: INTEGER, 1 or more"),
         ("extract x --backbone", "--backbone needs a value: NAME"),
         ("extract", "PATH... is missing: gifdesc extract [OPTIONS] PATH..."),

@@ -473,7 +473,7 @@ def test_the_folder_of_a_models_backbone_may_move(tmp_path, monkeypatch):
     moved = FeatureExtractor.for_recipe(recipe, weights=str(folder), device="cpu")
     assert moved.recipe == recipe
     other = Path(save_tiny(tmp_path / "other", build(), make_processor()))
-    with pytest.raises(CheckpointError, match="not the weights that the model's features"):
+    with pytest.raises(CheckpointError, match="not the weights that the features"):
         FeatureExtractor.for_recipe(recipe, weights=str(other), device="cpu")
 
 

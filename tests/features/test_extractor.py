@@ -316,7 +316,7 @@ def test_a_recipe_of_a_file_needs_that_file():
     with pytest.raises(CheckpointError) as caught:
         FeatureExtractor.for_recipe(recipe, weights="random", device="cpu")
     assert str(caught.value) == (
-        "random: not the weights that the model's features were made with (SHA-256 "
+        "random: not the weights that the features were made with (SHA-256 "
         "aaaaaaaaaaaa..., wanted cccccccccccc...); name the right file with --weights"
     )
 
@@ -329,7 +329,7 @@ def test_a_recipes_file_that_is_elsewhere_is_named_with_its_digest(tmp_path, mon
     with pytest.raises(WeightsError) as caught:
         FeatureExtractor.for_recipe(recipe, device="cpu")
     assert str(caught.value) == (
-        "the model's features were made with the weights file my.pth (SHA-256 cccccccccccc...); "
+        "the features were made with the weights file my.pth (SHA-256 cccccccccccc...); "
         "name that file with --weights"
     )
 

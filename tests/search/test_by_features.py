@@ -40,6 +40,11 @@ def test_a_gif_of_another_folder_is_extracted_by_the_recipe(tmp_path, monkeypatc
     draw_gif(tmp_path / "mine.gif", [(30, 200, 40)])
     found = run_here("search", "--like", "mine.gif", "--top", 1)
     assert (found.code, found.out) == (0, "gifs/green.gif\n")
+    named = ("--top", 1, "--weights", "random")  # a name or a file, as for `caption`
+    assert run_here("search", "--like", "mine.gif", *named).out == found.out
+    others = run_here("search", "--like", "mine.gif", "--weights", "imagenet1k-v1")
+    assert "not the weights that the features were made with" in others.error
+    assert "name the right file with --weights" in others.error
     own = run_here("search", "--like", "gifs/green.gif", "--top", 9)
     assert sorted(own.out.splitlines()) == ["gifs/blue.gif", "gifs/red.gif"]
 

@@ -18,8 +18,16 @@ def test_unknown_words_are_reported_and_left_out():
 
 def test_a_word_spelt_mostly_by_long_pieces_counts():
     tokenizer = CaptionTokenizer.train(["cat s", "a ss", "cat"])
-    assert read_query("cats", tokenizer, 128).unknown == ()
+    query = read_query("cat cats a cats", tokenizer, 128)
+    assert (query.unknown, query.spelt) == ((), ("cat + s",))
+    assert query.notes() == ["not in the model's vocabulary, so read as pieces: cat + s"]
+    assert read_query("cat", tokenizer, 128).notes() == []
     assert read_query("a asc", tokenizer, 128).unknown == ("asc",)
+
+
+def test_characters_of_scripts_without_spaces_are_no_pieces():
+    tokenizer = CaptionTokenizer.train(["猫が走る", "犬が走る"])
+    assert read_query("猫が走る", tokenizer, 128).notes() == []
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])

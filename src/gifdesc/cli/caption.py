@@ -20,7 +20,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
-from gifdesc.cli.help import DECODING, MODEL, OUTPUT
+from gifdesc.cli.help import DECODING, OUTPUT
 from gifdesc.cli.loading import load_captioner_on
 from gifdesc.cli.options import (
     AltTextLength,
@@ -40,9 +40,9 @@ from gifdesc.cli.options import (
     Revision,
     Seed,
     Verbose,
+    WeightsFile,
     check_null,
     stdin_bytes,
-    user_name,
     user_path,
     warn_of_passed_over,
 )
@@ -67,16 +67,7 @@ def caption(
     model: ModelName = "model",
     prompt: Prompt = None,
     revision: Revision = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights",
-            parser=user_name,
-            metavar="FILE",
-            help="The backbone's weights, for a model whose features were made from a file.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    weights: WeightsFile = None,
     beam: Annotated[
         int | None,
         typer.Option(

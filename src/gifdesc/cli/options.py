@@ -239,6 +239,16 @@ NumWorkers = Annotated[
         rich_help_panel=ENGINE,
     ),
 ]
+WeightsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        parser=user_name,
+        metavar="FILE",
+        help="The backbone's weights, if the features were made with those of a file.",
+        rich_help_panel=MODEL,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

@@ -17,7 +17,16 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import INPUT, OUTPUT, SEARCH
-from gifdesc.cli.options import Debug, Device, Json, ModelDir, Quiet, Verbose, user_path
+from gifdesc.cli.options import (
+    Debug,
+    Device,
+    Json,
+    ModelDir,
+    Quiet,
+    Verbose,
+    WeightsFile,
+    user_path,
+)
 from gifdesc.data.paths import check_features_dir
 from gifdesc.model.folder import check_model_name
 from gifdesc.system.device_name import check_device_name
@@ -72,6 +81,7 @@ def search(
         ),
     ] = None,
     model: ModelDir = Path("model"),
+    weights: WeightsFile = None,
     top: Annotated[
         int,
         typer.Option("--top", min=1, help="GIFs to find.", rich_help_panel=SEARCH),
@@ -119,6 +129,10 @@ def search(
             words, features = None, features or (None if words is None else user_path(words))
         elif words is None:
             raise typer.BadParameter("write what the GIF should show, or name a GIF with --like")
+        if exact and like is not None:
+            raise typer.BadParameter("--like compares with all GIFs: leave --exact out")
+        if weights is not None and like is None:
+            raise typer.BadParameter("--weights are for the features of another GIF, with --like")
         if captions is not None and (exact or features is not None):
             raise typer.BadParameter("--captions needs no features and no --exact: leave them out")
         if html is not None:
@@ -141,7 +155,9 @@ def search(
                 from gifdesc.search.by_features import search_like
                 from gifdesc.search.by_words import search_by_words
             if like is not None:
-                result = search_like(like, features, top=top, device=device, gifs_dir=gifs)
+                result = search_like(
+                    like, features, top=top, weights=weights, device=device, gifs_dir=gifs
+                )
             else:
                 result = search_by_words(
                     words or "",

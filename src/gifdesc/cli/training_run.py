@@ -16,6 +16,7 @@ from gifdesc.config import (
     TrainingConfig,
     to_json,
 )
+from gifdesc.data.feature_files import unchecked_recipe
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.model.folder import CONFIG_NAME
@@ -77,6 +78,11 @@ def run_training(
     config = _fitted(config, data, None if stored is None else stored[1])
     _report_size(requested, config, data)
     examples = data.splits["train"]
+    if config.scst_epochs and len({frozenset(example.captions) for example in examples}) == 1:
+        warn(
+            "--scst-epochs: all GIFs have the same captions, of which CIDEr, the reward, is always "
+            "0: self-critical training learns nothing"
+        )
 
     num_new = 0
 
@@ -193,7 +199,7 @@ def _report_vocabulary(
 
 def _report_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
-        warn(f"{features}: no recipe.json, so it cannot be checked how these features were made")
+        warn(unchecked_recipe(features))
     data.problems.report_to(print_error)  # they make the exit code 1
     for note in (*data.notes, *data.pairing.notes()):
         warn(note)

@@ -105,11 +105,12 @@ def _value_of(parameter: Any, ctx: Any) -> str | None:
     if source != "COMMANDLINE":
         return str(ctx.lookup_default(parameter.name))
     words = arguments_of(ctx)
+    found = None  # of an option that is given twice, the last value counts
     for number, word in enumerate(words):
         flag, equals, value = word.partition("=")
         if flag in parameter.opts:
-            return value if equals else next(iter(words[number + 1 :]), None)
-    return None
+            found = value if equals else next(iter(words[number + 1 :]), None)
+    return found
 
 
 def variables_of(parameter: Any) -> list[str]:

@@ -300,3 +300,8 @@ def _option_for(name: str, value: object) -> str:
     """The option of `extract` for a field of the recipe; empty for fields without an option."""
     option = _EXTRACT_OPTIONS.get(name)
     return f" (extract {option} {value})" if option else ""
+
+
+def unchecked_recipe(features_dir: Path) -> str:
+    """A warning about features without a recipe, which may not be of the recipe that is needed."""
+    return f"{features_dir}: no recipe.json, so it cannot be checked how these features were made"

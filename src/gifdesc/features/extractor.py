@@ -215,13 +215,13 @@ def _backbone_of(recipe: FeatureRecipe, weights: str | None) -> Backbone:
     digest = recipe.weights_sha256[:12]
     if weights is None and is_gone_folder(recipe.backbone):
         raise WeightsError(
-            f"the model's features were made with the backbone in the folder {recipe.backbone} "
+            f"the features were made with the backbone in the folder {recipe.backbone} "
             f"(SHA-256 {digest}...); name that folder with --weights"
         )
     if weights is None and not is_weight_name(recipe.backbone, recipe.weights):
         if not Path(recipe.weights).is_file():
             raise WeightsError(
-                f"the model's features were made with the weights file {recipe.weights} "
+                f"the features were made with the weights file {recipe.weights} "
                 f"(SHA-256 {digest}...); name that file with --weights"
             )
         weights = recipe.weights
@@ -232,12 +232,10 @@ def _backbone_of(recipe: FeatureRecipe, weights: str | None) -> Backbone:
             backbone = load_backbone(recipe.backbone, weights or recipe.weights)
     except UsageError as error:
         reason = str(error).removeprefix(f"--backbone {recipe.backbone}: ")
-        raise UsageError(
-            f"the model's features need the backbone {recipe.backbone}: {reason}"
-        ) from error
+        raise UsageError(f"the features need the backbone {recipe.backbone}: {reason}") from error
     if backbone.weights_sha256 != recipe.weights_sha256:
         raise CheckpointError(
-            f"{weights or recipe.weights}: not the weights that the model's features "
+            f"{weights or recipe.weights}: not the weights that the features "
             f"were made with (SHA-256 {backbone.weights_sha256[:12]}..., wanted {digest}...); "
             "name the right file with --weights"
         )

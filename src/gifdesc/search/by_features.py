@@ -33,6 +33,7 @@ def search_like(
     features_dir: Path | str,
     *,
     top: int = 10,
+    weights: str | None = None,
     device: str = "auto",
     gifs_dir: Path | str | None = None,
 ) -> SearchResult:
@@ -46,12 +47,14 @@ def search_like(
             are computed by the folder's recipe.
         features_dir: the features to search.
         top: GIFs to find.
+        weights: the file of the backbone's weights, if the features were made with a file's.
         device: where to compute the features of another GIF; see `device.resolve_device`.
         gifs_dir: the folder of the GIFs, if they were moved since `extract` read them.
 
     Raises:
         GifError: the GIF cannot be read.
         FeatureError: there are no usable features, or the folder has no recipe for another GIF.
+        CheckpointError, WeightsError: the weights of the features are not to be had.
         UsageError: `top` is below 1.
     """
     gif = Path(gif)
@@ -59,7 +62,7 @@ def search_like(
     paths = GifPaths(gifs, None if gifs_dir is None else Path(gifs_dir))
     own = paths.index_of(gif)
     encoding: Encoding = "none" if gifs.recipe is None else gifs.recipe.encoding
-    other = None if own is not None else _extracted(gif, gifs, device)
+    other = None if own is not None else _extracted(gif, gifs, weights, device)
     means, note = _means(gifs, encoding)
     is_usable: npt.NDArray[np.bool_] = np.isfinite(means.sum(axis=1))
     problems = _problems(gifs, np.flatnonzero(~is_usable).tolist())
@@ -91,7 +94,7 @@ def search_like(
     )
 
 
-def _extracted(gif: Path, gifs: FeaturesFolder, device: str) -> Features:
+def _extracted(gif: Path, gifs: FeaturesFolder, weights: str | None, device: str) -> Features:
     """The features of another GIF by the folder's recipe."""
     if gifs.recipe is None:
         raise FeatureError(
@@ -101,7 +104,7 @@ def _extracted(gif: Path, gifs: FeaturesFolder, device: str) -> Features:
     from gifdesc.features.extractor import FeatureExtractor
 
     with wait_for("loading the backbone"):
-        extractor = FeatureExtractor.for_recipe(gifs.recipe, device=device)
+        extractor = FeatureExtractor.for_recipe(gifs.recipe, weights=weights, device=device)
     return extractor.encode([extractor.sample(gif)])[0]
 
 

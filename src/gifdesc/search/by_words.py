@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gifdesc.captions import Word
 from gifdesc.data.dataset import pad_features
-from gifdesc.data.feature_files import check_same_recipe, read_features
+from gifdesc.data.feature_files import check_same_recipe, read_features, unchecked_recipe
 from gifdesc.errors import FeatureError
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.fusion import Memory
@@ -136,6 +136,8 @@ class WordSearch:
             notes.append(
                 "there is no other GIF to compare with: the score is the log-probability alone"
             )
+        if self._gifs.recipe is None and self._checkpoint.recipe is not None:
+            notes.append(unchecked_recipe(self._gifs.folder))
         if self.index.note is not None:
             notes.append(self.index.note)
         hits = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gifdesc.errors import UsageError
@@ -23,12 +23,14 @@ class Query:
         text: the words that count.
         tokens: of these, without start and end token; 1 or more.
         unknown: the words that do not count, as written.
+        spelt: the words that are not in the vocabulary but count, as pieces: `cat + s`.
         num_cut: tokens beyond the model's limit, which do not count either.
     """
 
     text: str
     tokens: tuple[int, ...]
     unknown: tuple[str, ...] = ()
+    spelt: tuple[str, ...] = ()
     num_cut: int = 0
 
     def notes(self) -> list[str]:
@@ -39,6 +41,10 @@ class Query:
             notes.append(
                 f"{list_some(self.unknown)} {verb} not in the model's vocabulary; the GIFs are "
                 "ranked by the other words"
+            )
+        if self.spelt:
+            notes.append(
+                f"not in the model's vocabulary, so read as pieces: {list_some(self.spelt)}"
             )
         if self.num_cut:
             notes.append(
@@ -64,7 +70,8 @@ def read_query(text: str, tokenizer: CaptionTokenizer, max_tokens: int) -> Query
     """
     if not text.strip():
         raise UsageError("the query is empty: write what the GIF should show")
-    kept, unknown = [], []
+    kept: list[str] = []
+    unknown: list[str] = []
     for chunk in text.split():
         known, others = _parted(chunk, tokenizer)
         unknown += others
@@ -78,7 +85,22 @@ def read_query(text: str, tokenizer: CaptionTokenizer, max_tokens: int) -> Query
     known_text = " ".join(kept)
     ids = tokenizer.encode(known_text, _UNLIMITED)[1:-1]
     tokens = tuple(ids[: max_tokens - 2])
-    return Query(known_text, tokens, tuple(dict.fromkeys(unknown)), len(ids) - len(tokens))
+    return Query(
+        known_text,
+        tokens,
+        unknown=tuple(dict.fromkeys(unknown)),
+        spelt=tuple(dict.fromkeys(_spelt(ids, tokenizer))),
+        num_cut=len(ids) - len(tokens),
+    )
+
+
+def _spelt(ids: Sequence[int], tokenizer: CaptionTokenizer) -> Iterator[str]:
+    """The pieces of each word that several tokens spell."""
+    for _, places in tokenizer.words(ids):
+        spelling = [ids[place] for place in places if ids[place] not in tokenizer.mark_ids]
+        if len(spelling) > 1:
+            pieces = [tokenizer.decode([index]) for index in spelling]
+            yield " + ".join(piece.removeprefix("##") for piece in pieces)
 
 
 def _parted(chunk: str, tokenizer: CaptionTokenizer) -> tuple[list[str], list[str]]:
