@@ -94,6 +94,7 @@ def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):
         (["läuft Katze"], 2, "no word of the query is in the model's vocabulary"),
         (["red", "features", "--like", "gifs/a.gif"], 2, "--like takes the place of words"),
         (["red", "--captions", "c.jsonl", "--exact"], 2, "--captions needs no features"),
+        (["--like", "https://example.org/a.gif"], 2, "a URL: download the GIF first"),
         (["--like", "gifs/a.gif", "--exact"], 2, "--like compares with all GIFs"),
         (["red", "--weights", "w.pth"], 2, "--weights are for the features of another GIF"),
         (["red", "missing"], 1, "missing: no such folder"),

@@ -27,6 +27,7 @@ from gifdesc.cli.options import (
     WeightsFile,
     user_path,
 )
+from gifdesc.data.arguments import is_url
 from gifdesc.data.paths import check_features_dir
 from gifdesc.model.folder import check_model_name
 from gifdesc.system.device_name import check_device_name
@@ -36,6 +37,17 @@ from gifdesc.system.wording import counted
 
 if TYPE_CHECKING:
     from gifdesc.search.results import SearchResult
+
+
+def _gif_here(value: str | Path) -> Path:
+    """A path from the command line that is no URL.
+
+    Raises:
+        typer.BadParameter: it is a URL, or empty.
+    """
+    if is_url(str(value)):
+        raise typer.BadParameter("a URL: download the GIF first (curl -O, or gifdesc fetch)")
+    return user_path(value)
 
 
 def search(
@@ -62,7 +74,7 @@ def search(
         Path | None,
         typer.Option(
             "--like",
-            parser=user_path,
+            parser=_gif_here,
             metavar="GIF",
             help="Find the GIFs whose features are nearest to those of this GIF: a file, or a name "
             "in FEATURES as the results have it (cat.gif); no model needed.",
