@@ -91,10 +91,10 @@ def make_caption_world(
 
 def add_world_options(parser: argparse.ArgumentParser) -> None:
     """Options of the data, for `make_world_by_options`."""
-    parser.add_argument("--num-gifs", type=int, help="of the made-up language (2400)")
-    parser.add_argument("--captions-per-gif", type=int, help="of the made-up language (1)")
+    parser.add_argument("--num-gifs", type=int, help="GIFs of the made-up language (default: 2400)")
+    parser.add_argument("--captions-per-gif", type=int, help="captions of each (default: 1)")
     parser.add_argument("--feature-size", type=int, default=96)
-    parser.add_argument("--noise", type=float, default=0.5)
+    parser.add_argument("--noise", type=float, default=0.5, help="standard deviation of it")
     parser.add_argument("--captions", type=Path, help="text file of real captions, one a line")
 
 
@@ -115,7 +115,7 @@ def make_world_by_options(
             **shape,
         )
     if options.num_gifs is not None or options.captions_per_gif is not None:
-        parser.error("--num-gifs and --captions-per-gif are of the made-up language")
+        parser.error("--num-gifs and --captions-per-gif do not go with --captions")
     return make_caption_world(folder, options.captions, **shape)
 
 

@@ -96,7 +96,7 @@ def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):
         (["red", "--captions", "c.jsonl", "--exact"], 2, "--captions needs no features"),
         (["--like", "https://example.org/a.gif"], 2, "a URL: download the GIF first"),
         (["--like", "gifs/a.gif", "--exact"], 2, "--like compares with all GIFs"),
-        (["red", "--weights", "w.pth"], 2, "--weights are for the features of another GIF"),
+        (["red", "--weights", "w.pth"], 2, "--weights goes with --like"),
         (["red", "missing"], 1, "missing: no such folder"),
         (["red", "--model", "missing"], 1, "missing: no model folder"),
         (["red", "--html", "page.png"], 2, "a page is a .html file"),

@@ -74,7 +74,9 @@ def test_the_number_of_gifs_that_a_model_was_trained_on(model_dir):
 def test_passes_and_self_critical_training_are_stated(tmp_path):
     training = TrainingConfig(epochs=1, passes=8, scst_epochs=2, batch_size=4)
     facts = facts_of(write_model(tmp_path / "model", training=training))
-    wanted = "preset attention, 1 epoch of 8 passes, 2 of self-critical training, batches of 4"
+    wanted = (
+        "preset attention, 1 epoch of 8 passes, 2 epochs of self-critical training, batches of 4"
+    )
     assert rows_of(facts)["training"] == f"{wanted}, seed 0"
 
 

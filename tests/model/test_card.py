@@ -111,7 +111,7 @@ def test_data_scores_and_training_are_stated():
 
 def test_all_phases_of_the_training_are_stated():
     card = model_card(checkpoint_of(tiny_recipe(), epochs=1, passes=8, scst_epochs=2), name="x")
-    assert "- 1 epoch of 8 passes, 2 of self-critical training, learning rate" in card
+    assert "- 1 epoch of 8 passes, 2 epochs of self-critical training, learning rate" in card
     assert "- 3 epochs, learning rate" in model_card(checkpoint_of(epochs=3), name="x")
 
 

@@ -264,6 +264,20 @@ def test_selected_states_go_on_as_the_originals_do(decoder):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("lengths", [[5, 5], [5, 2]])
+def test_an_lstm_on_a_cpu_computes_in_float32(dtype, lengths):
+    model = model_of({"encoder": "lstm", "decoder": "lstm"})
+    results = []
+    for network in (model.encoder, model.decoder):
+        network.register_forward_hook(lambda _network, _given, found: results.append(found[0]))
+    tokens = torch.ones(2, 4, dtype=torch.long)
+    features = torch.randn(2, 5, model.config.feature_size)
+    with torch.autocast("cpu", dtype):
+        model(features, torch.tensor(lengths), tokens).sum().backward()
+    assert [getattr(found, "data", found).dtype for found in results] == [torch.float32] * 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(
     "changes", [{}, {"decoder": "lstm"}, {"encoder": "lstm"}, {"decoder": "rnn"}], ids=str
 )

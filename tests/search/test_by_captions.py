@@ -57,5 +57,5 @@ def test_queries_that_find_nothing_are_refused(tmp_path):
 @pytest.mark.parametrize("top", [0, -1])
 def test_fewer_gifs_than_one_cannot_be_asked_for(tmp_path, top):
     (tmp_path / "a.txt").write_text("a red ball\n")
-    with pytest.raises(UsageError, match=f"top must be 1 or more, not {top}"):
+    with pytest.raises(ValueError, match=f"top must be 1 or more, not {top}"):
         search_captions("ball", tmp_path, top=top)

@@ -3,6 +3,7 @@ import pytest
 
 from gif_files import draw_gif
 from gifdesc.errors import FeatureError
+from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.search.by_features import search_like
 from worlds import run_here, tiny_recipe, write_world
 
@@ -47,6 +48,28 @@ def test_a_gif_of_another_folder_is_extracted_by_the_recipe(tmp_path, monkeypatc
     assert "name the right file with --weights" in others.error
     own = run_here("search", "--like", "gifs/green.gif", "--top", 9)
     assert sorted(own.out.splitlines()) == ["gifs/blue.gif", "gifs/red.gif"]
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+@pytest.mark.parametrize("factor", [np.nan, 1e30])
+def test_features_that_cannot_be_used_are_an_error(tmp_path, monkeypatch, factor):
+    monkeypatch.chdir(tmp_path)
+    draw_gif(tmp_path / "gifs" / "a.gif", [(240, 20, 20)])
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    draw_gif(tmp_path / "mine.gif", [(30, 200, 40)])
+    encode = FeatureExtractor.encode
+    monkeypatch.setattr(
+        FeatureExtractor,
+        "encode",
+        lambda self, gifs: [each * np.float32(factor) for each in encode(self, gifs)],
+    )
+    with pytest.raises(FeatureError, match=r"mine\.gif: the output of the network cannot be used"):
+        search_like("mine.gif", "features", device="cpu")
+
+
+def test_fewer_gifs_than_one_cannot_be_asked_for(tmp_path):
+    with pytest.raises(ValueError, match="top must be 1 or more, not -1"):
+        search_like("mine.gif", tmp_path, top=-1)
 
 
 def test_without_a_recipe_only_gifs_of_the_folder_can_be_asked_for(tmp_path):

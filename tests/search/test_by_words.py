@@ -36,6 +36,11 @@ def log_prob(checkpoint, features, text):
     return float(found.per_token)
 
 
+def test_fewer_gifs_than_one_cannot_be_asked_for(tmp_path):
+    with pytest.raises(ValueError, match="top must be 1 or more, not 0"):
+        search_by_words(QUERY, tmp_path, tmp_path, top=0)
+
+
 def test_the_score_is_the_log_ratio_to_the_mean_of_the_other_gifs(world, model_dir):
     result = search_by_words(QUERY, world.features_dir, model_dir, top=3)
     checkpoint = load_checkpoint(model_dir)

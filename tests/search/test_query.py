@@ -22,6 +22,8 @@ def test_a_word_spelt_mostly_by_long_pieces_counts():
     assert (query.unknown, query.spelt) == ((), ("cat + s",))
     assert query.notes() == ["not in the model's vocabulary, so read as pieces: cat + s"]
     assert read_query("cat", tokenizer, 128).notes() == []
+    cut = read_query("cat a cats", tokenizer, 4)
+    assert (cut.spelt, cut.num_cut) == ((), 2)
     assert read_query("a asc", tokenizer, 128).unknown == ("asc",)
 
 

@@ -245,7 +245,7 @@ WeightsFile = Annotated[
         "--weights",
         parser=user_name,
         metavar="FILE",
-        help="The backbone's weights, if the features were made with those of a file.",
+        help="File of the backbone's weights, if the features were made with weights from a file.",
         rich_help_panel=MODEL,
     ),
 ]

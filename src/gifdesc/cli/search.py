@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from gifdesc.search.results import SearchResult
 
 
-def _gif_here(value: str | Path) -> Path:
-    """A path from the command line that is no URL.
+def _local_path(value: str | Path) -> Path:
+    """A path from the command line, which may not be a URL.
 
     Raises:
         typer.BadParameter: it is a URL, or empty.
     """
     if is_url(str(value)):
-        raise typer.BadParameter("a URL: download the GIF first (curl -O, or gifdesc fetch)")
+        raise typer.BadParameter("a URL: download the GIF first, for example with curl -O")
     return user_path(value)
 
 
@@ -74,7 +74,7 @@ def search(
         Path | None,
         typer.Option(
             "--like",
-            parser=_gif_here,
+            parser=_local_path,
             metavar="GIF",
             help="Find the GIFs whose features are nearest to those of this GIF: a file, or a name "
             "in FEATURES as the results have it (cat.gif); no model needed.",
@@ -144,7 +144,7 @@ def search(
         if exact and like is not None:
             raise typer.BadParameter("--like compares with all GIFs: leave --exact out")
         if weights is not None and like is None:
-            raise typer.BadParameter("--weights are for the features of another GIF, with --like")
+            raise typer.BadParameter("--weights goes with --like, for a GIF outside FEATURES")
         if captions is not None and (exact or features is not None):
             raise typer.BadParameter("--captions needs no features and no --exact: leave them out")
         if html is not None:

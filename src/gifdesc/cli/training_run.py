@@ -16,7 +16,7 @@ from gifdesc.config import (
     TrainingConfig,
     to_json,
 )
-from gifdesc.data.feature_files import unchecked_recipe
+from gifdesc.data.feature_files import missing_recipe_warning
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.model.folder import CONFIG_NAME
@@ -80,8 +80,8 @@ def run_training(
     examples = data.splits["train"]
     if config.scst_epochs and len({frozenset(example.captions) for example in examples}) == 1:
         warn(
-            "--scst-epochs: all GIFs have the same captions, of which CIDEr, the reward, is always "
-            "0: self-critical training learns nothing"
+            "--scst-epochs: every training GIF has the same captions, so the CIDEr reward is "
+            "always 0 and self-critical training learns nothing"
         )
 
     num_new = 0
@@ -156,8 +156,9 @@ def _report_precision(precision: PrecisionChoice, device: torch.device) -> None:
     if device.type != "cpu" or precision in ("auto", "float32"):
         return
     if precision == "float16" or not has_fast_bfloat16(device):
-        lacks = "for GPUs" if precision == "float16" else "this CPU does not compute it in hardware"
-        warn(f"--precision {precision}: {lacks}, so the run takes longer; use auto or float32")
+        is_half = precision == "float16"
+        reason = "float16 is meant for GPUs" if is_half else "this CPU has no bfloat16 in hardware"
+        warn(f"--precision {precision}: {reason}; training may be slower than with float32")
 
 
 def _report_size(requested: TrainingConfig, config: TrainingConfig, data: TrainingData) -> None:
@@ -199,7 +200,7 @@ def _report_vocabulary(
 
 def _report_data(data: TrainingData, features: Path) -> None:
     if data.recipe is None:
-        warn(unchecked_recipe(features))
+        warn(missing_recipe_warning(features))
     data.problems.report_to(print_error)  # they make the exit code 1
     for note in (*data.notes, *data.pairing.notes()):
         warn(note)

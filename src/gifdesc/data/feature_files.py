@@ -302,6 +302,6 @@ def _option_for(name: str, value: object) -> str:
     return f" (extract {option} {value})" if option else ""
 
 
-def unchecked_recipe(features_dir: Path) -> str:
-    """A warning about features without a recipe, which may not be of the recipe that is needed."""
+def missing_recipe_warning(features_dir: Path) -> str:
+    """The warning that a folder of features has no recipe, so that it cannot be compared."""
     return f"{features_dir}: no recipe.json, so it cannot be checked how these features were made"

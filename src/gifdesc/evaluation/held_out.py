@@ -15,9 +15,9 @@ from gifdesc.data.dataset import GIFDataset, iterate_batches, plan_scoring
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import (
     check_same_recipe,
+    missing_recipe_warning,
     read_features,
     read_recipe,
-    unchecked_recipe,
 )
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.forms.form_names import FormName
@@ -181,7 +181,7 @@ def held_out_examples(
         log.warning("other splits than in training: the model may have been trained on these GIFs")
     notes = [*data.notes, *data.pairing.notes()]
     if recipe is None and checkpoint.recipe is not None:
-        notes.append(unchecked_recipe(features_dir))
+        notes.append(missing_recipe_warning(features_dir))
     candidates = _not_trained_on(checkpoint, data.splits[split], split, notes)
     # Read whole now, unlike in training: a damaged file must not end an evaluation.
     examples = [

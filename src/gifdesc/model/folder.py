@@ -203,10 +203,10 @@ def network_in_words(model: ModelConfig) -> str:
 
 
 def epochs_in_words(training: TrainingConfig) -> str:
-    """The epochs of a run, for people: `1 epoch of 8 passes, 2 of self-critical training`."""
+    """The epochs of a run, for people: `9 epochs, 2 epochs of self-critical training`."""
     epochs = counted(training.epochs, "epoch")
     if training.passes > 1:
         epochs += f" of {training.passes} passes"
     if training.scst_epochs:
-        epochs += f", {training.scst_epochs} of self-critical training"
+        epochs += f", {counted(training.scst_epochs, 'epoch')} of self-critical training"
     return epochs

@@ -370,9 +370,12 @@ class CaptionModel(nn.Module):
 def _recur(
     network: nn.RNNBase, inputs: Tensor, first: Tensor | tuple[Tensor, ...] | None = None
 ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
-    """The outputs and the state after of an RNN over (B, L, P).
+    """Run an RNN over (B, L, P) from a state; LSTMs on a CPU in float32, also under autocast.
 
-    PyTorch has no LSTM of 16 bits for CPUs that do not compute these in hardware.
+    PyTorch cannot train an LSTM in 16 bits on CPUs that do not compute them in hardware.
+
+    Returns:
+        The outputs (B, L, S), and the last state: h, or (h, c) of an LSTM.
     """
     if not isinstance(network, nn.LSTM) or inputs.device.type != "cpu":
         outputs, last = network(inputs, first)
@@ -392,8 +395,13 @@ def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tupl
     order = lengths.argsort(descending=True, stable=True)
     back = on_device(order.argsort(), projected.device)
     in_order = projected.index_select(0, on_device(order, projected.device))
-    packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
-    output, final = encoder(packed)
+    if isinstance(encoder, nn.LSTM) and projected.device.type == "cpu":  # as in `_recur`
+        with torch.autocast("cpu", enabled=False):
+            packed = pack_padded_sequence(in_order.float(), lengths[order], batch_first=True)
+            output, final = encoder(packed)
+    else:
+        packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
+        output, final = encoder(packed)
     frames, _ = pad_packed_sequence(output, batch_first=True, total_length=projected.shape[1])
     final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
     return frames.index_select(0, back), final.index_select(1, back)

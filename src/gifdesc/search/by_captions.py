@@ -10,7 +10,7 @@ from gifdesc.data.forms.base import CaptionSource
 from gifdesc.data.forms.registry import read_captions
 from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.metrics import tokenize, tokenize_all
-from gifdesc.search.gifs import MovedGifs, ranked
+from gifdesc.search.gifs import MovedGifs, check_top, ranked
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.wording import list_some
 
@@ -32,9 +32,11 @@ def search_captions(
         gifs_dir: the folder of the GIFs, if the captions' paths are not theirs.
 
     Raises:
-        UsageError: the query is empty, no caption contains a word of it, or `top` is below 1.
+        UsageError: the query is empty, or no caption contains a word of it.
         DescriptionError: the captions cannot be read.
+        ValueError: `top` is below 1.
     """
+    check_top(top)
     import bm25s
 
     words = tokenize(text).split()

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.config import Encoding
-from gifdesc.data.feature_files import read_features
+from gifdesc.data.feature_files import are_usable, read_features
 from gifdesc.errors import FeatureError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.search.cache import CACHE_NAME, Cache
-from gifdesc.search.gifs import FeaturesFolder, GifPaths, ranked
+from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
 
@@ -47,16 +47,21 @@ def search_like(
             are computed by the folder's recipe.
         features_dir: the features to search.
         top: GIFs to find.
-        weights: the file of the backbone's weights, if the features were made with a file's.
+        weights: the name or file of the backbone's weights, for a GIF that is not in the folder;
+            None for those of the recipe.
         device: where to compute the features of another GIF; see `device.resolve_device`.
         gifs_dir: the folder of the GIFs, if they were moved since `extract` read them.
 
     Raises:
         GifError: the GIF cannot be read.
-        FeatureError: there are no usable features, or the folder has no recipe for another GIF.
-        CheckpointError, WeightsError: the weights of the features are not to be had.
-        UsageError: `top` is below 1.
+        FeatureError: there are no usable features, the folder has no recipe for another GIF, or the
+            output of the network is not finite or beyond `MAX_FEATURE`.
+        CheckpointError, WeightsError: the backbone's weights are missing, or are not those that the
+            features were made with.
+        UsageError: the device or the backbone is not available.
+        ValueError: `top` is below 1.
     """
+    check_top(top)
     gif = Path(gif)
     gifs = FeaturesFolder.read(Path(features_dir))
     paths = GifPaths(gifs, None if gifs_dir is None else Path(gifs_dir))
@@ -101,11 +106,14 @@ def _extracted(gif: Path, gifs: FeaturesFolder, weights: str | None, device: str
             f"{gifs.folder}: has no recipe.json, so the features of {gif} cannot be made like its "
             "own; name a GIF of the folder"
         )
-    from gifdesc.features.extractor import FeatureExtractor
+    from gifdesc.features.extractor import UNUSABLE_OUTPUT, FeatureExtractor
 
     with wait_for("loading the backbone"):
         extractor = FeatureExtractor.for_recipe(gifs.recipe, weights=weights, device=device)
-    return extractor.encode([extractor.sample(gif)])[0]
+    features: Features = extractor.encode([extractor.sample(gif)])[0]
+    if not are_usable(features):
+        raise FeatureError(f"{gif}: {UNUSABLE_OUTPUT}")
+    return features
 
 
 def _means(gifs: FeaturesFolder, encoding: Encoding) -> tuple[Features, str | None]:

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from gifdesc.captions import Word
 from gifdesc.data.dataset import pad_features
-from gifdesc.data.feature_files import check_same_recipe, read_features, unchecked_recipe
+from gifdesc.data.feature_files import check_same_recipe, missing_recipe_warning, read_features
 from gifdesc.errors import FeatureError
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.fusion import Memory
 from gifdesc.model.likelihood import Likelihoods, likelihoods
-from gifdesc.search.gifs import FeaturesFolder, GifPaths, ranked
+from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked
 from gifdesc.search.index import (
     SearchIndex,
     open_index,
@@ -65,10 +65,12 @@ def search_by_words(
         with_words: also give each hit the frames that each word attended to.
 
     Raises:
-        UsageError: the query is empty, the model knows none of its words, or `top` is below 1.
+        UsageError: the query is empty, or the model knows none of its words.
         FeatureError: the features are not of the model's recipe, or cannot be used.
         CheckpointError: the model cannot be loaded.
+        ValueError: `top` is below 1.
     """
+    check_top(top)
     torch_device = resolve_device(device)
     gifs = FeaturesFolder.read(Path(features_dir))
     paths = GifPaths(gifs, None if gifs_dir is None else Path(gifs_dir))
@@ -137,7 +139,7 @@ class WordSearch:
                 "there is no other GIF to compare with: the score is the log-probability alone"
             )
         if self._gifs.recipe is None and self._checkpoint.recipe is not None:
-            notes.append(unchecked_recipe(self._gifs.folder))
+            notes.append(missing_recipe_warning(self._gifs.folder))
         if self.index.note is not None:
             notes.append(self.index.note)
         hits = tuple(

@@ -15,7 +15,7 @@ from gifdesc.data.feature_shards import shard_member, without_shard
 from gifdesc.data.gifs import find_gifs
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.names import NameIndex, gif_key
-from gifdesc.errors import FeatureError, GifdescError, UsageError
+from gifdesc.errors import FeatureError, GifdescError
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,16 @@ def _shortened(path: str) -> str:
     return path if relative.startswith(os.pardir) else relative
 
 
-def ranked(scores: Sequence[float], names: Sequence[str], top: int) -> list[int]:
-    """The indices of the highest scores, ties in the order of the names.
+def check_top(top: int) -> None:
+    """Check the number of GIFs to find.
 
     Raises:
-        UsageError: `top` is below 1.
+        ValueError: it is below 1.
     """
     if top < 1:
-        raise UsageError(f"top must be 1 or more, not {top}")
+        raise ValueError(f"top must be 1 or more, not {top}")
+
+
+def ranked(scores: Sequence[float], names: Sequence[str], top: int) -> list[int]:
+    """The indices of the highest scores, ties in the order of the names."""
     return sorted(range(len(scores)), key=lambda index: (-scores[index], names[index]))[:top]

@@ -34,7 +34,7 @@ class Query:
     num_cut: int = 0
 
     def notes(self) -> list[str]:
-        """What was left out of the query, a sentence each."""
+        """What was left out of the query or read as pieces, a sentence each."""
         notes = []
         if self.unknown:
             verb = "is" if len(self.unknown) == 1 else "are"
@@ -58,7 +58,7 @@ def read_query(text: str, tokenizer: CaptionTokenizer, max_tokens: int) -> Query
     """The tokens of a query.
 
     A word counts if it is in the vocabulary, or if pieces of 3 characters or more spell at least
-    half of it, such as `cats` by `cat` and `##s`.
+    half of it, such as `cats` by `cat` and `s`.
 
     Args:
         text: the query.
@@ -89,7 +89,7 @@ def read_query(text: str, tokenizer: CaptionTokenizer, max_tokens: int) -> Query
         known_text,
         tokens,
         unknown=tuple(dict.fromkeys(unknown)),
-        spelt=tuple(dict.fromkeys(_spelt(ids, tokenizer))),
+        spelt=tuple(dict.fromkeys(_spelt(tokens, tokenizer))),
         num_cut=len(ids) - len(tokens),
     )
 
@@ -99,8 +99,7 @@ def _spelt(ids: Sequence[int], tokenizer: CaptionTokenizer) -> Iterator[str]:
     for _, places in tokenizer.words(ids):
         spelling = [ids[place] for place in places if ids[place] not in tokenizer.mark_ids]
         if len(spelling) > 1:
-            pieces = [tokenizer.decode([index]) for index in spelling]
-            yield " + ".join(piece.removeprefix("##") for piece in pieces)
+            yield " + ".join(tokenizer.decode([index]) for index in spelling)
 
 
 def _parted(chunk: str, tokenizer: CaptionTokenizer) -> tuple[list[str], list[str]]:

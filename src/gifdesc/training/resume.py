@@ -128,10 +128,15 @@ def choose_configs(
 
 
 _DECIDING = ("preset", "hidden_size")
-"""Settings that decide others, which have no option of their own: named first."""
+"""Named first: other settings follow from these, and have no option of their own."""
 
-_OPTIONS = {"learning_rate": "--lr", "warmup_fraction": "--warmup"}
-"""Settings whose option has another name."""
+_OPTIONS = {
+    "hidden_size": "--hidden-size",
+    "learning_rate": "--lr",
+    "preset": "--preset",
+    "warmup_fraction": "--warmup",
+}
+"""Settings that people know by their options."""
 
 
 def check_same_run(stored: Progress, wanted: Progress) -> None:
@@ -162,7 +167,7 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
         option = _OPTIONS.get(name, name)
         raise TrainingError(
             f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
-            "keep that setting, or start again with --force"
+            "use the run's setting, or start again with --force"
         )
     if stored.data_sha256 != wanted.data_sha256:
         raise TrainingError(
