@@ -126,7 +126,7 @@ def test_other_gifs_are_refused(world, model_dir):
 def test_another_setting_of_the_run_is_refused_by_name(world, model_dir, changes):
     [(name, value)] = changes.items()
     message = refused(world, model_dir, replace(CONFIG, **changes))
-    shown = "--lr" if name == "learning_rate" else name  # the option, where it has another name
+    shown = {"learning_rate": "--lr", "preset": "--preset"}.get(name, name)
     assert f"the run was started with {shown} {getattr(CONFIG, name)}, not {value}" in message
 
 
@@ -136,7 +136,8 @@ def test_another_setting_of_the_run_is_refused_by_name(world, model_dir, changes
 def test_another_model_is_refused_by_name(world, model_dir, changes):
     [(name, value)] = changes.items()
     message = refused(world, model_dir, model_config=replace(TINY, **changes))
-    assert f"the run was started with {name} {getattr(TINY, name)}, not {value}" in message
+    shown = {"hidden_size": "--hidden-size"}.get(name, name)
+    assert f"the run was started with {shown} {getattr(TINY, name)}, not {value}" in message
 
 
 def test_other_split_lists_are_refused_in_words(world, model_dir, tmp_path):
