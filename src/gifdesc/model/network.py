@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,23 @@ from gifdesc.model.fusion import (
 )
 from gifdesc.system.device import on_device
 
-_RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+class _Lstm(nn.LSTM):
+    """An LSTM that computes in float32 on a CPU, under autocast too.
+
+    PyTorch cannot train one in 16 bits on CPUs that do not compute them in hardware.
+    """
+
+    def forward(self, inputs: Any, first: Any = None) -> Any:
+        """The arguments and results are those of `torch.nn.LSTM`."""
+        if inputs.data.device.type != "cpu":
+            return super().forward(inputs, first)
+        with torch.autocast("cpu", enabled=False):
+            state = None if first is None else tuple(each.float() for each in first)
+            return super().forward(inputs.float(), state)
+
+
+_RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": _Lstm}
 
 EMBEDDING_STD = 0.1
 """Standard deviation of untrained word embeddings. With PyTorch's default of 1.0 the embeddings
@@ -230,7 +247,7 @@ class CaptionModel(nn.Module):
             return Memory(projected, mask, summary)
         # cuDNN and the CPU kernels are fastest on plain tensors: pack only where lengths differ.
         if bool((lengths == num_frames).all()):
-            frames, final = _recur(self.encoder, projected)
+            frames, final = self.encoder(projected)
             final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
         else:
             frames, final = _run_packed(self.encoder, projected, lengths)
@@ -363,27 +380,8 @@ class CaptionModel(nn.Module):
             return embedded, hidden
         first = tuple(h[None].contiguous() for h in hidden)  # (1, B, H)
         is_lstm = isinstance(self.decoder, nn.LSTM)
-        decoded, last = _recur(self.decoder, embedded, first if is_lstm else first[0])
+        decoded, last = self.decoder(embedded, first if is_lstm else first[0])
         return decoded, tuple(h[0] for h in (last if is_lstm else (last,)))
-
-
-def _recur(
-    network: nn.RNNBase, inputs: Tensor, first: Tensor | tuple[Tensor, ...] | None = None
-) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
-    """Run an RNN over (B, L, P) from a state; LSTMs on a CPU in float32, also under autocast.
-
-    PyTorch cannot train an LSTM in 16 bits on CPUs that do not compute them in hardware.
-
-    Returns:
-        The outputs (B, L, S), and the last state: h, or (h, c) of an LSTM.
-    """
-    if not isinstance(network, nn.LSTM) or inputs.device.type != "cpu":
-        outputs, last = network(inputs, first)
-        return outputs, last
-    with torch.autocast("cpu", enabled=False):
-        state = None if first is None else tuple(h.float() for h in first)
-        outputs, last = network(inputs.float(), state)
-    return outputs, last
 
 
 def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -395,13 +393,8 @@ def _run_packed(encoder: nn.RNNBase, projected: Tensor, lengths: Tensor) -> tupl
     order = lengths.argsort(descending=True, stable=True)
     back = on_device(order.argsort(), projected.device)
     in_order = projected.index_select(0, on_device(order, projected.device))
-    if isinstance(encoder, nn.LSTM) and projected.device.type == "cpu":  # as in `_recur`
-        with torch.autocast("cpu", enabled=False):
-            packed = pack_padded_sequence(in_order.float(), lengths[order], batch_first=True)
-            output, final = encoder(packed)
-    else:
-        packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
-        output, final = encoder(packed)
+    packed = pack_padded_sequence(in_order, lengths[order], batch_first=True)
+    output, final = encoder(packed)
     frames, _ = pad_packed_sequence(output, batch_first=True, total_length=projected.shape[1])
     final = final[0] if isinstance(final, tuple) else final  # an LSTM's (h, c)
     return frames.index_select(0, back), final.index_select(1, back)
