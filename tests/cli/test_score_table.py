@@ -1,6 +1,6 @@
 import pytest
 
-from gifdesc.cli.evaluate import print_scores
+from gifdesc.cli.score_table import print_scores
 from gifdesc.evaluation.evaluate import evaluate_predictions
 
 PEOPLE = {"a": ["a red ball"], "b": ["a blue cross"]}
