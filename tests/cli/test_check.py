@@ -61,8 +61,8 @@ def test_findings_are_listed_kind_by_kind_with_exit_code_1():
         "texts/ghost.txt     orphan_description   ghost: there is no GIF of this name",
     ]
     assert result.stderr == (
-        "4 GIFs checked: 1 unreadable, 1 truncated, 1 still, 1 missing_description, "
-        "1 orphan_description\n"
+        "4 GIFs and 4 descriptions checked: 1 unreadable, 1 truncated, 1 still, "
+        "1 missing_description, 1 orphan_description\n"
     )
 
 
@@ -71,8 +71,8 @@ def test_json_is_one_object():
     result = check("gifs", "--json", "--descriptions", "texts")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
-    assert list(report) == ["num_gifs", "findings", "counts"]
-    assert report["num_gifs"] == 4
+    assert list(report) == ["num_gifs", "num_descriptions", "findings", "counts"]
+    assert (report["num_gifs"], report["num_descriptions"]) == (4, 4)
     assert report["findings"][0] == {
         "path": "gifs/cut [x].gif",
         "kind": "truncated",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from gif_files import draw_gif
 from gifdesc.config import TrainingConfig, to_json
@@ -19,6 +20,8 @@ from gifdesc.info.facts import bytes_in_words, sparkline
 from gifdesc.info.recognition import facts_of
 from gifdesc.model.checkpoint import load_checkpoint
 from worlds import tiny_recipe, write_model
+
+NO_RECIPE = "the recipe of its features is not known, so it cannot caption GIFs"
 
 
 def rows_of(facts):
@@ -107,6 +110,21 @@ def test_only_trained_numbers_are_parameters(model_dir):
     model = load_checkpoint(model_dir).model
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     assert facts_of(model_dir).data["num_parameters"] == num_parameters
+
+
+@pytest.mark.parametrize("name", ["feature_mean", "embedding.weight", "output.bias"])
+def test_weights_of_another_model_are_a_doubt(model_dir, name):
+    path = model_dir / "model.safetensors"
+    assert facts_of(model_dir).doubts == [NO_RECIPE]
+    tensors = load_file(path)
+    wanted = tuple(tensors[name].shape)
+    tensors[name] = np.zeros([size + 1 for size in wanted], np.float32)
+    save_file(tensors, path)
+    found = tuple(size + 1 for size in wanted)
+    assert (
+        f"model.safetensors does not belong to config.json: {name} has the shape {found}, not "
+        f"{wanted}"
+    ) in facts_of(model_dir).doubts
 
 
 def test_a_damaged_model_is_refused(model_dir):

@@ -23,6 +23,23 @@ def test_rare_words_count_more_and_ties_are_in_order(tmp_path):
     assert (result.num_gifs, result.notes) == (4, ())
 
 
+@pytest.mark.parametrize(
+    ("top", "notes"),
+    [
+        (1, ("3 more GIFs have the score of the last one found",)),
+        (3, ("1 more GIF has the score of the last one found",)),
+        (4, ()),
+        (5, ()),
+    ],
+)
+def test_ties_that_are_cut_are_reported(tmp_path, top, notes):
+    captions = dict.fromkeys("abcd", "a red ball") | {"e": "a long caption with a red ball in it"}
+    path = write_captions(tmp_path / "captions.jsonl", **captions)
+    result = search_captions("red", path, top=top)
+    assert len(result.hits) == top
+    assert result.notes == notes
+
+
 def test_failed_lines_are_left_out_and_unknown_words_reported(tmp_path):
     path = write_captions(tmp_path / "captions.jsonl", a="a cat", b="a dog")
     with path.open("a", encoding="utf-8") as file:

@@ -18,6 +18,14 @@ def test_the_nearest_gif_is_first_and_the_gif_itself_is_left_out(world):
         assert result.num_gifs == 6
 
 
+def test_ties_that_are_cut_are_reported(world):
+    for name in ("twin", "twin2"):
+        np.save(world.features_dir / f"{name}.npy", np.load(world.features_dir / "b.npy"))
+    result = search_like("b", world.features_dir, top=1)
+    assert result.notes == ("1 more GIF has the score of the last one found",)
+    assert search_like("b", world.features_dir, top=2).notes == ()
+
+
 def test_the_number_of_frames_does_not_matter(tmp_path):
     from gifdesc.positional import sinusoidal_encoding
 

@@ -130,6 +130,9 @@ def test_equal_gifs_are_in_the_order_of_their_paths(world, model_dir):
     result = search_by_words(QUERY, world.features_dir, model_dir)
     order = found_paths(result)
     assert [name for name in order if name in ("z", "b2", "m")] == ["b2", "m", "z"]
+    top = order.index("b2") + 1
+    result = search_by_words(QUERY, world.features_dir, model_dir, top=top)
+    assert "2 more GIFs have the score of the last one found" in result.notes
 
 
 def test_a_single_gif_is_ranked_by_its_log_probability(tmp_path, model_dir):

@@ -65,6 +65,11 @@ class DescriptionInspector:
         for file_path, name in description_files(path):
             self._read(file_path, name, form, is_alone=path.is_file())
 
+    @property
+    def num_read(self) -> int:
+        """Descriptions with text."""
+        return len(self._captions)
+
     def add_gif(self, gif: GifInput, *, is_readable: bool) -> None:
         """Add a GIF; training uses it only if it is readable."""
         (self._gifs if is_readable else self._broken_gifs).append(gif)

@@ -94,10 +94,12 @@ class Inspection:
     Attributes:
         is_gif: whether the step checked a GIF; not an argument without a file, nor descriptions.
         findings: may be empty.
+        num_descriptions: descriptions with text that the step checked.
     """
 
     is_gif: bool
     findings: list[Finding]
+    num_descriptions: int = 0
 
 
 def inspect_gifs(
@@ -135,4 +137,8 @@ def inspect_gifs(
             descriptions.add_gif(gif, is_readable=is_readable)
         yield Inspection(is_gif=True, findings=findings)
     if descriptions is not None:
-        yield Inspection(is_gif=False, findings=list(descriptions.findings()))
+        yield Inspection(
+            is_gif=False,
+            findings=list(descriptions.findings()),
+            num_descriptions=descriptions.num_read,
+        )

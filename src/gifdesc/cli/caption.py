@@ -45,6 +45,8 @@ from gifdesc.cli.options import (
     stdin_bytes,
     user_path,
     warn_of_passed_over,
+    warn_of_unused,
+    warn_of_unused_chunk_size,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
@@ -254,6 +256,9 @@ def caption(
         if sample and (beam is not None or length_penalty != 1.0):
             raise typer.BadParameter("--beam and --length-penalty are not for --sample")
         check_null(paths, null=null)
+        warn_of_unused_chunk_size(context, engine)
+        if output is None and not write_sidecar:
+            warn_of_unused(context, ("force",), "without --output or --write-sidecar")
         if weights_per_word and (chosen != "json" or fields is not None):
             raise typer.BadParameter("--weights-per-word is for --json without --fields")
         source = context.get_parameter_source("alt_text_length")

@@ -34,6 +34,7 @@ from gifdesc.cli.options import (
     read_paths,
     user_path,
     warn_of_passed_over,
+    warn_of_unused,
 )
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
@@ -51,6 +52,7 @@ KINDS_HELP = section("Kinds of findings", (f"{kind:<22} {line}" for kind, line i
 
 
 def check(
+    context: typer.Context,
     paths: Paths,
     descriptions: Annotated[
         Path | None,
@@ -96,6 +98,8 @@ def check(
             raise typer.BadParameter("-0 is for a list on stdin (give - as a PATH) or --list KIND")
         if descriptions is None and kind in DESCRIPTION_KINDS:
             raise typer.BadParameter(f"--list {kind} needs --descriptions PATH")
+        if descriptions is None:
+            warn_of_unused(context, ("descriptions_format",), "without --descriptions")
         arguments = read_paths(paths, null=null and STDIN in paths)
         from gifdesc.cli.progress import CheckProgress
         from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes
@@ -114,9 +118,11 @@ def check(
         counts = Counter(finding.kind for finding in findings)
         if json:
             kinds = GIF_KINDS if descriptions is None else tuple(KINDS)
+            read = {} if descriptions is None else {"num_descriptions": progress.num_descriptions}
             print_json(
                 {
                     "num_gifs": progress.num_gifs,
+                    **read,
                     "findings": [finding.to_json() for finding in findings],
                     "counts": {name: counts[name] for name in kinds},
                 }
@@ -127,7 +133,10 @@ def check(
         elif findings:
             _print_table(findings)
         parts = ", ".join(f"{counts[name]} {name}" for name in KINDS if counts[name])
-        info(f"{counted(progress.num_gifs, 'GIF')} checked: {parts or 'nothing found'}")
+        checked = counted(progress.num_gifs, "GIF")
+        if descriptions is not None:
+            checked += f" and {counted(progress.num_descriptions, 'description')}"
+        info(f"{checked} checked: {parts or 'nothing found'}")
         if findings:
             raise typer.Exit(EXIT_FAILED)
 

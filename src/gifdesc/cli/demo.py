@@ -17,6 +17,7 @@ from gifdesc.cli.options import (
     Seed,
     Verbose,
     user_path,
+    warn_of_unused,
 )
 from gifdesc.system.waits import wait_for
 
@@ -60,6 +61,7 @@ def demo(
         draw_world(folder, num_gifs=num_gifs, seed=seed)
         info(f"drew {num_gifs} GIFs with descriptions -> {folder}")
         if data_only:
+            warn_of_unused(context, ("device",), "with --data-only")
             suggest(f"cd {shlex.quote(str(folder))} && gifdesc extract gifs")
             return
         _run_commands(context, folder, seed=seed, device=device)

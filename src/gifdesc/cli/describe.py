@@ -41,12 +41,14 @@ from gifdesc.cli.options import (
     read_paths,
     user_path,
     warn_of_passed_over,
+    warn_of_unused_chunk_size,
 )
 from gifdesc.model.public_models import full_name
 from gifdesc.system.device_name import check_device_name
 
 
 def describe(
+    context: typer.Context,
     paths: Paths,
     model: ModelName,
     ext: Endings = None,
@@ -105,6 +107,7 @@ def describe(
         from gifdesc.engines.choice import EngineChoice
 
         on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
+        warn_of_unused_chunk_size(context, engine)
         suffixes = searched_suffixes(ext or ())
         passed_over = PassedOver()
         check_device_name(device)

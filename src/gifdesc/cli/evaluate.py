@@ -32,6 +32,7 @@ from gifdesc.cli.options import (
     SplitsDir,
     Verbose,
     user_path,
+    warn_of_unused,
 )
 from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
@@ -45,8 +46,25 @@ if TYPE_CHECKING:
     from gifdesc.evaluation.results import Evaluation
     from gifdesc.pages.evaluation import EvaluationReport, Subject
 
+_OF_MODELS = (
+    "features",
+    "descriptions",
+    "descriptions_format",
+    "splits",
+    "split",
+    "model",
+    "beam",
+    "max_length",
+    "device",
+)
+"""Parameters that only concern a model's captions."""
+
+_OF_FILES = ("predictions_format", "references_format")
+"""Parameters that only concern captions of a file."""
+
 
 def evaluate(
+    context: typer.Context,
     features: FeaturesDir = Path("features"),
     descriptions: DescriptionsPath = Path("descriptions"),
     descriptions_format: DescriptionsFormat = None,
@@ -211,6 +229,7 @@ def evaluate(
         name = None if against is None else against.stem
         has_problems, notes = False, list[str]()
         if predictions is not None and references is not None:
+            warn_of_unused(context, _OF_MODELS, "with --predictions")
             from gifdesc.evaluation.evaluate import evaluate_prediction_files
 
             result = evaluate_prediction_files(
@@ -222,6 +241,7 @@ def evaluate(
                 meteor=meteor,
             )
         else:
+            warn_of_unused(context, _OF_FILES, "without --predictions")
             from gifdesc.model.folder import check_model_name
 
             check_device_name(device)

@@ -40,6 +40,7 @@ from gifdesc.cli.options import (
     user_name,
     user_path,
     warn_of_passed_over,
+    warn_of_unused_chunk_size,
 )
 from gifdesc.config import (
     DEFAULT_CHUNK_SIZE,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 
 def extract(
+    context: typer.Context,
     paths: Paths,
     ext: Endings = None,
     null: Null = False,
@@ -216,6 +218,7 @@ def extract(
 
         on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
         on_engine.check_reachable()
+        warn_of_unused_chunk_size(context, engine, storage_format)
         arguments = read_paths(paths, null=null)
         from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs, searched_suffixes
         from gifdesc.features.results import ExtractionSummary

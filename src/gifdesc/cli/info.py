@@ -11,7 +11,15 @@ import typer
 
 from gifdesc.cli.console import exit_on_error, print_json, print_result, printable, warn
 from gifdesc.cli.help import INPUT, MODEL
-from gifdesc.cli.options import Debug, Json, Quiet, Verbose, user_path
+from gifdesc.cli.options import (
+    Debug,
+    Json,
+    Quiet,
+    Verbose,
+    is_on_command_line,
+    user_path,
+    warn_of_unused,
+)
 
 if TYPE_CHECKING:
     from gifdesc.info.facts import Facts
@@ -22,6 +30,7 @@ _LEAST_WIDTH = 24
 
 
 def info(
+    context: typer.Context,
     path: Annotated[
         Path,
         typer.Argument(
@@ -52,6 +61,10 @@ def info(
         from gifdesc.info.recognition import facts_of
 
         facts = facts_of(path, model)
+        if facts.kind != "gif":
+            warn_of_unused(context, ("model",), "here: it is for a GIF")
+        elif is_on_command_line(context, "model") and not model.is_dir():
+            warn(f"{model}: no such folder, so the frames are those of the default recipe")
         if json:
             print_json(facts.to_json())
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO, get_args
 
@@ -12,11 +12,19 @@ import typer
 
 from gifdesc.cli.console import warn
 from gifdesc.cli.help import DECODING, ENGINE, INPUT, MODEL, OUTPUT, RUN
-from gifdesc.config import DEFAULT_CHUNK_SIZE, DEFAULT_WORK_SIZE, PRESETS, EngineName, FeatureDtype
+from gifdesc.config import (
+    DEFAULT_CHUNK_SIZE,
+    DEFAULT_WORK_SIZE,
+    PRESETS,
+    EngineName,
+    FeatureDtype,
+    FeatureFormat,
+)
 from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS
+from gifdesc.system.wording import list_some
 
 
 def user_path(value: str | Path) -> Path:
@@ -325,3 +333,38 @@ def warn_of_passed_over(passed_over: PassedOver) -> None:
     """Report what a search of folders left out."""
     for sentence in passed_over.sentences():
         warn(sentence)
+
+
+def warn_of_unused(context: typer.Context, names: Collection[str], why: str) -> None:
+    """Report options of the command line that a run does not use.
+
+    Values of a settings file or an environment variable are for other runs too: they may be unused.
+
+    Args:
+        context: of the command.
+        names: of its parameters that have no effect.
+        why: the end of the sentence, such as `with --captions`.
+    """
+    flags = [
+        max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name in names and is_on_command_line(context, parameter.name)
+    ]
+    if flags:
+        verb = "has" if len(flags) == 1 else "have"
+        warn(f"{list_some(flags, len(flags))} {verb} no effect {why}")
+
+
+def warn_of_unused_chunk_size(
+    context: typer.Context, engine: EngineName, form: FeatureFormat = "npy"
+) -> None:
+    """Report `--chunk-size` where there are neither workers of an engine nor shards."""
+    if engine == "local" and form == "npy":
+        shards = " or --format shards" if context.command.name == "extract" else ""
+        warn_of_unused(context, ("chunk_size",), f"without --engine ray{shards}")
+
+
+def is_on_command_line(context: typer.Context, name: str) -> bool:
+    """Whether a parameter's value is from the command line, and no default or setting."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -350,17 +350,19 @@ class CheckProgress(LiveProgress):
 
     Attributes:
         num_gifs: GIFs checked so far.
+        num_descriptions: descriptions checked.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, has_bar=False)
         self.show(["checking"])
-        self.num_gifs = 0
+        self.num_gifs = self.num_descriptions = 0
         self._num_findings = 0
 
     def advance(self, inspection: Inspection) -> None:
         """Count an inspected input."""
         self.num_gifs += inspection.is_gif
+        self.num_descriptions += inspection.num_descriptions
         self._num_findings += len(inspection.findings)
         parts = [f"{self.num_gifs} GIFs checked", f"findings: {self._num_findings}"]
         self.show(parts)

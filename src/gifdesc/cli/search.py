@@ -26,6 +26,7 @@ from gifdesc.cli.options import (
     Verbose,
     WeightsFile,
     user_path,
+    warn_of_unused,
 )
 from gifdesc.data.arguments import is_url
 from gifdesc.data.paths import check_features_dir
@@ -51,6 +52,7 @@ def _local_path(value: str | Path) -> Path:
 
 
 def search(
+    context: typer.Context,
     words: Annotated[
         str | None,
         typer.Argument(
@@ -155,6 +157,7 @@ def search(
             check_page_path(html)
         features = features or Path("features")
         if captions is not None:
+            warn_of_unused(context, ("model", "device"), "with --captions")
             from gifdesc.search.by_captions import search_captions
 
             result = search_captions(words or "", captions, top=top, gifs_dir=gifs)
@@ -163,6 +166,8 @@ def search(
             check_features_dir(features)
             if like is None:
                 check_model_name(model)
+            else:
+                warn_of_unused(context, ("model",), "with --like")
             with wait_for("starting"):
                 from gifdesc.search.by_features import search_like
                 from gifdesc.search.by_words import search_by_words

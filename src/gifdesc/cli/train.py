@@ -24,6 +24,7 @@ from gifdesc.cli.options import (
     complete_preset,
     user_name,
     user_path,
+    warn_of_unused,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import (
@@ -45,6 +46,8 @@ from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
+_OF_DRAWN_SPLITS = ("val_fraction", "test_fraction", "split_seed")
+"""Parameters that only concern splits that are not listed."""
 
 
 def _data(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
@@ -75,6 +78,7 @@ def _model(flag: str, field: str, help_: str, minimum: int | None = None) -> Any
 
 
 def train(
+    context: typer.Context,
     features: FeaturesDir = Path("features"),
     descriptions: DescriptionsPath = Path("descriptions"),
     descriptions_format: DescriptionsFormat = None,
@@ -247,6 +251,8 @@ def train(
         if resume and force:
             raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
         if is_main:
+            if splits is not None:
+                warn_of_unused(context, _OF_DRAWN_SPLITS, "with --splits")
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)

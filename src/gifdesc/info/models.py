@@ -51,7 +51,7 @@ def facts_of_model(folder: Path) -> Facts:
         raise CheckpointError(f"{folder / CONFIG_NAME}: damaged: {error}") from error
     facts = Facts(folder, "model", "a captioner of gifdesc")
     facts.add("network", network_in_words(model))
-    _add_weights(facts)
+    _add_weights(facts, model)
     facts.add("vocabulary", f"{model.vocab_size:,} tokens")
     if recipe is not None:
         add_recipe(facts, recipe)
@@ -101,21 +101,41 @@ def _training(training: TrainingConfig) -> str:
     )
 
 
-def _add_weights(facts: Facts) -> None:
+def _add_weights(facts: Facts, config: ModelConfig) -> None:
     path = facts.path / WEIGHTS_NAME
     try:
         with safe_open(path, framework="numpy") as file:
-            names = set(file.keys()) - _STATISTICS
-            shapes = [file.get_slice(name).get_shape() for name in names]
+            names = set(file.keys())
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except FileNotFoundError:
         facts.doubts.append(f"{WEIGHTS_NAME} is missing")
         return
     except (OSError, SafetensorError) as error:
         facts.doubts.append(f"{WEIGHTS_NAME} is damaged: {error}")
         return
-    num_parameters = sum(math.prod(shape) for shape in shapes)
+    for name, wanted in _wanted_shapes(config).items():
+        if (found := shapes.get(name)) != wanted:
+            facts.doubts.append(
+                f"{WEIGHTS_NAME} does not belong to {CONFIG_NAME}: {name} has the shape "
+                f"{found}, not {wanted}"
+            )
+            break
+    trained = shapes.keys() - _STATISTICS
+    num_parameters = sum(math.prod(shapes[name]) for name in trained)
     facts.data["num_parameters"] = num_parameters
     facts.add("parameters", f"{num_parameters:,} ({bytes_in_words(path.stat().st_size)})")
+
+
+def _wanted_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The tensors of the weights file whose shapes are sizes of the configuration."""
+    wanted: dict[str, tuple[int, ...]] = {
+        "feature_mean": (config.feature_size,),
+        "embedding.weight": (config.vocab_size, config.embedding_size),
+        "output.bias": (config.vocab_size,),
+    }
+    if config.decoder != "none":
+        wanted["start_hidden.bias"] = (config.hidden_size,)
+    return wanted
 
 
 def _add_history(facts: Facts, training: TrainingConfig) -> None:

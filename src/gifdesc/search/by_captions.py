@@ -10,7 +10,7 @@ from gifdesc.data.forms.base import CaptionSource
 from gifdesc.data.forms.registry import read_captions
 from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.metrics import tokenize, tokenize_all
-from gifdesc.search.gifs import MovedGifs, check_top, ranked
+from gifdesc.search.gifs import MovedGifs, check_top, ranked, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.wording import list_some
 
@@ -62,7 +62,8 @@ def search_captions(
         if score > best.get(name, (0.0, ""))[0]:
             best[name] = score, caption
     names = list(best)
-    order = ranked([best[name][0] for name in names], names, top)
+    best_scores = [best[name][0] for name in names]
+    order = ranked(best_scores, names, top)
     hits = tuple(
         SearchHit(
             rank=rank,
@@ -75,6 +76,7 @@ def search_captions(
     unknown = [word for word in dict.fromkeys(words) if word not in known]
     verb = "is" if len(unknown) == 1 else "are"
     notes = [f"{list_some(unknown)} {verb} in no caption"] if unknown else []
+    notes += tie_notes(best_scores, top)
     return SearchResult(
         kind="captions",
         hits=hits,

@@ -13,7 +13,7 @@ from gifdesc.data.feature_files import are_usable, read_features
 from gifdesc.errors import FeatureError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.search.cache import CACHE_NAME, Cache
-from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked
+from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
 
@@ -87,7 +87,9 @@ def search_like(
         SearchHit(rank=rank, path=paths.path(candidates[place]), score=scores[place])
         for rank, place in enumerate(ranked(scores, names, top), start=1)
     )
-    notes = [] if note is None else [note]
+    notes = tie_notes(scores, top)
+    if note is not None:
+        notes.append(note)
     if not candidates:
         notes.append("the folder has no other GIF")
     return SearchResult(

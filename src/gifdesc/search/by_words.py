@@ -22,7 +22,7 @@ from gifdesc.errors import FeatureError
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.fusion import Memory
 from gifdesc.model.likelihood import Likelihoods, likelihoods
-from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked
+from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, tie_notes
 from gifdesc.search.index import (
     SearchIndex,
     open_index,
@@ -133,7 +133,7 @@ class WordSearch:
         best = [candidates[place] for place in ranked(scores, names, top)]
         score_of = dict(zip(candidates, scores, strict=True))
         words = self.words(query, best) if with_words else [()] * len(best)
-        notes = [*query.notes()]
+        notes = [*query.notes(), *tie_notes(scores, top)]
         if len(self._usable) == 1:
             notes.append(
                 "there is no other GIF to compare with: the score is the log-probability alone"

@@ -173,6 +173,16 @@ def check_top(top: int) -> None:
         raise ValueError(f"top must be 1 or more, not {top}")
 
 
+def tie_notes(scores: Sequence[float], top: int) -> list[str]:
+    """A sentence if GIFs that are not among the best have the score of the last of them."""
+    best = sorted(scores, reverse=True)
+    num_left = best[top:].count(best[top - 1]) if len(best) > top else 0
+    if not num_left:
+        return []
+    has = "GIF has" if num_left == 1 else "GIFs have"
+    return [f"{num_left} more {has} the score of the last one found"]
+
+
 def ranked(scores: Sequence[float], names: Sequence[str], top: int) -> list[int]:
     """The indices of the highest scores, ties in the order of the names."""
     return sorted(range(len(scores)), key=lambda index: (-scores[index], names[index]))[:top]
