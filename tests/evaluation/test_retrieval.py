@@ -5,7 +5,7 @@ import pytest
 
 from gifdesc.data.examples import Example
 from gifdesc.evaluation import retrieval
-from gifdesc.evaluation.retrieval import evaluate_retrieval, mean_of, recall_of
+from gifdesc.evaluation.retrieval import evaluate_retrieval, recall_of
 from gifdesc.model.checkpoint import load_checkpoint
 from worlds import CAPTIONS, CPU, run_here
 
@@ -21,11 +21,6 @@ def test_equal_scores_share_their_ranks():
     found = recall_of(np.zeros((20, 20)))
     assert found.recall == {1: pytest.approx(0.05), 5: pytest.approx(0.25), 10: pytest.approx(0.5)}
     assert found.median_rank == 10.5
-
-
-def test_the_mean_has_as_many_frames_as_half_of_the_gifs():
-    features = [np.full((n, 2), n, np.float32) for n in (1, 2, 4)]
-    assert mean_of(features)[:, 0].tolist() == pytest.approx([7 / 3, 3])
 
 
 def examples_of(world):

@@ -13,7 +13,7 @@ from gifdesc.model.likelihood import likelihoods
 from gifdesc.search import by_words
 from gifdesc.search.by_words import WordSearch, search_by_words
 from gifdesc.search.gifs import FeaturesFolder
-from gifdesc.search.index import sample_of, with_features
+from gifdesc.search.index import sample_of
 from gifdesc.search.query import read_query
 from worlds import CAPTIONS, CPU, tiny_recipe, write_model, write_world
 
@@ -183,15 +183,6 @@ def test_the_sample_is_spread_over_all_gifs():
     assert sample_of(3) == {0, 1, 2}
     assert len(sample_of(1000)) == 64
     assert max(sample_of(1000)) > 950
-
-
-def test_a_gif_is_removed_from_the_sum_by_the_sign():
-    one, two = np.ones((2, 3), np.float32), np.full((4, 3), 2, np.float32)
-    total, count = with_features(*with_features(np.zeros((0, 3)), np.zeros(0), one), two)
-    assert count.tolist() == [2, 2, 1, 1]
-    total, count = with_features(total, count, one, sign=-1)
-    assert count.tolist() == [1, 1, 1, 1]
-    assert np.array_equal(total, two)
 
 
 def test_a_listing_notices_new_times(world):

@@ -12,6 +12,7 @@ import torch
 from gifdesc.data.dataset import pad_features
 from gifdesc.data.examples import Example
 from gifdesc.data.feature_files import read_features
+from gifdesc.data.frame_sums import FrameSums
 from gifdesc.model.checkpoint import Checkpoint
 from gifdesc.model.likelihood import likelihoods
 from gifdesc.system.device import exact_float32
@@ -132,7 +133,7 @@ def evaluate_retrieval(
         found: Numbers = torch.cat(parts, dim=1).double().cpu().numpy()
         return found
 
-    mean_scores = scores([mean_of(features)])[0]  # (K,)
+    mean_scores = scores([FrameSums.of(features, size).mean()])[0]  # (K,)
     rows = []
     for first in range(0, num_pairs, _BATCH_GIFS):
         rows.append(scores(features[first : first + _BATCH_GIFS]))
@@ -147,16 +148,6 @@ def evaluate_retrieval(
         words_to_gif={name: recall_of(table.T) for name, table in systems.items()},
         gif_to_words={name: recall_of(table) for name, table in systems.items()},
     )
-
-
-def mean_of(features: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """The mean of features (T, D) frame by frame, of as many frames as half of the GIFs have."""
-    median = sorted(map(len, features))[len(features) // 2]
-    rows = [
-        np.mean([each[place] for each in features if len(each) > place], axis=0)
-        for place in range(median)
-    ]
-    return np.array(rows, np.float32)
 
 
 def recall_of(scores: Numbers) -> Recall:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +27,6 @@ from gifdesc.search.index import (
     open_index,
     problems_of,
     sample_of,
-    with_features,
 )
 from gifdesc.search.query import Query, read_query
 from gifdesc.search.results import SearchHit, SearchResult
@@ -222,12 +220,11 @@ class WordSearch:
             query: the query.
             sampled: indices of GIFs that the mean contains.
         """
-        total = self.index.whole("sample_sum").numpy()
-        count = self.index.whole("sample_count").numpy()
-        means = [_mean(total, count)]
+        sums = self.index.sample_sums()
+        means = [sums.mean()]
         for place in sampled:
             own = read_features(self._gifs.features_path(place), self._size)
-            means.append(_mean(*with_features(total, count, own, sign=-1)))
+            means.append(sums.without_gif(own).mean())
         found: list[float] = []
         for first in range(0, len(means), _BATCH_GIFS):
             padded, lengths = pad_features(means[first : first + _BATCH_GIFS])
@@ -252,10 +249,3 @@ class WordSearch:
     def _sampled_frames(self, place: int) -> tuple[int, ...]:
         entry = self._gifs.entries.get(self._gifs.names[place])
         return () if entry is None else entry.sampled_frames or ()
-
-
-def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The mean of features by frame, of as many frames as half of the GIFs have at least."""
-    num_frames = max(1, int((2 * count >= count.max()).sum()))
-    mean: np.ndarray = total[:num_frames] / np.maximum(count[:num_frames], 1)[:, None]
-    return mean.astype(np.float32)

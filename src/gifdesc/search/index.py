@@ -28,6 +28,7 @@ from torch.nn.utils.rnn import pad_sequence
 from gifdesc.config import to_json
 from gifdesc.data.dataset import pad_features
 from gifdesc.data.feature_files import read_features
+from gifdesc.data.frame_sums import FrameSums
 from gifdesc.errors import FeatureError
 from gifdesc.model.checkpoint import WEIGHTS_NAME, Checkpoint
 from gifdesc.model.fusion import Memory
@@ -79,6 +80,10 @@ class SearchIndex:
         with safe_open(self.path, framework="pt") as file:
             tensor: Tensor = file.get_tensor(name)
             return tensor.clone()
+
+    def sample_sums(self) -> FrameSums:
+        """The sums of the features of the sample (`sample_of`)."""
+        return FrameSums(self.whole("sample_sum").numpy(), self.whole("sample_count").numpy())
 
     def memory(self, indices: Sequence[int]) -> Memory:
         """The encoded GIFs at some indices, float32, on the CPU."""
@@ -142,7 +147,7 @@ def _compute(
     summaries = torch.zeros(num_gifs, model.config.hidden_size, dtype=torch.float16)
     frames: list[Tensor] = []
     sampled = sample_of(num_gifs)
-    sample_sum, sample_count = np.zeros((0, size), np.float32), np.zeros(0, np.float32)
+    sums = FrameSums.of([], size)
     with wait_for("encoding all GIFs once", unit="GIFs") as advance:
         for first in range(0, num_gifs, _BATCH_GIFS):
             features, usable = [], []
@@ -153,7 +158,7 @@ def _compute(
                     continue
                 usable.append(index)
                 if index in sampled:
-                    sample_sum, sample_count = with_features(sample_sum, sample_count, features[-1])
+                    sums = sums.with_gif(features[-1])
             if usable:
                 padded, frame_counts = pad_features(features)
                 with exact_float32(device):
@@ -169,8 +174,8 @@ def _compute(
         "frames": torch.cat(frames) if frames else torch.zeros(0, 1),
         "lengths": lengths,
         "summaries": summaries,
-        "sample_sum": torch.from_numpy(sample_sum),
-        "sample_count": torch.from_numpy(sample_count),
+        "sample_sum": torch.from_numpy(sums.total),
+        "sample_count": torch.from_numpy(sums.count),
     }
 
 
@@ -206,18 +211,6 @@ def sample_of(num_gifs: int) -> set[int]:
     """The indices of the sample: `SAMPLE_SIZE` of the sorted GIFs at equal distances."""
     size = min(num_gifs, SAMPLE_SIZE)
     return {number * num_gifs // size for number in range(size)}
-
-
-def with_features(
-    total: np.ndarray, count: np.ndarray, features: np.ndarray, sign: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sums (T, D) and counts (T,) of features by frame, with another GIF's added or removed."""
-    longest = max(len(total), len(features))
-    total = np.pad(total, ((0, longest - len(total)), (0, 0)))
-    count = np.pad(count, (0, longest - len(count)))
-    total[: len(features)] += sign * features
-    count[: len(features)] += sign
-    return total, count
 
 
 def problems_of(index: SearchIndex, gifs: FeaturesFolder, feature_size: int) -> list[str]:
