@@ -75,6 +75,23 @@ def test_the_pages_of_other_searches_show_the_gifs(folder):
         text = (folder / f"{name}.html").read_text(encoding="utf-8")
         assert "data:image/webp" in text
         assert "does not weigh" not in text
+    with browser_with(folder / "like.html") as page:
+        assert page.locator("header .asked img").count() == 1
+        assert page.locator("article img").count() == 2
+    (folder / "gifs" / "a.gif").unlink()
+    done = run_here("search", "--like", "a.gif", "--html", "gone.html")
+    assert (done.code, done.warnings) == (0, [])
+    with browser_with(folder / "gone.html") as page:
+        assert page.locator("header .missing").inner_text() == "no such file"
+
+
+def test_gifs_that_a_page_cannot_show_are_reported(folder):
+    (folder / "gifs" / "a.gif").unlink()
+    done = run_here("search", "a red ball", "--html", "found.html")
+    assert "1 GIF cannot be shown; the page gives the reason" in done.warnings
+    (folder / "gifs").rename(folder / "moved")
+    done = run_here("search", "a red ball", "--html", "found.html")
+    assert "the page shows no GIFs: name their folder with --gifs" in done.warnings
 
 
 def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):

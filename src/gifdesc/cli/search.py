@@ -214,6 +214,11 @@ def _write_page(result: SearchResult, path: Path, query: str) -> None:
     from gifdesc.pages.search import write_search_page
 
     with PageProgress(stderr) as progress:
-        num_shown = write_search_page(result, path, query=query, on_gif=progress.advance)
-    best = "the best " if num_shown < len(result.hits) else ""
-    info(f"wrote a page of {best}{counted(num_shown, 'GIF')} -> {path}")
+        page = write_search_page(result, path, query=query, on_gif=progress.advance)
+    best = "the best " if page.num_shown < len(result.hits) else ""
+    info(f"wrote a page of {best}{counted(page.num_shown, 'GIF')} -> {path}")
+    if page.num_shown and page.num_without_frames == page.num_shown:
+        warn("the page shows no GIFs: name their folder with --gifs")
+    elif page.num_without_frames:
+        gifs = counted(page.num_without_frames, "GIF")
+        warn(f"{gifs} cannot be shown; the page gives the reason")

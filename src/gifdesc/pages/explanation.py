@@ -44,7 +44,7 @@ Source = Callable[[Caption], Path | bytes]
 
 
 @dataclass(frozen=True)
-class _ExplainedCaption:
+class ExplainedCaption:
     """A caption with its frames, or the reason why there are none."""
 
     caption: Caption
@@ -131,12 +131,12 @@ def counted_off(
         yield item
 
 
-def with_strips(captions: Sequence[Caption], source: Source) -> Iterator[_ExplainedCaption]:
+def with_strips(captions: Sequence[Caption], source: Source) -> Iterator[ExplainedCaption]:
     """Captions with the strips of their frames; those of unknown frames are spread evenly."""
 
-    def read(caption: Caption) -> _ExplainedCaption:
+    def read(caption: Caption) -> ExplainedCaption:
         if caption.error is not None:
-            return _ExplainedCaption(caption, missing=caption.error)
+            return ExplainedCaption(caption, missing=caption.error)
         try:
             strips = read_strips(
                 source(caption),
@@ -147,8 +147,8 @@ def with_strips(captions: Sequence[Caption], source: Source) -> Iterator[_Explai
             )
         except GifdescError as error:
             problem = str(error).removeprefix(f"{caption.path}: ")
-            return _ExplainedCaption(caption, missing=problem)
-        return _ExplainedCaption(caption, strips)
+            return ExplainedCaption(caption, missing=problem)
+        return ExplainedCaption(caption, strips)
 
     return mapped_ahead(read, captions, num_threads=NUM_THREADS)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.captions import Caption
 from gifdesc.pages.attention import LEAST_WEIGHT, greatest_weight
-from gifdesc.pages.explanation import MAX_ON_PAGE, counted_off, with_strips
+from gifdesc.pages.explanation import MAX_ON_PAGE, ExplainedCaption, counted_off, with_strips
 from gifdesc.pages.html import check_page_name, write_page
 from gifdesc.search.results import SearchKind, SearchResult
 
@@ -19,13 +20,26 @@ _MEANINGS: dict[SearchKind, str] = {
 }
 
 
+@dataclass(frozen=True)
+class WrittenPage:
+    """What a page contains.
+
+    Attributes:
+        num_shown: GIFs on it.
+        num_without_frames: those of them whose frames cannot be shown; the page gives the reasons.
+    """
+
+    num_shown: int
+    num_without_frames: int
+
+
 def write_search_page(
     result: SearchResult,
     path: Path,
     *,
     query: str,
     on_gif: Callable[[int, int], None] | None = None,
-) -> int:
+) -> WrittenPage:
     """Write the page: one file that opens offline.
 
     Args:
@@ -33,9 +47,6 @@ def write_search_page(
         path: of the page.
         query: the words, or the GIF, that was asked for.
         on_gif: called after each GIF, with the number of GIFs read and their total.
-
-    Returns:
-        The number of GIFs on the page.
 
     Raises:
         UsageError: the path has another ending than a page.
@@ -52,15 +63,27 @@ def write_search_page(
         )
         for hit in result.hits[:MAX_ON_PAGE]
     ]
+    asked = None
+    if result.asked is not None:
+        [asked] = with_strips([Caption(path=result.asked)], lambda caption: Path(caption.path))
     attends = any(word.frame_weights for caption in shown for word in caption.words)
-    items = with_strips(shown, lambda caption: Path(caption.path))
+    num_without_frames = 0
+
+    def explained() -> Iterator[ExplainedCaption]:
+        nonlocal num_without_frames
+        items = with_strips(shown, lambda caption: Path(caption.path))
+        for item in counted_off(items, len(shown), on_gif):
+            num_without_frames += not item.strips
+            yield item
+
     write_page(
         path,
         "search.html.j2",
         {
             "title": f"GIFs like {query}" if result.kind == "like" else f"GIFs found: {query}",
             "skip_to": "captions",
-            "explained": counted_off(items, len(shown), on_gif),
+            "asked": asked,
+            "explained": explained(),
             "num_shown": len(shown),
             "num_captions": len(shown),
             "num_gifs": result.num_gifs,
@@ -71,4 +94,4 @@ def write_search_page(
             "least": LEAST_WEIGHT,
         },
     )
-    return len(shown)
+    return WrittenPage(len(shown), num_without_frames)

@@ -96,6 +96,7 @@ def search_like(
         kind="like",
         hits=hits,
         num_gifs=len(candidates),
+        asked=str(gif) if own is None else paths.path(own),
         notes=tuple(notes),
         problems=tuple(problems),
     )

@@ -48,6 +48,8 @@ class SearchResult:
         kind: of the search.
         hits: the best GIFs, best first.
         num_gifs: GIFs that were ranked.
+        asked: the path of the GIF that others were compared with, or its name; None in searches by
+            words.
         notes: what was left out, a sentence each.
         problems: the feature files that cannot be used, a sentence each.
     """
@@ -55,5 +57,6 @@ class SearchResult:
     kind: SearchKind
     hits: tuple[SearchHit, ...]
     num_gifs: int
+    asked: str | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
