@@ -9,7 +9,7 @@ from PIL import Image
 
 from gif_files import COLOURS, draw_gif, truncate
 from gifdesc.config import FeatureRecipe
-from gifdesc.errors import CheckpointError, UsageError, WeightsError
+from gifdesc.errors import CheckpointError, FeatureError, UsageError, WeightsError
 from gifdesc.features import extractor as extractor_module
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.encoder import TorchEncoder
@@ -351,3 +351,13 @@ def test_the_features_of_one_gif_in_one_call(tmp_path):
     import gifdesc
 
     assert gifdesc.extract_features is extract_features
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_output_that_cannot_be_used_is_an_error(tmp_path, monkeypatch):
+    path = draw_gif(tmp_path / "a.gif", 3)
+    monkeypatch.setattr(FeatureExtractor, "encode", lambda *_: [np.full((3, 4), np.nan)])
+    with pytest.raises(FeatureError, match=r"a\.gif: the output of the network cannot be used"):
+        extract_features(path, weights="random", device="cpu")
+    with pytest.raises(FeatureError, match=r"^the output of the network cannot be used"):
+        extract_features(path.read_bytes(), weights="random", device="cpu")

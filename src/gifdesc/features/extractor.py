@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,8 +13,8 @@ from pathlib import Path
 import torch
 
 from gifdesc.config import Encoding, FeatureRecipe, Framing, PrecisionChoice, Sampling
-from gifdesc.data.feature_files import MAX_FEATURE
-from gifdesc.errors import CheckpointError, UsageError, WeightsError
+from gifdesc.data.feature_files import MAX_FEATURE, are_usable
+from gifdesc.errors import CheckpointError, FeatureError, UsageError, WeightsError
 from gifdesc.features.backbones.base import Backbone
 from gifdesc.features.backbones.from_transformers import is_folder
 from gifdesc.features.backbones.loading import (
@@ -160,6 +161,22 @@ class FeatureExtractor:
         """Decode, sample and preprocess one GIF; see `sample_source`."""
         return sample_source(source, self.recipe, self.transform)
 
+    def features_of(self, source: GifSource) -> Vectors:
+        """The features of one GIF.
+
+        Returns:
+            float32 (T, D), the positional encoding added if the recipe has one.
+
+        Raises:
+            GifError: the GIF has no frame that can be used.
+            FeatureError: the output of the network is not finite, or beyond `MAX_FEATURE`.
+        """
+        [features] = self.encode([self.sample(source)])
+        if not are_usable(features):
+            name = f"{source}: " if isinstance(source, str | os.PathLike) else ""
+            raise FeatureError(f"{name}{UNUSABLE_OUTPUT}")
+        return features
+
     def encode(self, gifs: Sequence[SampledGif]) -> list[Vectors]:
         """Feature vectors of several GIFs' frames.
 
@@ -261,8 +278,8 @@ def extract_features(
         float32 (T, D).
 
     Raises:
-        GifdescError: the GIF has no frame that can be used, or the weights or the device are not
-            available.
+        GifdescError: the GIF has no frame that can be used, the weights or the device are not
+            available, or the output of the network is not finite or beyond `MAX_FEATURE`.
     """
     extractor = FeatureExtractor.create(
         backbone=backbone,
@@ -273,4 +290,4 @@ def extract_features(
         encoding=encoding,
         device=device,
     )
-    return extractor.encode([extractor.sample(source)])[0]
+    return extractor.features_of(source)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.config import Encoding
-from gifdesc.data.feature_files import are_usable, read_features
+from gifdesc.data.feature_files import read_features
 from gifdesc.errors import FeatureError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.search.cache import CACHE_NAME, Cache
@@ -109,14 +109,11 @@ def _extracted(gif: Path, gifs: FeaturesFolder, weights: str | None, device: str
             f"{gifs.folder}: has no recipe.json, so the features of {gif} cannot be made like its "
             "own; name a GIF of the folder"
         )
-    from gifdesc.features.extractor import UNUSABLE_OUTPUT, FeatureExtractor
+    from gifdesc.features.extractor import FeatureExtractor
 
     with wait_for("loading the backbone"):
         extractor = FeatureExtractor.for_recipe(gifs.recipe, weights=weights, device=device)
-    features: Features = extractor.encode([extractor.sample(gif)])[0]
-    if not are_usable(features):
-        raise FeatureError(f"{gif}: {UNUSABLE_OUTPUT}")
-    return features
+    return extractor.features_of(gif)
 
 
 def _means(gifs: FeaturesFolder, encoding: Encoding) -> tuple[Features, str | None]:
