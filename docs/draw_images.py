@@ -3,7 +3,7 @@
     gifdesc demo
     python docs/draw_images.py gifdesc-demo
 
-60 % of the GIFs are held out and the model is trained for 10 epochs, so that it makes mistakes;
+60 % of the GIFs are in the test split and the model is trained for 10 epochs, so that it makes mistakes;
 the explanation is of the demo's own model. Needs Chromium and playwright. It takes about two
 minutes on one CPU core.
 """

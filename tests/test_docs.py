@@ -13,6 +13,8 @@ from gifdesc.cli import app
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+MAX_LINE = 112
+"""Characters of a line of prose."""
 COMMANDS = typer.main.get_command(app).commands
 UsageError = typer.BadParameter.__base__
 
@@ -150,6 +152,26 @@ def test_what_the_documents_link_to_is_there():
         if not (path.parent / target).exists()
     ]
     assert missing == []
+
+
+def prose_lines(text):
+    """The numbers and lines of a document, without code, tables, pictures and lone links."""
+    is_code = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.lstrip().startswith("```"):
+            is_code = not is_code
+        elif not is_code and not line.startswith(("|", "![", "<")) and " " in line.strip():
+            yield number, line
+
+
+def test_lines_of_prose_are_short():
+    too_long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in DOCUMENTS
+        for number, line in prose_lines(path.read_text(encoding="utf-8"))
+        if len(line) > MAX_LINE
+    ]
+    assert too_long == []
 
 
 def messages_of_the_program():

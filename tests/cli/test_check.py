@@ -38,6 +38,8 @@ def world(tmp_path, monkeypatch):
     (tmp_path / "texts").mkdir()
     for name in ("good", "one frame", "cut [x]"):
         (tmp_path / "texts" / f"{name}.txt").write_text(f"this is {name}\n")
+    with (tmp_path / "texts" / "good.txt").open("a") as file:
+        file.write("\nthis is good as well\n")
     (tmp_path / "texts" / "ghost.txt").write_text("a ghost walks home\n")
     return tmp_path
 
@@ -61,7 +63,7 @@ def test_findings_are_listed_kind_by_kind_with_exit_code_1():
         "texts/ghost.txt     orphan_description   ghost: there is no GIF of this name",
     ]
     assert result.stderr == (
-        "4 GIFs and 4 descriptions checked: 1 unreadable, 1 truncated, 1 still, "
+        "4 GIFs and 5 descriptions checked: 1 unreadable, 1 truncated, 1 still, "
         "1 missing_description, 1 orphan_description\n"
     )
 
@@ -72,7 +74,7 @@ def test_json_is_one_object():
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     assert list(report) == ["num_gifs", "num_descriptions", "findings", "counts"]
-    assert (report["num_gifs"], report["num_descriptions"]) == (4, 4)
+    assert (report["num_gifs"], report["num_descriptions"]) == (4, 5)
     assert report["findings"][0] == {
         "path": "gifs/cut [x].gif",
         "kind": "truncated",

@@ -76,11 +76,14 @@ def test_the_pages_of_other_searches_show_the_gifs(folder):
         assert "data:image/webp" in text
         assert "does not weigh" not in text
     with browser_with(folder / "like.html") as page:
-        assert page.locator("header .asked img").count() == 1
+        compared = page.locator("header .compared")
+        assert compared.locator("h2").inner_text() == "Compared with"
+        assert compared.locator("p").inner_text() == "gifs/a.gif"
+        assert compared.locator("img").count() == 1
         assert page.locator("article img").count() == 2
     (folder / "gifs" / "a.gif").unlink()
     done = run_here("search", "--like", "a.gif", "--html", "gone.html")
-    assert (done.code, done.warnings) == (0, [])
+    assert (done.code, done.warnings) == (0, ["1 GIF cannot be shown; the page gives the reason"])
     with browser_with(folder / "gone.html") as page:
         assert page.locator("header .missing").inner_text() == "no such file"
 
@@ -92,6 +95,12 @@ def test_gifs_that_a_page_cannot_show_are_reported(folder):
     (folder / "gifs").rename(folder / "moved")
     done = run_here("search", "a red ball", "--html", "found.html")
     assert "the page shows no GIFs: name their folder with --gifs" in done.warnings
+    done = run_here("search", "a red ball", "--html", "found.html", "--gifs", "moved")
+    assert "1 GIF cannot be shown; the page gives the reason" in done.warnings
+    (folder / "moved" / "b.gif").write_text("text")
+    (folder / "b.jsonl").write_text('{"path": "moved/b.gif", "caption": "a ball"}\n')
+    done = run_here("search", "ball", "--captions", "b.jsonl", "--html", "found.html")
+    assert done.warnings == ["1 GIF cannot be shown; the page gives the reason"]
 
 
 def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):

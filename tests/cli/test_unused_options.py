@@ -5,22 +5,34 @@ import json
 import pytest
 
 from gif_files import draw_gif
-from worlds import run_here, tiny_recipe, write_model, write_world
+from worlds import CAPTIONS, run_here, tiny_recipe, write_model, write_world
+
+NAMES = list(CAPTIONS)
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """A working folder with a GIF, captions, descriptions and features."""
+def folder(request, tmp_path, monkeypatch):
+    """A working folder with a GIF, captions, descriptions, features, split lists and a model."""
+    request.getfixturevalue("tiny_backbone")
     monkeypatch.chdir(tmp_path)
-    draw_gif(tmp_path / "gifs" / "a.gif")
-    lines = (json.dumps({"id": name, "caption": "a red ball"}) + "\n" for name in ("a", "b"))
+    draw_gif(tmp_path / "gifs" / "x.gif")
+    lines = (json.dumps({"id": name, "caption": "a red ball"}) + "\n" for name in NAMES)
     (tmp_path / "captions.jsonl").write_text("".join(lines))
     write_world(tmp_path, recipe=tiny_recipe())
+    (tmp_path / "splits").mkdir()
+    for split, names in {"train": NAMES[:4], "val": NAMES[4:5], "test": NAMES[5:]}.items():
+        (tmp_path / "splits" / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+    rows = [
+        {"id": name, "captions": [caption], "split": "train" if name != NAMES[0] else "test"}
+        for name, caption in CAPTIONS.items()
+    ]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     write_model(tmp_path / "model", recipe=tiny_recipe())
     return tmp_path
 
 
 SCORED = ("--predictions", "captions.jsonl", "--references", "captions.jsonl", "--no-meteor")
+TRAIN = ("train", "--model", "new", "--epochs", 1)
 
 
 @pytest.mark.parametrize(
@@ -28,15 +40,22 @@ SCORED = ("--predictions", "captions.jsonl", "--references", "captions.jsonl", "
     [
         (
             ("search", "ball", "--captions", "captions.jsonl", "--model", "m", "--device", "cpu"),
-            "--model, --device have no effect with --captions",
-        ),
-        (("search", "--like", "red", "--model=m"), "--model has no effect with --like"),
-        (
-            ("evaluate", *SCORED, "--split", "val", "--beam", 3),
-            "--split, --beam have no effect with --predictions",
+            "--model and --device have no effect with --captions",
         ),
         (
-            ("evaluate", "--references-format", "tsv", "--split", "train", "--no-meteor"),
+            ("search", "--like", NAMES[0], "--model=m", "--top", 9),
+            "--model has no effect with --like",
+        ),
+        (
+            ("search", "--like", NAMES[0], "--device=cpu", "--weights=random", "--top", 9),
+            "--weights and --device have no effect for a GIF of the folder",
+        ),
+        (
+            ("evaluate", *SCORED, "--beam", 3, "--max-length", 9, "--split", "val"),
+            "--split, --beam and --max-length have no effect with --predictions",
+        ),
+        (
+            ("evaluate", "--references-format", "tsv", "--splits", "splits", "--no-meteor"),
             "--references-format has no effect without --predictions",
         ),
         (
@@ -51,46 +70,64 @@ SCORED = ("--predictions", "captions.jsonl", "--references", "captions.jsonl", "
             ("caption", "gifs", "--force"),
             "--force has no effect without --output or --write-sidecar",
         ),
+        (("caption", "gifs", "--seed", 0), "--seed has no effect without --sample"),
+        (
+            ("describe", "gifs", "--model", "model", "-o", "new", "--chunk-size", 4),
+            "--chunk-size has no effect without --engine ray",
+        ),
         (
             ("extract", "gifs", "-o", "new", "--weights", "random", "--chunk-size", 4),
             "--chunk-size has no effect without --engine ray or --format shards",
         ),
         (
+            (*TRAIN, "--splits", "splits", "--val-fraction", 0.2),
+            "--val-fraction has no effect with --splits",
+        ),
+        (
+            (*TRAIN, "--descriptions", "own.jsonl", "--split-seed", 2, "--test-fraction", 0.3),
+            "--test-fraction and --split-seed have no effect where the descriptions name the "
+            "splits",
+        ),
+        (
             ("demo", "drawn", "--data-only", "--num-gifs", 1, "--device", "cpu"),
             "--device has no effect with --data-only",
         ),
-        (("info", "captions.jsonl", "--model", "m"), "--model has no effect here: it is for a GIF"),
-        (
-            ("info", "gifs/a.gif", "--model", "m"),
-            "m: no such folder, so the frames are those of the default recipe",
-        ),
+        (("info", "captions.jsonl", "--model", "m"), "--model has no effect for descriptions"),
+        (("info", "features", "--model", "m"), "--model has no effect for features"),
     ],
 )
-@pytest.mark.usefixtures("here", "tiny_backbone")
+@pytest.mark.usefixtures("folder")
 def test_options_without_an_effect_are_reported(arguments, warning):
-    assert warning in run_here(*arguments).warnings
+    done = run_here(*arguments)
+    assert done.code == 0, done.err
+    assert warning in done.warnings
 
 
-@pytest.mark.usefixtures("here")
-def test_fractions_beside_split_lists_are_reported(here):
-    for name in ("train", "val", "test"):
-        (here / f"{name}.txt").write_text("")
-    (here / "train.txt").write_text("red\n")
-    done = run_here("train", "--splits", ".", "--val-fraction", 0.2, "--epochs", 1, "--model", "m")
-    assert "--val-fraction has no effect with --splits" in done.warnings
-
-
-@pytest.mark.usefixtures("here", "tiny_backbone")
-def test_options_with_an_effect_and_settings_are_not_reported(here):
-    (here / "gifdesc.toml").write_text('model = "model"\ndevice = "cpu"\nbeam = 2\n')
-    for arguments in (
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ("search", "ball", "--captions", "captions.jsonl"),
-        ("search", "--like", "red", "--device", "cpu"),
+        ("search", "--like", "gifs/x.gif", "--device", "cpu", "--weights", "random"),
         ("search", "ball", "--model", "model"),
         ("evaluate", *SCORED),
         ("caption", "gifs", "--force", "-o", "new.txt"),
+        ("caption", "gifs", "--sample", "--seed", 1),
         ("extract", "gifs", "-o", "n", "--weights", "random", "--format=shards", "--chunk-size=4"),
-        ("info", "gifs/a.gif", "--model", "model"),
-    ):
-        done = run_here(*arguments)
-        assert not [line for line in done.warnings if "no effect" in line or "no such" in line]
+        (*TRAIN, "--val-fraction", 0.2),
+        ("info", "gifs/x.gif", "--model", "model"),
+    ],
+)
+def test_options_with_an_effect_and_settings_are_not_reported(folder, monkeypatch, arguments):
+    (folder / "gifdesc.toml").write_text(
+        'model = "model"\ndevice = "cpu"\nbeam = 2\n[caption]\ntemperature = 0.5\n'
+    )
+    monkeypatch.setenv("GIFDESC_CHUNK_SIZE", "4")
+    done = run_here(*arguments)
+    assert done.code == 0, done.err
+    assert not [line for line in done.warnings if "no effect" in line]
+
+
+@pytest.mark.usefixtures("folder")
+def test_shards_alone_have_a_chunk_size():
+    done = run_here("convert", "features", "new", "--to", "npy", "--chunk-size", 5)
+    assert (done.code, done.error) == (2, "error: --chunk-size is for --to shards")

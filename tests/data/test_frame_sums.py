@@ -19,10 +19,23 @@ def test_of_two_gifs_the_longer_one_counts_to_its_end():
     assert len(FrameSums.of([features_of(2, 1), features_of(4, 2)], 3).mean()) == 4
 
 
-def test_a_gif_is_removed_again():
-    one, two = features_of(2, 1), features_of(4, 2)
-    sums = FrameSums.of([one, two], 3)
-    without = sums.without_gif(one)
+def test_without_gif_undoes_with_gif():
+    short, long = features_of(2, 1), features_of(4, 2)
+    sums = FrameSums.of([short, long], 3)
+    without = sums.without_gif(short)
     assert without.count.tolist() == [1, 1, 1, 1]
-    assert np.array_equal(without.total, two)
+    assert np.array_equal(without.total, long)
+    assert np.array_equal(without.mean(), long)
     assert sums.count.tolist() == [2, 2, 1, 1]
+
+
+def test_the_mean_without_the_longest_gif_is_as_long_as_the_others():
+    sums = FrameSums.of([features_of(2, 1), features_of(4, 2)], 3)
+    assert np.array_equal(sums.without_gif(features_of(4, 2)).mean(), features_of(2, 1))
+
+
+def test_the_mean_of_no_gif():
+    sums = FrameSums.of([features_of(2, 1)], 3).without_gif(features_of(2, 1))
+    assert not sums.mean().any()
+    with pytest.raises(ValueError, match="no features to take the mean of"):
+        FrameSums.empty(3).mean()

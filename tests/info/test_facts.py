@@ -7,18 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from gif_files import draw_gif
-from gifdesc.config import TrainingConfig, to_json
+from gifdesc.config import PRESETS, TrainingConfig, to_json
 from gifdesc.data.feature_files import claim_folder
 from gifdesc.data.feature_shards import write_shard
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.training_record import TrainingRecord, write_record
 from gifdesc.errors import CheckpointError, FeatureError, UsageError
 from gifdesc.info.facts import bytes_in_words, sparkline
+from gifdesc.info.models import shapes_of
 from gifdesc.info.recognition import facts_of
 from gifdesc.model.checkpoint import load_checkpoint
+from gifdesc.model.network import CaptionModel
 from worlds import tiny_recipe, write_model
 
 NO_RECIPE = "the recipe of its features is not known, so it cannot caption GIFs"
@@ -112,19 +115,33 @@ def test_only_trained_numbers_are_parameters(model_dir):
     assert facts_of(model_dir).data["num_parameters"] == num_parameters
 
 
-@pytest.mark.parametrize("name", ["feature_mean", "embedding.weight", "output.bias"])
-def test_weights_of_another_model_are_a_doubt(model_dir, name):
+@pytest.mark.parametrize(
+    "name", ["feature_mean", "embedding.weight", "output.bias", "start_hidden.bias"]
+)
+def test_weights_of_other_sizes_are_a_doubt(model_dir, name):
     path = model_dir / "model.safetensors"
     assert facts_of(model_dir).doubts == [NO_RECIPE]
     tensors = load_file(path)
     wanted = tuple(tensors[name].shape)
-    tensors[name] = np.zeros([size + 1 for size in wanted], np.float32)
-    save_file(tensors, path)
     found = tuple(size + 1 for size in wanted)
-    assert (
-        f"model.safetensors does not belong to config.json: {name} has the shape {found}, not "
-        f"{wanted}"
-    ) in facts_of(model_dir).doubts
+    save_file(tensors | {name: np.zeros(found, np.float32)}, path)
+    assert facts_of(model_dir).doubts[0] == (
+        f"model.safetensors does not fit config.json: {name} has the shape {found}, not {wanted}"
+    )
+    del tensors[name]
+    save_file(tensors, path)
+    assert facts_of(model_dir).doubts[0] == (
+        f"model.safetensors lacks {name}, which config.json asks for"
+    )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_shapes_that_are_compared_are_the_networks(preset):
+    config = PRESETS[preset].model
+    with torch.device("meta"):
+        tensors = CaptionModel(config).state_dict()
+    shapes = shapes_of(config)
+    assert shapes == {name: tuple(tensors[name].shape) for name in shapes}
 
 
 def test_a_damaged_model_is_refused(model_dir):
@@ -209,6 +226,21 @@ def test_a_models_recipe_decides_what_is_sampled(tmp_path):
 
 
 # Captions and descriptions
+
+
+def test_a_model_that_decides_nothing_is_a_doubt(tmp_path):
+    path = draw_gif(tmp_path / "a.gif", 20)
+    wanted = facts_of(path).data["sampled_frames"]
+    write_model(tmp_path / "old")  # without the recipe of its features
+    for name, reason in {
+        "gone": "no model folder (it has no config.json)",
+        "a.gif": "no model folder (it has no config.json)",
+        "old": "the recipe of its features is unknown",
+    }.items():
+        model = tmp_path / name
+        facts = facts_of(path, model)
+        assert facts.doubts == [f"{model}: {reason}; the frames are those of the default recipe"]
+        assert facts.data["sampled_frames"] == wanted
 
 
 def test_captions_are_counted(tmp_path):

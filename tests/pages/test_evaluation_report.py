@@ -237,7 +237,7 @@ def test_gifs_are_read_from_the_default_folder(tmp_path, monkeypatch):
     assert report.shows_gifs
     seen = []
     written = report.write(evaluated(), FILE, lambda *numbers: seen.append(numbers))
-    assert (written.num_examples, written.num_without_frames) == (3, 2)
+    assert (written.num_shown, written.num_without_frames) == (3, 2)
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert path.read_text(encoding="utf-8").count("data:image/webp") == 1
 

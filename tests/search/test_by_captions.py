@@ -26,8 +26,8 @@ def test_rare_words_count_more_and_ties_are_in_order(tmp_path):
 @pytest.mark.parametrize(
     ("top", "notes"),
     [
-        (1, ("3 more GIFs have the score of the last one found",)),
-        (3, ("1 more GIF has the score of the last one found",)),
+        (1, ("3 more have the same score as the last GIF listed",)),
+        (3, ("1 more has the same score as the last GIF listed",)),
         (4, ()),
         (5, ()),
     ],

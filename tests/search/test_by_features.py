@@ -22,7 +22,7 @@ def test_ties_that_are_cut_are_reported(world):
     for name in ("twin", "twin2"):
         np.save(world.features_dir / f"{name}.npy", np.load(world.features_dir / "b.npy"))
     result = search_like("b", world.features_dir, top=1)
-    assert result.notes == ("1 more GIF has the score of the last one found",)
+    assert result.notes == ("1 more has the same score as the last GIF listed",)
     assert search_like("b", world.features_dir, top=2).notes == ()
 
 

@@ -132,7 +132,18 @@ def test_equal_gifs_are_in_the_order_of_their_paths(world, model_dir):
     assert [name for name in order if name in ("z", "b2", "m")] == ["b2", "m", "z"]
     top = order.index("b2") + 1
     result = search_by_words(QUERY, world.features_dir, model_dir, top=top)
-    assert "2 more GIFs have the score of the last one found" in result.notes
+    assert "2 more have the same score as the last GIF listed" in result.notes
+
+
+def test_ties_beyond_the_shortlist_are_not_counted(tmp_path, model_dir, monkeypatch):
+    monkeypatch.setattr("gifdesc.search.by_words.SHORTLIST_SIZE", 3)
+    world = write_world(tmp_path / "equal", recipe=tiny_recipe())
+    for path in world.features_dir.glob("*.npy"):
+        np.save(path, np.ones((3, 48), np.float32))
+    result = search_by_words(QUERY, world.features_dir, model_dir, top=1)
+    assert "at least 2 more have the same score as the last GIF listed" in result.notes
+    result = search_by_words(QUERY, world.features_dir, model_dir, top=1, exact=True)
+    assert f"{len(CAPTIONS) - 1} more have the same score as the last GIF listed" in result.notes
 
 
 def test_a_single_gif_is_ranked_by_its_log_probability(tmp_path, model_dir):

@@ -66,7 +66,7 @@ class DescriptionInspector:
             self._read(file_path, name, form, is_alone=path.is_file())
 
     @property
-    def num_read(self) -> int:
+    def num_descriptions(self) -> int:
         """Descriptions with text."""
         return len(self._captions)
 

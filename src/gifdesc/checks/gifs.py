@@ -140,5 +140,5 @@ def inspect_gifs(
         yield Inspection(
             is_gif=False,
             findings=list(descriptions.findings()),
-            num_descriptions=descriptions.num_read,
+            num_descriptions=descriptions.num_descriptions,
         )

@@ -42,6 +42,8 @@ from gifdesc.cli.options import (
     Verbose,
     WeightsFile,
     check_null,
+    flags_on_command_line,
+    is_on_command_line,
     stdin_bytes,
     user_path,
     warn_of_passed_over,
@@ -251,18 +253,21 @@ def caption(
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:
             raise typer.BadParameter("--skip-done continues a file: give --output FILE")
-        if not sample and (temperature != 1.0 or top_p != 1.0):
-            raise typer.BadParameter("--temperature and --top-p are for --sample")
-        if sample and (beam is not None or length_penalty != 1.0):
-            raise typer.BadParameter("--beam and --length-penalty are not for --sample")
+        # Values of settings are for the captions that they concern.
+        if sample:
+            changed = beam is not None or length_penalty != 1.0
+            if changed and flags_on_command_line(context, ("beam", "length_penalty")):
+                raise typer.BadParameter("--beam and --length-penalty are not for --sample")
+            beam, length_penalty = None, 1.0
+        else:
+            changed = temperature != 1.0 or top_p != 1.0
+            if changed and flags_on_command_line(context, ("temperature", "top_p")):
+                raise typer.BadParameter("--temperature and --top-p are for --sample")
+            temperature = top_p = 1.0
         check_null(paths, null=null)
-        warn_of_unused_chunk_size(context, engine)
-        if output is None and not write_sidecar:
-            warn_of_unused(context, ("force",), "without --output or --write-sidecar")
         if weights_per_word and (chosen != "json" or fields is not None):
             raise typer.BadParameter("--weights-per-word is for --json without --fields")
-        source = context.get_parameter_source("alt_text_length")
-        if alt_text or (source is not None and source.name == "COMMANDLINE"):
+        if alt_text or is_on_command_line(context, "alt_text_length"):
             has_page = html is not None
             _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text, has_page=has_page)
         with wait_for("starting"):
@@ -297,6 +302,11 @@ def caption(
             alt_text_length=alt_text_length,
         )
         check_device_name(device)
+        warn_of_unused_chunk_size(context, engine)
+        if output is None and not write_sidecar:
+            warn_of_unused(context, ("force",), "without --output or --write-sidecar")
+        if not sample:
+            warn_of_unused(context, ("seed",), "without --sample")
         passed_over = PassedOver()
         # Wrong arguments are reported before a file is begun and a model is loaded.
         inputs = non_empty(

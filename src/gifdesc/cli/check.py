@@ -118,11 +118,11 @@ def check(
         counts = Counter(finding.kind for finding in findings)
         if json:
             kinds = GIF_KINDS if descriptions is None else tuple(KINDS)
-            read = {} if descriptions is None else {"num_descriptions": progress.num_descriptions}
+            counted_too = {"num_descriptions": progress.num_descriptions} if descriptions else {}
             print_json(
                 {
                     "num_gifs": progress.num_gifs,
-                    **read,
+                    **counted_too,
                     "findings": [finding.to_json() for finding in findings],
                     "counts": {name: counts[name] for name in kinds},
                 }

@@ -89,6 +89,8 @@ def convert(
                 raise typer.BadParameter(
                     "--write-splits and --descriptions-format are for descriptions, not features"
                 )
+            if to == "npy" and chunk_size is not None:
+                raise typer.BadParameter("--chunk-size is for --to shards")
             _convert_features(
                 path,
                 output,

@@ -55,13 +55,14 @@ def demo(
 ) -> None:
     """Draw small GIFs, then extract, train, evaluate, caption and search, all offline."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose):
+        if data_only:
+            warn_of_unused(context, ("device",), "with --data-only")
         with wait_for("starting"):
             from gifdesc.demo.world import draw_world
 
         draw_world(folder, num_gifs=num_gifs, seed=seed)
         info(f"drew {num_gifs} GIFs with descriptions -> {folder}")
         if data_only:
-            warn_of_unused(context, ("device",), "with --data-only")
             suggest(f"cd {shlex.quote(str(folder))} && gifdesc extract gifs")
             return
         _run_commands(context, folder, seed=seed, device=device)

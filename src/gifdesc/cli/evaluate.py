@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from gifdesc.evaluation.results import Evaluation
     from gifdesc.pages.evaluation import EvaluationReport, Subject
 
-_OF_MODELS = (
+_MODEL_OPTIONS = (
     "features",
     "descriptions",
     "descriptions_format",
@@ -57,10 +57,10 @@ _OF_MODELS = (
     "max_length",
     "device",
 )
-"""Parameters that only concern a model's captions."""
+"""Parameters that have no effect with `--predictions`."""
 
-_OF_FILES = ("predictions_format", "references_format")
-"""Parameters that only concern captions of a file."""
+_PREDICTION_OPTIONS = ("predictions_format", "references_format")
+"""Parameters that have no effect without `--predictions`."""
 
 
 def evaluate(
@@ -229,7 +229,7 @@ def evaluate(
         name = None if against is None else against.stem
         has_problems, notes = False, list[str]()
         if predictions is not None and references is not None:
-            warn_of_unused(context, _OF_MODELS, "with --predictions")
+            warn_of_unused(context, _MODEL_OPTIONS, "with --predictions")
             from gifdesc.evaluation.evaluate import evaluate_prediction_files
 
             result = evaluate_prediction_files(
@@ -241,7 +241,7 @@ def evaluate(
                 meteor=meteor,
             )
         else:
-            warn_of_unused(context, _OF_FILES, "without --predictions")
+            warn_of_unused(context, _PREDICTION_OPTIONS, "without --predictions")
             from gifdesc.model.folder import check_model_name
 
             check_device_name(device)
@@ -313,10 +313,9 @@ def _write_report(
 
     with PageProgress(stderr) as progress:
         written = report.write(result, subject, progress.advance)
-    worst = "the worst " if written.num_examples < result.num_examples else ""
-    info(f"wrote a page of {worst}{counted(written.num_examples, 'GIF')} -> {path}")
+    worst = "the worst " if written.num_shown < result.num_examples else ""
+    info(f"wrote a page of {worst}{counted(written.num_shown, 'GIF')} -> {path}")
     if not report.shows_gifs:
         warn("the page shows no GIFs: name their folder with --gifs")
-    elif written.num_without_frames:
-        gifs = counted(written.num_without_frames, "GIF")
-        warn(f"{gifs} cannot be shown; the page gives the reason")
+    elif written.warning:
+        warn(written.warning)

@@ -16,7 +16,6 @@ from gifdesc.cli.options import (
     Json,
     Quiet,
     Verbose,
-    is_on_command_line,
     user_path,
     warn_of_unused,
 )
@@ -42,15 +41,16 @@ def info(
         ),
     ],
     model: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--model",
             parser=user_path,
             metavar="DIR",
-            help="The model folder that decides which frames of a GIF are sampled, if it exists.",
+            help="The model folder that decides which frames of a GIF are sampled.",
+            show_default="model, if it exists",
             rich_help_panel=MODEL,
         ),
-    ] = Path("model"),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -60,11 +60,10 @@ def info(
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         from gifdesc.info.recognition import facts_of
 
-        facts = facts_of(path, model)
+        default = Path("model") if Path("model").is_dir() else None
+        facts = facts_of(path, model or default)
         if facts.kind != "gif":
-            warn_of_unused(context, ("model",), "here: it is for a GIF")
-        elif is_on_command_line(context, "model") and not model.is_dir():
-            warn(f"{model}: no such folder, so the frames are those of the default recipe")
+            warn_of_unused(context, ("model",), f"for {facts.kind}")
         if json:
             print_json(facts.to_json())
         else:

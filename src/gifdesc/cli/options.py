@@ -24,7 +24,7 @@ from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS
-from gifdesc.system.wording import list_some
+from gifdesc.system.wording import joined
 
 
 def user_path(value: str | Path) -> Path:
@@ -335,24 +335,39 @@ def warn_of_passed_over(passed_over: PassedOver) -> None:
         warn(sentence)
 
 
-def warn_of_unused(context: typer.Context, names: Collection[str], why: str) -> None:
+def warn_of_unused(context: typer.Context, names: Collection[str], condition: str) -> None:
     """Report options of the command line that a run does not use.
 
-    Values of a settings file or an environment variable are for other runs too: they may be unused.
+    Options that change what is asked for are refused where they do not fit. These only cause a
+    warning: scripts give a device or a model to every command. Values of a settings file or an
+    environment variable are for other runs too, and may be unused.
 
     Args:
         context: of the command.
         names: of its parameters that have no effect.
-        why: the end of the sentence, such as `with --captions`.
+        condition: when they have none, such as `with --captions`.
     """
-    flags = [
-        max(parameter.opts, key=len)
-        for parameter in context.command.params
-        if parameter.name in names and is_on_command_line(context, parameter.name)
-    ]
+    warn_of_no_effect(flags_on_command_line(context, names), condition)
+
+
+def warn_of_no_effect(flags: Sequence[str], condition: str) -> None:
+    """Report options that have no effect; nothing if there are none."""
     if flags:
         verb = "has" if len(flags) == 1 else "have"
-        warn(f"{list_some(flags, len(flags))} {verb} no effect {why}")
+        warn(f"{joined(flags)} {verb} no effect {condition}")
+
+
+def flags_on_command_line(context: typer.Context, names: Collection[str]) -> list[str]:
+    """Of some parameters of a command, the options that the command line has, as they are spelt.
+
+    Args:
+        context: of the command.
+        names: of its parameters.
+    """
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    return [
+        max(parameters[name].opts, key=len) for name in names if is_on_command_line(context, name)
+    ]
 
 
 def warn_of_unused_chunk_size(

@@ -350,7 +350,7 @@ class CheckProgress(LiveProgress):
 
     Attributes:
         num_gifs: GIFs checked so far.
-        num_descriptions: descriptions checked.
+        num_descriptions: descriptions with text checked so far.
     """
 
     def __init__(self, console: Console) -> None:

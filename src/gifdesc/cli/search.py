@@ -186,6 +186,8 @@ def search(
                     gifs_dir=gifs,
                     with_words=html is not None,
                 )
+        if result.is_in_folder:
+            warn_of_unused(context, ("weights", "device"), "for a GIF of the folder")
         for note in result.notes:
             warn(note)
         for problem in result.problems:
@@ -196,7 +198,7 @@ def search(
         if result.hits:
             info(_summary(result))
         if html is not None:
-            _write_page(result, html, words or str(like))
+            _write_page(result, html, words or str(like), gifs)
         if result.problems:
             raise typer.Exit(EXIT_FAILED)
 
@@ -209,7 +211,7 @@ def _summary(result: SearchResult) -> str:
     return f"the best {len(scores)} of {gifs}, scores {scores[0]:.3f} to {scores[-1]:.3f}"
 
 
-def _write_page(result: SearchResult, path: Path, query: str) -> None:
+def _write_page(result: SearchResult, path: Path, query: str, gifs: Path | None) -> None:
     from gifdesc.cli.progress import PageProgress
     from gifdesc.pages.search import write_search_page
 
@@ -217,8 +219,8 @@ def _write_page(result: SearchResult, path: Path, query: str) -> None:
         page = write_search_page(result, path, query=query, on_gif=progress.advance)
     best = "the best " if page.num_shown < len(result.hits) else ""
     info(f"wrote a page of {best}{counted(page.num_shown, 'GIF')} -> {path}")
-    if page.num_shown and page.num_without_frames == page.num_shown:
+    shown = result.hits[: page.num_shown]
+    if gifs is None and shown and not any(Path(hit.path).exists() for hit in shown):
         warn("the page shows no GIFs: name their folder with --gifs")
-    elif page.num_without_frames:
-        gifs = counted(page.num_without_frames, "GIF")
-        warn(f"{gifs} cannot be shown; the page gives the reason")
+    elif page.warning:
+        warn(page.warning)

@@ -22,9 +22,9 @@ from gifdesc.cli.options import (
     SplitsDir,
     Verbose,
     complete_preset,
+    flags_on_command_line,
     user_name,
     user_path,
-    warn_of_unused,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import (
@@ -46,8 +46,8 @@ from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
-_OF_DRAWN_SPLITS = ("val_fraction", "test_fraction", "split_seed")
-"""Parameters that only concern splits that are not listed."""
+_FRACTION_OPTIONS = ("val_fraction", "test_fraction", "split_seed")
+"""Parameters that have no effect where lists or descriptions name the splits."""
 
 
 def _data(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
@@ -251,8 +251,6 @@ def train(
         if resume and force:
             raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
         if is_main:
-            if splits is not None:
-                warn_of_unused(context, _OF_DRAWN_SPLITS, "with --splits")
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
@@ -311,6 +309,7 @@ def train(
             force=force,
             resume=resume,
             tensorboard_dir=tensorboard,
+            fraction_flags=flags_on_command_line(context, _FRACTION_OPTIONS),
         )
         if json and summary is not None:
             print_json(summary.to_json())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gifdesc.cli.console import info, print_error, stderr, suggest, warn
+from gifdesc.cli.options import warn_of_no_effect
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import (
     CORPUS_TOKENIZER,
@@ -46,8 +48,12 @@ def run_training(
     force: bool,
     resume: bool,
     tensorboard_dir: Path | None,
+    fraction_flags: Sequence[str] = (),
 ) -> TrainingSummary | None:
     """Train, with progress on stderr.
+
+    `fraction_flags` are the options about the fractions of splits that the user gave: they have no
+    effect where splits are listed.
 
     Returns:
         The summary; None in all processes but the main one.
@@ -62,6 +68,10 @@ def run_training(
         descriptions_format=descriptions_format,
     )
     _report_data(data, features_dir)
+    if splits_dir is not None:
+        warn_of_no_effect(fraction_flags, "with --splits")
+    elif data.splits_sha256:
+        warn_of_no_effect(fraction_flags, "where the descriptions name the splits")
     if data.recipe is not None and data.recipe.is_untrained:
         title = data.recipe.backbone_title
         warn(f"the features come from an untrained {title} (random weights)")

@@ -13,7 +13,7 @@ Numbers = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FrameSums:
-    """The sums of the features of GIFs, of all first frames, all second frames and so on.
+    """The sum of the features of several GIFs for each frame position.
 
     Attributes:
         total: float32 (T, D).
@@ -24,6 +24,15 @@ class FrameSums:
     count: Numbers
 
     @classmethod
+    def empty(cls, size: int) -> FrameSums:
+        """The sums of no GIFs.
+
+        Args:
+            size: D.
+        """
+        return cls(np.zeros((0, size), np.float32), np.zeros(0, np.float32))
+
+    @classmethod
     def of(cls, features: Iterable[Numbers], size: int) -> FrameSums:
         """The sums of some GIFs.
 
@@ -31,27 +40,35 @@ class FrameSums:
             features: float32 (T, D) of each.
             size: D.
         """
-        sums = cls(np.zeros((0, size), np.float32), np.zeros(0, np.float32))
+        sums = cls.empty(size)
         for each in features:
             sums = sums.with_gif(each)
         return sums
 
     def with_gif(self, features: Numbers) -> FrameSums:
         """The sums with another GIF's features (T, D)."""
-        return self._changed(features, 1)
+        return self._added(features, 1)
 
     def without_gif(self, features: Numbers) -> FrameSums:
         """The sums without the features (T, D) of a GIF that they contain."""
-        return self._changed(features, -1)
+        return self._added(features, -1)
 
     def mean(self) -> Numbers:
-        """The mean, float32 (T, D), of as many frames as at least half of the GIFs have."""
+        """The mean, float32 (T, D), of as many frames as at least half of the GIFs have.
+
+        Zeros of one frame if every GIF was taken out again.
+
+        Raises:
+            ValueError: there was never a GIF.
+        """
+        if not len(self.count):
+            raise ValueError("no features to take the mean of")
         num_frames = max(1, int((2 * self.count >= self.count.max()).sum()))
         counts = np.maximum(self.count[:num_frames], 1)
         mean: Numbers = (self.total[:num_frames] / counts[:, None]).astype(np.float32)
         return mean
 
-    def _changed(self, features: Numbers, sign: int) -> FrameSums:
+    def _added(self, features: Numbers, sign: int) -> FrameSums:
         longest = max(len(self.total), len(features))
         total = np.pad(self.total, ((0, longest - len(self.total)), (0, 0)))
         count = np.pad(self.count, (0, longest - len(self.count)))

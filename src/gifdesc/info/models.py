@@ -113,11 +113,14 @@ def _add_weights(facts: Facts, config: ModelConfig) -> None:
     except (OSError, SafetensorError) as error:
         facts.doubts.append(f"{WEIGHTS_NAME} is damaged: {error}")
         return
-    for name, wanted in _wanted_shapes(config).items():
-        if (found := shapes.get(name)) != wanted:
+    wanted_shapes = shapes_of(config)
+    if missing := [name for name in wanted_shapes if name not in shapes]:
+        facts.doubts.append(f"{WEIGHTS_NAME} lacks {missing[0]}, which {CONFIG_NAME} asks for")
+    for name, wanted in wanted_shapes.items():
+        if (found := shapes.get(name, wanted)) != wanted:
             facts.doubts.append(
-                f"{WEIGHTS_NAME} does not belong to {CONFIG_NAME}: {name} has the shape "
-                f"{found}, not {wanted}"
+                f"{WEIGHTS_NAME} does not fit {CONFIG_NAME}: {name} has the shape {found}, not "
+                f"{wanted}"
             )
             break
     trained = shapes.keys() - _STATISTICS
@@ -126,8 +129,8 @@ def _add_weights(facts: Facts, config: ModelConfig) -> None:
     facts.add("parameters", f"{num_parameters:,} ({bytes_in_words(path.stat().st_size)})")
 
 
-def _wanted_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """The tensors of the weights file whose shapes are sizes of the configuration."""
+def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of some tensors of a weights file that are sizes of the configuration."""
     wanted: dict[str, tuple[int, ...]] = {
         "feature_mean": (config.feature_size,),
         "embedding.weight": (config.vocab_size, config.embedding_size),

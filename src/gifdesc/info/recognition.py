@@ -47,7 +47,7 @@ def facts_of(path: Path, model: Path | None = None) -> Facts:
         with path.open("rb") as file:
             start = file.read(_START_BYTES)
         if is_media(start):
-            return facts_of_gif(path, _recipe_of(model))
+            return _facts_of_gif(path, model)
         captions = facts_of_captions(path)
     try:
         return captions or facts_of_descriptions(path)
@@ -69,12 +69,19 @@ def _facts_of_folder(path: Path) -> Facts:
     )
 
 
-def _recipe_of(model: Path | None) -> FeatureRecipe | None:
-    """The recipe of a model folder; None if there is no such folder, or its recipe is unknown."""
-    if model is None or not (model / CONFIG_NAME).is_file():
-        return None
-    features = read_config(model).get("features")
-    try:
-        return None if features is None else from_json(FeatureRecipe, features)
-    except ValueError as error:
-        raise CheckpointError(f"{model / CONFIG_NAME}: damaged: {error}") from error
+def _facts_of_gif(path: Path, model: Path | None) -> Facts:
+    """The facts about a GIF; which frames are sampled is decided by the recipe of a model."""
+    if model is None:
+        return facts_of_gif(path)
+    recipe, doubt = None, f"{model}: no model folder (it has no {CONFIG_NAME})"
+    if (model / CONFIG_NAME).is_file():
+        features = read_config(model).get("features")
+        doubt = f"{model}: the recipe of its features is unknown"
+        try:
+            recipe = None if features is None else from_json(FeatureRecipe, features)
+        except ValueError as error:
+            raise CheckpointError(f"{model / CONFIG_NAME}: damaged: {error}") from error
+    facts = facts_of_gif(path, recipe)
+    if recipe is None:
+        facts.doubts.append(f"{doubt}; the frames are those of the default recipe")
+    return facts

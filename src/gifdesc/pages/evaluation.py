@@ -27,7 +27,14 @@ from gifdesc.pages.charts import (
     scores_svg,
 )
 from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, GifFolder, film_size
-from gifdesc.pages.html import check_page_name, check_page_path, data_uri, link_to, write_page
+from gifdesc.pages.html import (
+    WrittenPage,
+    check_page_name,
+    check_page_path,
+    data_uri,
+    link_to,
+    write_page,
+)
 from gifdesc.pages.style import DARK, LIGHT, Theme
 from gifdesc.pages.summary import Subject as Subject
 from gifdesc.pages.summary import notes_of, summary_of
@@ -46,19 +53,6 @@ _SAID = {BLIND: "blind (another GIF)", NEAREST: "nearest training GIF"}
 
 FramesOf = Callable[[str], Indices]
 """A GIF's name -> the frames that its features describe; None if they are unknown."""
-
-
-@dataclass(frozen=True)
-class WrittenPage:
-    """The contents of a page in numbers.
-
-    Attributes:
-        num_examples: GIFs that it shows.
-        num_without_frames: those of them that have no filmstrip.
-    """
-
-    num_examples: int
-    num_without_frames: int
 
 
 @dataclass(frozen=True, kw_only=True)

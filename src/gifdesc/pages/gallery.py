@@ -16,7 +16,7 @@ from gifdesc.errors import GifdescError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.public_models import full_name
 from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, film_size, read_filmstrip
-from gifdesc.pages.html import check_page_name, link_to, write_page
+from gifdesc.pages.html import WrittenPage, check_page_name, link_to, write_page
 from gifdesc.pages.waiting_inputs import WaitingInputs
 from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.threads import mapped_ahead
@@ -243,9 +243,8 @@ class GalleryCollector:
             },
         )
         sentences = [f"{self._path}: {note[0].lower()}{note[1:].rstrip('.')}" for note in notes]
-        if num_without_frames:
-            gifs = counted(num_without_frames, "GIF")
-            sentences.append(f"{gifs} cannot be shown; the page gives the reason")
+        if warning := WrittenPage(self.num_shown, num_without_frames).warning:
+            sentences.append(warning)
         return sentences
 
     def _framed(self) -> Iterator[GalleryCard]:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gifdesc.pages.attention import attends, describe_attention, moment, probabi
 from gifdesc.pages.style import DARK, LIGHT, baseline_label
 from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.replacement import replacing
+from gifdesc.system.wording import counted
 from gifdesc.version import __version__
 
 # Characters that HTML forbids, and halves of surrogate pairs, which UTF-8 cannot hold.
@@ -32,6 +34,27 @@ PAGE_SUFFIXES = (".html", ".htm")
 SCRIPTS = ("film.js", "words.js", "examples.js", "copy.js")
 """The page's script in parts: moving frames; words and their frames; search, filters and order;
 copying."""
+
+
+@dataclass(frozen=True)
+class WrittenPage:
+    """The contents of a page in numbers.
+
+    Attributes:
+        num_shown: GIFs that it shows.
+        num_without_frames: GIFs that have no filmstrip; the page gives the reasons.
+    """
+
+    num_shown: int
+    num_without_frames: int
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence about GIFs without a filmstrip."""
+        if not self.num_without_frames:
+            return None
+        gifs = counted(self.num_without_frames, "GIF")
+        return f"{gifs} cannot be shown; the page gives the reason"
 
 
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.captions import Caption
 from gifdesc.pages.attention import LEAST_WEIGHT, greatest_weight
 from gifdesc.pages.explanation import MAX_ON_PAGE, ExplainedCaption, counted_off, with_strips
-from gifdesc.pages.html import check_page_name, write_page
+from gifdesc.pages.html import WrittenPage, check_page_name, write_page
 from gifdesc.search.results import SearchKind, SearchResult
 
 _MEANINGS: dict[SearchKind, str] = {
@@ -18,19 +17,6 @@ _MEANINGS: dict[SearchKind, str] = {
     "like": "The number is the score: the cosine of the angle between the standardised features.",
     "captions": "The number is the BM25 score of the caption.",
 }
-
-
-@dataclass(frozen=True)
-class WrittenPage:
-    """What a page contains.
-
-    Attributes:
-        num_shown: GIFs on it.
-        num_without_frames: those of them whose frames cannot be shown; the page gives the reasons.
-    """
-
-    num_shown: int
-    num_without_frames: int
 
 
 def write_search_page(
@@ -63,11 +49,12 @@ def write_search_page(
         )
         for hit in result.hits[:MAX_ON_PAGE]
     ]
-    asked = None
-    if result.asked is not None:
-        [asked] = with_strips([Caption(path=result.asked)], lambda caption: Path(caption.path))
+    compared = None
+    if result.query_path is not None:
+        given = Caption(path=result.query_path)
+        [compared] = with_strips([given], lambda caption: Path(caption.path))
     attends = any(word.frame_weights for caption in shown for word in caption.words)
-    num_without_frames = 0
+    num_without_frames = int(compared is not None and not compared.strips)
 
     def explained() -> Iterator[ExplainedCaption]:
         nonlocal num_without_frames
@@ -82,7 +69,7 @@ def write_search_page(
         {
             "title": f"GIFs like {query}" if result.kind == "like" else f"GIFs found: {query}",
             "skip_to": "captions",
-            "asked": asked,
+            "compared": compared,
             "explained": explained(),
             "num_shown": len(shown),
             "num_captions": len(shown),

@@ -96,7 +96,8 @@ def search_like(
         kind="like",
         hits=hits,
         num_gifs=len(candidates),
-        asked=str(gif) if own is None else paths.path(own),
+        query_path=str(gif) if own is None else paths.path(own),
+        is_in_folder=own is not None,
         notes=tuple(notes),
         problems=tuple(problems),
     )

@@ -131,7 +131,10 @@ class WordSearch:
         best = [candidates[place] for place in ranked(scores, names, top)]
         score_of = dict(zip(candidates, scores, strict=True))
         words = self.words(query, best) if with_words else [()] * len(best)
-        notes = [*query.notes(), *tie_notes(scores, top)]
+        notes = [
+            *query.notes(),
+            *tie_notes(scores, top, are_all=len(candidates) == len(self._usable)),
+        ]
         if len(self._usable) == 1:
             notes.append(
                 "there is no other GIF to compare with: the score is the log-probability alone"

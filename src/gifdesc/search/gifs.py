@@ -173,14 +173,22 @@ def check_top(top: int) -> None:
         raise ValueError(f"top must be 1 or more, not {top}")
 
 
-def tie_notes(scores: Sequence[float], top: int) -> list[str]:
-    """A sentence if GIFs that are not among the best have the score of the last of them."""
+def tie_notes(scores: Sequence[float], top: int, *, are_all: bool = True) -> list[str]:
+    """A sentence if GIFs that are not among the best have the score of the last of them.
+
+    Args:
+        scores: of the GIFs that were scored.
+        top: how many of them are listed.
+        are_all: whether every GIF was scored; if not, others may have the same score.
+    """
     best = sorted(scores, reverse=True)
     num_left = best[top:].count(best[top - 1]) if len(best) > top else 0
     if not num_left:
         return []
-    has = "GIF has" if num_left == 1 else "GIFs have"
-    return [f"{num_left} more {has} the score of the last one found"]
+    may_be_more = not are_all and best[-1] == best[top - 1]
+    have = "has" if num_left == 1 else "have"
+    at_least = "at least " if may_be_more else ""
+    return [f"{at_least}{num_left} more {have} the same score as the last GIF listed"]
 
 
 def ranked(scores: Sequence[float], names: Sequence[str], top: int) -> list[int]:

@@ -147,7 +147,7 @@ def _compute(
     summaries = torch.zeros(num_gifs, model.config.hidden_size, dtype=torch.float16)
     frames: list[Tensor] = []
     sampled = sample_of(num_gifs)
-    sums = FrameSums.of([], size)
+    sums = FrameSums.empty(size)
     with wait_for("encoding all GIFs once", unit="GIFs") as advance:
         for first in range(0, num_gifs, _BATCH_GIFS):
             features, usable = [], []

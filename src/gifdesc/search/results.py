@@ -48,8 +48,9 @@ class SearchResult:
         kind: of the search.
         hits: the best GIFs, best first.
         num_gifs: GIFs that were ranked.
-        asked: the path of the GIF that others were compared with, or its name; None in searches by
-            words.
+        query_path: the path of the GIF that the others are compared with, or its name in the
+            features folder; None in other searches.
+        is_in_folder: whether that GIF is one of the folder, so that no backbone was needed.
         notes: what was left out, a sentence each.
         problems: the feature files that cannot be used, a sentence each.
     """
@@ -57,6 +58,7 @@ class SearchResult:
     kind: SearchKind
     hits: tuple[SearchHit, ...]
     num_gifs: int
-    asked: str | None = None
+    query_path: str | None = None
+    is_in_folder: bool = False
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
