@@ -3,9 +3,9 @@
     gifdesc demo
     python docs/draw_images.py gifdesc-demo
 
-60 % of the GIFs are in the test split and the model is trained for 10 epochs, so that it makes mistakes;
-the explanation is of the demo's own model. Needs Chromium and playwright. It takes about two
-minutes on one CPU core.
+60 % of the GIFs are in the test split and the model is trained for 10 epochs, so that it makes
+mistakes; the explanation is of the demo's own model. Needs Chromium and playwright. It takes about
+two minutes on one CPU core.
 """
 
 from __future__ import annotations
@@ -84,9 +84,10 @@ def main() -> None:
         for name in ("gifs", "features", "descriptions"):
             Path(folder, name).symlink_to(world / name)
         gifdesc(folder, "train", "--epochs", "10", "--test-fraction", "0.6", "-q")
-        picture = IMAGES / "examples.png"
+        picture, explanation = IMAGES / "examples.png", IMAGES / "explanation.png"
+        for path in (picture, explanation):
+            path.unlink(missing_ok=True)
         gifdesc(folder, "evaluate", "--html", "report.html", "--picture", picture, "-q")
-        explanation = IMAGES / "explanation.png"
         explained = ("--explain", explanation, "--model", world / "model")
         gifdesc(folder, "caption", f"gifs/{EXPLAINED}", *explained)
         browser = playwright.chromium.launch(executable_path=chromium)

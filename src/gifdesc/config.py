@@ -194,8 +194,10 @@ class ModelConfig:
         if self.decoder == "none" and self.embedding_size != self.hidden_size:
             raise ValueError("without a decoder, embedding_size must equal hidden_size")
         _check_sizes(self, "feature_size", "vocab_size", "hidden_size", "embedding_size")
-        if not (0 <= self.projection_size <= MAX_SIZE and 0 <= self.dropout < 1):
-            raise ValueError("projection_size must be 0 or more, dropout in [0, 1)")
+        if not 0 <= self.projection_size <= MAX_SIZE:
+            raise ValueError(f"projection_size must be 0 or more, and {MAX_SIZE:,} at most")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,10 +291,7 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be in [0, 1)")
         fractions = (self.val_fraction, self.test_fraction)
         if not (all(0 <= fraction < 1 for fraction in fractions) and sum(fractions) < 1):
-            raise ValueError(
-                "val_fraction and test_fraction (--val-fraction, --test-fraction) must be 0 or "
-                "more and sum to below 1"
-            )
+            raise ValueError("val_fraction and test_fraction must be 0 or more and sum to below 1")
         if self.optimizer == "adam" and self.weight_decay:
             raise ValueError("weight_decay needs the optimizer adamw")
         if self.objective == "reconstruction" and (

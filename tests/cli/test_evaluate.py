@@ -244,6 +244,18 @@ def test_each_examples_scores_are_written(world, model_dir, tmp_path):
         assert set(row["baselines"]) == {"blind", "nearest", "most-common"}
 
 
+def test_scores_of_each_example_replace_only_such_scores(world, model_dir, tmp_path):
+    path = tmp_path / "scores.jsonl"
+    assert evaluate(world, model_dir, *TRAIN, "--per-example", path).code == 0
+    assert evaluate(world, model_dir, *TRAIN, "--per-example", path).code == 0
+    description = world.descriptions_dir / f"{next(iter(CAPTIONS))}.txt"
+    before = description.read_text()
+    done = evaluate(world, model_dir, *TRAIN, "--per-example", description)
+    assert (done.code, done.out) == (1, "")
+    assert "exists, and gifdesc did not write it as such a file; name another file" in done.error
+    assert description.read_text() == before
+
+
 def test_scores_are_printed_even_if_they_cannot_be_written(people, tmp_path):
     mine = write_lines(tmp_path / "mine.jsonl", [{"id": "a", "caption": "a red ball grows"}])
     done = score(mine, people, "--json", "--per-example", people / "scores.jsonl")

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from browser import browser_with
 from gif_files import draw_gif
@@ -101,6 +102,44 @@ def test_gifs_that_a_page_cannot_show_are_reported(folder):
     (folder / "b.jsonl").write_text('{"path": "moved/b.gif", "caption": "a ball"}\n')
     done = run_here("search", "ball", "--captions", "b.jsonl", "--html", "found.html")
     assert done.warnings == ["1 GIF cannot be shown; the page gives the reason"]
+
+
+@pytest.mark.parametrize("page", ["page.html", "page.HTM"])
+def test_a_page_replaces_only_pages_of_gifdesc(folder, page):
+    search = ("search", "a red ball", "--html", page)
+    assert run_here(*search).code == 0
+    assert run_here(*search).code == 0
+    (folder / page).write_text("<html>mine</html>")
+    for arguments in (
+        search,
+        ("caption", "gifs", "--html", page),
+        ("caption", "gifs", "--explain", page),
+        ("evaluate", "--html", page),
+    ):
+        done = run_here(*arguments)
+        assert (done.code, done.out) == (1, "")
+        assert "exists, and gifdesc did not write it" in done.error
+        assert (folder / page).read_text() == "<html>mine</html>"
+
+
+def test_a_picture_replaces_only_pictures_of_gifdesc(folder):
+    explain = ("caption", "gifs/a.gif", "--explain", "a.png")
+    assert run_here(*explain).code == 0
+    assert run_here(*explain).code == 0
+    Image.new("RGB", (4, 4)).save(folder / "a.png")
+    mine = (folder / "a.png").read_bytes()
+    for arguments in (explain, ("evaluate", "--picture", "a.png")):
+        done = run_here(*arguments)
+        assert (done.code, done.out) == (1, "")
+        assert "exists, and gifdesc did not write it" in done.error
+    assert (folder / "a.png").read_bytes() == mine
+
+
+@pytest.mark.usefixtures("folder")
+def test_names_that_the_folder_of_gifs_lacks_are_reported(tmp_path):
+    (tmp_path / "other").mkdir()
+    done = run_here("search", "red", "--gifs", "other", "--top", 1)
+    assert done.warnings == [f"other: has no GIF of these names: {done.out.strip()}"]
 
 
 def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):

@@ -25,6 +25,19 @@ def model_dir(tmp_path):
     return tmp_path / "model"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--dropout", 1.5), "dropout must be in [0, 1)"),
+        (("--warmup", 1), "--warmup must be in [0, 1)"),
+        (("--optimizer", "adam", "--weight-decay", 1), "--weight-decay needs the optimizer adamw"),
+    ],
+)
+def test_errors_name_options(world, arguments, sentence):
+    done = run_here("train", *world.options, *arguments)
+    assert (done.code, done.error) == (2, f"error: {sentence}")
+
+
 def test_training_writes_a_model_folder_and_reports_every_epoch(world, model_dir):
     done = train_here(world, model_dir, *ALL)
     assert (done.code, done.out) == (0, "")

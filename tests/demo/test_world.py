@@ -217,6 +217,15 @@ def test_a_folder_of_other_gifs_is_refused_and_unchanged(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["model", "features", "descriptions"])
+def test_what_is_not_of_a_demo_is_refused_and_unchanged(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").write_text("mine")
+    with pytest.raises(GifdescError, match=f"{name}: is not of this demo"):
+        draw_world(tmp_path, num_gifs=1, seed=0)
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "mine"]
+
+
 def test_a_folder_that_cannot_be_created_is_a_one_sentence_error(tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("in the way", encoding="utf-8")

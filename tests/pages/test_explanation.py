@@ -146,7 +146,7 @@ def test_a_page_of_many_fits_any_width_and_names_failures(tmp_path, gif, width):
 
 
 def test_a_gif_that_changed_is_not_matched_with_old_weights(tmp_path, gif):
-    assert "fewer frames than when" in text_of([caption_of(gif, num_frames=9)], tmp_path)
+    assert "fewer frames than before" in text_of([caption_of(gif, num_frames=9)], tmp_path)
 
 
 def test_the_bytes_of_a_gif_may_come_from_elsewhere(tmp_path, gif):

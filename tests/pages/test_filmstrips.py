@@ -136,7 +136,7 @@ def test_a_gif_that_is_missing_or_broken_is_a_note(tmp_path):
 def test_a_gif_with_fewer_frames_than_its_features_has_a_note(tmp_path):
     film, missing = folder_of(tmp_path, "short.gif").filmstrip("short", [0, 90])
     assert film is None
-    assert missing.endswith("has fewer frames than when it was captioned")
+    assert missing.endswith("has fewer frames than before: the file has changed")
     assert str(tmp_path) not in missing
 
 

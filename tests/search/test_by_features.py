@@ -26,6 +26,30 @@ def test_ties_that_are_cut_are_reported(world):
     assert search_like("b", world.features_dir, top=2).notes == ()
 
 
+@pytest.mark.usefixtures("tiny_backbone")
+def test_a_file_that_changed_since_extract_is_another_gif(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours = {"red": (240, 20, 20), "green": (30, 200, 40), "blue": (20, 40, 230)}
+    for name, colour in colours.items():
+        draw_gif(tmp_path / "gifs" / f"{name}.gif", [colour])
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    assert not [hit for hit in search_like("gifs/red.gif", "features").hits if "red" in hit.path]
+    draw_gif(tmp_path / "gifs" / "red.gif", [colours["blue"]])
+    result = search_like("gifs/red.gif", "features", top=1)
+    assert (result.hits[0].path, result.num_gifs) == ("gifs/blue.gif", 3)
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_features_of_another_size_than_the_recipes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw_gif(tmp_path / "gifs" / "a.gif", [(240, 20, 20)])
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    np.save(tmp_path / "features" / "a.gif.npy", np.ones((2, 3), np.float32))
+    draw_gif(tmp_path / "mine.gif", [(30, 200, 40)])
+    with pytest.raises(FeatureError, match=r"features: has 3 features a frame, its recipe\.json"):
+        search_like("mine.gif", "features")
+
+
 def test_the_number_of_frames_does_not_matter(tmp_path):
     from gifdesc.positional import sinusoidal_encoding
 
@@ -82,6 +106,11 @@ def test_fewer_gifs_than_one_cannot_be_asked_for(tmp_path):
 
 def test_without_a_recipe_only_gifs_of_the_folder_can_be_asked_for(tmp_path):
     world = write_world(tmp_path)
-    assert search_like("a", world.features_dir).num_gifs == 5
+    result = search_like("a", world.features_dir)
+    assert result.num_gifs == 5
+    assert result.notes == (
+        f"{world.features_dir}: has no recipe.json, so its features count as without a positional "
+        "encoding",
+    )
     with pytest.raises(FeatureError, match=r"has no recipe\.json"):
         search_like(tmp_path / "other.gif", world.features_dir)

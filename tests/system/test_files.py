@@ -9,6 +9,7 @@ import pytest
 
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.system.files import (
+    check_replaceable,
     find_files,
     json_line,
     list_all,
@@ -75,6 +76,21 @@ def test_a_name_as_long_as_the_file_system_allows(tmp_path):
     path = tmp_path / ("x" * 251 + ".txt")
     write_text(path, "fits")
     assert path.read_text() == "fits"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"own page"])
+def test_own_and_empty_files_may_be_replaced(tmp_path, content):
+    path = tmp_path / "a.html"
+    if content is not None:
+        path.write_bytes(content)
+    check_replaceable(path, lambda start: start.startswith(b"own"))
+
+
+def test_a_file_of_the_user_is_not_replaced(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="gifdesc did not write it"):
+        check_replaceable(path, lambda start: start.startswith(b"own"))
 
 
 def test_text_is_utf8(tmp_path):

@@ -248,7 +248,8 @@ def caption(
 ) -> None:
     """Write a caption for every GIF, in input order, as soon as it is ready."""
     chosen = _choose_format(format_name, output, json=json)
-    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=chosen == "json") as errors:
+    is_json_on_stdout = json or (chosen == "json" and output is None)
+    with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=is_json_on_stdout) as errors:
         if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
         if skip_done and output is None:

@@ -100,6 +100,8 @@ def check(
             raise typer.BadParameter(f"--list {kind} needs --descriptions PATH")
         if descriptions is None:
             warn_of_unused(context, ("descriptions_format",), "without --descriptions")
+        elif descriptions.is_dir():
+            warn_of_unused(context, ("descriptions_format",), "for a folder")
         arguments = read_paths(paths, null=null and STDIN in paths)
         from gifdesc.cli.progress import CheckProgress
         from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes

@@ -18,6 +18,7 @@ from gifdesc.cli.options import (
     Quiet,
     Verbose,
     user_path,
+    warn_of_unused,
 )
 from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.forms.form_names import OutputForm
@@ -26,6 +27,7 @@ from gifdesc.system.wording import counted
 
 
 def convert(
+    context: typer.Context,
     path: Annotated[
         Path,
         typer.Argument(
@@ -89,8 +91,8 @@ def convert(
                 raise typer.BadParameter(
                     "--write-splits and --descriptions-format are for descriptions, not features"
                 )
-            if to == "npy" and chunk_size is not None:
-                raise typer.BadParameter("--chunk-size is for --to shards")
+            if to == "npy" and (chunk_size is not None or dtype != "float32"):
+                raise typer.BadParameter("--dtype and --chunk-size are for --to shards")
             _convert_features(
                 path,
                 output,
@@ -101,6 +103,8 @@ def convert(
                 json=json,
             )
             return
+        if path.is_dir():
+            warn_of_unused(context, ("descriptions_format",), "for a folder")
         from gifdesc.data.conversion import convert as run
         from gifdesc.data.feature_files import RECIPE_NAME
         from gifdesc.data.feature_shards import find_shards

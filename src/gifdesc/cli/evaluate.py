@@ -216,6 +216,10 @@ def evaluate(
             raise typer.BadParameter("--retrieval needs a model: leave --predictions out")
         if gifs is not None and html is None and picture is None:
             raise typer.BadParameter("--gifs is for --html and --picture: give one of them")
+        if per_example is not None:
+            from gifdesc.evaluation.results import check_per_example_path
+
+            check_per_example_path(per_example)
         report = None
         if html is not None:
             from gifdesc.pages.evaluation import EvaluationReport
@@ -248,6 +252,8 @@ def evaluate(
             check_model_name(model)
             check_features_dir(features)
             check_descriptions_path(descriptions)
+            if descriptions.is_dir():
+                warn_of_unused(context, ("descriptions_format",), "for a folder")
             with wait_for("starting"):
                 from gifdesc.config import DecodingConfig
                 from gifdesc.evaluation.held_out import evaluate_model_folder

@@ -34,7 +34,7 @@ from gifdesc.model.folder import check_model_name
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.files import json_line
 from gifdesc.system.waits import wait_for
-from gifdesc.system.wording import counted
+from gifdesc.system.wording import counted, list_some
 
 if TYPE_CHECKING:
     from gifdesc.search.results import SearchResult
@@ -190,6 +190,10 @@ def search(
             warn_of_unused(context, ("weights", "device"), "for a GIF of the folder")
         for note in result.notes:
             warn(note)
+        if gifs is not None:
+            missing = [hit.path for hit in result.hits if not Path(hit.path).exists()]
+            if missing:
+                warn(f"{gifs}: has no GIF of these names: {list_some(missing)}")
         for problem in result.problems:
             print_error(problem)
         errors.json = False  # stdout has its lines

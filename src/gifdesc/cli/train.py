@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from gifdesc.cli.options import (
     flags_on_command_line,
     user_name,
     user_path,
+    warn_of_unused,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import (
@@ -254,6 +256,8 @@ def train(
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
+            if descriptions.is_dir():
+                warn_of_unused(context, ("descriptions_format",), "for a folder")
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
             from gifdesc.training.resume import choose_configs
@@ -292,7 +296,7 @@ def train(
                 ),
             )
         except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
+            raise typer.BadParameter(_as_options(str(error))) from None
         if case is not None and training_config.tokenizer != CORPUS_TOKENIZER:
             raise typer.BadParameter(
                 f"--case goes with --tokenizer corpus; {training_config.tokenizer} has its own case"
@@ -315,6 +319,33 @@ def train(
             print_json(summary.to_json())
         if summary is not None and summary.data.problems:
             raise typer.Exit(EXIT_FAILED)
+
+
+_FLAGS = {
+    "learning_rate": "--lr",
+    "warmup_fraction": "--warmup",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            "weight_decay",
+            "label_smoothing",
+            "scheduled_sampling",
+            "val_fraction",
+            "test_fraction",
+            "split_seed",
+            "batch_size",
+            "scst_epochs",
+            "best_by",
+            "hidden_size",
+        )
+    },
+}
+"""Fields of the configurations that have an option, as users write them."""
+
+
+def _as_options(message: str) -> str:
+    """A message about fields of the configurations, with the names of the options."""
+    return re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda found: _FLAGS.get(found[0], found[0]), message)
 
 
 def _given(**options: object) -> dict[str, Any]:

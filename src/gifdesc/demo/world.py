@@ -141,6 +141,8 @@ def draw_world(output_dir: Path, *, num_gifs: int, seed: int) -> list[Scene]:
     scenes = [scene_of(index, seed=seed) for index in range(num_gifs)]
     with writing(output_dir):
         _check_only_demo_gifs(gifs_dir, names)
+        if not any(gifs_dir.glob("*.gif")):
+            _check_is_new(output_dir)
         with wait_for("drawing", unit="GIFs") as advance:
             for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
                 take = take_of(index, seed=seed)
@@ -158,6 +160,15 @@ def _check_only_demo_gifs(gifs_dir: Path, names: list[str]) -> None:
             f"{gifs_dir}: has GIFs that are not of this demo ({min(others)}, "
             f"{len(others)} in all); choose an empty folder"
         )
+
+
+def _check_is_new(output_dir: Path) -> None:
+    """Without the demo's GIFs, what the demo would replace belongs to the user."""
+    for name in ("model", "features", "descriptions"):
+        if (output_dir / name).is_dir() and any((output_dir / name).iterdir()):
+            raise GifdescError(
+                f"{output_dir / name}: is not of this demo; choose an empty folder for it"
+            )
 
 
 def write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:

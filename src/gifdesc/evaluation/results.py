@@ -13,7 +13,8 @@ from gifdesc.config import to_json
 from gifdesc.evaluation.bootstrap import Difference, Interval
 from gifdesc.metrics import Scores, tokenize
 from gifdesc.metrics.scoring import EXACT_MATCH
-from gifdesc.system.files import write_json_lines, writing
+from gifdesc.system.files import check_own, write_json_lines, writing
+from gifdesc.system.json_files import parse_json
 
 if TYPE_CHECKING:  # retrieval needs PyTorch, which the scores of captions do not
     from gifdesc.evaluation.retrieval import Retrieval
@@ -197,6 +198,24 @@ class Evaluation:
             row["retrieval"] = self.retrieval.to_json()
         warnings = [f"{name}: {why}" for name, why in self.warnings.items()]
         return {**row, "notes": {**self.notes, **self.warnings}, "warnings": warnings}
+
+
+def check_per_example_path(path: Path) -> None:
+    """Check, before long work, that a file with scores of each GIF would replace no other file.
+
+    Raises:
+        GifdescError: it would.
+    """
+
+    def is_own(start: bytes) -> bool:
+        try:
+            row = parse_json(start.splitlines()[0])
+        except ValueError:
+            return False
+        return isinstance(row, dict) and {"id", "metrics", "exact_match"} <= row.keys()
+
+    with writing(path):
+        check_own(path, is_own)
 
 
 def write_per_example(path: Path, captions: Sequence[ScoredCaption]) -> None:

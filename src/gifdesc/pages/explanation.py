@@ -20,8 +20,8 @@ from gifdesc.pages.attention import (
     stacked,
 )
 from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, read_small, read_strips
-from gifdesc.pages.html import PAGE_SUFFIXES, write_page
-from gifdesc.pages.pictures import save_picture
+from gifdesc.pages.html import PAGE_SUFFIXES, is_own_page, write_page
+from gifdesc.pages.pictures import is_own_picture, save_picture
 from gifdesc.sampling import start_times_ms
 from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.threads import mapped_ahead
@@ -210,7 +210,7 @@ class ExplanationCollector:
     def __init__(self, path: Path) -> None:
         check_explanation_path(path)
         with writing(f"--explain {path}"):
-            check_replaceable(path)
+            check_replaceable(path, is_own_page if is_page(path) else is_own_picture)
         self._path = path
         self._max_shown = MAX_ON_PAGE if is_page(path) else MAX_IN_PICTURE
         self._captions: list[Caption] = []

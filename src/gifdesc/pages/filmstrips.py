@@ -162,7 +162,7 @@ def read_small(
         return read_gif(source, indices, name=name, reduce=Shrinker(frame_height))
     except IndexError as error:
         shown = name or (source if isinstance(source, Path) else "these bytes")
-        problem = f"{shown}: has fewer frames than when it was captioned"
+        problem = f"{shown}: has fewer frames than before: the file has changed"
         raise GifError(problem) from error
 
 

@@ -16,9 +16,8 @@ from gifdesc.errors import GifdescError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.model.public_models import full_name
 from gifdesc.pages.filmstrips import NUM_THREADS, FilmSize, Filmstrip, film_size, read_filmstrip
-from gifdesc.pages.html import WrittenPage, check_page_name, link_to, write_page
+from gifdesc.pages.html import WrittenPage, check_page_name, check_page_path, link_to, write_page
 from gifdesc.pages.waiting_inputs import WaitingInputs
-from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.threads import mapped_ahead
 from gifdesc.system.wording import counted
 from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
@@ -161,8 +160,7 @@ class GalleryCollector:
 
     def __init__(self, path: Path, *, alt_text_length: int = DEFAULT_CHARACTERS) -> None:
         check_page_name(path)
-        with writing(f"--html {path}"):
-            check_replaceable(path)
+        check_page_path(path, "--html")
         self._path = path
         self._shorten = partial(to_alt_text, max_characters=alt_text_length)
         self._inputs = WaitingInputs()

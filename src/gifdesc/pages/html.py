@@ -97,14 +97,23 @@ def check_page_name(path: Path) -> None:
         raise UsageError(f"{path}: a page is a .html file; choose such a name")
 
 
-def check_page_path(path: Path) -> None:
+def is_own_page(start: bytes) -> bool:
+    """Whether a file that begins so is a page of gifdesc."""
+    return b'<meta name="generator" content="gifdesc ' in start
+
+
+def check_page_path(path: Path, option: str = "") -> None:
     """Check, before long work, that a page can be written there; its folder is made.
 
+    Args:
+        path: of the page; a page of gifdesc is replaced, another file is not.
+        option: the name of an option, for the message.
+
     Raises:
-        GifdescError: it cannot be written.
+        GifdescError: it cannot be written, or another file is there.
     """
-    with writing(path):
-        check_replaceable(path)
+    with writing(f"{option} {path}".strip()):
+        check_replaceable(path, is_own_page)
 
 
 def data_uri(content: bytes | str, kind: str) -> Markup:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from gifdesc.pages.style import LIGHT
 from gifdesc.sampling import uniform_indices
 from gifdesc.system.files import writing
 from gifdesc.system.replacement import replacing
+from gifdesc.version import __version__
 
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -117,6 +119,11 @@ def contact_sheet(
     return image
 
 
+def is_own_picture(start: bytes) -> bool:
+    """Whether a file that begins so is a PNG of gifdesc."""
+    return b"tEXtSoftware\0gifdesc" in start
+
+
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write an image in the format that the path's ending names, such as `.png`.
 
@@ -128,8 +135,10 @@ def save_picture(image: Image.Image, path: Path) -> None:
     name = Image.registered_extensions().get(path.suffix.lower())
     if name is None:
         raise ValueError(f"{path}: no picture format has this ending")
+    made_by = PngInfo()
+    made_by.add_text("Software", f"gifdesc {__version__}")
     with writing(path), replacing(path) as aside:
-        image.save(aside, format=name)
+        image.save(aside, format=name, pnginfo=made_by)
 
 
 def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Image:

@@ -10,7 +10,7 @@ from gifdesc.data.forms.base import CaptionSource
 from gifdesc.data.forms.registry import read_captions
 from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.metrics import tokenize, tokenize_all
-from gifdesc.search.gifs import MovedGifs, check_top, ranked, tie_notes
+from gifdesc.search.gifs import MovedGifs, check_top, ranked, rounded, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.wording import list_some
 
@@ -56,7 +56,7 @@ def search_captions(
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs to stderr by itself
     index = bm25s.BM25()
     index.index(documents, show_progress=False)
-    scores = index.get_scores([word for word in words if word in known]).tolist()
+    scores = rounded(index.get_scores([word for word in words if word in known]).tolist())
     best: dict[str, tuple[float, str]] = {}
     for (name, caption), score in zip(rows, scores, strict=True):
         if score > best.get(name, (0.0, ""))[0]:

@@ -13,7 +13,7 @@ from gifdesc.data.feature_files import read_features
 from gifdesc.errors import FeatureError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.search.cache import CACHE_NAME, Cache
-from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, tie_notes
+from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, rounded, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
 
@@ -75,19 +75,30 @@ def search_like(
         raise FeatureError(f"{gifs.folder}: none of its feature files can be used")
     if other is not None:
         wanted = _mean(other, encoding)
+        if len(wanted) != means.shape[1]:
+            raise FeatureError(
+                f"{gifs.folder}: has {means.shape[1]} features a frame, its recipe.json makes "
+                f"{len(wanted)}"
+            )
     else:
         assert own is not None
         wanted = means[own]
         if not is_usable[own]:
-            raise FeatureError(f"{gifs.features_path(own)}: cannot be used")
+            [problem] = _problems(gifs, [own])
+            raise FeatureError(problem)
     candidates = [place for place in np.flatnonzero(is_usable).tolist() if place != own]
-    scores = _cosines(wanted, means[candidates], means[is_usable]) if candidates else []
+    scores = rounded(_cosines(wanted, means[candidates], means[is_usable]) if candidates else [])
     names = [gifs.names[place] for place in candidates]
     hits = tuple(
         SearchHit(rank=rank, path=paths.path(candidates[place]), score=scores[place])
         for rank, place in enumerate(ranked(scores, names, top), start=1)
     )
     notes = tie_notes(scores, top)
+    if gifs.recipe is None:
+        notes.append(
+            f"{gifs.folder}: has no recipe.json, so its features count as without a positional "
+            "encoding"
+        )
     if note is not None:
         notes.append(note)
     if not candidates:

@@ -21,7 +21,7 @@ from gifdesc.errors import FeatureError
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.fusion import Memory
 from gifdesc.model.likelihood import Likelihoods, likelihoods
-from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, tie_notes
+from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, rounded, tie_notes
 from gifdesc.search.index import (
     SearchIndex,
     open_index,
@@ -126,7 +126,7 @@ class WordSearch:
         """The GIFs that a query describes best; the arguments are those of `search_by_words`."""
         num_exact = len(self._usable) if exact else max(SHORTLIST_SIZE, 2 * top)
         candidates = self.shortlist(query, num_exact)
-        scores = self.scores(query, candidates)
+        scores = rounded(self.scores(query, candidates))
         names = [self._gifs.names[place] for place in candidates]
         best = [candidates[place] for place in ranked(scores, names, top)]
         score_of = dict(zip(candidates, scores, strict=True))

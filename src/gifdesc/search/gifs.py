@@ -16,6 +16,10 @@ from gifdesc.data.gifs import find_gifs
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import FeatureError, GifdescError
+from gifdesc.system.files import sha256_of
+
+SCORE_DECIMALS = 6
+"""Of the scores of a search; what is beyond them is noise of 32-bit floats."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +145,25 @@ class GifPaths:
         return _shortened(origin) if Path(origin).exists() else source
 
     def index_of(self, path: Path) -> int | None:
-        """The GIF of a file that `extract` read, or of a name in the folder; None for others."""
+        """The GIF of a file that `extract` read, or of a name in the folder; None for others.
+
+        A file that changed since then is another GIF.
+        """
         origin = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
         for index, name in enumerate(self._gifs.names):
             entry = self._gifs.entries.get(name)
             if entry is not None and entry.origin == origin:
-                return index
+                return None if _has_changed(path, entry) else index
         sources = {
             name if entry is None else entry.source: index
             for index, name in enumerate(self._gifs.names)
             for entry in [self._gifs.entries.get(name)]
         }
         return None if path.exists() else sources.get(str(path))
+
+
+def _has_changed(path: Path, entry: ManifestEntry) -> bool:
+    return entry.sha256 is not None and path.is_file() and sha256_of(path) != entry.sha256
 
 
 def _shortened(path: str) -> str:
@@ -171,6 +182,11 @@ def check_top(top: int) -> None:
     """
     if top < 1:
         raise ValueError(f"top must be 1 or more, not {top}")
+
+
+def rounded(scores: Sequence[float]) -> list[float]:
+    """Scores to the decimals that results show, so that copies of a GIF have equal scores."""
+    return [round(score, SCORE_DECIMALS) + 0.0 for score in scores]
 
 
 def tie_notes(scores: Sequence[float], top: int, *, are_all: bool = True) -> list[str]:

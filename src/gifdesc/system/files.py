@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from gifdesc.errors import GifdescError
 from gifdesc.system.json_files import check_regular, parse_json
 from gifdesc.system.replacement import replacing
 from gifdesc.system.wording import list_some
+
+_START_BYTES = 1 << 16
+"""Of a file, enough to recognise one that gifdesc wrote."""
 
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
 """The start of a pointer, which Git LFS leaves in place of a file (its specification)."""
@@ -39,12 +42,33 @@ def describe_placeholder(path: Path) -> str | None:
     return None
 
 
-def check_replaceable(path: Path) -> None:
+def check_own(path: Path, is_own: Callable[[bytes], bool]) -> None:
+    """Check that a file that would be replaced is not the user's.
+
+    Args:
+        path: of the file, which may be missing or empty.
+        is_own: whether gifdesc wrote a file that begins with these bytes, 64 KiB at most.
+
+    Raises:
+        FileExistsError: it is not gifdesc's.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(_START_BYTES)
+    if start and not is_own(start):
+        problem = "exists, and gifdesc did not write it as such a file; name another file"
+        raise FileExistsError(errno.EEXIST, problem, str(path))
+
+
+def check_replaceable(path: Path, is_own: Callable[[bytes], bool]) -> None:
     """Check, before long work, that a file can be written; its folder is created.
 
     Raises:
-        OSError: the folder cannot be written, or a folder has this name.
+        OSError: the folder cannot be written, a folder has this name, or see `check_own`.
     """
+    check_own(path, is_own)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -154,7 +154,8 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
     if before.get("vocab_size") != now["vocab_size"]:
         raise TrainingError(
             f"--resume: the vocabulary has {now['vocab_size']} tokens, the run's had "
-            f"{before.get('vocab_size')}; use its descriptions, or start again with --force"
+            f"{before.get('vocab_size')}; use its descriptions and "
+            "splits, or start again with --force"
         )
     training = _completed(TrainingConfig, stored.training)
     was, is_now = {**before, **training}, {**now, **wanted.training}
