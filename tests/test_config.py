@@ -43,7 +43,7 @@ def test_configurations_are_frozen():
         ({"decoder": "none", "embedding_size": 2}, "embedding_size must equal hidden_size"),
         ({"vocab_size": 0}, "vocab_size must be 1 or more"),
         ({"feature_size": 0}, "feature_size must be 1 or more"),
-        ({"dropout": 1.0}, r"dropout in \[0, 1\)"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
         ({"projection_size": -1}, "projection_size must be 0 or more"),
     ],
 )

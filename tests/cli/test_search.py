@@ -139,7 +139,7 @@ def test_a_picture_replaces_only_pictures_of_gifdesc(folder):
 def test_names_that_the_folder_of_gifs_lacks_are_reported(tmp_path):
     (tmp_path / "other").mkdir()
     done = run_here("search", "red", "--gifs", "other", "--top", 1)
-    assert done.warnings == [f"other: has no GIF of these names: {done.out.strip()}"]
+    assert f"other: has no GIF of these names: {done.out.strip()}" in done.warnings
 
 
 def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):

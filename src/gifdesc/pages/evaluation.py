@@ -32,6 +32,7 @@ from gifdesc.pages.html import (
     check_page_name,
     check_page_path,
     data_uri,
+    is_own_page,
     link_to,
     write_page,
 )
@@ -40,6 +41,7 @@ from gifdesc.pages.summary import Subject as Subject
 from gifdesc.pages.summary import notes_of, summary_of
 from gifdesc.pages.word_marks import ClosestReference, closest_reference
 from gifdesc.sampling import sampler
+from gifdesc.system.files import check_own, writing
 from gifdesc.system.threads import mapped_ahead
 
 DEFAULT_GIFS_DIR = Path("gifs")
@@ -113,7 +115,7 @@ class EvaluationReport:
 
     Raises:
         UsageError: the page's name is a folder's, or no page's.
-        GifdescError: there is no such folder of GIFs.
+        GifdescError: there is no such folder of GIFs, or another file has this name.
 
     Attributes:
         shows_gifs: whether the page shows GIFs.
@@ -123,6 +125,8 @@ class EvaluationReport:
         if path.is_dir():
             raise UsageError(f"--html {path}: a folder; give the name of a file in it")
         check_page_name(path)
+        with writing(f"--html {path}"):
+            check_own(path, is_own_page)
         if gifs_dir is None and DEFAULT_GIFS_DIR.is_dir():
             gifs_dir = DEFAULT_GIFS_DIR
         self._path = path
