@@ -120,11 +120,12 @@ def check(
         counts = Counter(finding.kind for finding in findings)
         if json:
             kinds = GIF_KINDS if descriptions is None else tuple(KINDS)
-            counted_too = {"num_descriptions": progress.num_descriptions} if descriptions else {}
+            numbers = {"num_gifs": progress.num_gifs}
+            if descriptions is not None:
+                numbers["num_descriptions"] = progress.num_descriptions
             print_json(
                 {
-                    "num_gifs": progress.num_gifs,
-                    **counted_too,
+                    **numbers,
                     "findings": [finding.to_json() for finding in findings],
                     "counts": {name: counts[name] for name in kinds},
                 }

@@ -16,10 +16,8 @@ from gifdesc.data.gifs import find_gifs
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import FeatureError, GifdescError
+from gifdesc.search.results import SCORE_DECIMALS
 from gifdesc.system.files import sha256_of
-
-SCORE_DECIMALS = 6
-"""Of the scores of a search; what is beyond them is noise of 32-bit floats."""
 
 
 @dataclass(frozen=True)

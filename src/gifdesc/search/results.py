@@ -9,6 +9,9 @@ from gifdesc.captions import Word
 
 SearchKind = Literal["words", "like", "captions"]
 
+SCORE_DECIMALS = 6
+"""Of the scores of a search; what is beyond them is noise of 32-bit floats."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchHit:
@@ -35,7 +38,7 @@ class SearchHit:
         row: dict[str, Any] = {
             "path": self.path,
             "rank": self.rank,
-            "score": round(self.score, 6) + 0.0,
+            "score": round(self.score, SCORE_DECIMALS) + 0.0,
         }
         return row if self.caption is None else {**row, "caption": self.caption}
 
