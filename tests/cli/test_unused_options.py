@@ -82,6 +82,12 @@ TRAIN = ("train", "--model", "new", "--epochs", 1)
             ("caption", "gifs", "--force"),
             "--force has no effect without --output or --write-sidecar",
         ),
+        (
+            ("caption", "gifs", "--force", "--skip-done", "-o", "new.txt"),
+            "--force has no effect with --skip-done",
+        ),
+        (("caption", "gifs/x.gif", "--ext", "gif"), "--ext has no effect without a folder"),
+        (("check", "gifs/x.gif", "--ext", "mp4"), "--ext has no effect without a folder"),
         (("caption", "gifs", "--seed", 0), "--seed has no effect without --sample"),
         (
             ("describe", "gifs", "--model", "model", "-o", "new", "--chunk-size", 4),
@@ -99,6 +105,10 @@ TRAIN = ("train", "--model", "new", "--epochs", 1)
             (*TRAIN, "--descriptions", "own.jsonl", "--split-seed", 2, "--test-fraction", 0.3),
             "--test-fraction and --split-seed have no effect where the descriptions name the "
             "splits",
+        ),
+        (
+            (*TRAIN, "--val-fraction", 0, "--patience", 2, "--best-by", "cider"),
+            "--best-by and --patience have no effect without a validation split",
         ),
         (
             ("demo", "drawn", "--data-only", "--num-gifs", 1, "--device", "cpu"),
@@ -125,6 +135,8 @@ def test_options_without_an_effect_are_reported(arguments, warning):
         ("evaluate", *SCORED),
         ("caption", "gifs", "--force", "-o", "new.txt"),
         ("caption", "gifs", "--sample", "--seed", 1),
+        ("caption", "gifs/x.gif", "--write-sidecar", "-o", "new.txt", "--skip-done", "--force"),
+        ("caption", "gifs/x.gif", "gifs", "--ext", "gif"),
         ("extract", "gifs", "-o", "n", "--weights", "random", "--format=shards", "--chunk-size=4"),
         (*TRAIN, "--val-fraction", 0.2),
         ("info", "gifs/x.gif", "--model", "model"),
@@ -144,3 +156,23 @@ def test_options_with_an_effect_and_settings_are_not_reported(folder, monkeypatc
 def test_shards_alone_have_a_chunk_size():
     done = run_here("convert", "features", "new", "--to", "npy", "--chunk-size", 5)
     assert (done.code, done.error) == (2, "error: --dtype and --chunk-size are for --to shards")
+
+
+def test_a_form_that_finished_gifs_do_not_have_is_reported(folder):
+    extract = ("extract", "gifs", "-o", "new", "--weights", "random")
+    assert run_here(*extract).code == 0
+    draw_gif(folder / "gifs" / "y.gif")
+    done = run_here(*extract, "--format", "shards")
+    assert done.code == 0
+    assert [line for line in done.warnings if "--format" in line] == [
+        "--format shards: 1 GIF done before keeps its form; change it with `gifdesc convert`, or "
+        "extract again with --force"
+    ]
+    assert not [line for line in run_here(*extract).warnings if "--format" in line]
+
+
+@pytest.mark.usefixtures("folder")
+def test_nothing_is_pruned_without_a_gif_to_extract():
+    done = run_here("extract", "nowhere.gif", "--prune")
+    assert done.code == 1
+    assert "--prune has no effect without a GIF to extract" in done.warnings

@@ -23,6 +23,16 @@ def test_rare_words_count_more_and_ties_are_in_order(tmp_path):
     assert (result.num_gifs, result.notes) == (4, ())
 
 
+def test_signs_that_are_no_words_are_reported(tmp_path):
+    path = write_captions(tmp_path / "captions.jsonl", a="a cat laughs \N{FACE WITH TEARS OF JOY}")
+    result = search_captions("a cat , \N{FACE WITH TEARS OF JOY} \N{DOG}", path)
+    assert [hit.path for hit in result.hits] == ["a.gif"]
+    assert result.notes == ("\N{FACE WITH TEARS OF JOY}, \N{DOG} are no words and do not count",)
+    for query in ("\N{DOG}", "..."):
+        with pytest.raises(UsageError, match="the query has no word"):
+            search_captions(query, path)
+
+
 @pytest.mark.parametrize(
     ("top", "notes"),
     [
@@ -63,7 +73,7 @@ def test_a_folder_of_descriptions_counts_each_gif_by_its_best_caption(tmp_path):
 
 def test_queries_that_find_nothing_are_refused(tmp_path):
     path = write_captions(tmp_path / "captions.jsonl", a="a cat")
-    with pytest.raises(UsageError, match="the query is empty"):
+    with pytest.raises(UsageError, match="the query has no word"):
         search_captions(" ?", path)
     with pytest.raises(UsageError, match="no caption contains any of these words"):
         search_captions("eine Katze", path)

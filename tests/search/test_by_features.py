@@ -5,7 +5,8 @@ from gif_files import draw_gif
 from gifdesc.errors import FeatureError
 from gifdesc.features.extractor import FeatureExtractor
 from gifdesc.search.by_features import search_like
-from worlds import run_here, tiny_recipe, write_world
+from gifdesc.search.by_words import search_by_words
+from worlds import run_here, tiny_recipe, write_model, write_world
 
 
 def test_the_nearest_gif_is_first_and_the_gif_itself_is_left_out(world):
@@ -26,17 +27,39 @@ def test_ties_that_are_cut_are_reported(world):
     assert search_like("b", world.features_dir, top=2).notes == ()
 
 
-@pytest.mark.usefixtures("tiny_backbone")
-def test_a_file_that_changed_since_extract_is_another_gif(tmp_path, monkeypatch):
+COLOURS = {"red": (240, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 240)}
+
+
+@pytest.fixture
+def coloured(request, tmp_path, monkeypatch):
+    """A working folder with a GIF of each colour, and their features."""
+    request.getfixturevalue("tiny_backbone")
     monkeypatch.chdir(tmp_path)
-    colours = {"red": (240, 20, 20), "green": (30, 200, 40), "blue": (20, 40, 230)}
-    for name, colour in colours.items():
+    for name, colour in COLOURS.items():
         draw_gif(tmp_path / "gifs" / f"{name}.gif", [colour])
     assert run_here("extract", "gifs", "--weights", "random").code == 0
-    assert not [hit for hit in search_like("gifs/red.gif", "features").hits if "red" in hit.path]
-    draw_gif(tmp_path / "gifs" / "red.gif", [colours["blue"]])
+    return tmp_path
+
+
+def test_a_file_that_changed_since_extract_is_another_gif(coloured):
+    result = search_like("gifs/red.gif", "features")
+    assert not [hit for hit in result.hits if "red" in hit.path]
+    assert result.notes == ()
+    draw_gif(coloured / "gifs" / "red.gif", [COLOURS["blue"]])
     result = search_like("gifs/red.gif", "features", top=1)
     assert (result.hits[0].path, result.num_gifs) == ("gifs/blue.gif", 3)
+    assert result.notes == ()
+
+
+def test_gifs_that_are_found_by_an_older_content_are_reported(coloured):
+    write_model(coloured / "model", recipe=tiny_recipe())
+    draw_gif(coloured / "gifs" / "green.gif", [COLOURS["blue"]])
+    wanted = (
+        "gifs/green.gif: changed since `gifdesc extract` read it, and found by the old content; "
+        "extract again"
+    )
+    assert wanted in search_like("gifs/red.gif", "features").notes
+    assert wanted in search_by_words("a red ball", "features", "model").notes
 
 
 @pytest.mark.usefixtures("tiny_backbone")
@@ -63,14 +86,8 @@ def test_the_number_of_frames_does_not_matter(tmp_path):
     assert hit.score == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.usefixtures("tiny_backbone")
-def test_a_gif_of_another_folder_is_extracted_by_the_recipe(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    colours = {"red": (240, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 240)}
-    for name, colour in colours.items():
-        draw_gif(tmp_path / "gifs" / f"{name}.gif", [colour])
-    assert run_here("extract", "gifs", "--weights", "random").code == 0
-    draw_gif(tmp_path / "mine.gif", [(30, 200, 40)])
+def test_a_gif_of_another_folder_is_extracted_by_the_recipe(coloured):
+    draw_gif(coloured / "mine.gif", [(30, 200, 40)])
     found = run_here("search", "--like", "mine.gif", "--top", 1)
     assert (found.code, found.out) == (0, "gifs/green.gif\n")
     named = ("--top", 1, "--weights", "random")  # a name or a file, as for `caption`

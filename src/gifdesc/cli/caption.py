@@ -41,6 +41,7 @@ from gifdesc.cli.options import (
     Seed,
     Verbose,
     WeightsFile,
+    as_options,
     check_null,
     flags_on_command_line,
     is_on_command_line,
@@ -49,6 +50,7 @@ from gifdesc.cli.options import (
     warn_of_passed_over,
     warn_of_unused,
     warn_of_unused_chunk_size,
+    warn_of_unused_endings,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
@@ -61,6 +63,9 @@ from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:
     from gifdesc.captioning.run import CaptionRun
+
+_RENAMED = {"num_beams": "beam", "max_tokens": "max_length"}
+"""The parameters of the fields of `DecodingOptions` that have another name."""
 
 
 def caption(
@@ -294,7 +299,7 @@ def caption(
                 seed=seed,
             )
         except ValueError as error:
-            raise typer.BadParameter(_as_options(str(error))) from None
+            raise typer.BadParameter(as_options(context, str(error), _RENAMED)) from None
         pages = CaptionPages(
             explain=explain,
             html=html,
@@ -304,8 +309,11 @@ def caption(
         )
         check_device_name(device)
         warn_of_unused_chunk_size(context, engine)
+        warn_of_unused_endings(context, paths)
         if output is None and not write_sidecar:
             warn_of_unused(context, ("force",), "without --output or --write-sidecar")
+        elif skip_done and not write_sidecar:
+            warn_of_unused(context, ("force",), "with --skip-done")
         if not sample:
             warn_of_unused(context, ("seed",), "without --sample")
         passed_over = PassedOver()
@@ -363,16 +371,11 @@ def caption(
             if (sentence := on_engine.unused_chunks(chunks_dir)) is not None:
                 warn(sentence)
             info(_summary(run, output, sink.num_done))
+        elif captioner is None:
+            info("no GIFs: the list on stdin is empty")
         pages.write(model, captioner, sink.num_done)
         if run.num_failed:
             raise typer.Exit(EXIT_FAILED)
-
-
-def _as_options(message: str) -> str:
-    """A message about settings with the names of the options."""
-    for name in ("num_captions", "max_tokens", "length_penalty", "no_repeat_ngram", "top_p"):
-        message = message.replace(name, f"--{name.replace('_', '-')}")
-    return message.replace("num_beams", "--beam").replace("--max-tokens", "--max-length")
 
 
 def _fields_of(

@@ -34,7 +34,8 @@ from gifdesc.cli.options import (
     read_paths,
     user_path,
     warn_of_passed_over,
-    warn_of_unused,
+    warn_of_unused_endings,
+    warn_of_unused_form,
 )
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
@@ -98,10 +99,8 @@ def check(
             raise typer.BadParameter("-0 is for a list on stdin (give - as a PATH) or --list KIND")
         if descriptions is None and kind in DESCRIPTION_KINDS:
             raise typer.BadParameter(f"--list {kind} needs --descriptions PATH")
-        if descriptions is None:
-            warn_of_unused(context, ("descriptions_format",), "without --descriptions")
-        elif descriptions.is_dir():
-            warn_of_unused(context, ("descriptions_format",), "for a folder")
+        warn_of_unused_form(context, descriptions)
+        warn_of_unused_endings(context, paths)
         arguments = read_paths(paths, null=null and STDIN in paths)
         from gifdesc.cli.progress import CheckProgress
         from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes

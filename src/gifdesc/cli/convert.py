@@ -18,7 +18,7 @@ from gifdesc.cli.options import (
     Quiet,
     Verbose,
     user_path,
-    warn_of_unused,
+    warn_of_unused_form,
 )
 from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.forms.form_names import OutputForm
@@ -103,8 +103,7 @@ def convert(
                 json=json,
             )
             return
-        if path.is_dir():
-            warn_of_unused(context, ("descriptions_format",), "for a folder")
+        warn_of_unused_form(context, path)
         from gifdesc.data.conversion import convert as run
         from gifdesc.data.feature_files import RECIPE_NAME
         from gifdesc.data.feature_shards import find_shards

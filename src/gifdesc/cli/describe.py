@@ -42,6 +42,7 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
     warn_of_unused_chunk_size,
+    warn_of_unused_endings,
 )
 from gifdesc.model.public_models import full_name
 from gifdesc.system.device_name import check_device_name
@@ -108,6 +109,7 @@ def describe(
 
         on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
         warn_of_unused_chunk_size(context, engine)
+        warn_of_unused_endings(context, paths)
         suffixes = searched_suffixes(ext or ())
         passed_over = PassedOver()
         check_device_name(device)

@@ -33,6 +33,7 @@ from gifdesc.cli.options import (
     Verbose,
     user_path,
     warn_of_unused,
+    warn_of_unused_form,
 )
 from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
@@ -252,8 +253,7 @@ def evaluate(
             check_model_name(model)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-            if descriptions.is_dir():
-                warn_of_unused(context, ("descriptions_format",), "for a folder")
+            warn_of_unused_form(context, descriptions)
             with wait_for("starting"):
                 from gifdesc.config import DecodingConfig
                 from gifdesc.evaluation.held_out import evaluate_model_folder

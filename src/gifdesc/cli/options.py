@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO, get_args
 
@@ -20,7 +22,7 @@ from gifdesc.config import (
     FeatureDtype,
     FeatureFormat,
 )
-from gifdesc.data.arguments import STDIN, Argument, read_arguments
+from gifdesc.data.arguments import STDIN, Argument, is_url, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS
@@ -347,12 +349,7 @@ def warn_of_unused(context: typer.Context, names: Collection[str], condition: st
         names: of its parameters that have no effect.
         condition: when they have none, such as `with --captions`.
     """
-    warn_of_no_effect(flags_on_command_line(context, names), condition)
-
-
-def warn_of_no_effect(flags: Sequence[str], condition: str) -> None:
-    """Report options that have no effect; nothing if there are none."""
-    if flags:
+    if flags := flags_on_command_line(context, names):
         verb = "has" if len(flags) == 1 else "have"
         warn(f"{joined(flags)} {verb} no effect {condition}")
 
@@ -364,10 +361,35 @@ def flags_on_command_line(context: typer.Context, names: Collection[str]) -> lis
         context: of the command.
         names: of its parameters.
     """
-    parameters = {parameter.name: parameter for parameter in context.command.params}
-    return [
-        max(parameters[name].opts, key=len) for name in names if is_on_command_line(context, name)
-    ]
+    flags = _flags_of(context)
+    return [flags[name] for name in names if is_on_command_line(context, name)]
+
+
+def as_options(context: typer.Context, message: str, renamed: Mapping[str, str]) -> str:
+    """A message about fields of a configuration, with the command's options in their place.
+
+    Only names with an underscore are replaced: others may be words of the sentence.
+
+    Args:
+        context: of the command.
+        message: the message.
+        renamed: the command's parameter for each field that has another name.
+    """
+    flags = _flags_of(context)
+
+    def option(field: re.Match[str]) -> str:
+        return flags.get(renamed.get(field[0], field[0]), field[0])
+
+    return re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", option, message)
+
+
+def _flags_of(context: typer.Context) -> dict[str, str]:
+    """The longest spelling of each parameter of a command, by the parameter's name."""
+    return {
+        parameter.name: max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name is not None
+    }
 
 
 def warn_of_unused_chunk_size(
@@ -377,6 +399,21 @@ def warn_of_unused_chunk_size(
     if engine == "local" and form == "npy":
         shards = " or --format shards" if context.command.name == "extract" else ""
         warn_of_unused(context, ("chunk_size",), f"without --engine ray{shards}")
+
+
+def warn_of_unused_form(context: typer.Context, descriptions: Path | None) -> None:
+    """Report `--descriptions-format` where there are no descriptions, or a folder of them."""
+    if descriptions is None:
+        warn_of_unused(context, ("descriptions_format",), "without --descriptions")
+    elif descriptions.is_dir():
+        warn_of_unused(context, ("descriptions_format",), "for a folder")
+
+
+def warn_of_unused_endings(context: typer.Context, paths: Sequence[str]) -> None:
+    """Report `--ext` where every argument is a file or a URL."""
+    # Path.is_file raises at a path too long.
+    if all(is_url(path) or os.path.isfile(path) for path in paths):  # noqa: PTH113
+        warn_of_unused(context, ("ext",), "without a folder")
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,11 +22,12 @@ from gifdesc.cli.options import (
     Quiet,
     SplitsDir,
     Verbose,
+    as_options,
     complete_preset,
-    flags_on_command_line,
     user_name,
     user_path,
     warn_of_unused,
+    warn_of_unused_form,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import (
@@ -48,8 +49,8 @@ from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
-_FRACTION_OPTIONS = ("val_fraction", "test_fraction", "split_seed")
-"""Parameters that have no effect where lists or descriptions name the splits."""
+_RENAMED = {"learning_rate": "lr", "warmup_fraction": "warmup"}
+"""The parameters of the fields of the configurations that have another name."""
 
 
 def _data(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:
@@ -256,8 +257,7 @@ def train(
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-            if descriptions.is_dir():
-                warn_of_unused(context, ("descriptions_format",), "for a folder")
+            warn_of_unused_form(context, descriptions)
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
             from gifdesc.training.resume import choose_configs
@@ -296,7 +296,7 @@ def train(
                 ),
             )
         except ValueError as error:
-            raise typer.BadParameter(_as_options(str(error))) from None
+            raise typer.BadParameter(as_options(context, str(error), _RENAMED)) from None
         if case is not None and training_config.tokenizer != CORPUS_TOKENIZER:
             raise typer.BadParameter(
                 f"--case goes with --tokenizer corpus; {training_config.tokenizer} has its own case"
@@ -313,39 +313,12 @@ def train(
             force=force,
             resume=resume,
             tensorboard_dir=tensorboard,
-            fraction_flags=flags_on_command_line(context, _FRACTION_OPTIONS),
+            report_unused=partial(warn_of_unused, context),
         )
         if json and summary is not None:
             print_json(summary.to_json())
         if summary is not None and summary.data.problems:
             raise typer.Exit(EXIT_FAILED)
-
-
-_FLAGS = {
-    "learning_rate": "--lr",
-    "warmup_fraction": "--warmup",
-    **{
-        name: f"--{name.replace('_', '-')}"
-        for name in (
-            "weight_decay",
-            "label_smoothing",
-            "scheduled_sampling",
-            "val_fraction",
-            "test_fraction",
-            "split_seed",
-            "batch_size",
-            "scst_epochs",
-            "best_by",
-            "hidden_size",
-        )
-    },
-}
-"""Fields of the configurations that have an option, as users write them."""
-
-
-def _as_options(message: str) -> str:
-    """A message about fields of the configurations, with the names of the options."""
-    return re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda found: _FLAGS.get(found[0], found[0]), message)
 
 
 def _given(**options: object) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gifdesc.cli.console import info, print_error, stderr, suggest, warn
-from gifdesc.cli.options import warn_of_no_effect
 from gifdesc.cli.progress import TrainingProgress
 from gifdesc.config import (
     CORPUS_TOKENIZER,
@@ -34,6 +33,9 @@ from gifdesc.training.size import MIN_STEPS, fit_to_data, num_captioned, num_ste
 if TYPE_CHECKING:
     import torch
 
+_FRACTION_PARAMETERS = ("val_fraction", "test_fraction", "split_seed")
+"""Of `gifdesc train`: they have no effect where lists or descriptions name the splits."""
+
 
 def run_training(
     features_dir: Path,
@@ -48,12 +50,11 @@ def run_training(
     force: bool,
     resume: bool,
     tensorboard_dir: Path | None,
-    fraction_flags: Sequence[str] = (),
+    report_unused: Callable[[Collection[str], str], None],
 ) -> TrainingSummary | None:
     """Train, with progress on stderr.
 
-    `fraction_flags` are the options about the fractions of splits that the user gave: they have no
-    effect where splits are listed.
+    `report_unused` gets names of parameters that have no effect, and where they have none.
 
     Returns:
         The summary; None in all processes but the main one.
@@ -69,9 +70,11 @@ def run_training(
     )
     _report_data(data, features_dir)
     if splits_dir is not None:
-        warn_of_no_effect(fraction_flags, "with --splits")
+        report_unused(_FRACTION_PARAMETERS, "with --splits")
     elif data.splits_sha256:
-        warn_of_no_effect(fraction_flags, "where the descriptions name the splits")
+        report_unused(_FRACTION_PARAMETERS, "where the descriptions name the splits")
+    if not data.splits["val"]:
+        report_unused(("best_by", "patience"), "without a validation split")
     if data.recipe is not None and data.recipe.is_untrained:
         title = data.recipe.backbone_title
         warn(f"the features come from an untrained {title} (random weights)")

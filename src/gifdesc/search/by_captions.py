@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from pathlib import Path
 
 from gifdesc.data.descriptions import read_descriptions
@@ -32,16 +33,18 @@ def search_captions(
         gifs_dir: the folder of the GIFs, if the captions' paths are not theirs.
 
     Raises:
-        UsageError: the query is empty, or no caption contains a word of it.
+        UsageError: the query has no word, or no caption contains a word of it.
         DescriptionError: the captions cannot be read.
         ValueError: `top` is below 1.
     """
     check_top(top)
     import bm25s
 
+    if not text.strip():
+        raise UsageError("the query is empty: write what the GIF should show")
     words = tokenize(text).split()
     if not words:
-        raise UsageError("the query is empty: write what the GIF should show")
+        raise UsageError(f"the query has no word ({text.strip()}): write it in words")
     path = Path(captions_path)
     moved = None if gifs_dir is None else MovedGifs(Path(gifs_dir))
     captions, problems = _read(path)
@@ -76,6 +79,9 @@ def search_captions(
     unknown = [word for word in dict.fromkeys(words) if word not in known]
     verb = "is" if len(unknown) == 1 else "are"
     notes = [f"{list_some(unknown)} {verb} in no caption"] if unknown else []
+    if signs := [chunk for chunk in text.split() if _is_lost(chunk)]:
+        verb = "is no word and does" if len(signs) == 1 else "are no words and do"
+        notes.append(f"{list_some(signs)} {verb} not count")
     notes += tie_notes(best_scores, top)
     return SearchResult(
         kind="captions",
@@ -84,6 +90,12 @@ def search_captions(
         notes=tuple(notes),
         problems=tuple(problems),
     )
+
+
+def _is_lost(chunk: str) -> bool:
+    """Whether what is between two spaces has no word, and is more than punctuation: emoji."""
+    is_punctuation = all(unicodedata.category(character)[0] == "P" for character in chunk)
+    return not is_punctuation and not tokenize(chunk).split()
 
 
 def _read(path: Path) -> tuple[dict[str, list[str]], list[str]]:

@@ -89,11 +89,12 @@ def search_like(
     candidates = [place for place in np.flatnonzero(is_usable).tolist() if place != own]
     scores = rounded(_cosines(wanted, means[candidates], means[is_usable]) if candidates else [])
     names = [gifs.names[place] for place in candidates]
+    best = ranked(scores, names, top)
     hits = tuple(
         SearchHit(rank=rank, path=paths.path(candidates[place]), score=scores[place])
-        for rank, place in enumerate(ranked(scores, names, top), start=1)
+        for rank, place in enumerate(best, start=1)
     )
-    notes = tie_notes(scores, top)
+    notes = [*tie_notes(scores, top), *paths.change_notes([candidates[place] for place in best])]
     if gifs.recipe is None:
         notes.append(
             f"{gifs.folder}: has no recipe.json, so its features count as without a positional "

@@ -134,6 +134,7 @@ class WordSearch:
         notes = [
             *query.notes(),
             *tie_notes(scores, top, are_all=len(candidates) == len(self._usable)),
+            *paths.change_notes(best),
         ]
         if len(self._usable) == 1:
             notes.append(

@@ -18,6 +18,7 @@ from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.search.results import SCORE_DECIMALS
 from gifdesc.system.files import sha256_of
+from gifdesc.system.wording import list_some
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,25 @@ class GifPaths:
         }
         return None if path.exists() else sources.get(str(path))
 
+    def change_notes(self, indices: Sequence[int]) -> list[str]:
+        """A sentence if files of some GIFs are not those that `extract` read."""
+        changed = []
+        for index in indices:
+            entry, path = self._gifs.entries.get(self._gifs.names[index]), self.path(index)
+            if entry is not None and _has_changed(Path(path), entry):
+                changed.append(path)
+        if not changed:
+            return []
+        return [
+            f"{list_some(changed)}: changed since `gifdesc extract` read "
+            f"{'it' if len(changed) == 1 else 'them'}, and found by the old content; extract again"
+        ]
+
 
 def _has_changed(path: Path, entry: ManifestEntry) -> bool:
-    return entry.sha256 is not None and path.is_file() and sha256_of(path) != entry.sha256
+    if entry.sha256 is None or not path.is_file():
+        return False
+    return path.stat().st_size != entry.size_bytes or sha256_of(path) != entry.sha256
 
 
 def _shortened(path: str) -> str:
