@@ -167,6 +167,24 @@ def test_a_folder_records_its_model_and_refuses_another(gifs, tmp_path):
     assert json.loads((tmp_path / "out" / "origin.json").read_text())["model"] == "two"
 
 
+def test_descriptions_of_another_search_are_kept_and_reported(gifs, tmp_path, caplog):
+    out = tmp_path / "out"
+    run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=3))
+    before = (out / "origin.json").read_text()
+    run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=3))
+    assert caplog.messages == []
+    run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=1))
+    assert (out / "origin.json").read_text() == before
+    assert caplog.messages == [
+        f"{out}: 1 GIF done before have descriptions of another search (num_beams 3, not 1); "
+        "redo all with --force"
+    ]
+    caplog.clear()
+    run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=1), force=True)
+    assert json.loads((out / "origin.json").read_text())["decoding"]["num_beams"] == 1
+    assert caplog.messages == []
+
+
 def test_a_damaged_origin_is_a_one_sentence_error(gifs, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "origin.json").write_text("{")

@@ -25,6 +25,16 @@ def test_data_only_draws_only_gifs_and_descriptions(tmp_path):
         assert description.read_text(encoding="utf-8").startswith("a ")
 
 
+@pytest.mark.parametrize("name", ["captions.png", "report.html"])
+def test_a_file_that_the_demo_would_replace_is_refused_before_any_work(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    done = run_here("demo", tmp_path)
+    assert done.code == 1
+    assert "gifdesc did not write it as such a file" in done.error
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert run_here("demo", tmp_path, "--data-only", "--num-gifs", 1).code == 0
+
+
 def test_equal_seeds_draw_equal_gifs(tmp_path):
     for name, seed in {"one": 1, "same": 1, "other": 2}.items():
         run_here("demo", tmp_path / name, "--data-only", "--num-gifs", 3, "--seed", seed)

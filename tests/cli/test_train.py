@@ -296,6 +296,7 @@ def test_a_resumed_run_keeps_its_options(world, model_dir):
     ("arguments", "named"),
     [
         (("--lr", 0.5), "the run was started with --lr"),
+        (("--batch-size", 3), "the run was started with --batch-size"),
         (("--fusion", "gate"), "the run was started with fusion attention, not gate"),
         (("--preset", "mean"), "the run was started with --preset attention, not mean"),
         (("--hidden-size", 10), "the run was started with --hidden-size 8, not 10"),

@@ -27,6 +27,9 @@ def folder(request, tmp_path, monkeypatch):
         for name, caption in CAPTIONS.items()
     ]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "tables").mkdir()
+    table = json.dumps([{"videoID": "x", "enCap": ["a red ball"]}])
+    (tmp_path / "tables" / "vatex.json").write_text(table)
     write_model(tmp_path / "model", recipe=tiny_recipe())
     return tmp_path
 
@@ -64,15 +67,15 @@ TRAIN = ("train", "--model", "new", "--epochs", 1)
         ),
         (
             ("check", "gifs", "--descriptions", "descriptions", "--descriptions-format", "tsv"),
-            "--descriptions-format has no effect for a folder",
+            "--descriptions-format has no effect for a folder of .txt files",
         ),
         (
             ("convert", "descriptions", "new.tsv", "--descriptions-format", "tsv"),
-            "--descriptions-format has no effect for a folder",
+            "--descriptions-format has no effect for a folder of .txt files",
         ),
         (
             (*TRAIN, "--descriptions-format", "tsv"),
-            "--descriptions-format has no effect for a folder",
+            "--descriptions-format has no effect for a folder of .txt files",
         ),
         (
             ("caption", "gifs", "--chunk-size", 4),
@@ -87,7 +90,7 @@ TRAIN = ("train", "--model", "new", "--epochs", 1)
             "--force has no effect with --skip-done",
         ),
         (("caption", "gifs/x.gif", "--ext", "gif"), "--ext has no effect without a folder"),
-        (("check", "gifs/x.gif", "--ext", "mp4"), "--ext has no effect without a folder"),
+        (("check", "gifs/*.gif", "--ext", "mp4"), "--ext has no effect without a folder"),
         (("caption", "gifs", "--seed", 0), "--seed has no effect without --sample"),
         (
             ("describe", "gifs", "--model", "model", "-o", "new", "--chunk-size", 4),
@@ -109,6 +112,10 @@ TRAIN = ("train", "--model", "new", "--epochs", 1)
         (
             (*TRAIN, "--val-fraction", 0, "--patience", 2, "--best-by", "cider"),
             "--best-by and --patience have no effect without a validation split",
+        ),
+        (
+            (*TRAIN, "--patience", 2, "--best-by", "last"),
+            "--patience has no effect with --best-by last",
         ),
         (
             ("demo", "drawn", "--data-only", "--num-gifs", 1, "--device", "cpu"),
@@ -136,9 +143,11 @@ def test_options_without_an_effect_are_reported(arguments, warning):
         ("caption", "gifs", "--force", "-o", "new.txt"),
         ("caption", "gifs", "--sample", "--seed", 1),
         ("caption", "gifs/x.gif", "--write-sidecar", "-o", "new.txt", "--skip-done", "--force"),
-        ("caption", "gifs/x.gif", "gifs", "--ext", "gif"),
+        ("caption", "gifs/x.gif", "gif[s]", "--ext", "gif"),
+        ("check", "gifs", "--descriptions", "tables", "--descriptions-format", "vatex"),
         ("extract", "gifs", "-o", "n", "--weights", "random", "--format=shards", "--chunk-size=4"),
-        (*TRAIN, "--val-fraction", 0.2),
+        (*TRAIN, "--val-fraction", 0.2, "--best-by", "last"),
+        (*TRAIN, "--patience", 2),
         ("info", "gifs/x.gif", "--model", "model"),
     ],
 )
@@ -165,14 +174,95 @@ def test_a_form_that_finished_gifs_do_not_have_is_reported(folder):
     done = run_here(*extract, "--format", "shards")
     assert done.code == 0
     assert [line for line in done.warnings if "--format" in line] == [
-        "--format shards: 1 GIF done before keeps its form; change it with `gifdesc convert`, or "
-        "extract again with --force"
+        "--format shards: 1 GIF done before keeps its form; extract again with --force, or convert "
+        "all into another folder with `gifdesc convert`"
     ]
     assert not [line for line in run_here(*extract).warnings if "--format" in line]
 
 
+def test_gifs_in_shards_are_reported_where_files_are_asked_for(folder):
+    draw_gif(folder / "gifs" / "y.gif")
+    extract = ("extract", "gifs", "-o", "new", "--weights", "random")
+    assert run_here(*extract, "--format", "shards").code == 0
+    done = run_here(*extract, "--format", "npy")
+    assert [line for line in done.warnings if "--format" in line] == [
+        "--format npy: 2 GIFs done before keep their form; extract again with --force, or convert "
+        "all into another folder with `gifdesc convert`"
+    ]
+    assert run_here(*extract, "--format", "npy", "--force").code == 0
+    done = run_here(*extract, "--format", "npy")
+    assert not [line for line in done.warnings if "--format" in line]
+
+
 @pytest.mark.usefixtures("folder")
-def test_nothing_is_pruned_without_a_gif_to_extract():
+def test_nothing_is_pruned_where_no_gif_is_found():
     done = run_here("extract", "nowhere.gif", "--prune")
     assert done.code == 1
-    assert "--prune has no effect without a GIF to extract" in done.warnings
+    assert "--prune removed nothing, because no GIF was found (is a disk missing?)" in done.warnings
+
+
+SETTINGS = """\
+dtype = "float16"
+chunk-size = 4
+ray-address = "head:6379"
+[search]
+exact = true
+weights = "random"
+[caption]
+model = "model"
+skip-done = true
+weights-per-word = true
+[evaluate]
+retrieval = true
+gifs = "gifs"
+[train]
+case = "lower"
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (
+            ("convert", "captions.jsonl", "new.tsv", "--chunk-size", 4),
+            "--dtype and --chunk-size are for --to shards",
+        ),
+        (
+            ("convert", "features", "new", "--to", "npy", "--dtype", "float16"),
+            "--dtype and --chunk-size are for --to shards",
+        ),
+        (("caption", "gifs", "--ray-address", "head:1"), "--ray-address is for --engine ray"),
+        (("caption", "gifs", "--skip-done"), "--skip-done continues a file"),
+        (("caption", "gifs", "--weights-per-word"), "--weights-per-word is for --json without"),
+        (("search", "--like", NAMES[0], "--exact"), "--like compares with all GIFs"),
+        (("search", "ball", "--weights", "random"), "--weights goes with --like"),
+        (("search", "ball", "--captions", "captions.jsonl", "--exact"), "--captions needs no"),
+        (("evaluate", *SCORED, "--retrieval"), "--retrieval needs a model"),
+        (("evaluate", *SCORED, "--gifs", "gifs"), "--gifs is for --html and --picture"),
+        (
+            (*TRAIN, "--tokenizer", "words", "--case", "lower"),
+            "--case goes with --tokenizer corpus",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_and_settings_are_left_out(folder, arguments, refusal):
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "ball"]
+    (folder / "words").mkdir()
+    (folder / "words" / "vocab.txt").write_text("".join(f"{word}\n" for word in vocabulary))
+    done = run_here(*arguments)
+    assert done.code == 2
+    assert refusal in done.error
+    (folder / "gifdesc.toml").write_text(SETTINGS)
+    last = arguments.index(next(each for each in reversed(arguments) if str(each)[:2] == "--"))
+    assert run_here(*arguments).code == 2  # from the command line, still
+    done = run_here(*arguments[:last])
+    assert done.code == 0, done.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_query_without_quotes_is_explained():
+    done = run_here("search", "red", "ball")
+    assert (done.code, done.error) == (
+        2,
+        "error: ball: no such folder of features; several words need quotes: 'red ball'",
+    )

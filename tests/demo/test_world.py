@@ -226,14 +226,6 @@ def test_what_is_not_of_a_demo_is_refused_and_unchanged(tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*")] == [name, "mine"]
 
 
-@pytest.mark.parametrize("name", ["captions.png", "report.html"])
-def test_files_that_a_demo_would_replace_are_refused_and_unchanged(tmp_path, name):
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(GifdescError, match=f"{name}: is not of this demo"):
-        draw_world(tmp_path, num_gifs=1, seed=0)
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
-
-
 def test_a_folder_that_cannot_be_created_is_a_one_sentence_error(tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("in the way", encoding="utf-8")

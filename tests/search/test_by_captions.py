@@ -28,6 +28,8 @@ def test_signs_that_are_no_words_are_reported(tmp_path):
     result = search_captions("a cat , \N{FACE WITH TEARS OF JOY} \N{DOG}", path)
     assert [hit.path for hit in result.hits] == ["a.gif"]
     assert result.notes == ("\N{FACE WITH TEARS OF JOY}, \N{DOG} are no words and do not count",)
+    attached = search_captions("cat\N{FACE WITH TEARS OF JOY}", path)
+    assert attached.notes == ("\N{FACE WITH TEARS OF JOY} is no word and does not count",)
     for query in ("\N{DOG}", "..."):
         with pytest.raises(UsageError, match="the query has no word"):
             search_captions(query, path)

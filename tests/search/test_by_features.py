@@ -51,15 +51,40 @@ def test_a_file_that_changed_since_extract_is_another_gif(coloured):
     assert result.notes == ()
 
 
-def test_gifs_that_are_found_by_an_older_content_are_reported(coloured):
+STALE = (
+    "gifs/green.gif: changed since `gifdesc extract` read it, so the features are of older "
+    "content; extract again"
+)
+
+
+@pytest.mark.parametrize("frames", [[COLOURS["blue"]], [COLOURS["blue"], COLOURS["red"]]])
+def test_gifs_that_are_found_by_an_older_content_are_reported(coloured, frames):
     write_model(coloured / "model", recipe=tiny_recipe())
-    draw_gif(coloured / "gifs" / "green.gif", [COLOURS["blue"]])
-    wanted = (
-        "gifs/green.gif: changed since `gifdesc extract` read it, and found by the old content; "
-        "extract again"
-    )
-    assert wanted in search_like("gifs/red.gif", "features").notes
-    assert wanted in search_by_words("a red ball", "features", "model").notes
+    before = (coloured / "gifs" / "green.gif").stat().st_size
+    draw_gif(coloured / "gifs" / "green.gif", frames)
+    assert ((coloured / "gifs" / "green.gif").stat().st_size == before) == (len(frames) == 1)
+    assert STALE in search_like("gifs/red.gif", "features").notes
+    assert STALE in search_by_words("a red ball", "features", "model").notes
+    # By its name in the folder, the GIF is compared by its features.
+    assert STALE in search_like("green.gif", "features").notes
+
+
+def test_files_that_cannot_be_compared_are_not_reported(coloured, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gifdesc.data.manifest.sha256_of", refuse)
+        assert search_like("gifs/red.gif", "features").notes == ()
+    # Another file of the name, not where `extract` read the GIF.
+    (coloured / "gifs").rename(coloured / "moved")
+    draw_gif(coloured / "green.gif", [COLOURS["blue"]])
+    assert search_like("red.gif", "features").notes == ()
+    (coloured / "moved" / "green.gif").rename(coloured / "moved" / "green.webp")
+    assert search_like("red.gif", "features", gifs_dir="moved").notes == ()
+    draw_gif(coloured / "moved" / "blue.gif", [COLOURS["red"]])
+    [note] = search_like("red.gif", "features", gifs_dir="moved").notes
+    assert note.startswith("moved/blue.gif: changed since")
 
 
 @pytest.mark.usefixtures("tiny_backbone")

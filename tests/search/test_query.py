@@ -16,6 +16,13 @@ def test_unknown_words_are_reported_and_left_out():
     assert note.startswith("sofa, ☃ are not in the model's vocabulary")
 
 
+def test_an_emoji_at_a_word_is_reported_and_the_word_counts():
+    query = read_query("a red ball!\N{DOG}", tiny_tokenizer(), 128)
+    assert (query.text, query.unknown) == ("a red ball", ("\N{DOG}",))
+    query = read_query("a red ball\N{DOG}", tiny_tokenizer(), 128)
+    assert (query.text, query.unknown) == ("a red", ("ball\N{DOG}",))
+
+
 def test_a_word_spelt_mostly_by_long_pieces_counts():
     tokenizer = CaptionTokenizer.train(["cat s", "a ss", "cat"])
     query = read_query("cat cats a cats", tokenizer, 128)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from gifdesc.errors import DescriptionError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import json_line, reason, write_json, write_text, writing
 from gifdesc.system.json_files import parse_json, read_json
+from gifdesc.system.wording import counted
 from gifdesc.version import __version__
+
+log = logging.getLogger(__name__)
 
 GIFS_NAME = ".gifs.origins"
 """The path of each described GIF, a JSON object per line: it tells apart GIFs of the same name in
@@ -87,19 +91,47 @@ def describe(
     """
     config = config or captioner.default_decoding
     with writing(output_dir, DescriptionError, remedy="finished files are kept"):
-        _check_origin(output_dir, origin, config, force=force)
-        yield from _Run(output_dir, captioner, config, force=force).describe_all(inputs)
+        known = _read_model(output_dir, origin, force=force)
+        run = _Run(output_dir, captioner, origin, config, force=force)
+        yield from run.describe_all(inputs)
+        before, wanted = known.get("decoding"), to_json(config)
+        if run.num_kept and isinstance(before, dict) and before != wanted:
+            changed = [
+                f"{name} {before.get(name)}, not {value}"
+                for name, value in wanted.items()
+                if before.get(name) != value
+            ]
+            log.warning(
+                "%s: %s done before have descriptions of another search (%s); redo all with "
+                "--force",
+                output_dir,
+                counted(run.num_kept, "GIF"),
+                "; ".join(changed),
+            )
 
 
 class _Run:
-    """One run over many GIFs into one folder."""
+    """One run over many GIFs into one folder.
+
+    Attributes:
+        num_kept: GIFs whose descriptions of an earlier run are kept.
+    """
 
     def __init__(
-        self, output_dir: Path, captioner: GifCaptioner, config: DecodingConfig, *, force: bool
+        self,
+        output_dir: Path,
+        captioner: GifCaptioner,
+        origin: Origin,
+        config: DecodingConfig,
+        *,
+        force: bool,
     ) -> None:
+        self.num_kept = 0
         self._output_dir = output_dir
         self._captioner = captioner
+        self._origin = origin
         self._config = config
+        self._has_model = False
         self._force = force
         self._source_of: dict[str, str] = {}
         self._origins = _read_origins(output_dir)
@@ -141,7 +173,10 @@ class _Run:
             is_done = is_repeated or (not self._force and (self._output_dir / name).is_file())
         except OSError:  # the name is too long
             is_done = False
-        return DescribingEvent(gif.path, gif.source, gif.name) if is_done else None
+        if not is_done:
+            return None
+        self.num_kept += not is_repeated
+        return DescribingEvent(gif.path, gif.source, gif.name)
 
     def _settled(self) -> Iterator[DescribingEvent]:
         while self._waiting and (event := self._waiting[0][2]) is not None:
@@ -153,6 +188,9 @@ class _Run:
             return DescribingEvent(gif.path, gif.source, gif.name, error=caption.error)
         texts = [found.caption for found in caption.alternatives] or [caption.caption or ""]
         lines = dict.fromkeys(" ".join(text.split()) for text in texts)
+        if not self._has_model:
+            _write_model(self._output_dir, self._origin, self._config)
+            self._has_model = True
         try:
             write_text(self._output_dir / name, "".join(f"{line}\n" for line in lines))
             self._record_origin(gif)
@@ -188,30 +226,39 @@ def _read_origins(output_dir: Path) -> Origins:
     return Origins(known)
 
 
-def _check_origin(output_dir: Path, origin: Origin, config: DecodingConfig, *, force: bool) -> None:
-    """Record the model, unless the folder has descriptions of another model."""
+def _read_model(output_dir: Path, origin: Origin, *, force: bool) -> dict[str, Any]:
+    """What the folder records of its descriptions; empty for a new folder.
+
+    Raises:
+        DescriptionError: the record is damaged, or the descriptions are of another model.
+    """
     path = output_dir / ORIGIN_NAME
-    wanted = {"model": origin.model, "prompt": origin.prompt, "commit": origin.commit}
     try:
         known = read_json(path)
     except (FileNotFoundError, NotADirectoryError):  # writing to the folder reports the latter
         known = None
     except (OSError, ValueError) as error:
         raise DescriptionError(f"{path}: damaged: {error}; choose another --output") from error
-    if isinstance(known, dict) and not force:
-        for name, value in wanted.items():
-            if name == "commit" and None in (known.get(name), value):
-                continue  # a model from a folder, or descriptions of a version without commits
-            if known.get(name) != value:
-                raise DescriptionError(
-                    f"{output_dir}: its descriptions have another {name} ({known.get(name)!r}, not "
-                    f"{value!r}); choose another folder with --output, or redo all with --force"
-                    + (", or continue with --revision" if name == "commit" else "")
-                )
+    if not isinstance(known, dict) or force:
+        return {}
+    for name, value in asdict(origin).items():
+        if name == "commit" and None in (known.get(name), value):
+            continue  # a model from a folder, or descriptions of a version without commits
+        if known.get(name) != value:
+            raise DescriptionError(
+                f"{output_dir}: its descriptions have another {name} ({known.get(name)!r}, not "
+                f"{value!r}); choose another folder with --output, or redo all with --force"
+                + (", or continue with --revision" if name == "commit" else "")
+            )
+    return known
+
+
+def _write_model(output_dir: Path, origin: Origin, config: DecodingConfig) -> None:
+    """Record the model and the search, before the first description that they give."""
     row: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "gifdesc_version": __version__,
-        **wanted,
+        **asdict(origin),
         "decoding": to_json(config),
     }
-    write_json(path, row)
+    write_json(output_dir / ORIGIN_NAME, row)

@@ -21,7 +21,7 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import DECODING, OUTPUT
-from gifdesc.cli.loading import load_captioner_on
+from gifdesc.cli.loading import choose_engine, load_captioner_on
 from gifdesc.cli.options import (
     AltTextLength,
     ChunkSize,
@@ -43,14 +43,13 @@ from gifdesc.cli.options import (
     WeightsFile,
     as_options,
     check_null,
-    flags_on_command_line,
     is_on_command_line,
+    refuse,
     stdin_bytes,
     user_path,
     warn_of_passed_over,
     warn_of_unused,
     warn_of_unused_chunk_size,
-    warn_of_unused_endings,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
@@ -257,22 +256,24 @@ def caption(
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=is_json_on_stdout) as errors:
         if json and format_name not in (None, "json"):
             raise typer.BadParameter("--json is --format json; give one of the two")
-        if skip_done and output is None:
-            raise typer.BadParameter("--skip-done continues a file: give --output FILE")
-        # Values of settings are for the captions that they concern.
+        if output is None:
+            refuse(context, ("skip_done",), "--skip-done continues a file: give --output FILE")
+            skip_done = False
         if sample:
-            changed = beam is not None or length_penalty != 1.0
-            if changed and flags_on_command_line(context, ("beam", "length_penalty")):
-                raise typer.BadParameter("--beam and --length-penalty are not for --sample")
+            if beam is not None or length_penalty != 1.0:
+                sentence = "--beam and --length-penalty are not for --sample"
+                refuse(context, ("beam", "length_penalty"), sentence)
             beam, length_penalty = None, 1.0
         else:
-            changed = temperature != 1.0 or top_p != 1.0
-            if changed and flags_on_command_line(context, ("temperature", "top_p")):
-                raise typer.BadParameter("--temperature and --top-p are for --sample")
+            if temperature != 1.0 or top_p != 1.0:
+                sentence = "--temperature and --top-p are for --sample"
+                refuse(context, ("temperature", "top_p"), sentence)
             temperature = top_p = 1.0
         check_null(paths, null=null)
-        if weights_per_word and (chosen != "json" or fields is not None):
-            raise typer.BadParameter("--weights-per-word is for --json without --fields")
+        if chosen != "json" or fields is not None:
+            sentence = "--weights-per-word is for --json without --fields"
+            refuse(context, ("weights_per_word",), sentence)
+            weights_per_word = False
         if alt_text or is_on_command_line(context, "alt_text_length"):
             has_page = html is not None
             _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text, has_page=has_page)
@@ -284,8 +285,7 @@ def caption(
             from gifdesc.captioning.run import CaptionRun
             from gifdesc.captioning.sidecars import Sidecars
             from gifdesc.data.gifs import PassedOver, searched_suffixes
-            from gifdesc.engines.choice import EngineChoice
-        on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
+        on_engine = choose_engine(context, engine, ray_address, num_workers)
         try:
             decoding = DecodingOptions(
                 num_beams=beam,
@@ -309,7 +309,6 @@ def caption(
         )
         check_device_name(device)
         warn_of_unused_chunk_size(context, engine)
-        warn_of_unused_endings(context, paths)
         if output is None and not write_sidecar:
             warn_of_unused(context, ("force",), "without --output or --write-sidecar")
         elif skip_done and not write_sidecar:
@@ -365,11 +364,11 @@ def caption(
                         drop_standard_output()
                         pages.is_cut_off = True
         errors.json = False
-        warn_of_passed_over(passed_over)
+        warn_of_passed_over(context, passed_over)
         if output is not None:
             chunks_dir = on_engine.folder_beside(output)
-            if (sentence := on_engine.unused_chunks(chunks_dir)) is not None:
-                warn(sentence)
+            if (left := on_engine.unused_chunks(chunks_dir)) is not None:
+                warn(left)
             info(_summary(run, output, sink.num_done))
         elif captioner is None:
             info("no GIFs: the list on stdin is empty")

@@ -34,8 +34,7 @@ from gifdesc.cli.options import (
     read_paths,
     user_path,
     warn_of_passed_over,
-    warn_of_unused_endings,
-    warn_of_unused_form,
+    warn_of_unused_descriptions_format,
 )
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for
@@ -99,8 +98,7 @@ def check(
             raise typer.BadParameter("-0 is for a list on stdin (give - as a PATH) or --list KIND")
         if descriptions is None and kind in DESCRIPTION_KINDS:
             raise typer.BadParameter(f"--list {kind} needs --descriptions PATH")
-        warn_of_unused_form(context, descriptions)
-        warn_of_unused_endings(context, paths)
+        warn_of_unused_descriptions_format(context, descriptions)
         arguments = read_paths(paths, null=null and STDIN in paths)
         from gifdesc.cli.progress import CheckProgress
         from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes
@@ -115,7 +113,7 @@ def check(
             for inspection in inspect_gifs(inputs, descriptions, descriptions_format):
                 findings += inspection.findings
                 progress.advance(inspection)
-        warn_of_passed_over(passed_over)
+        warn_of_passed_over(context, passed_over)
         counts = Counter(finding.kind for finding in findings)
         if json:
             kinds = GIF_KINDS if descriptions is None else tuple(KINDS)

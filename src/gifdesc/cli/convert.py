@@ -17,8 +17,9 @@ from gifdesc.cli.options import (
     Json,
     Quiet,
     Verbose,
+    refuse,
     user_path,
-    warn_of_unused_form,
+    warn_of_unused_descriptions_format,
 )
 from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.forms.form_names import OutputForm
@@ -86,13 +87,16 @@ def convert(
 ) -> None:
     """Convert descriptions or features to another form, such as a data set's file to COCO's."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
+        if to != "shards":
+            if chunk_size is not None or dtype != "float32":
+                sentence = "--dtype and --chunk-size are for --to shards"
+                refuse(context, ("dtype", "chunk_size"), sentence)
+            dtype, chunk_size = "float32", None  # settings are for shards
         if to in get_args(FeatureFormat):
             if write_splits is not None or descriptions_format is not None:
                 raise typer.BadParameter(
                     "--write-splits and --descriptions-format are for descriptions, not features"
                 )
-            if to == "npy" and (chunk_size is not None or dtype != "float32"):
-                raise typer.BadParameter("--dtype and --chunk-size are for --to shards")
             _convert_features(
                 path,
                 output,
@@ -103,14 +107,12 @@ def convert(
                 json=json,
             )
             return
-        warn_of_unused_form(context, path)
+        warn_of_unused_descriptions_format(context, path)
         from gifdesc.data.conversion import convert as run
         from gifdesc.data.feature_files import RECIPE_NAME
         from gifdesc.data.feature_shards import find_shards
         from gifdesc.data.forms.writing import OUTPUT_SUFFIXES, WRITERS
 
-        if dtype != "float32" or chunk_size is not None:
-            raise typer.BadParameter("--dtype and --chunk-size are for --to shards")
         has_features = path.is_dir() and ((path / RECIPE_NAME).is_file() or find_shards(path))
         if to is None and has_features:
             raise typer.BadParameter(f"{path}: contains features; give --to npy or --to shards")

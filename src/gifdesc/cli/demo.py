@@ -23,6 +23,7 @@ from gifdesc.system.waits import wait_for
 
 _EPOCHS = 40
 _NUM_SHOWN = 6
+_PAGE_NAME, _PICTURE_NAME = "report.html", "captions.png"
 
 
 def demo(
@@ -60,6 +61,12 @@ def demo(
         with wait_for("starting"):
             from gifdesc.demo.world import draw_world
 
+        if not data_only:
+            from gifdesc.pages.html import check_page_path
+            from gifdesc.pages.pictures import check_picture_path
+
+            check_page_path(folder / _PAGE_NAME)
+            check_picture_path(folder / _PICTURE_NAME)
         draw_world(folder, num_gifs=num_gifs, seed=seed)
         info(f"drew {num_gifs} GIFs with descriptions -> {folder}")
         if data_only:
@@ -86,14 +93,14 @@ def _run_commands(context: typer.Context, folder: Path, *, seed: int, device: st
     if not shown:
         info("too few GIFs to hold any out: draw more with --num-gifs")
         return
-    page = str(folder / "report.html")
+    page = str(folder / _PAGE_NAME)
     _run(context, "evaluate", *data, "--html", page, "--gifs", gifs, *where)
     _run(context, "caption", *map(str, shown), "--model", model, *where)
     # The words of a held-out GIF; several GIFs of the world may have this description.
     words = description_of(shown[0], folder)
     _run(context, "search", words, features, "--model", model, "--top", "3", *where)
     info(f"the words describe {shown[0]}")
-    picture_path = folder / "captions.png"
+    picture_path = folder / _PICTURE_NAME
     draw_captions(Captioner.from_pretrained(model, device=device), shown, folder, picture_path)
     info(f"the captions as a picture -> {picture_path}")
     info(f"all held-out GIFs with captions and scores, for a browser -> {page}")

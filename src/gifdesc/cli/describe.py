@@ -20,7 +20,7 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import DECODING, OUTPUT
-from gifdesc.cli.loading import load_captioner_on
+from gifdesc.cli.loading import choose_engine, load_captioner_on
 from gifdesc.cli.options import (
     ChunkSize,
     Debug,
@@ -42,7 +42,6 @@ from gifdesc.cli.options import (
     user_path,
     warn_of_passed_over,
     warn_of_unused_chunk_size,
-    warn_of_unused_endings,
 )
 from gifdesc.model.public_models import full_name
 from gifdesc.system.device_name import check_device_name
@@ -105,17 +104,15 @@ def describe(
             raise typer.BadParameter("--num-captions cannot exceed --beam")
         from gifdesc.captioning.results import DescribingSummary
         from gifdesc.data.gifs import PassedOver, find_gifs, searched_suffixes
-        from gifdesc.engines.choice import EngineChoice
 
-        on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
+        on_engine = choose_engine(context, engine, ray_address, num_workers)
         warn_of_unused_chunk_size(context, engine)
-        warn_of_unused_endings(context, paths)
         suffixes = searched_suffixes(ext or ())
         passed_over = PassedOver()
         check_device_name(device)
         arguments = read_paths(paths, null=null)
         inputs = list(find_gifs(arguments, passed_over, suffixes))
-        warn_of_passed_over(passed_over)
+        warn_of_passed_over(context, passed_over)
         summary = DescribingSummary()
         if inputs:
             captioner = load_captioner_on(

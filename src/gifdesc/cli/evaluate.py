@@ -31,9 +31,10 @@ from gifdesc.cli.options import (
     Quiet,
     SplitsDir,
     Verbose,
+    refuse,
     user_path,
     warn_of_unused,
-    warn_of_unused_form,
+    warn_of_unused_descriptions_format,
 )
 from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split
@@ -213,10 +214,10 @@ def evaluate(
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
         if (predictions is None) != (references is None):
             raise typer.BadParameter("--predictions and --references go together")
-        if retrieval and predictions:
-            raise typer.BadParameter("--retrieval needs a model: leave --predictions out")
-        if gifs is not None and html is None and picture is None:
-            raise typer.BadParameter("--gifs is for --html and --picture: give one of them")
+        if predictions is not None:
+            refuse(context, ("retrieval",), "--retrieval needs a model: leave --predictions out")
+        if html is None and picture is None:
+            refuse(context, ("gifs",), "--gifs is for --html and --picture: give one of them")
         if per_example is not None:
             from gifdesc.evaluation.results import check_per_example_path
 
@@ -253,7 +254,7 @@ def evaluate(
             check_model_name(model)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-            warn_of_unused_form(context, descriptions)
+            warn_of_unused_descriptions_format(context, descriptions)
             with wait_for("starting"):
                 from gifdesc.config import DecodingConfig
                 from gifdesc.evaluation.held_out import evaluate_model_folder

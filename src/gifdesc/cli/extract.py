@@ -22,6 +22,7 @@ from gifdesc.cli.console import (
     warn,
 )
 from gifdesc.cli.help import FEATURES, MODEL, OUTPUT, RUN
+from gifdesc.cli.loading import choose_engine
 from gifdesc.cli.options import (
     ChunkSize,
     Debug,
@@ -41,9 +42,7 @@ from gifdesc.cli.options import (
     user_name,
     user_path,
     warn_of_passed_over,
-    warn_of_unused,
     warn_of_unused_chunk_size,
-    warn_of_unused_endings,
 )
 from gifdesc.config import (
     DEFAULT_CHUNK_SIZE,
@@ -217,12 +216,10 @@ def extract(
     """Turn GIFs into features, a .npy file each. A rerun skips finished GIFs."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         check_device_name(device)
-        from gifdesc.engines.choice import EngineChoice
 
-        on_engine = EngineChoice(name=engine, address=ray_address, num_workers=num_workers)
+        on_engine = choose_engine(context, engine, ray_address, num_workers)
         on_engine.check_reachable()
         warn_of_unused_chunk_size(context, engine, storage_format)
-        warn_of_unused_endings(context, paths)
         arguments = read_paths(paths, null=null)
         from gifdesc.data.gifs import BackgroundCount, PassedOver, find_gifs, searched_suffixes
         from gifdesc.features.results import ExtractionSummary
@@ -244,7 +241,6 @@ def extract(
 
             with wait_for("starting"):
                 from gifdesc.data.feature_files import check_choices
-                from gifdesc.data.feature_shards import without_shard
                 from gifdesc.engines.extraction import (
                     ExtractorChoice,
                     compute_on_engine,
@@ -309,12 +305,8 @@ def extract(
                         resume=not (force or retry_failed),
                     ),
                 )
-                num_in_other_form = 0
                 for event in events:
                     summary.add(event)
-                    if event.status == "skipped" and (features := event.entry.features):
-                        is_in_shard = without_shard(features) != features
-                        num_in_other_form += is_in_shard != (storage_format == "shards")
                     if event.error is not None:
                         print_error(f"{event.name}: {event.error}")
                     elif event.note is not None:
@@ -323,17 +315,17 @@ def extract(
                     if labels and not json and event.label_text is not None:
                         print_line(f"{printable(event.name)}\t{event.label_text}")
             _report_long_names(summary.long_names)
-            if num_in_other_form and is_on_command_line(context, "storage_format"):
-                gifs = counted(num_in_other_form, "GIF")
-                keep = "keeps its" if num_in_other_form == 1 else "keep their"
+            if summary.num_in_other_form and is_on_command_line(context, "storage_format"):
+                gifs = counted(summary.num_in_other_form, "GIF")
+                keep = "keeps its" if summary.num_in_other_form == 1 else "keep their"
                 warn(
-                    f"--format {storage_format}: {gifs} done before {keep} form; change it with "
-                    "`gifdesc convert`, or extract again with --force"
+                    f"--format {storage_format}: {gifs} done before {keep} form; extract again "
+                    "with --force, or convert all into another folder with `gifdesc convert`"
                 )
             _report_orphans(output, prune=prune)
-        else:
-            warn_of_unused(context, ("prune",), "without a GIF to extract")
-        warn_of_passed_over(passed_over)
+        elif prune:
+            warn("--prune removed nothing, because no GIF was found (is a disk missing?)")
+        warn_of_passed_over(context, passed_over)
         if (sentence := on_engine.unused_chunks(on_engine.folder_in(output))) is not None:
             warn(sentence)
         counts = summary.counts

@@ -6,13 +6,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from gifdesc.cli.console import info, warn
-from gifdesc.config import DEFAULT_WORK_SIZE
+from gifdesc.cli.options import is_on_command_line
+from gifdesc.config import DEFAULT_WORK_SIZE, EngineName
 from gifdesc.system.waits import wait_for
 
 if TYPE_CHECKING:
     from gifdesc.captioning.loading import GifCaptioner
     from gifdesc.engines.choice import EngineChoice
+
+
+def choose_engine(
+    context: typer.Context, name: EngineName, address: str | None, num_workers: int | None
+) -> EngineChoice:
+    """The engine that the options of a command name; an address from settings is for Ray alone.
+
+    Raises:
+        UsageError: the options do not fit, or the engine's package is missing.
+    """
+    from gifdesc.engines.choice import EngineChoice
+
+    if name == "local" and not is_on_command_line(context, "ray_address"):
+        address = None
+    return EngineChoice(name=name, address=address, num_workers=num_workers)
 
 
 def load_captioner(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +21,7 @@ from gifdesc.config import (
     FeatureDtype,
     FeatureFormat,
 )
-from gifdesc.data.arguments import STDIN, Argument, is_url, read_arguments
+from gifdesc.data.arguments import STDIN, Argument, read_arguments
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.gifs import PassedOver
 from gifdesc.model.public_models import DEFAULT_NAME, PUBLIC_MODELS
@@ -331,10 +330,12 @@ def stdin_bytes() -> BinaryIO:
     return sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
 
 
-def warn_of_passed_over(passed_over: PassedOver) -> None:
-    """Report what a search of folders left out."""
+def warn_of_passed_over(context: typer.Context, passed_over: PassedOver) -> None:
+    """Report what a search of folders left out, and `--ext` if no folder was searched."""
     for sentence in passed_over.sentences():
         warn(sentence)
+    if not passed_over.num_folders:
+        warn_of_unused(context, ("ext",), "without a folder")
 
 
 def warn_of_unused(context: typer.Context, names: Collection[str], condition: str) -> None:
@@ -401,19 +402,34 @@ def warn_of_unused_chunk_size(
         warn_of_unused(context, ("chunk_size",), f"without --engine ray{shards}")
 
 
-def warn_of_unused_form(context: typer.Context, descriptions: Path | None) -> None:
-    """Report `--descriptions-format` where there are no descriptions, or a folder of them."""
+def warn_of_unused_descriptions_format(context: typer.Context, descriptions: Path | None) -> None:
+    """Report `--descriptions-format` where there are no descriptions, or only text files."""
+    name = "descriptions_format"
+    if not is_on_command_line(context, name):
+        return
+    from gifdesc.data.descriptions import has_only_text_files
+
     if descriptions is None:
-        warn_of_unused(context, ("descriptions_format",), "without --descriptions")
-    elif descriptions.is_dir():
-        warn_of_unused(context, ("descriptions_format",), "for a folder")
+        warn_of_unused(context, (name,), "without --descriptions")
+    elif descriptions.is_dir() and has_only_text_files(descriptions):
+        warn_of_unused(context, (name,), "for a folder of .txt files")
 
 
-def warn_of_unused_endings(context: typer.Context, paths: Sequence[str]) -> None:
-    """Report `--ext` where every argument is a file or a URL."""
-    # Path.is_file raises at a path too long.
-    if all(is_url(path) or os.path.isfile(path) for path in paths):  # noqa: PTH113
-        warn_of_unused(context, ("ext",), "without a folder")
+def refuse(context: typer.Context, names: Collection[str], sentence: str) -> None:
+    """Refuse options of the command line that do not fit what is asked for.
+
+    Values of settings are for the runs that they fit.
+
+    Args:
+        context: of the command.
+        names: of the parameters that do not fit.
+        sentence: what they are for.
+
+    Raises:
+        typer.BadParameter: the command line has one of them.
+    """
+    if flags_on_command_line(context, names):
+        raise typer.BadParameter(sentence)
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:

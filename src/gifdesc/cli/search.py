@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from gifdesc.cli.options import (
     Quiet,
     Verbose,
     WeightsFile,
+    refuse,
     user_path,
     warn_of_unused,
 )
@@ -143,12 +145,18 @@ def search(
             words, features = None, features or (None if words is None else user_path(words))
         elif words is None:
             raise typer.BadParameter("write what the GIF should show, or name a GIF with --like")
-        if exact and like is not None:
-            raise typer.BadParameter("--like compares with all GIFs: leave --exact out")
-        if weights is not None and like is None:
-            raise typer.BadParameter("--weights goes with --like, for a GIF outside FEATURES")
-        if captions is not None and (exact or features is not None):
-            raise typer.BadParameter("--captions needs no features and no --exact: leave them out")
+        if like is not None:
+            refuse(context, ("exact",), "--like compares with all GIFs: leave --exact out")
+        else:
+            refuse(context, ("weights",), "--weights goes with --like, for a GIF outside FEATURES")
+        if captions is not None:
+            sentence = "--captions needs no features and no --exact: leave them out"
+            refuse(context, ("exact", "features"), sentence)
+        elif words is not None and features is not None and not features.exists():
+            query = shlex.quote(f"{words} {features}")
+            raise typer.BadParameter(
+                f"{features}: no such folder of features; several words need quotes: {query}"
+            )
         if html is not None:
             with wait_for("starting"):
                 from gifdesc.pages.html import check_page_name, check_page_path

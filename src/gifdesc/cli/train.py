@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,10 +25,11 @@ from gifdesc.cli.options import (
     Verbose,
     as_options,
     complete_preset,
+    refuse,
     user_name,
     user_path,
     warn_of_unused,
-    warn_of_unused_form,
+    warn_of_unused_descriptions_format,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import (
@@ -45,6 +47,7 @@ from gifdesc.config import (
     Schedule,
 )
 from gifdesc.data.paths import check_descriptions_path, check_features_dir
+from gifdesc.errors import TrainingError
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
 
@@ -257,7 +260,7 @@ def train(
             check_device_name(device)
             check_features_dir(features)
             check_descriptions_path(descriptions)
-            warn_of_unused_form(context, descriptions)
+            warn_of_unused_descriptions_format(context, descriptions)
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
             from gifdesc.training.resume import choose_configs
@@ -297,24 +300,27 @@ def train(
             )
         except ValueError as error:
             raise typer.BadParameter(as_options(context, str(error), _RENAMED)) from None
-        if case is not None and training_config.tokenizer != CORPUS_TOKENIZER:
-            raise typer.BadParameter(
-                f"--case goes with --tokenizer corpus; {training_config.tokenizer} has its own case"
+        if (name := training_config.tokenizer) != CORPUS_TOKENIZER:
+            sentence = f"--case goes with --tokenizer corpus; {name} has its own case"
+            refuse(context, ("case",), sentence)
+            training_config = replace(training_config, case="auto")
+        try:
+            summary = run_training(
+                features,
+                descriptions,
+                splits,
+                model,
+                model_config,
+                training_config,
+                device,
+                descriptions_format=descriptions_format,
+                force=force,
+                resume=resume,
+                tensorboard_dir=tensorboard,
+                report_unused=partial(warn_of_unused, context),
             )
-        summary = run_training(
-            features,
-            descriptions,
-            splits,
-            model,
-            model_config,
-            training_config,
-            device,
-            descriptions_format=descriptions_format,
-            force=force,
-            resume=resume,
-            tensorboard_dir=tensorboard,
-            report_unused=partial(warn_of_unused, context),
-        )
+        except TrainingError as error:
+            raise TrainingError(as_options(context, str(error), _RENAMED)) from error
         if json and summary is not None:
             print_json(summary.to_json())
         if summary is not None and summary.data.problems:

@@ -73,8 +73,6 @@ def run_training(
         report_unused(_FRACTION_PARAMETERS, "with --splits")
     elif data.splits_sha256:
         report_unused(_FRACTION_PARAMETERS, "where the descriptions name the splits")
-    if not data.splits["val"]:
-        report_unused(("best_by", "patience"), "without a validation split")
     if data.recipe is not None and data.recipe.is_untrained:
         title = data.recipe.backbone_title
         warn(f"the features come from an untrained {title} (random weights)")
@@ -90,6 +88,10 @@ def run_training(
     requested, num_pairs = config, data.num_pairs
     config = _fitted(config, data, None if stored is None else stored[1])
     _report_size(requested, config, data)
+    if config.best_by == "last":
+        report_unused(("patience",), "with --best-by last")
+    elif not data.splits["val"]:
+        report_unused(("best_by", "patience"), "without a validation split")
     examples = data.splits["train"]
     if config.scst_epochs and len({frozenset(example.captions) for example in examples}) == 1:
         warn(

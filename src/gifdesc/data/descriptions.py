@@ -194,6 +194,12 @@ class Descriptions:
         return Matches(found, ambiguous, matches.by)
 
 
+def has_only_text_files(folder: Path) -> bool:
+    """Whether a folder of descriptions has only text files, whose form their names decide."""
+    others = (*_SUFFIXES, *_DATA_SET_SUFFIXES)[1:]
+    return not [name for name in find_files(folder, others) if bare_name(name) != ORIGIN_NAME]
+
+
 def description_files(path: Path) -> list[tuple[Path, str]]:
     """The files of a folder of descriptions, sorted, or the one file that the path is.
 

@@ -91,6 +91,11 @@ def shard_member(path: Path) -> tuple[Path, str] | None:
     return None
 
 
+def is_in_shard(path: str) -> bool:
+    """Whether a path of features under their folder is that of features in a shard."""
+    return _NAME_IN_PATH.match(path) is not None
+
+
 def without_shard(path: str) -> str:
     """A path of features under their folder, without the shard that they are in."""
     found = _NAME_IN_PATH.match(path)

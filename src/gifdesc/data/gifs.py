@@ -85,12 +85,14 @@ class PassedOver:
         pictures: number of still pictures of formats that are read, by suffix.
         unread: number of videos and pictures of formats that are not read, by format.
         links: links to folders that contain the link.
+        num_folders: folders that were searched, as far as the search has come.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
     pictures: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
     links: list[str] = field(default_factory=list)
+    num_folders: int = 0
 
     def sentences(self) -> list[str]:
         """Remarks for the user, a sentence each."""
@@ -199,6 +201,8 @@ def _find_all(
             continue
         source = _relative(path, root)
         if _is_folder(path):
+            if passed_over is not None:
+                passed_over.num_folders += 1
             prefix = "" if str(_absolute(path)) == root else f"{source}/"
             walk = _Walk(path, PassedOver(), suffixes)
             found = False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import iterate_json_lines, json_line, write_json_lines
+from gifdesc.system.files import iterate_json_lines, json_line, sha256_of, write_json_lines
 from gifdesc.system.json_files import checked
 from gifdesc.system.replacement import sync_files
 
@@ -54,6 +54,21 @@ class ManifestEntry:
     features: str | None = None
     labels: tuple[dict[str, str | float], ...] | None = None
     origin: str | None = None
+
+    def describes(self, path: Path) -> bool:
+        """Whether a file may be the GIF that was read: False if its content is another.
+
+        A file that cannot be read cannot be compared, nor can the line of a version without
+        digests.
+        """
+        if self.sha256 is None or not os.path.isfile(path):  # noqa: PTH113 - as in `remove_file`
+            return True
+        try:
+            if self.size_bytes is not None and path.stat().st_size != self.size_bytes:
+                return False
+            return sha256_of(path) == self.sha256
+        except OSError:
+            return True
 
     def to_json(self) -> dict[str, Any]:
         """The entry as a JSON object."""

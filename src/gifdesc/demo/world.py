@@ -164,10 +164,9 @@ def _check_only_demo_gifs(gifs_dir: Path, names: list[str]) -> None:
 
 def _check_is_new(output_dir: Path) -> None:
     """Without the demo's GIFs, what the demo would replace belongs to the user."""
-    for name in ("model", "features", "descriptions", "captions.png", "report.html"):
-        path = output_dir / name
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            raise GifdescError(f"{path}: is not of this demo; choose an empty folder for it")
+    for name in ("model", "features", "descriptions"):
+        if (output_dir / name).is_dir() and any((output_dir / name).iterdir()):
+            raise GifdescError(f"{output_dir / name}: is not of this demo; choose an empty folder")
 
 
 def write_gif(path: Path, frames: list[Image.Image], duration_ms: int) -> None:

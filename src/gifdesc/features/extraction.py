@@ -23,7 +23,12 @@ from gifdesc.data.feature_files import (
     read_features,
     without_features,
 )
-from gifdesc.data.feature_shards import adopt_shards, remove_members, shard_member
+from gifdesc.data.feature_shards import (
+    adopt_shards,
+    is_in_shard,
+    remove_members,
+    shard_member,
+)
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.manifest import (
     Manifest,
@@ -245,7 +250,10 @@ class _Run:
         self, entry: ManifestEntry, gif: GifInput, *, skipped: bool = False
     ) -> ExtractionEvent:
         taken = None if skipped else self._taken.get(gif.source)
-        return ExtractionEvent(entry, gif.path, gif.name, skipped, taken)
+        is_other = False
+        if skipped and entry.features is not None:
+            is_other = is_in_shard(entry.features) != (self._storage.form == "shards")
+        return ExtractionEvent(entry, gif.path, gif.name, skipped, taken, is_other)
 
     def extract_all(self, tasks: Iterable[Task], compute_on: Compute) -> Iterator[ExtractionEvent]:
         """Run the tasks, and store what they give."""

@@ -25,6 +25,8 @@ class ExtractionEvent:
         skipped: the features of an earlier run are still valid.
         taken: the shorter name that another GIF in the folder has already, None where the GIF has
             the usual name.
+        is_in_other_form: the features of an earlier run are in a shard although the run writes
+            files, or the other way round.
     """
 
     entry: ManifestEntry
@@ -32,6 +34,7 @@ class ExtractionEvent:
     name: str
     skipped: bool = False
     taken: str | None = None
+    is_in_other_form: bool = False
 
     @property
     def status(self) -> str:
@@ -76,6 +79,8 @@ class ExtractionSummary:
         num_frames: frames that went into features.
         num_left: of the inputs that failed, those that failed in an earlier run and were not read
             again.
+        num_in_other_form: of the inputs done before, those whose features have another form than
+            the run writes.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -83,6 +88,7 @@ class ExtractionSummary:
     long_names: list[str] = field(default_factory=list)
     num_frames: int = 0
     num_left: int = 0
+    num_in_other_form: int = 0
 
     @property
     def num_done(self) -> int:
@@ -97,6 +103,7 @@ class ExtractionSummary:
             return
         self.counts[event.status] += 1
         self.num_frames += event.num_frames
+        self.num_in_other_form += event.is_in_other_form
         if event.taken is not None:
             self.long_names.append(event.entry.source)
 

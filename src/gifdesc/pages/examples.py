@@ -10,9 +10,8 @@ from gifdesc.evaluation.results import Evaluation, ScoredCaption
 from gifdesc.metrics.scoring import EXACT_MATCH, main_metric
 from gifdesc.pages.evaluation import DEFAULT_GIFS_DIR, FramesOf, known_frames, worst_first
 from gifdesc.pages.filmstrips import GifFolder, read_small
-from gifdesc.pages.pictures import SheetRow, contact_sheet, is_own_picture, save_picture
+from gifdesc.pages.pictures import SheetRow, check_picture_path, contact_sheet, save_picture
 from gifdesc.sampling import uniform_indices
-from gifdesc.system.files import check_replaceable, writing
 
 NUM_EXAMPLES = 6
 """GIFs of a picture."""
@@ -36,8 +35,7 @@ class ExamplesPicture:
     def __init__(self, path: Path, gifs_dir: Path | None = None) -> None:
         if path.suffix.lower() != ".png":
             raise UsageError(f"--picture {path}: a picture is a .png file; choose such a name")
-        with writing(path):
-            check_replaceable(path, is_own_picture)
+        check_picture_path(path)
         self._path = path
         self._gifs = GifFolder(gifs_dir or DEFAULT_GIFS_DIR)
 

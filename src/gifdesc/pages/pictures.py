@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from gifdesc.pages.style import LIGHT
 from gifdesc.sampling import uniform_indices
-from gifdesc.system.files import writing
+from gifdesc.system.files import check_replaceable, writing
 from gifdesc.system.replacement import replacing
 from gifdesc.version import __version__
 
@@ -122,6 +122,20 @@ def contact_sheet(
 def is_own_picture(start: bytes) -> bool:
     """Whether a file that begins so is a PNG of gifdesc."""
     return b"tEXtSoftware\0gifdesc" in start
+
+
+def check_picture_path(path: Path, option: str = "") -> None:
+    """Check, before long work, that a picture can be written there; its folder is made.
+
+    Args:
+        path: of the picture; a PNG of gifdesc is replaced, another file is not.
+        option: the name of an option, for the message.
+
+    Raises:
+        GifdescError: it cannot be written, or another file is there.
+    """
+    with writing(f"{option} {path}".strip()):
+        check_replaceable(path, is_own_picture)
 
 
 def save_picture(image: Image.Image, path: Path) -> None:

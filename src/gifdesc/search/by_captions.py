@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from pathlib import Path
 
 from gifdesc.data.descriptions import read_descriptions
@@ -13,6 +12,7 @@ from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.metrics import tokenize, tokenize_all
 from gifdesc.search.gifs import MovedGifs, check_top, ranked, rounded, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
+from gifdesc.search.signs import signs_outside
 from gifdesc.system.wording import list_some
 
 
@@ -44,7 +44,8 @@ def search_captions(
         raise UsageError("the query is empty: write what the GIF should show")
     words = tokenize(text).split()
     if not words:
-        raise UsageError(f"the query has no word ({text.strip()}): write it in words")
+        shown = list_some(text.split())
+        raise UsageError(f"the query has no word ({shown}); write what the GIF should show")
     path = Path(captions_path)
     moved = None if gifs_dir is None else MovedGifs(Path(gifs_dir))
     captions, problems = _read(path)
@@ -79,7 +80,7 @@ def search_captions(
     unknown = [word for word in dict.fromkeys(words) if word not in known]
     verb = "is" if len(unknown) == 1 else "are"
     notes = [f"{list_some(unknown)} {verb} in no caption"] if unknown else []
-    if signs := [chunk for chunk in text.split() if _is_lost(chunk)]:
+    if signs := signs_outside(text, words):
         verb = "is no word and does" if len(signs) == 1 else "are no words and do"
         notes.append(f"{list_some(signs)} {verb} not count")
     notes += tie_notes(best_scores, top)
@@ -90,12 +91,6 @@ def search_captions(
         notes=tuple(notes),
         problems=tuple(problems),
     )
-
-
-def _is_lost(chunk: str) -> bool:
-    """Whether what is between two spaces has no word, and is more than punctuation: emoji."""
-    is_punctuation = all(unicodedata.category(character)[0] == "P" for character in chunk)
-    return not is_punctuation and not tokenize(chunk).split()
 
 
 def _read(path: Path) -> tuple[dict[str, list[str]], list[str]]:

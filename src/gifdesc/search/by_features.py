@@ -94,7 +94,11 @@ def search_like(
         SearchHit(rank=rank, path=paths.path(candidates[place]), score=scores[place])
         for rank, place in enumerate(best, start=1)
     )
-    notes = [*tie_notes(scores, top), *paths.change_notes([candidates[place] for place in best])]
+    compared = [] if own is None else [own]
+    notes = [
+        *tie_notes(scores, top),
+        *paths.change_notes([*compared, *(candidates[place] for place in best)]),
+    ]
     if gifs.recipe is None:
         notes.append(
             f"{gifs.folder}: has no recipe.json, so its features count as without a positional "

@@ -17,7 +17,7 @@ from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.search.results import SCORE_DECIMALS
-from gifdesc.system.files import sha256_of
+from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import list_some
 
 
@@ -152,7 +152,7 @@ class GifPaths:
         for index, name in enumerate(self._gifs.names):
             entry = self._gifs.entries.get(name)
             if entry is not None and entry.origin == origin:
-                return None if _has_changed(path, entry) else index
+                return index if entry.describes(path) else None
         sources = {
             name if entry is None else entry.source: index
             for index, name in enumerate(self._gifs.names)
@@ -163,22 +163,30 @@ class GifPaths:
     def change_notes(self, indices: Sequence[int]) -> list[str]:
         """A sentence if files of some GIFs are not those that `extract` read."""
         changed = []
-        for index in indices:
-            entry, path = self._gifs.entries.get(self._gifs.names[index]), self.path(index)
-            if entry is not None and _has_changed(Path(path), entry):
-                changed.append(path)
+        with wait_for("comparing the GIFs found", unit="GIFs") as advance:
+            for number, index in enumerate(indices, start=1):
+                entry, path = self._gifs.entries.get(self._gifs.names[index]), self._file(index)
+                if entry is not None and path is not None and not entry.describes(path):
+                    changed.append(self.path(index))
+                advance(number, len(indices))
         if not changed:
             return []
+        them = "it" if len(changed) == 1 else "them"
         return [
-            f"{list_some(changed)}: changed since `gifdesc extract` read "
-            f"{'it' if len(changed) == 1 else 'them'}, and found by the old content; extract again"
+            f"{list_some(changed)}: changed since `gifdesc extract` read {them}, so the features "
+            "are of older content; extract again"
         ]
 
-
-def _has_changed(path: Path, entry: ManifestEntry) -> bool:
-    if entry.sha256 is None or not path.is_file():
-        return False
-    return path.stat().st_size != entry.size_bytes or sha256_of(path) != entry.sha256
+    def _file(self, index: int) -> Path | None:
+        """The file that `extract` read, or the one in its place; None if that is unknown."""
+        entry = self._gifs.entries.get(self._gifs.names[index])
+        if entry is None:
+            return None
+        if self._moved is not None:
+            path = Path(self._moved.path(entry.source))
+            # Names match without their endings: a video of the same name is another file.
+            return path if path.suffix.lower() == Path(entry.source).suffix.lower() else None
+        return None if entry.origin is None or is_url(entry.origin) else Path(entry.origin)
 
 
 def _shortened(path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gifdesc.errors import UsageError
+from gifdesc.search.signs import signs_outside
 from gifdesc.system.wording import list_some
 from gifdesc.text.tokenizer import CaptionTokenizer
 
@@ -76,6 +77,7 @@ def read_query(text: str, tokenizer: CaptionTokenizer, max_tokens: int) -> Query
         known, others = _parted(chunk, tokenizer)
         unknown += others
         kept += known
+    unknown += signs_outside(text, [*kept, *unknown])
     # Punctuation alone is no query.
     if not any(character.isalnum() for word in kept for character in word):
         raise UsageError(
