@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gifdesc.cli.caption_options import (
+    check_alt_text_paths,
+    choose_format,
+    decoding_options,
+    fields_of,
+)
 from gifdesc.cli.caption_pages import CaptionPages
 from gifdesc.cli.console import (
     EXIT_FAILED,
@@ -41,9 +47,7 @@ from gifdesc.cli.options import (
     Seed,
     Verbose,
     WeightsFile,
-    as_options,
     check_null,
-    is_on_command_line,
     refuse,
     stdin_bytes,
     user_path,
@@ -51,8 +55,7 @@ from gifdesc.cli.options import (
     warn_of_unused,
     warn_of_unused_chunk_size,
 )
-from gifdesc.cli.usage import nearest
-from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
+from gifdesc.config import CaptionFormat
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.iteration import non_empty
 from gifdesc.system.process import drop_standard_output
@@ -62,9 +65,6 @@ from gifdesc.text.english import DEFAULT_CHARACTERS, to_alt_text
 
 if TYPE_CHECKING:
     from gifdesc.captioning.run import CaptionRun
-
-_RENAMED = {"num_beams": "beam", "max_tokens": "max_length"}
-"""The parameters of the fields of `DecodingOptions` that have another name."""
 
 
 def caption(
@@ -251,7 +251,7 @@ def caption(
     debug: Debug = False,
 ) -> None:
     """Write a caption for every GIF, in input order, as soon as it is ready."""
-    chosen = _choose_format(format_name, output, json=json)
+    chosen = choose_format(format_name, output, json=json)
     is_json_on_stdout = json or (chosen == "json" and output is None)
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=is_json_on_stdout) as errors:
         if json and format_name not in (None, "json"):
@@ -259,26 +259,17 @@ def caption(
         if output is None:
             refuse(context, ("skip_done",), "--skip-done continues a file: give --output FILE")
             skip_done = False
-        if sample:
-            if beam is not None or length_penalty != 1.0:
-                sentence = "--beam and --length-penalty are not for --sample"
-                refuse(context, ("beam", "length_penalty"), sentence)
-            beam, length_penalty = None, 1.0
-        else:
-            if temperature != 1.0 or top_p != 1.0:
-                sentence = "--temperature and --top-p are for --sample"
-                refuse(context, ("temperature", "top_p"), sentence)
-            temperature = top_p = 1.0
         check_null(paths, null=null)
         if chosen != "json" or fields is not None:
             sentence = "--weights-per-word is for --json without --fields"
             refuse(context, ("weights_per_word",), sentence)
             weights_per_word = False
-        if alt_text or is_on_command_line(context, "alt_text_length"):
-            has_page = html is not None
-            _check_alt_text_length(alt_text_length, paths, is_alt_text=alt_text, has_page=has_page)
+        if alt_text:
+            check_alt_text_paths(paths)
+        elif html is None and alt_text_length != DEFAULT_CHARACTERS:
+            sentence = "--alt-text-length is for --alt-text: give both"
+            refuse(context, ("alt_text_length",), sentence)
         with wait_for("starting"):
-            from gifdesc.captioning.decoding_options import DecodingOptions
             from gifdesc.captioning.inputs import caption_inputs, may_be_many
             from gifdesc.captioning.lines import CaptionLines
             from gifdesc.captioning.output import open_sink
@@ -286,20 +277,18 @@ def caption(
             from gifdesc.captioning.sidecars import Sidecars
             from gifdesc.data.gifs import PassedOver, searched_suffixes
         on_engine = choose_engine(context, engine, ray_address, num_workers)
-        try:
-            decoding = DecodingOptions(
-                num_beams=beam,
-                num_captions=num_captions,
-                length_penalty=length_penalty,
-                max_tokens=max_length,
-                no_repeat_ngram=no_repeat_ngram,
-                sample=sample,
-                temperature=temperature,
-                top_p=top_p,
-                seed=seed,
-            )
-        except ValueError as error:
-            raise typer.BadParameter(as_options(context, str(error), _RENAMED)) from None
+        decoding = decoding_options(
+            context,
+            beam=beam,
+            num_captions=num_captions,
+            length_penalty=length_penalty,
+            max_length=max_length,
+            no_repeat_ngram=no_repeat_ngram,
+            sample=sample,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+        )
         pages = CaptionPages(
             explain=explain,
             html=html,
@@ -315,6 +304,13 @@ def caption(
             warn_of_unused(context, ("force",), "with --skip-done")
         if not sample:
             warn_of_unused(context, ("seed",), "without --sample")
+        lines = CaptionLines(
+            chosen,
+            fields=fields_of(fields, chosen, skip_done=skip_done, alt_text=alt_text),
+            shorten=partial(to_alt_text, max_characters=alt_text_length) if alt_text else None,
+            with_path=output is not None or may_be_many(paths),
+            with_weights=weights_per_word,
+        )
         passed_over = PassedOver()
         # Wrong arguments are reported before a file is begun and a model is loaded.
         inputs = non_empty(
@@ -325,13 +321,6 @@ def caption(
                 passed_over=passed_over,
                 suffixes=searched_suffixes(ext or ()),
             )
-        )
-        lines = CaptionLines(
-            chosen,
-            fields=_fields_of(fields, chosen, skip_done=skip_done, alt_text=alt_text),
-            shorten=partial(to_alt_text, max_characters=alt_text_length) if alt_text else None,
-            with_path=output is not None or may_be_many(paths),
-            with_weights=weights_per_word,
         )
         with open_sink(output, lines, skip_done=skip_done, overwrite=force) as sink:
             run = CaptionRun(
@@ -375,59 +364,6 @@ def caption(
         pages.write(model, captioner, sink.num_done)
         if run.num_failed:
             raise typer.Exit(EXIT_FAILED)
-
-
-def _fields_of(
-    names: str | None, format_name: CaptionFormat, *, skip_done: bool, alt_text: bool
-) -> tuple[str, ...] | None:
-    """The fields that a user chose.
-
-    Raises:
-        typer.BadParameter: there is no such field, or the format or another option does not fit.
-    """
-    from gifdesc.captioning.lines import FIELDS
-
-    if names is None:
-        return None
-    fields = tuple(filter(None, (name.strip() for name in names.split(","))))
-    for name in fields:
-        if name not in FIELDS:
-            hint = nearest(name, FIELDS)
-            raise typer.BadParameter(f"--fields {name}: not one of {', '.join(FIELDS)}{hint}")
-    if not fields or len(set(fields)) < len(fields):
-        raise typer.BadParameter(f"--fields {names}: name each field once")
-    if format_name == "text":
-        raise typer.BadParameter("--fields is for --format json, csv or tsv")
-    if skip_done and "path" not in fields:
-        raise typer.BadParameter("--skip-done needs the path: add it to --fields")
-    if "alt_text" in fields and not alt_text:
-        raise typer.BadParameter("--fields alt_text needs --alt-text")
-    return fields
-
-
-def _choose_format(
-    format_name: CaptionFormat | None, output: Path | None, *, json: bool
-) -> CaptionFormat:
-    if json:
-        return "json"
-    if format_name is None and output is not None:
-        return CAPTION_FORMAT_BY_SUFFIX.get(output.suffix.lower(), "text")
-    return format_name or "text"
-
-
-def _check_alt_text_length(
-    length: int, paths: list[str], *, is_alt_text: bool, has_page: bool
-) -> None:
-    if not is_alt_text:
-        if length != DEFAULT_CHARACTERS and not has_page:
-            raise typer.BadParameter("--alt-text-length is for --alt-text: give both")
-        return
-    for number in filter(str.isdecimal, paths):
-        if not Path(number).exists():  # `--alt-text 80` was an option with its value once
-            raise typer.BadParameter(
-                f"{number}: no such file or folder; for the length of alternative texts, give "
-                f"--alt-text-length {number}"
-            )
 
 
 @contextmanager
