@@ -13,7 +13,9 @@ from gifdesc.evaluation.bootstrap import Difference
 from gifdesc.evaluation.evaluate import ModelSide, evaluate_captions, evaluate_predictions
 from gifdesc.evaluation.results import Captioned
 from gifdesc.metrics.scoring import main_metric
-from gifdesc.pages.evaluation import EvaluationReport, known_frames, page_content
+from gifdesc.pages.described_gifs import DescribedGifs
+from gifdesc.pages.evaluation import EvaluationReport, page_content
+from gifdesc.pages.examples import ExamplesPicture
 from gifdesc.pages.summary import (
     Subject,
     facts_of,
@@ -23,7 +25,7 @@ from gifdesc.pages.summary import (
     title_of,
     warnings_of,
 )
-from gifdesc.system.files import write_json
+from gifdesc.system.files import sha256_of, write_json
 from worlds import tiny_recipe
 
 PEOPLE = {"cats/a": ["a red ball grows"], "b": ["a blue cross", "a cross"], "c": ["it moves"]}
@@ -216,16 +218,34 @@ def features_dir(tmp_path):
 
 
 def test_frames_are_the_manifests_then_the_recipes(features_dir):
-    assert known_frames(features_dir)("cats/a") is None
-    assert known_frames(None)("cats/a") is None
+    assert DescribedGifs(features_dir).frames("cats/a") is None
+    assert DescribedGifs(None).frames("cats/a") is None
     manifest = Manifest(features_dir)
     manifest.add(ManifestEntry(source="cats/a.gif", status="ok", sampled_frames=(1, 3)))
     manifest.add(ManifestEntry(source="b.gif", status="failed", error="not a GIF"))
-    assert known_frames(features_dir)("cats/a") == (1, 3)
-    assert known_frames(features_dir)("b") is None
+    assert DescribedGifs(features_dir).frames("cats/a") == (1, 3)
+    assert DescribedGifs(features_dir).frames("b") is None
     write_json(features_dir / "recipe.json", to_json(tiny_recipe(num_frames=2)))
-    assert known_frames(features_dir)("cats/a") == (1, 3)
-    assert known_frames(features_dir)("b")([100] * 8) == [2, 6]
+    assert DescribedGifs(features_dir).frames("cats/a") == (1, 3)
+    assert DescribedGifs(features_dir).frames("b")([100] * 8) == [2, 6]
+
+
+def test_gifs_of_another_content_than_the_captions_are_reported(features_dir, tmp_path, caplog):
+    for name in ("cats/a", "b"):
+        path = draw_gif(tmp_path / "gifs" / f"{name}.gif", 4)
+        entry = ManifestEntry(source=f"{name}.gif", status="ok", sha256=sha256_of(path))
+        Manifest(features_dir).add(entry)
+    subject = Subject(name="model", split="test", features_dir=features_dir, data="d")
+    result = spoken()
+    EvaluationReport(tmp_path / "page.html", tmp_path / "gifs").write(result, subject)
+    ExamplesPicture(tmp_path / "page.png", tmp_path / "gifs").write(result, features_dir)
+    assert caplog.messages == []
+    draw_gif(tmp_path / "gifs" / "cats" / "a.gif", 3)
+    EvaluationReport(tmp_path / "page.html", tmp_path / "gifs").write(result, subject)
+    ExamplesPicture(tmp_path / "page.png", tmp_path / "gifs").write(result, features_dir)
+    note = "changed since `gifdesc extract` read it, so the captions are of older content"
+    assert caplog.messages == [f"cats/a: {note}"] * 2
+    assert f"cats/a: {note}." in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_gifs_are_read_from_the_default_folder(tmp_path, monkeypatch):

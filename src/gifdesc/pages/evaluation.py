@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +12,8 @@ from typing import Any
 
 from gifdesc.captions import Word
 from gifdesc.data.feature_files import read_recipe
-from gifdesc.data.manifest import Manifest
-from gifdesc.data.names import gif_key
 from gifdesc.errors import UsageError
 from gifdesc.evaluation.results import BLIND, NEAREST, Evaluation, ScoredCaption
-from gifdesc.gif.reader import Indices
 from gifdesc.metrics.scoring import EXACT_MATCH, example_metric_names, main_metric, metric_label
 from gifdesc.model.folder import read_history
 from gifdesc.pages.charts import (
@@ -26,6 +24,7 @@ from gifdesc.pages.charts import (
     history_svg,
     scores_svg,
 )
+from gifdesc.pages.described_gifs import DescribedGifs, change_note
 from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, GifFolder, film_size
 from gifdesc.pages.html import (
     WrittenPage,
@@ -40,9 +39,10 @@ from gifdesc.pages.style import DARK, LIGHT, Theme
 from gifdesc.pages.summary import Subject as Subject
 from gifdesc.pages.summary import notes_of, summary_of
 from gifdesc.pages.word_marks import ClosestReference, closest_reference
-from gifdesc.sampling import sampler
 from gifdesc.system.files import check_own, writing
 from gifdesc.system.threads import mapped_ahead
+
+log = logging.getLogger(__name__)
 
 DEFAULT_GIFS_DIR = Path("gifs")
 """The folder of GIFs if none is given."""
@@ -52,9 +52,6 @@ MAX_EXAMPLES = 5000
 
 _SAID = {BLIND: "blind (another GIF)", NEAREST: "nearest training GIF"}
 """The baselines whose captions are shown for each GIF, and their labels."""
-
-FramesOf = Callable[[str], Indices]
-"""A GIF's name -> the frames that its features describe; None if they are unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +66,7 @@ class ShownCaption:
         filmstrip: the frames of its GIF.
         missing: why there is no filmstrip; None if GIFs are not shown at all.
         words: the caption word by word; empty if the frames of its weights are unknown.
+        is_changed: whether the GIF has other content than the caption is of.
     """
 
     scored: ScoredCaption
@@ -78,6 +76,7 @@ class ShownCaption:
     filmstrip: Filmstrip | None = None
     missing: str | None = None
     words: tuple[Word, ...] = ()
+    is_changed: bool = False
 
     @property
     def is_wrong(self) -> bool:
@@ -154,12 +153,15 @@ class EvaluationReport:
             GifdescError: the page cannot be written; reported before a GIF is read.
         """
         check_page_path(self._path)
-        frames_of = known_frames(subject.features_dir)
+        described = DescribedGifs(subject.features_dir)
         metric = main_metric(result.num_examples)
         shown = self._with_frames(
-            worst_first(result.captions, metric)[:max_examples], frames_of, on_example
+            worst_first(result.captions, metric)[:max_examples], described, on_example
         )
-        notes = [*notes_of(result, subject), *self._notes_on_frames(result, frames_of)]
+        notes = [*notes_of(result, subject), *self._notes_on_frames(result, described)]
+        if note := change_note([each.scored.name for each in shown if each.is_changed]):
+            log.warning("%s", note)
+            notes.append(f"{note}.")
         recipe = None if subject.features_dir is None else read_recipe(subject.features_dir)
         content = {
             **page_content(result, subject, metric),
@@ -173,7 +175,7 @@ class EvaluationReport:
     def _with_frames(
         self,
         captions: Sequence[ScoredCaption],
-        frames_of: FramesOf,
+        described: DescribedGifs,
         on_example: Callable[[int, int], None] | None,
     ) -> list[ShownCaption]:
         gifs, size = self._gifs, film_size(len(captions))
@@ -181,7 +183,7 @@ class EvaluationReport:
             return [_without_gif(scored) for scored in captions]
 
         def read(scored: ScoredCaption) -> ShownCaption:
-            indices = frames_of(scored.name)
+            indices = described.frames(scored.name)
             filmstrip, missing = gifs.filmstrip(scored.name, indices, size)
             gif = gifs.find(scored.name)
             return replace(
@@ -191,6 +193,7 @@ class EvaluationReport:
                 filmstrip=filmstrip,
                 missing=missing,
                 words=() if indices is None else scored.words,
+                is_changed=gif is not None and described.is_changed(scored.name, gif.path),
             )
 
         shown = []
@@ -200,10 +203,12 @@ class EvaluationReport:
                 on_example(len(shown), len(captions))
         return shown
 
-    def _notes_on_frames(self, result: Evaluation, frames_of: FramesOf) -> list[str]:
+    def _notes_on_frames(self, result: Evaluation, described: DescribedGifs) -> list[str]:
         if not self.shows_gifs:
             return ["The GIFs are not shown: their folder was not named (--gifs)."]
-        if any(scored.words and frames_of(scored.name) is None for scored in result.captions):
+        if any(
+            scored.words and described.frames(scored.name) is None for scored in result.captions
+        ):
             return [
                 "What each word attended to is not shown where the sampled frames of the features "
                 "are not recorded."
@@ -214,24 +219,6 @@ class EvaluationReport:
 def _without_gif(scored: ScoredCaption) -> ShownCaption:
     closest = closest_reference(scored.caption, scored.references)
     return ShownCaption(scored=scored, closest=closest, path_shown=scored.name)
-
-
-def known_frames(features_dir: Path | None) -> FramesOf:
-    """The frames that features describe: those of the manifest, or else of the recipe.
-
-    Raises:
-        FeatureError: one of the two files is damaged.
-    """
-    if features_dir is None:
-        return lambda _: None
-    recipe = read_recipe(features_dir)
-    by_recipe = None if recipe is None else sampler(recipe.sampling, recipe.num_frames)
-    sampled = {
-        gif_key(entry.source): entry.sampled_frames
-        for entry in Manifest(features_dir).entries.values()
-        if entry.sampled_frames
-    }
-    return lambda name: sampled.get(gif_key(name), by_recipe)
 
 
 def worst_first(captions: Sequence[ScoredCaption], metric: str) -> list[ScoredCaption]:

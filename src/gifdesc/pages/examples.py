@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation.results import Evaluation, ScoredCaption
 from gifdesc.metrics.scoring import EXACT_MATCH, main_metric
-from gifdesc.pages.evaluation import DEFAULT_GIFS_DIR, FramesOf, known_frames, worst_first
+from gifdesc.pages.described_gifs import DescribedGifs, change_note
+from gifdesc.pages.evaluation import DEFAULT_GIFS_DIR, worst_first
 from gifdesc.pages.filmstrips import GifFolder, read_small
 from gifdesc.pages.pictures import SheetRow, check_picture_path, contact_sheet, save_picture
 from gifdesc.sampling import uniform_indices
+
+log = logging.getLogger(__name__)
 
 NUM_EXAMPLES = 6
 """GIFs of a picture."""
@@ -54,35 +59,40 @@ class ExamplesPicture:
         Raises:
             GifdescError: no GIF can be read, or the picture cannot be written.
         """
-        frames_of = known_frames(features_dir)
+        described = DescribedGifs(features_dir)
         has_exact = any(scored.scores.get(EXACT_MATCH) == 1 for scored in result.captions)
         metric = main_metric(result.num_examples)
         found = [scored for scored in result.captions if self._gifs.find(scored.name)]
-        rows = []
+        rows, changed = [], []
         for scored in chosen_examples(found, metric):
-            row = self._row(scored, frames_of, is_judged=has_exact)
-            if row is not None:
+            gif = self._gifs.find(scored.name)
+            row = None if gif is None else _row(scored, gif, described, is_judged=has_exact)
+            if gif is not None and row is not None:
                 rows.append(row)
+                if described.is_changed(scored.name, gif.path):
+                    changed.append(scored.name)
         if not rows:
             raise GifdescError(f"{self._path}: none of the GIFs can be shown; see --gifs")
         save_picture(contact_sheet(rows), self._path)
+        if note := change_note(changed):
+            log.warning("%s", note)
         return len(rows)
 
-    def _row(
-        self, scored: ScoredCaption, frames_of: FramesOf, *, is_judged: bool
-    ) -> SheetRow | None:
-        gif = self._gifs.find(scored.name)
-        try:
-            assert gif is not None
-            frames = read_small(gif.path, frames_of(scored.name), _FRAME_HEIGHT).frames
-        except GifdescError:
-            return None
-        return SheetRow(
-            frames=frames,
-            caption=scored.caption,
-            references=scored.references[:_MAX_REFERENCES],
-            is_right=scored.scores.get(EXACT_MATCH) == 1 if is_judged else None,
-        )
+
+def _row(
+    scored: ScoredCaption, gif: GifInput, described: DescribedGifs, *, is_judged: bool
+) -> SheetRow | None:
+    """A caption with the frames of its GIF; None if they cannot be read."""
+    try:
+        frames = read_small(gif.path, described.frames(scored.name), _FRAME_HEIGHT).frames
+    except GifdescError:
+        return None
+    return SheetRow(
+        frames=frames,
+        caption=scored.caption,
+        references=scored.references[:_MAX_REFERENCES],
+        is_right=scored.scores.get(EXACT_MATCH) == 1 if is_judged else None,
+    )
 
 
 def chosen_examples(
