@@ -149,6 +149,9 @@ def test_a_still_picture_is_captioned_and_reported(gifs, model_dir, tmp_path):
 def test_an_empty_list_on_stdin_is_not_an_error(tmp_path):
     done = caption("-", model_dir=tmp_path / "no model is needed for it")
     assert (done.code, done.out, done.err) == (0, "", "no GIFs: the list on stdin is empty\n")
+    output = ("--output", tmp_path / "captions.jsonl")
+    assert caption("-", *output, model_dir=tmp_path / "none").err == done.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_argument_is_wrong_usage(model_dir):

@@ -129,6 +129,9 @@ def test_few_validation_gifs_choose_no_epoch_and_that_is_reported(world, model_d
     done = train_here(world, model_dir, "--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2)
     assert "too few to choose an epoch, so the last is kept (or use --best-by cider)" in done.err
     assert "kept epoch 2" in done.err
+    more = ("--val-fraction", 0.4, "--test-fraction", 0, "--seed", 2, "--force", "--patience", 1)
+    done = train_here(world, model_dir, *more)
+    assert "few to choose an epoch, but --patience needs its CIDEr (--best-by cider)" in done.err
 
 
 def test_tensorboard_gets_the_curves(world, model_dir, tmp_path):

@@ -263,6 +263,7 @@ def test_options_that_do_not_fit_are_refused_and_settings_are_left_out(folder, a
 def test_a_query_without_quotes_is_explained():
     done = run_here("search", "red", "ball")
     assert (done.code, done.error) == (
-        2,
-        "error: ball: no such folder of features; several words need quotes: 'red ball'",
+        1,
+        "error: ball: no such folder; make features with `gifdesc extract ./gifs`, or write "
+        "several words in quotes: 'red ball'",
     )

@@ -23,6 +23,12 @@ def test_rare_words_count_more_and_ties_are_in_order(tmp_path):
     assert (result.num_gifs, result.notes) == (4, ())
 
 
+def test_accents_match_however_they_are_typed(tmp_path):
+    path = write_captions(tmp_path / "c.jsonl", a="a caf\u00e9", b="the cafe\u0301", c="a cat")
+    for query in ("caf\u00e9", "CAFE\u0301"):
+        assert sorted(hit.path for hit in search_captions(query, path).hits) == ["a.gif", "b.gif"]
+
+
 def test_signs_that_are_no_words_are_reported(tmp_path):
     path = write_captions(tmp_path / "captions.jsonl", a="a cat laughs \N{FACE WITH TEARS OF JOY}")
     result = search_captions("a cat , \N{FACE WITH TEARS OF JOY} \N{DOG}", path)

@@ -179,6 +179,14 @@ def test_features_of_another_recipe_or_size_are_refused(tmp_path, model_dir):
         search_by_words(QUERY, bare, model_dir)
 
 
+def test_a_first_file_of_another_size_is_left_out_and_reported(world, model_dir):
+    np.save(world.features_dir / "0.npy", np.ones((3, 7), np.float32))
+    result = search_by_words(QUERY, world.features_dir, model_dir)
+    assert result.num_gifs == 6
+    [problem] = result.problems
+    assert problem.startswith(str(world.features_dir / "0.npy"))
+
+
 def test_each_word_has_its_weights_over_the_frames(world, model_dir):
     result = search_by_words(QUERY, world.features_dir, model_dir, with_words=True, top=10)
     for hit in result.hits:

@@ -20,7 +20,44 @@ def test_an_emoji_at_a_word_is_reported_and_the_word_counts():
     query = read_query("a red ball!\N{DOG}", tiny_tokenizer(), 128)
     assert (query.text, query.unknown) == ("a red ball", ("\N{DOG}",))
     query = read_query("a red ball\N{DOG}", tiny_tokenizer(), 128)
-    assert (query.text, query.unknown) == ("a red", ("ball\N{DOG}",))
+    assert (query.text, query.unknown) == ("a red ball", ("\N{DOG}",))
+
+
+CAPITALS = [
+    "Ein Hund l\u00e4uft",
+    "Ein Hund springt im Park",
+    "the USA wins",
+    "A Cat runs",
+    "the Cat is red",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("the Red cat", "the red Cat"),
+        ("ein HUND", "ein Hund"),
+        ("EIN hund L\u00c4UFT", "ein Hund l\u00e4uft"),
+        ("ein hund la\u0308uft", "ein Hund l\u00e4uft"),
+        ("usa", "USA"),
+        ("the usa wins", "the USA wins"),
+    ],
+)
+def test_words_count_in_any_case_and_composition(text, read):
+    tokenizer = CaptionTokenizer.train(CAPITALS * 3)
+    query = read_query(text, tokenizer, 128)
+    assert (query.text, query.unknown) == (read, ())
+    assert tokenizer.unknown_id not in query.tokens
+    assert query.tokens == read_query(read, tokenizer, 128).tokens
+
+
+def test_only_the_unknown_parts_of_a_word_are_reported():
+    tokenizer = CaptionTokenizer.train(["\u72d7\u5728\u516c\u56ed", "a red cat"])
+    query = read_query("\u72d7\u732b", tokenizer, 128)
+    assert (query.text, query.unknown) == ("\u72d7", ("\u732b",))
+    query = read_query("<b>alert(1)</b>red", tokenizer, 128)
+    assert query.text.endswith("red")
+    assert "alert" in query.unknown
 
 
 def test_a_word_spelt_mostly_by_long_pieces_counts():

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from gifdesc.config import PRESETS, ModelConfig, TrainingConfig, to_json
+from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.data.training_data import prepare_data
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import load_checkpoint
@@ -106,6 +107,25 @@ def test_other_gifs_are_refused(world, model_dir):
     (world.features_dir / "a.npy").rename(world.features_dir / "z.npy")
     (world.descriptions_dir / "a.txt").rename(world.descriptions_dir / "z.txt")
     assert "the features, GIFs or descriptions differ from those" in refused(world, model_dir)
+
+
+def test_gifs_of_other_content_under_the_same_names_are_refused(world, tmp_path):
+    manifest = Manifest(world.features_dir)
+    names = sorted(path.stem for path in world.features_dir.glob("*.npy"))
+    lines = {
+        name: ManifestEntry(
+            source=name, status="ok", sha256=f"{place:064x}", features=f"{name}.npy"
+        )
+        for place, name in enumerate(names)
+    }
+    manifest.add(*lines.values())
+    run(world, tmp_path / "model")
+    weights_after_another_epoch(world, tmp_path / "model", tmp_path / "copy")
+    manifest.add(replace(lines["a"], sha256="f" * 64))
+    message = refused(world, tmp_path / "model")
+    assert "the features, GIFs or descriptions differ from those" in message
+    (world.features_dir / "manifest.jsonl").unlink()  # then nothing is known of the content
+    weights_after_another_epoch(world, tmp_path / "model", tmp_path / "other")
 
 
 @pytest.mark.parametrize(

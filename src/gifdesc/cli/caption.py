@@ -358,9 +358,10 @@ def caption(
             chunks_dir = on_engine.folder_beside(output)
             if (left := on_engine.unused_chunks(chunks_dir)) is not None:
                 warn(left)
-            info(_summary(run, output, sink.num_done))
-        elif captioner is None:
+        if captioner is None and not sink.num_done:
             info("no GIFs: the list on stdin is empty")
+        elif output is not None:
+            info(_summary(run, output, sink.num_done))
         pages.write(model, captioner, sink.num_done)
         if run.num_failed:
             raise typer.Exit(EXIT_FAILED)

@@ -69,7 +69,7 @@ def info(
         else:
             print_result(_text_of(facts))
         for doubt in facts.doubts:
-            warn(f"{path}: {doubt}")
+            warn(doubt if doubt.startswith(f"{path}:") else f"{path}: {doubt}")
 
 
 def _text_of(facts: Facts) -> str:

@@ -32,6 +32,7 @@ from gifdesc.cli.options import (
 )
 from gifdesc.data.arguments import is_url
 from gifdesc.data.paths import check_features_dir
+from gifdesc.errors import FeatureError
 from gifdesc.model.folder import check_model_name
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.files import json_line
@@ -154,8 +155,9 @@ def search(
             refuse(context, ("exact", "features"), sentence)
         elif words is not None and features is not None and not features.exists():
             query = shlex.quote(f"{words} {features}")
-            raise typer.BadParameter(
-                f"{features}: no such folder of features; several words need quotes: {query}"
+            raise FeatureError(
+                f"{features}: no such folder; make features with `gifdesc extract ./gifs`, or "
+                f"write several words in quotes: {query}"
             )
         if html is not None:
             with wait_for("starting"):
@@ -202,6 +204,11 @@ def search(
             missing = [hit.path for hit in result.hits if not Path(hit.path).exists()]
             if missing:
                 warn(f"{gifs}: has no GIF of these names: {list_some(missing)}")
+        elif captions is None:
+            paths = [hit.path for hit in result.hits if not is_url(hit.path)]
+            if num_unknown := sum(not Path(path).exists() for path in paths):
+                unknown = counted(num_unknown, "GIF")
+                info(f"{unknown} not where `extract` read them: name their folder with --gifs")
         for problem in result.problems:
             print_error(problem)
         errors.json = False  # stdout has its lines

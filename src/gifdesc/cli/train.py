@@ -171,7 +171,7 @@ def train(
     ] = None,
     warmup: Annotated[
         float | None,
-        _training("--warmup", "warmup_fraction", "Fraction of steps used for warm-up, 0 to 1."),
+        _training("--warmup", "warmup_fraction", "Fraction of steps used for warm-up, below 1."),
     ] = None,
     optimizer: Annotated[
         Optimizer | None, _training("--optimizer", "optimizer", "Optimizer of the weights.")

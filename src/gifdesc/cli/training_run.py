@@ -28,7 +28,7 @@ from gifdesc.training.distributed import is_main_process, joined_world
 from gifdesc.training.results import CurveLog, EpochResult, TrainingSummary
 from gifdesc.training.resume import stored_configs
 from gifdesc.training.run import train
-from gifdesc.training.size import MIN_STEPS, fit_to_data, num_captioned, num_steps_of
+from gifdesc.training.size import MIN_STEPS, MIN_VAL_GIFS, fit_to_data, num_captioned, num_steps_of
 
 if TYPE_CHECKING:
     import torch
@@ -190,6 +190,9 @@ def _report_size(requested: TrainingConfig, config: TrainingConfig, data: Traini
     elif requested.best_by == "auto" and config.best_by == "last":
         gifs = counted(len(data.splits["val"]), "validation GIF")
         info(f"{gifs}: too few to choose an epoch, so the last is kept (or use --best-by cider)")
+    elif config.best_by == "cider" != requested.best_by and len(data.splits["val"]) < MIN_VAL_GIFS:
+        gifs = counted(len(data.splits["val"]), "validation GIF")
+        info(f"{gifs}: few to choose an epoch, but --patience needs its CIDEr (--best-by cider)")
     elif len(data.splits["val"]) > (count := num_captioned(data.num_pairs)):
         gifs = counted(len(data.splits["val"]), "validation GIF")
         info(f"after every epoch, {count} of {gifs} are captioned for the CIDEr that is shown")

@@ -18,6 +18,11 @@ def gif_digest(sha256: str) -> str:
     return f"gif:{sha256[:_DIGEST_CHARACTERS]}"
 
 
+def is_of_gif(digest: str) -> bool:
+    """Whether a digest is that of a GIF's bytes, and not of features."""
+    return digest.startswith("gif:")
+
+
 def features_digest(features: npt.NDArray[np.float32]) -> str:
     """The digest of features, float32 (T, D).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from pathlib import Path
 
 from gifdesc.data.descriptions import read_descriptions
@@ -42,7 +43,7 @@ def search_captions(
 
     if not text.strip():
         raise UsageError("the query is empty: write what the GIF should show")
-    words = tokenize(text).split()
+    words = tokenize(_composed(text)).split()
     if not words:
         shown = list_some(text.split())
         raise UsageError(f"the query has no word ({shown}); write what the GIF should show")
@@ -50,7 +51,8 @@ def search_captions(
     moved = None if gifs_dir is None else MovedGifs(Path(gifs_dir))
     captions, problems = _read(path)
     rows = [(name, caption) for name, group in captions.items() for caption in group]
-    documents = [caption.split() for caption in tokenize_all([caption for _, caption in rows])]
+    tokenized = tokenize_all([_composed(caption) for _, caption in rows])
+    documents = [caption.split() for caption in tokenized]
     known = {word for document in documents for word in document}
     if not known & set(words):
         raise UsageError(
@@ -91,6 +93,11 @@ def search_captions(
         notes=tuple(notes),
         problems=tuple(problems),
     )
+
+
+def _composed(text: str) -> str:
+    """A text whose accents are parts of their letters, however it was typed."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _read(path: Path) -> tuple[dict[str, list[str]], list[str]]:

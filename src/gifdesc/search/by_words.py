@@ -38,6 +38,9 @@ SHORTLIST_SIZE = 300
 
 _BATCH_GIFS = 64
 
+_FIRST_FILES = 8
+"""Of another size, these show that the folder is not the model's."""
+
 
 def search_by_words(
     text: str,
@@ -104,12 +107,16 @@ class WordSearch:
         self._sample = sample_of(len(gifs.names))
 
     def _check_size(self) -> None:
-        """Report features of another size once, not for every file."""
-        try:
-            found = read_features(self._gifs.features_path(0)).shape[1]
-        except FeatureError:
-            return
-        if found != self._size:
+        """Report features of another size once, if the first files have it, not for every file."""
+        found = None
+        for place in range(min(_FIRST_FILES, len(self._gifs.names))):
+            try:
+                found = read_features(self._gifs.features_path(place)).shape[1]
+            except FeatureError:  # reported when all are read
+                continue
+            if found == self._size:
+                return
+        if found is not None:
             raise FeatureError(
                 f"{self._gifs.folder}: has {found} features a frame, the model needs {self._size}"
             )

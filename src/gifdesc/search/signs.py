@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-_SIGN = "So"
+SIGN = "So"
 """Unicode's category of symbols that are neither mathematical nor of a currency."""
 
 
@@ -15,5 +15,5 @@ def signs_outside(text: str, words: Sequence[str]) -> list[str]:
     return [
         character
         for character in dict.fromkeys(text)
-        if unicodedata.category(character) == _SIGN and character not in within
+        if unicodedata.category(character) == SIGN and character not in within
     ]

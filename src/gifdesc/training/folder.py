@@ -175,7 +175,9 @@ class Progress:
         history: the finished epochs.
         model: the model's configuration as JSON.
         training: the run's configuration as JSON.
-        data_sha256: of the data that the run is trained on.
+        data_sha256: of the data that the run is trained on, but for the content of the GIFs.
+        gifs_sha256: of the content of the GIFs, as far as the features' manifest has it; empty in
+            runs of earlier versions.
         phase: the phase that the epoch belongs to.
         scaler: of float16's gradients (`torch.amp.GradScaler.state_dict`); empty in other types.
     """
@@ -186,6 +188,7 @@ class Progress:
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     data_sha256: str
+    gifs_sha256: str = ""
     phase: PhaseName = "cross_entropy"
     scaler: Mapping[str, float] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from gifdesc.config import (
     TrainingConfig,
     to_json,
 )
+from gifdesc.data.content_digests import is_of_gif
 from gifdesc.data.training_data import TrainingData
 from gifdesc.errors import CheckpointError, TrainingError
 from gifdesc.model.checkpoint import CONFIG_NAME, missing_files
@@ -170,7 +171,9 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
             f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
             "use the run's setting, or start again with --force"
         )
-    if stored.data_sha256 != wanted.data_sha256:
+    digests = {stored.gifs_sha256, wanted.gifs_sha256}
+    is_other_content = len(digests) == 2 and "" not in digests
+    if stored.data_sha256 != wanted.data_sha256 or is_other_content:
         raise TrainingError(
             "--resume: the features, GIFs or descriptions differ from those that the run was "
             "started with; start again with --force"
@@ -213,6 +216,18 @@ def _check_epochs(stored: Progress, *, now: int) -> None:
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     names = [*_DECIDING, *(name for name in now if name not in (*_FREE, *_DECIDING))]
     return next((name for name in names if before.get(name) != now[name]), None)
+
+
+def gifs_digest(data: TrainingData) -> str:
+    """The SHA-256 of the content of the GIFs of both splits; empty if it is not recorded."""
+    rows = [
+        [example.name, *sorted(filter(is_of_gif, example.digests))]
+        for split in ("train", "val")
+        for example in data.splits[split]
+    ]
+    if all(len(row) == 1 for row in rows):
+        return ""
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def data_digest(data: TrainingData) -> str:

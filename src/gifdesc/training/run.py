@@ -54,6 +54,7 @@ from gifdesc.training.resume import (
     check_folder,
     check_same_run,
     data_digest,
+    gifs_digest,
     stored_configs,
 )
 from gifdesc.training.size import fit_to_data, num_captioned
@@ -367,7 +368,10 @@ def train(
         model_config, feature_size=data.feature_size, vocab_size=tokenizer.vocab_size
     )
     start = Progress(
-        model=to_json(model_config), training=to_json(config), data_sha256=data_digest(data)
+        model=to_json(model_config),
+        training=to_json(config),
+        data_sha256=data_digest(data),
+        gifs_sha256=gifs_digest(data),
     )
     world = world or World()
     with _locked_for_training(model_dir, world) as held, _seeded(config.seed, device):
