@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 from PIL import Image
@@ -49,6 +50,31 @@ def test_moved_gifs_are_found_by_their_folder(folder):
     assert sorted(run_here("search", "red").out.splitlines()) == ["<i>&c.gif", "a.gif", "b.gif"]
     found = run_here("search", "red", "--gifs", "moved").out.splitlines()
     assert sorted(found) == ["moved/<i>&c.gif", "moved/a.gif", "moved/b.gif"]
+
+
+def test_moved_gifs_of_one_name_are_reported(folder):
+    draw_gif(folder / "gifs" / "sub" / "a.gif", 5)
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    (folder / "gifs").rename(folder / "moved")
+    assert "4 GIFs not where `extract` read them" in run_here("search", "red").err
+    done = run_here("search", "red", "--gifs", "moved/sub")
+    assert done.out.splitlines().count("moved/sub/a.gif") == 2
+    assert (
+        "several GIFs have this name: moved/sub/a.gif; name a folder above moved/sub that has them "
+        "all"
+    ) in done.warnings
+    assert not run_here("search", "red", "--gifs", "moved").warnings
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no line ends in names")
+def test_a_line_end_in_a_path_is_reported_where_a_path_is_a_line(folder):
+    draw_gif(folder / "gifs" / "two\nlines.gif", 5)
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    wanted = "a path has a line end within it; with --json each result is a line"
+    assert wanted in run_here("search", "red").warnings
+    done = run_here("search", "red", "--json")
+    assert wanted not in done.warnings
+    assert "gifs/two\nlines.gif" in [json.loads(line)["path"] for line in done.out.splitlines()]
 
 
 def test_the_page_shows_the_frames_that_each_word_attended_to(folder):

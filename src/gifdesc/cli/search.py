@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -200,15 +202,16 @@ def search(
             warn_of_unused(context, ("weights", "device"), "for a GIF of the folder")
         for note in result.notes:
             warn(note)
+        paths = [hit.path for hit in result.hits]
         if gifs is not None:
-            missing = [hit.path for hit in result.hits if not Path(hit.path).exists()]
-            if missing:
-                warn(f"{gifs}: has no GIF of these names: {list_some(missing)}")
+            _report_moved(paths, gifs)
         elif captions is None:
-            paths = [hit.path for hit in result.hits if not is_url(hit.path)]
-            if num_unknown := sum(not Path(path).exists() for path in paths):
-                unknown = counted(num_unknown, "GIF")
-                info(f"{unknown} not where `extract` read them: name their folder with --gifs")
+            unknown = [path for path in paths if not (is_url(path) or Path(path).exists())]
+            if unknown:
+                found = counted(len(unknown), "GIF")
+                info(f"{found} not where `extract` read them: name their folder with --gifs")
+        if not json and any("\n" in path for path in paths):
+            warn("a path has a line end within it; with --json each result is a line")
         for problem in result.problems:
             print_error(problem)
         errors.json = False  # stdout has its lines
@@ -220,6 +223,17 @@ def search(
             _write_page(result, html, words or str(like), gifs)
         if result.problems:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _report_moved(paths: Sequence[str], gifs: Path) -> None:
+    """Report names that the folder of `--gifs` lacks, and files that several names stand for."""
+    missing = [path for path in paths if not Path(path).is_relative_to(gifs)]
+    if missing:
+        warn(f"{gifs}: has no GIF of these names: {list_some(missing)}")
+    several = [path for path, number in Counter(paths).items() if number > 1]
+    if several:
+        names = list_some(several)
+        warn(f"several GIFs have this name: {names}; name a folder above {gifs} that has them all")
 
 
 def _summary(result: SearchResult) -> str:
