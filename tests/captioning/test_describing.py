@@ -167,20 +167,24 @@ def test_a_folder_records_its_model_and_refuses_another(gifs, tmp_path):
     assert json.loads((tmp_path / "out" / "origin.json").read_text())["model"] == "two"
 
 
-def test_descriptions_of_another_search_are_kept_and_reported(gifs, tmp_path, caplog):
+def test_another_search_than_the_recorded_one_is_reported(gifs, tmp_path, caplog):
     out = tmp_path / "out"
     run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=3))
-    before = (out / "origin.json").read_text()
+    row = json.loads((out / "origin.json").read_text())
+    del row["decoding"]["exact_search"]  # as an earlier version wrote it
+    (out / "origin.json").write_text(json.dumps(row))
     run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=3))
     assert caplog.messages == []
-    run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=1))
-    assert (out / "origin.json").read_text() == before
-    assert caplog.messages == [
-        f"{out}: 1 GIF done before have descriptions of another search (num_beams 3, not 1); "
-        "redo all with --force"
-    ]
-    caplog.clear()
-    run([gifs / "a.gif"], out, config=DecodingConfig(num_beams=1), force=True)
+    other = DecodingConfig(num_beams=1)
+    for paths in ([gifs / "a.gif"], [gifs / "a.gif", gifs / "b.gif"], [gifs / "a.gif"]):
+        run(paths, out, config=other)
+        assert json.loads((out / "origin.json").read_text()) == row
+        assert caplog.messages == [
+            f"{out}: its first descriptions are of another search (num_beams 3, not 1), and stay; "
+            "redo all with --force"
+        ]
+        caplog.clear()
+    run([gifs / "a.gif"], out, config=other, force=True)
     assert json.loads((out / "origin.json").read_text())["decoding"]["num_beams"] == 1
     assert caplog.messages == []
 

@@ -56,7 +56,8 @@ def test_moved_gifs_of_one_name_are_reported(folder):
     draw_gif(folder / "gifs" / "sub" / "a.gif", 5)
     assert run_here("extract", "gifs", "--weights", "random").code == 0
     (folder / "gifs").rename(folder / "moved")
-    assert "4 GIFs not where `extract` read them" in run_here("search", "red").err
+    wanted = "the place of 4 GIFs is not known; --gifs names the folder"
+    assert wanted in run_here("search", "red").err
     done = run_here("search", "red", "--gifs", "moved/sub")
     assert done.out.splitlines().count("moved/sub/a.gif") == 2
     assert (
@@ -166,6 +167,10 @@ def test_names_that_the_folder_of_gifs_lacks_are_reported(tmp_path):
     (tmp_path / "other").mkdir()
     done = run_here("search", "red", "--gifs", "other", "--top", 1)
     assert f"other: has no GIF of these names: {done.out.strip()}" in done.warnings
+    (tmp_path / "captions.jsonl").write_text('{"path": "other/z.gif", "caption": "red"}\n')
+    for place in ("other", "."):  # a name that looks as if the file were there
+        done = run_here("search", "red", "--captions", "captions.jsonl", "--gifs", place)
+        assert f"{place}: has no GIF of these names: other/z.gif" in done.warnings
 
 
 def test_a_page_without_room_for_all_shows_the_best(folder, monkeypatch):

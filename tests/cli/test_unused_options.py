@@ -205,13 +205,17 @@ SETTINGS = """\
 dtype = "float16"
 chunk-size = 4
 ray-address = "head:6379"
+descriptions-format = "jsonl"
 [search]
+captions = "captions.jsonl"
 exact = true
 weights = "random"
 [caption]
 model = "model"
 skip-done = true
 weights-per-word = true
+fields = "path,caption"
+format = "text"
 [evaluate]
 retrieval = true
 gifs = "gifs"
@@ -231,9 +235,16 @@ case = "lower"
             ("convert", "features", "new", "--to", "npy", "--dtype", "float16"),
             "--dtype and --chunk-size are for --to shards",
         ),
+        (
+            ("convert", "features", "new", "--to", "npy", "--descriptions-format", "tsv"),
+            "--write-splits and --descriptions-format are for descriptions",
+        ),
         (("caption", "gifs", "--ray-address", "head:1"), "--ray-address is for --engine ray"),
         (("caption", "gifs", "--skip-done"), "--skip-done continues a file"),
         (("caption", "gifs", "--weights-per-word"), "--weights-per-word is for --json without"),
+        (("caption", "gifs", "--fields", "path"), "--fields is for --format json"),
+        (("caption", "gifs", "--json", "--format", "csv"), "--json is --format json"),
+        (("search", "--like", NAMES[0], "--captions", "captions.jsonl"), "--like takes the place"),
         (("search", "--like", NAMES[0], "--exact"), "--like compares with all GIFs"),
         (("search", "ball", "--weights", "random"), "--weights goes with --like"),
         (("search", "ball", "--captions", "captions.jsonl", "--exact"), "--captions needs no"),

@@ -36,6 +36,8 @@ def test_signs_that_are_no_words_are_reported(tmp_path):
     assert result.notes == ("\N{FACE WITH TEARS OF JOY}, \N{DOG} are no words and do not count",)
     attached = search_captions("cat\N{FACE WITH TEARS OF JOY}", path)
     assert attached.notes == ("\N{FACE WITH TEARS OF JOY} is no word and does not count",)
+    toned = search_captions("cat \U0001f44d\U0001f3fd \U0001fae8", path)
+    assert toned.notes == ("\U0001f44d\U0001f3fd, \U0001fae8 are no words and do not count",)
     for query in ("\N{DOG}", "..."):
         with pytest.raises(UsageError, match="the query has no word"):
             search_captions(query, path)

@@ -51,13 +51,45 @@ def test_words_count_in_any_case_and_composition(text, read):
     assert query.tokens == read_query(read, tokenizer, 128).tokens
 
 
-def test_only_the_unknown_parts_of_a_word_are_reported():
-    tokenizer = CaptionTokenizer.train(["\u72d7\u5728\u516c\u56ed", "a red cat"])
-    query = read_query("\u72d7\u732b", tokenizer, 128)
-    assert (query.text, query.unknown) == ("\u72d7", ("\u732b",))
-    query = read_query("<b>alert(1)</b>red", tokenizer, 128)
-    assert query.text.endswith("red")
-    assert "alert" in query.unknown
+CHINESE = ["\u72d7\u5728\u516c\u56ed", "\u732b\u5728\u5bb6", "\u4e00\u53ea\u72d7\u8dd1"]
+THAI = ["\u0e2b\u0e21\u0e32\u0e27\u0e34\u0e48\u0e07", "\u0e41\u0e21\u0e27\u0e19\u0e2d\u0e19"]
+
+
+@pytest.mark.parametrize(
+    ("captions", "text", "read", "unknown"),
+    [
+        (CHINESE, "\u72d7\u9a6c\u5728\u516c\u56ed", "\u72d7\u5728\u516c\u56ed", ["\u9a6c"]),
+        (CHINESE, "\u72d7 \u516c\u56ed", "\u72d7 \u516c\u56ed", []),
+        (CHINESE, "\u732b\u5728 \u72d7", "\u732b\u5728 \u72d7", []),
+        (CHINESE, "\u72d7x\u5728", "\u72d7\u5728", ["x"]),
+        ([*CHINESE, "a red cat"], "cat \u72d7", "cat \u72d7", []),
+        (THAI, f"{THAI[0]}\u0e1a\u0e49", THAI[0], ["\u0e1a\u0e49"]),
+        (["\u306d\u3053\u304c\u8d70\u308b"], "\u306d\u3053\u3082", "\u306d\u3053", ["\u3082"]),
+        (["a red ball"], "<x>alert(1)</x>red", "red", ["<", "x", ">", "alert", "1"]),
+        (["a red ball"], "a red \u20ac + ball", "a red ball", ["\u20ac", "+"]),
+        (["a red ball"], "a \U0001f44d\U0001f3fd ball", "a ball", ["\U0001f44d\U0001f3fd"]),
+        (["a red ball"], "ball\u2764\ufe0f, red", "ball red", ["\u2764\ufe0f"]),
+        (["he Run", "it runs"], "he Runs", "he runs", []),
+        (["ein New-York Hund"], "hund in new-york", "Hund New-York", ["in"]),
+        (["a red-haired girl"], "red-haired", "red-haired", []),
+        (["the dog's ball"], "dog's", "dog's", []),
+    ],
+)
+def test_what_is_known_stays_and_only_the_rest_is_reported(captions, text, read, unknown):
+    tokenizer = CaptionTokenizer.train(captions * 3)
+    query = read_query(text, tokenizer, 128)
+    assert (query.text, list(query.unknown)) == (read, unknown)
+    assert tokenizer.unknown_id not in query.tokens
+    wanted = [index for index in tokenizer.encode(read, 128)[1:-1] if index != tokenizer.unknown_id]
+    assert list(query.tokens) == wanted
+    assert wanted
+
+
+def test_a_vocabulary_of_another_program_is_read_too():
+    tokenizer = CaptionTokenizer.train(["a red ball", "\u30dc\u30fc\u30eb"], spelling="plain")
+    query = read_query("A Red, \u30dc\u30fc\u30eb sofa!", tokenizer, 128)
+    assert (query.text, query.unknown) == ("A Red \u30dc\u30fc\u30eb", ("sofa",))
+    assert tokenizer.unknown_id not in query.tokens
 
 
 def test_a_word_spelt_mostly_by_long_pieces_counts():

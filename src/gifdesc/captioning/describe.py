@@ -22,8 +22,7 @@ from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import DescriptionError
 from gifdesc.gif.sources import CaptionInput
 from gifdesc.system.files import json_line, reason, write_json, write_text, writing
-from gifdesc.system.json_files import parse_json, read_json
-from gifdesc.system.wording import counted
+from gifdesc.system.json_files import from_json, parse_json, read_json
 from gifdesc.version import __version__
 
 log = logging.getLogger(__name__)
@@ -91,47 +90,20 @@ def describe(
     """
     config = config or captioner.default_decoding
     with writing(output_dir, DescriptionError, remedy="finished files are kept"):
-        known = _read_model(output_dir, origin, force=force)
-        run = _Run(output_dir, captioner, origin, config, force=force)
-        yield from run.describe_all(inputs)
-        before, wanted = known.get("decoding"), to_json(config)
-        if run.num_kept and isinstance(before, dict) and before != wanted:
-            changed = [
-                f"{name} {before.get(name)}, not {value}"
-                for name, value in wanted.items()
-                if before.get(name) != value
-            ]
-            log.warning(
-                "%s: %s done before have descriptions of another search (%s); redo all with "
-                "--force",
-                output_dir,
-                counted(run.num_kept, "GIF"),
-                "; ".join(changed),
-            )
+        if force or not _has_record(output_dir, origin, config):
+            _write_record(output_dir, origin, config)
+        yield from _Run(output_dir, captioner, config, force=force).describe_all(inputs)
 
 
 class _Run:
-    """One run over many GIFs into one folder.
-
-    Attributes:
-        num_kept: GIFs whose descriptions of an earlier run are kept.
-    """
+    """One run over many GIFs into one folder."""
 
     def __init__(
-        self,
-        output_dir: Path,
-        captioner: GifCaptioner,
-        origin: Origin,
-        config: DecodingConfig,
-        *,
-        force: bool,
+        self, output_dir: Path, captioner: GifCaptioner, config: DecodingConfig, *, force: bool
     ) -> None:
-        self.num_kept = 0
         self._output_dir = output_dir
         self._captioner = captioner
-        self._origin = origin
         self._config = config
-        self._has_model = False
         self._force = force
         self._source_of: dict[str, str] = {}
         self._origins = _read_origins(output_dir)
@@ -173,10 +145,7 @@ class _Run:
             is_done = is_repeated or (not self._force and (self._output_dir / name).is_file())
         except OSError:  # the name is too long
             is_done = False
-        if not is_done:
-            return None
-        self.num_kept += not is_repeated
-        return DescribingEvent(gif.path, gif.source, gif.name)
+        return DescribingEvent(gif.path, gif.source, gif.name) if is_done else None
 
     def _settled(self) -> Iterator[DescribingEvent]:
         while self._waiting and (event := self._waiting[0][2]) is not None:
@@ -188,9 +157,6 @@ class _Run:
             return DescribingEvent(gif.path, gif.source, gif.name, error=caption.error)
         texts = [found.caption for found in caption.alternatives] or [caption.caption or ""]
         lines = dict.fromkeys(" ".join(text.split()) for text in texts)
-        if not self._has_model:
-            _write_model(self._output_dir, self._origin, self._config)
-            self._has_model = True
         try:
             write_text(self._output_dir / name, "".join(f"{line}\n" for line in lines))
             self._record_origin(gif)
@@ -226,8 +192,8 @@ def _read_origins(output_dir: Path) -> Origins:
     return Origins(known)
 
 
-def _read_model(output_dir: Path, origin: Origin, *, force: bool) -> dict[str, Any]:
-    """What the folder records of its descriptions; empty for a new folder.
+def _has_record(output_dir: Path, origin: Origin, config: DecodingConfig) -> bool:
+    """Whether the folder records a model; a warning reports another search than this one.
 
     Raises:
         DescriptionError: the record is damaged, or the descriptions are of another model.
@@ -236,11 +202,11 @@ def _read_model(output_dir: Path, origin: Origin, *, force: bool) -> dict[str, A
     try:
         known = read_json(path)
     except (FileNotFoundError, NotADirectoryError):  # writing to the folder reports the latter
-        known = None
+        return False
     except (OSError, ValueError) as error:
         raise DescriptionError(f"{path}: damaged: {error}; choose another --output") from error
-    if not isinstance(known, dict) or force:
-        return {}
+    if not isinstance(known, dict):
+        return False
     for name, value in asdict(origin).items():
         if name == "commit" and None in (known.get(name), value):
             continue  # a model from a folder, or descriptions of a version without commits
@@ -250,11 +216,31 @@ def _read_model(output_dir: Path, origin: Origin, *, force: bool) -> dict[str, A
                 f"{value!r}); choose another folder with --output, or redo all with --force"
                 + (", or continue with --revision" if name == "commit" else "")
             )
-    return known
+    if changed := _other_search(known.get("decoding"), config):
+        log.warning(
+            "%s: its first descriptions are of another search (%s), and stay; redo all with "
+            "--force",
+            output_dir,
+            ", ".join(changed),
+        )
+    return True
 
 
-def _write_model(output_dir: Path, origin: Origin, config: DecodingConfig) -> None:
-    """Record the model and the search, before the first description that they give."""
+def _other_search(stored: object, config: DecodingConfig) -> list[str]:
+    """The settings of a stored search that differ from those of another, as a user reads them."""
+    try:
+        before = from_json(DecodingConfig, stored)
+    except (TypeError, ValueError):  # of another version
+        return []
+    return [
+        f"{name} {old}, not {new}"
+        for (name, old), new in zip(to_json(before).items(), to_json(config).values(), strict=True)
+        if old != new
+    ]
+
+
+def _write_record(output_dir: Path, origin: Origin, config: DecodingConfig) -> None:
+    """Record the model and the search."""
     row: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "gifdesc_version": __version__,

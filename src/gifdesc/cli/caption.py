@@ -254,8 +254,8 @@ def caption(
     chosen = choose_format(format_name, output, json=json)
     is_json_on_stdout = json or (chosen == "json" and output is None)
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=is_json_on_stdout) as errors:
-        if json and format_name not in (None, "json"):
-            raise typer.BadParameter("--json is --format json; give one of the two")
+        if json and format_name != "json":
+            refuse(context, ("format_name",), "--json is --format json; give one of the two")
         if output is None:
             refuse(context, ("skip_done",), "--skip-done continues a file: give --output FILE")
             skip_done = False
@@ -306,7 +306,7 @@ def caption(
             warn_of_unused(context, ("seed",), "without --sample")
         lines = CaptionLines(
             chosen,
-            fields=fields_of(fields, chosen, skip_done=skip_done, alt_text=alt_text),
+            fields=fields_of(context, fields, chosen, skip_done=skip_done, alt_text=alt_text),
             shorten=partial(to_alt_text, max_characters=alt_text_length) if alt_text else None,
             with_path=output is not None or may_be_many(paths),
             with_weights=weights_per_word,

@@ -31,7 +31,12 @@ def choose_format(
 
 
 def fields_of(
-    names: str | None, format_name: CaptionFormat, *, skip_done: bool, alt_text: bool
+    context: typer.Context,
+    names: str | None,
+    format_name: CaptionFormat,
+    *,
+    skip_done: bool,
+    alt_text: bool,
 ) -> tuple[str, ...] | None:
     """The fields that `--fields` names; None for those of the format.
 
@@ -40,6 +45,9 @@ def fields_of(
     """
     from gifdesc.captioning.lines import FIELDS
 
+    if format_name == "text":
+        refuse(context, ("fields",), "--fields is for --format json, csv or tsv")
+        return None
     if names is None:
         return None
     fields = tuple(filter(None, (name.strip() for name in names.split(","))))
@@ -49,8 +57,6 @@ def fields_of(
             raise typer.BadParameter(f"--fields {name}: not one of {', '.join(FIELDS)}{hint}")
     if not fields or len(set(fields)) < len(fields):
         raise typer.BadParameter(f"--fields {names}: name each field once")
-    if format_name == "text":
-        raise typer.BadParameter("--fields is for --format json, csv or tsv")
     if skip_done and "path" not in fields:
         raise typer.BadParameter("--skip-done needs the path: add it to --fields")
     if "alt_text" in fields and not alt_text:

@@ -93,10 +93,8 @@ def convert(
                 refuse(context, ("dtype", "chunk_size"), sentence)
             dtype, chunk_size = "float32", None  # settings are for shards
         if to in get_args(FeatureFormat):
-            if write_splits is not None or descriptions_format is not None:
-                raise typer.BadParameter(
-                    "--write-splits and --descriptions-format are for descriptions, not features"
-                )
+            sentence = "--write-splits and --descriptions-format are for descriptions, not features"
+            refuse(context, ("write_splits", "descriptions_format"), sentence)
             _convert_features(
                 path,
                 output,

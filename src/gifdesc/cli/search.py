@@ -143,8 +143,11 @@ def search(
     """Find GIFs by words, by another GIF, or in captions. Prints paths, the best first."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
         if like is not None:
-            if captions is not None or (words is not None and features is not None):
-                raise typer.BadParameter("--like takes the place of words and of --captions")
+            sentence = "--like takes the place of words and of --captions"
+            refuse(context, ("captions",), sentence)
+            captions = None
+            if words is not None and features is not None:
+                raise typer.BadParameter(sentence)
             words, features = None, features or (None if words is None else user_path(words))
         elif words is None:
             raise typer.BadParameter("write what the GIF should show, or name a GIF with --like")
@@ -153,8 +156,8 @@ def search(
         else:
             refuse(context, ("weights",), "--weights goes with --like, for a GIF outside FEATURES")
         if captions is not None:
-            sentence = "--captions needs no features and no --exact: leave them out"
-            refuse(context, ("exact", "features"), sentence)
+            unneeded = "--captions needs no features and no --exact: leave them out"
+            refuse(context, ("exact", "features"), unneeded)
         elif words is not None and features is not None and not features.exists():
             query = shlex.quote(f"{words} {features}")
             raise FeatureError(
@@ -209,7 +212,7 @@ def search(
             unknown = [path for path in paths if not (is_url(path) or Path(path).exists())]
             if unknown:
                 found = counted(len(unknown), "GIF")
-                info(f"{found} not where `extract` read them: name their folder with --gifs")
+                info(f"the place of {found} is not known; --gifs names the folder")
         if not json and any("\n" in path for path in paths):
             warn("a path has a line end within it; with --json each result is a line")
         for problem in result.problems:
@@ -227,13 +230,17 @@ def search(
 
 def _report_moved(paths: Sequence[str], gifs: Path) -> None:
     """Report names that the folder of `--gifs` lacks, and files that several names stand for."""
-    missing = [path for path in paths if not Path(path).is_relative_to(gifs)]
+    missing = [path for path in paths if not _is_below(Path(path), gifs)]
     if missing:
         warn(f"{gifs}: has no GIF of these names: {list_some(missing)}")
     several = [path for path, number in Counter(paths).items() if number > 1]
     if several:
         names = list_some(several)
         warn(f"several GIFs have this name: {names}; name a folder above {gifs} that has them all")
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.is_relative_to(folder) and path.exists()
 
 
 def _summary(result: SearchResult) -> str:

@@ -47,7 +47,6 @@ from gifdesc.config import (
     Schedule,
 )
 from gifdesc.data.paths import check_descriptions_path, check_features_dir
-from gifdesc.errors import TrainingError
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
 
@@ -263,7 +262,7 @@ def train(
             warn_of_unused_descriptions_format(context, descriptions)
         with wait_for("starting"):
             from gifdesc.cli.training_run import run_training
-            from gifdesc.training.resume import choose_configs
+            from gifdesc.training.resume import OtherSettingError, choose_configs
         try:
             model_config, training_config = choose_configs(
                 model if resume else None,
@@ -319,8 +318,8 @@ def train(
                 tensorboard_dir=tensorboard,
                 report_unused=partial(warn_of_unused, context),
             )
-        except TrainingError as error:
-            raise TrainingError(as_options(context, str(error), _RENAMED)) from error
+        except OtherSettingError as error:
+            raise OtherSettingError(as_options(context, str(error), _RENAMED)) from error
         if json and summary is not None:
             print_json(summary.to_json())
         if summary is not None and summary.data.problems:

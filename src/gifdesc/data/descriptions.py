@@ -196,7 +196,7 @@ class Descriptions:
 
 def has_only_text_files(folder: Path) -> bool:
     """Whether a folder of descriptions has only text files, whose form their names decide."""
-    others = (*_SUFFIXES, *_DATA_SET_SUFFIXES)[1:]
+    others = tuple(each for each in (*_SUFFIXES, *_DATA_SET_SUFFIXES) if each != TEXT_SUFFIX)
     return not [name for name in find_files(folder, others) if bare_name(name) != ORIGIN_NAME]
 
 

@@ -124,17 +124,16 @@ def is_own_picture(start: bytes) -> bool:
     return b"tEXtSoftware\0gifdesc" in start
 
 
-def check_picture_path(path: Path, option: str = "") -> None:
+def check_picture_path(path: Path) -> None:
     """Check, before long work, that a picture can be written there; its folder is made.
 
     Args:
         path: of the picture; a PNG of gifdesc is replaced, another file is not.
-        option: the name of an option, for the message.
 
     Raises:
         GifdescError: it cannot be written, or another file is there.
     """
-    with writing(f"{option} {path}".strip()):
+    with writing(path):
         check_replaceable(path, is_own_picture)
 
 

@@ -13,7 +13,7 @@ from gifdesc.errors import DescriptionError, UsageError
 from gifdesc.metrics import tokenize, tokenize_all
 from gifdesc.search.gifs import MovedGifs, check_top, ranked, rounded, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
-from gifdesc.search.signs import signs_outside
+from gifdesc.search.units import signs_outside
 from gifdesc.system.wording import list_some
 
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from gifdesc.errors import UsageError
-from gifdesc.search.signs import SIGN
+from gifdesc.search.units import is_content, units_of
 from gifdesc.system.wording import list_some
 from gifdesc.text.tokenizer import CaptionTokenizer
-from gifdesc.unspaced import is_mark
+from gifdesc.unspaced import is_unspaced
 
 _MIN_PIECE = 3
 """Characters of a piece that means something: a vocabulary spells any word by single letters."""
 
 _UNLIMITED = 1 << 20
-
-_IDEOGRAPH = re.compile("([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])")
-"""BertTokenizer parts them from each other and from other letters."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +76,21 @@ def read_query(text: str, tokenizer: CaptionTokenizer, max_tokens: int) -> Query
     kept: list[str] = []
     unknown: list[str] = []
     for chunk in text.split():
-        known, others = _parted(chunk, tokenizer, is_first=not kept)
+        known, others = _parted(chunk, tokenizer)
         unknown += others
         kept += known
-    if not any(map(_counts, kept)):  # punctuation alone is no query
+    known_text = " ".join(kept)
+    if not any(map(is_content, units_of(known_text))):  # punctuation alone is no query
         raise UsageError(
             f"no word of the query is in the model's vocabulary ({list_some(unknown or [text])}); "
             "write in the language of its captions, with words that they contain"
         )
-    known_text = " ".join(kept)
-    ids = tokenizer.encode(known_text, _UNLIMITED)[1:-1]
+    # Punctuation, and marks for how words are joined, may be unknown beside known words.
+    ids = [
+        index
+        for index in tokenizer.encode(known_text, _UNLIMITED)[1:-1]
+        if index != tokenizer.unknown_id
+    ]
     tokens = tuple(ids[: max_tokens - 2])
     return Query(
         known_text,
@@ -109,54 +109,57 @@ def _spelt(ids: Sequence[int], tokenizer: CaptionTokenizer) -> Iterator[str]:
             yield " + ".join(tokenizer.decode([index]) for index in spelling)
 
 
-def _parted(
-    chunk: str, tokenizer: CaptionTokenizer, *, is_first: bool
-) -> tuple[list[str], list[str]]:
-    """What is between two spaces: the known words, as the vocabulary has them, and the unknown."""
-    whole = _as_known(chunk, tokenizer, is_first=is_first)
-    if whole is not None:
-        return [whole], []  # apart, its words would lose how they are joined
-    known: list[str] = []
+def _parted(chunk: str, tokenizer: CaptionTokenizer) -> tuple[list[str], list[str]]:
+    """The known parts of a text without spaces, as the vocabulary has them, and the unknown units.
+
+    A part has the punctuation between its units, as in the query.
+    """
+    ids = tokenizer.encode_word(chunk)
+    words = tokenizer.words(ids)
+    if tokenizer.unknown_id not in ids and words and all(len(places) == 1 for _, places in words):
+        return [chunk], []
+    parts = [""]
     unknown: list[str] = []
-    for piece in filter(_counts, _pieces(chunk)):  # punctuation beside unknown words is nothing
-        word = _as_known(piece, tokenizer, is_first=is_first and not known)
-        if word is None:
-            unknown.append(piece)
+    for unit in units_of(chunk):
+        form = _known_form(unit, tokenizer)
+        if form is not None:
+            parts[-1] += form
+            continue
+        parts.append("")
+        if is_content(unit):  # unknown punctuation is nothing
+            unknown.append(unit)
+    if len(parts) == 1:
+        return parts, []
+    known: list[str] = []
+    for part in filter(None, map(_trimmed, parts)):
+        if known and is_unspaced(known[-1][-1]) and is_unspaced(part[0]):
+            known[-1] += part
         else:
-            known.append(word)
+            known.append(part)
     return known, unknown
 
 
-def _pieces(chunk: str) -> Iterator[str]:
-    """Words, ideographs, punctuation marks and other signs of a text without spaces."""
-    for is_word, characters in groupby(chunk, lambda each: each.isalnum() or is_mark(each)):
-        if is_word:
-            yield from filter(None, _IDEOGRAPH.split("".join(characters)))
-        else:
-            yield from characters
+def _trimmed(part: str) -> str:
+    """A part without the punctuation at its ends."""
+    units = list(units_of(part))
+    places = [place for place, unit in enumerate(units) if is_content(unit)]
+    return "".join(units[places[0] : places[-1] + 1]) if places else ""
 
 
-def _counts(text: str) -> bool:
-    """Whether a text has a letter, a digit or a sign such as an emoji."""
-    return any(each.isalnum() or unicodedata.category(each) == SIGN for each in text)
+def _known_form(unit: str, tokenizer: CaptionTokenizer) -> str | None:
+    """The unit, or its form in another case or composition, that the model knows; None if none.
 
-
-def _as_known(text: str, tokenizer: CaptionTokenizer, *, is_first: bool) -> str | None:
-    """The text, or its form in another case or composition, that the model knows; None if none.
-
-    At the beginning of a caption the tokenizer may lower a capital that it keeps within.
+    Forms that are a single token come first, then those that pieces spell.
     """
-    for form in _forms(text):
-        ids = tokenizer.encode(form if is_first else f"a {form}", _UNLIMITED)[1:-1]
-        if not is_first:
-            ids = ids[len(tokenizer.encode("a", _UNLIMITED)) - 2 :]
-        if tokenizer.unknown_id in ids:
-            continue
-        spellings = (
-            (word, [ids[place] for place in places if ids[place] not in tokenizer.mark_ids])
-            for word, places in tokenizer.words(ids)
-        )
-        if all(_is_known(word, spelling, tokenizer) for word, spelling in spellings):
+    spellings = {form: tokenizer.encode_word(form) for form in _forms(unit)}
+    known = {
+        form: ids for form, ids in spellings.items() if ids and tokenizer.unknown_id not in ids
+    }
+    for form, ids in known.items():
+        if len(ids) == 1:
+            return form
+    for form, ids in known.items():
+        if _is_known(form, ids, tokenizer):
             return form
     return None
 

@@ -286,7 +286,7 @@ class CaptionSpeller:
         words = []
         is_joined = []
         for chunk in caption.split():
-            parts = self._words_of(chunk)
+            parts = self.words_of(chunk)
             words += parts
             is_joined += [place > 0 for place in range(len(parts))]
         words = self._spelling.start_of(words, vocabulary)
@@ -314,7 +314,7 @@ class CaptionSpeller:
             text += word if is_joined or not text else f" {word}"
         return self._spelling.finish(unescape(text))
 
-    def _words_of(self, chunk: str) -> list[str]:
+    def words_of(self, chunk: str) -> list[str]:
         """The words that BertTokenizer parts a chunk without spaces into."""
         if (known := self._words_by_chunk.get(chunk)) is not None:
             return known

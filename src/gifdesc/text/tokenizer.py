@@ -206,6 +206,14 @@ class CaptionTokenizer:
         self._backend.enable_truncation(max_tokens)
         return [encoding.ids for encoding in self._backend.encode_batch_fast(list(captions))]
 
+    def encode_word(self, word: str) -> list[int]:
+        """Token ids of a word within a caption, whatever words are beside it; no start, no end."""
+        text = word if self._speller is None else " ".join(self._speller.words_of(word))
+        self._backend.no_padding()
+        self._backend.no_truncation()
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
+
     def spellings(self, word: str) -> list[tuple[int, ...]]:
         """All ways in which up to 3 tokens spell a word, in small or capital letters.
 

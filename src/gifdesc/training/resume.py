@@ -140,6 +140,10 @@ _OPTIONS = {
 """Settings that people know by their options."""
 
 
+class OtherSettingError(TrainingError):
+    """A run cannot be resumed with another setting; the message names its field or option."""
+
+
 def check_same_run(stored: Progress, wanted: Progress) -> None:
     """Refuse to resume a run with other settings or data, before any file is written.
 
@@ -167,7 +171,7 @@ def check_same_run(stored: Progress, wanted: Progress) -> None:
                 "the same lists with --splits, or start again with --force"
             )
         option = _OPTIONS.get(name, name)
-        raise TrainingError(
+        raise OtherSettingError(
             f"--resume: the run was started with {option} {was.get(name)}, not {is_now[name]}; "
             "use the run's setting, or start again with --force"
         )
@@ -219,13 +223,13 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None
 
 
 def gifs_digest(data: TrainingData) -> str:
-    """The SHA-256 of the content of the GIFs of both splits; empty if it is not recorded."""
+    """The SHA-256 of the content of the GIFs of both splits; empty unless it is recorded of all."""
     rows = [
         [example.name, *sorted(filter(is_of_gif, example.digests))]
         for split in ("train", "val")
         for example in data.splits[split]
     ]
-    if all(len(row) == 1 for row in rows):
+    if any(len(row) == 1 for row in rows):
         return ""
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
