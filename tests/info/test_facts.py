@@ -67,6 +67,31 @@ def test_the_last_epoch_is_not_called_the_best(tmp_path):
     assert rows_of(facts_of(model_dir))["kept epoch"] == "2 of 2, the last: CIDEr 1.000"
 
 
+@pytest.mark.parametrize(
+    ("num_done", "patience", "doubts"),
+    [
+        (1, 0, ["1 of 4 epochs done; `gifdesc train --resume` continues"]),
+        (4, 0, []),
+        (1, 2, []),  # then a run may end early
+    ],
+)
+def test_a_run_that_was_not_finished_is_said_to_be(tmp_path, num_done, patience, doubts):
+    training = TrainingConfig(epochs=3, scst_epochs=1, patience=patience)
+    model_dir = write_model(tmp_path / "model", training=training, recipe=tiny_recipe())
+    rows = [{"epoch": number + 1, "val_loss": 1.0} for number in range(num_done)]
+    (model_dir / "history.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert [doubt for doubt in facts_of(model_dir).doubts if "epoch" in doubt] == doubts
+
+
+def test_a_folder_of_such_folders_names_them(model_dir):
+    features_dir = model_dir.parent / "features"
+    features_dir.mkdir()
+    claim_folder(features_dir, tiny_recipe())
+    np.save(features_dir / "a.npy", np.ones((2, 3), np.float32))
+    with pytest.raises(UsageError, match="contains features, model; name one of these folders"):
+        facts_of(model_dir.parent)
+
+
 def test_the_number_of_gifs_that_a_model_was_trained_on(model_dir):
     train = frozenset({"gif:1", "gif:2", "features:1", "features:2", "features:3"})
     write_record(model_dir, TrainingRecord(train, frozenset({"gif:4"})))

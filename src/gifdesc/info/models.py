@@ -25,6 +25,7 @@ from gifdesc.model.folder import (
     read_history,
 )
 from gifdesc.system.json_files import from_json, read_json
+from gifdesc.system.wording import counted
 
 _TOKENIZER_NAMES = ("tokenizer.json", "vocab.txt")
 _STATISTICS = {"feature_mean", "feature_std"}
@@ -144,6 +145,10 @@ def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 def _add_history(facts: Facts, training: TrainingConfig) -> None:
     rows = read_history(facts.path)
     facts.data["num_epochs"] = len(rows)
+    planned = training.epochs + training.scst_epochs
+    if rows and len(rows) < planned and not training.patience:
+        epochs = counted(planned, "epoch")
+        facts.doubts.append(f"{len(rows)} of {epochs} done; `gifdesc train --resume` continues")
     whole = (
         (key, label)
         for key, label in _CURVES.items()

@@ -19,6 +19,7 @@ from gifdesc.info.models import facts_of_model
 from gifdesc.model.folder import CONFIG_NAME, HISTORY_NAME, read_config
 from gifdesc.system.files import find_files, reading
 from gifdesc.system.json_files import from_json
+from gifdesc.system.wording import list_some
 
 _START_BYTES = 4096
 _PARTS = {CONFIG_NAME, HISTORY_NAME, MANIFEST_NAME, RECIPE_NAME}
@@ -60,6 +61,10 @@ def _facts_of_folder(path: Path) -> Facts:
     if (path / CONFIG_NAME).is_file():
         return facts_of_model(path)
     is_made_here = (path / RECIPE_NAME).is_file() or find_shards(path)
+    parts = (RECIPE_NAME, CONFIG_NAME)
+    within = sorted({found.parent.name for name in parts for found in path.glob(f"*/{name}")})
+    if within and not is_made_here:
+        raise UsageError(f"{path}: contains {list_some(within)}; name one of these folders")
     if is_made_here or find_files(path, (FEATURES_SUFFIX,)):
         return facts_of_features(path)
     if find_files(path, (TEXT_SUFFIX, ".tsv", ".jsonl")):
