@@ -26,6 +26,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.given import refuse, warn_of_passed_over, warn_of_unused, warn_of_unused_chunk_size
 from gifdesc.cli.help import DECODING, OUTPUT
 from gifdesc.cli.loading import choose_engine, load_captioner_on
 from gifdesc.cli.options import (
@@ -48,12 +49,8 @@ from gifdesc.cli.options import (
     Verbose,
     WeightsFile,
     check_null,
-    refuse,
     stdin_bytes,
     user_path,
-    warn_of_passed_over,
-    warn_of_unused,
-    warn_of_unused_chunk_size,
 )
 from gifdesc.config import CaptionFormat
 from gifdesc.system.device_name import check_device_name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gifdesc.cli.options import as_options, refuse
+from gifdesc.cli.given import as_options, refuse
 from gifdesc.cli.usage import nearest
 from gifdesc.config import CAPTION_FORMAT_BY_SUFFIX, CaptionFormat
 

@@ -22,6 +22,7 @@ from gifdesc.cli.console import (
     printable,
     stderr,
 )
+from gifdesc.cli.given import warn_of_passed_over, warn_of_unused_descriptions_format
 from gifdesc.cli.help import INPUT, OUTPUT, section
 from gifdesc.cli.options import (
     Debug,
@@ -33,8 +34,6 @@ from gifdesc.cli.options import (
     Verbose,
     read_paths,
     user_path,
-    warn_of_passed_over,
-    warn_of_unused_descriptions_format,
 )
 from gifdesc.data.arguments import STDIN
 from gifdesc.system.waits import wait_for

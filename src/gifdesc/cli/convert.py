@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast, get_args
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, exit_on_error, info, print_error, print_json, warn
+from gifdesc.cli.given import refuse, warn_of_unused_descriptions_format
 from gifdesc.cli.help import INPUT, OUTPUT
 from gifdesc.cli.options import (
     ChunkSize,
@@ -17,9 +18,7 @@ from gifdesc.cli.options import (
     Json,
     Quiet,
     Verbose,
-    refuse,
     user_path,
-    warn_of_unused_descriptions_format,
 )
 from gifdesc.config import DEFAULT_CHUNK_SIZE, FeatureDtype, FeatureFormat
 from gifdesc.data.forms.form_names import OutputForm

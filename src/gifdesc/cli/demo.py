@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gifdesc.cli.console import exit_on_error, info, suggest, without_suggestions
+from gifdesc.cli.given import warn_of_unused
 from gifdesc.cli.help import OUTPUT
 from gifdesc.cli.options import (
     Debug,
@@ -17,7 +18,6 @@ from gifdesc.cli.options import (
     Seed,
     Verbose,
     user_path,
-    warn_of_unused,
 )
 from gifdesc.system.waits import wait_for
 

@@ -19,6 +19,7 @@ from gifdesc.cli.console import (
     suggest,
     warn,
 )
+from gifdesc.cli.given import warn_of_passed_over, warn_of_unused_chunk_size
 from gifdesc.cli.help import DECODING, OUTPUT
 from gifdesc.cli.loading import choose_engine, load_captioner_on
 from gifdesc.cli.options import (
@@ -40,8 +41,6 @@ from gifdesc.cli.options import (
     Verbose,
     read_paths,
     user_path,
-    warn_of_passed_over,
-    warn_of_unused_chunk_size,
 )
 from gifdesc.model.public_models import full_name
 from gifdesc.system.device_name import check_device_name

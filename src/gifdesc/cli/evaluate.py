@@ -18,6 +18,7 @@ from gifdesc.cli.console import (
     suggest,
     warn,
 )
+from gifdesc.cli.given import refuse, warn_of_unused, warn_of_unused_descriptions_format
 from gifdesc.cli.help import DECODING, INPUT, OUTPUT, SCORES
 from gifdesc.cli.options import (
     Debug,
@@ -31,10 +32,7 @@ from gifdesc.cli.options import (
     Quiet,
     SplitsDir,
     Verbose,
-    refuse,
     user_path,
-    warn_of_unused,
-    warn_of_unused_descriptions_format,
 )
 from gifdesc.cli.score_table import print_scores
 from gifdesc.config import Split

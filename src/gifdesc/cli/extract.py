@@ -21,6 +21,7 @@ from gifdesc.cli.console import (
     suggest,
     warn,
 )
+from gifdesc.cli.given import is_on_command_line, warn_of_passed_over, warn_of_unused_chunk_size
 from gifdesc.cli.help import FEATURES, MODEL, OUTPUT, RUN
 from gifdesc.cli.loading import choose_engine
 from gifdesc.cli.options import (
@@ -37,12 +38,9 @@ from gifdesc.cli.options import (
     Quiet,
     RayAddress,
     Verbose,
-    is_on_command_line,
     read_paths,
     user_name,
     user_path,
-    warn_of_passed_over,
-    warn_of_unused_chunk_size,
 )
 from gifdesc.config import (
     DEFAULT_CHUNK_SIZE,

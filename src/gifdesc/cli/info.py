@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gifdesc.cli.console import exit_on_error, print_json, print_result, printable, warn
+from gifdesc.cli.given import warn_of_unused
 from gifdesc.cli.help import INPUT, MODEL
 from gifdesc.cli.options import (
     Debug,
@@ -17,7 +18,6 @@ from gifdesc.cli.options import (
     Quiet,
     Verbose,
     user_path,
-    warn_of_unused,
 )
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gifdesc.cli.console import info, warn
-from gifdesc.cli.options import is_on_command_line
+from gifdesc.cli.given import is_on_command_line
 from gifdesc.config import DEFAULT_WORK_SIZE, EngineName
 from gifdesc.system.waits import wait_for
 

@@ -19,6 +19,7 @@ from gifdesc.cli.console import (
     stderr,
     warn,
 )
+from gifdesc.cli.given import refuse, warn_of_unused
 from gifdesc.cli.help import INPUT, OUTPUT, SEARCH
 from gifdesc.cli.options import (
     Debug,
@@ -28,9 +29,7 @@ from gifdesc.cli.options import (
     Quiet,
     Verbose,
     WeightsFile,
-    refuse,
     user_path,
-    warn_of_unused,
 )
 from gifdesc.data.arguments import is_url
 from gifdesc.data.paths import check_features_dir

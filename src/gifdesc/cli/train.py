@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, exit_on_error, mute, print_json
+from gifdesc.cli.given import as_options, refuse, warn_of_unused, warn_of_unused_descriptions_format
 from gifdesc.cli.help import INPUT, MODEL, OUTPUT, RUN, TRAINING
 from gifdesc.cli.options import (
     Debug,
@@ -23,13 +24,9 @@ from gifdesc.cli.options import (
     Quiet,
     SplitsDir,
     Verbose,
-    as_options,
     complete_preset,
-    refuse,
     user_name,
     user_path,
-    warn_of_unused,
-    warn_of_unused_descriptions_format,
 )
 from gifdesc.cli.usage import nearest
 from gifdesc.config import (
