@@ -46,6 +46,10 @@ from worlds import run_here
         ("caption x --no-config", "--no-config comes before the command: gifdesc --no-config ..."),
         ("-v caption x", "-v comes after the command: gifdesc COMMAND -v ..."),
         ("fetch a b", "got unexpected extra argument(s) (b)"),
+        (
+            "search a red ball",
+            "got unexpected extra argument(s) (ball); write several words in quotes",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line(arguments, sentence):

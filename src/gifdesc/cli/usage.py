@@ -94,7 +94,11 @@ def _other_sentence(error: Any) -> str:
     if isinstance(error, typer.BadParameter):
         return str(error.message)
     text = str(error.message)
-    return f"{text[:1].lower()}{text[1:]}".rstrip(".")
+    sentence = f"{text[:1].lower()}{text[1:]}".rstrip(".")
+    is_query = error.ctx is not None and error.ctx.command.name == "search"
+    if is_query and "extra argument" in sentence:
+        sentence += "; write several words in quotes"
+    return sentence
 
 
 def _value_of(parameter: Any, ctx: Any) -> str | None:
