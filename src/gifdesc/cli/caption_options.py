@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gifdesc.captioning.decoding_options import DecodingOptions
 
 _RENAMED = {"num_beams": "beam", "max_tokens": "max_length"}
-"""The parameters of the fields of `DecodingOptions` that have another name."""
+"""Field of `DecodingOptions` -> the parameter that sets it, where the two names differ."""
 
 
 def choose_format(

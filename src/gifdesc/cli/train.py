@@ -49,7 +49,7 @@ from gifdesc.system.waits import wait_for
 
 _DEFAULT = PRESETS[DEFAULT_PRESET]
 _RENAMED = {"learning_rate": "lr", "warmup_fraction": "warmup"}
-"""The parameters of the fields of the configurations that have another name."""
+"""Field of the configurations -> the parameter that sets it, where the two names differ."""
 
 
 def _data(flag: str, field: str, help_: str, minimum: int | None = None) -> Any:

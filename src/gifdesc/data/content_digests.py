@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
+_OF_GIF = "gif:"
 _DIGEST_CHARACTERS = 32
 """Of SHA-256 in hexadecimal, 128 bits: among a million GIFs two agree by chance with a probability
 of 1.5e-27 (birthday bound)."""
@@ -15,12 +16,12 @@ of 1.5e-27 (birthday bound)."""
 
 def gif_digest(sha256: str) -> str:
     """The digest of a GIF whose bytes have this SHA-256, in hexadecimal."""
-    return f"gif:{sha256[:_DIGEST_CHARACTERS]}"
+    return f"{_OF_GIF}{sha256[:_DIGEST_CHARACTERS]}"
 
 
 def is_of_gif(digest: str) -> bool:
     """Whether a digest is that of a GIF's bytes, and not of features."""
-    return digest.startswith("gif:")
+    return digest.startswith(_OF_GIF)
 
 
 def features_digest(features: npt.NDArray[np.float32]) -> str:
