@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,15 @@ from gifdesc.model import checkpoint
 from gifdesc.model.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
 from gifdesc.system.files import write_json
 from gifdesc.text.tokenizer import CaptionTokenizer
-from worlds import CAPTIONS, random_features, tiny_model, tiny_recipe, tiny_tokenizer, write_model
+from worlds import (
+    CAPTIONS,
+    process_environment,
+    random_features,
+    tiny_model,
+    tiny_recipe,
+    tiny_tokenizer,
+    write_model,
+)
 
 
 @pytest.fixture
@@ -72,6 +82,20 @@ def test_a_model_that_was_loaded_keeps_no_file_mapped(folder):
     checkpoint = load_checkpoint(folder)
     assert checkpoint.model is not None
     assert not is_mapped(folder / "model.safetensors")
+
+
+def test_loading_a_model_does_not_load_the_compiler_of_pytorch(folder):
+    script = f"""
+import sys
+from gifdesc.model.checkpoint import load_checkpoint
+load_checkpoint({str(folder)!r})
+print("torch" in sys.modules, "torch._dynamo" in sys.modules)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=process_environment(), check=True
+    )
+    assert done.stdout == "True False\n"
 
 
 def test_the_tokenizer_travels_along(folder):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from gif_files import is_mapped
 from gifdesc.system import replacement
-from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
+from gifdesc.system.tensor_files import all_finite, empty_weights, read_tensors, save_tensors
 
 
 def test_tensors_are_read_back_with_their_metadata(tmp_path):
@@ -108,3 +108,21 @@ def test_infinities_of_both_signs_do_not_cancel():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_finite_numbers_whose_sum_is_infinite_are_finite(dtype):
     assert all_finite(torch.full((100,), torch.finfo(dtype).max, dtype=dtype))
+
+
+def filled():
+    """Layers whose constructors draw numbers in several ways."""
+    layer = torch.nn.Linear(3, 4)
+    torch.nn.init.normal_(layer.weight, std=0.1)
+    torch.nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    layers = [layer, torch.nn.Embedding(5, 3), torch.nn.GRU(3, 4), torch.nn.BatchNorm2d(2)]
+    return torch.nn.ModuleList(layers)
+
+
+def test_empty_weights_have_the_shapes_of_others():
+    usual = {name: tensor.shape for name, tensor in filled().state_dict().items()}
+    with empty_weights():
+        empty = filled().state_dict()
+    assert {name: tensor.shape for name, tensor in empty.items()} == usual
+    assert all(tensor.is_meta for tensor in empty.values())
+    assert not any(tensor.is_meta for tensor in filled().state_dict().values())

@@ -18,7 +18,7 @@ from gifdesc.model.folder import EXAMPLES_NAME, SCORES_NAME, check_model_name, k
 from gifdesc.model.network import CaptionModel
 from gifdesc.system.files import describe_placeholder, write_json
 from gifdesc.system.json_files import from_json, is_finite
-from gifdesc.system.tensor_files import all_finite, read_tensors, save_tensors
+from gifdesc.system.tensor_files import all_finite, empty_weights, read_tensors, save_tensors
 from gifdesc.text.tokenizer import TOKENIZER_NAMES, CaptionTokenizer
 from gifdesc.version import __version__
 
@@ -155,7 +155,7 @@ def load_checkpoint(folder: Path | str, config: dict[str, Any] | None = None) ->
             f"{model_config.vocab_size}; the files are from different training runs"
         )
     try:
-        with torch.device("meta"):  # shapes alone: the file has the numbers
+        with empty_weights():
             model = CaptionModel(model_config)
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: no model of this size fits here") from error

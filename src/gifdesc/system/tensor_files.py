@@ -1,14 +1,18 @@
-"""Tensors and their files: safetensors files whole or not at all, and a check of the numbers."""
+"""Tensors and their files: safetensors files whole or not at all, networks to fill from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gifdesc.system.json_files import check_regular
 from gifdesc.system.replacement import replacing
@@ -54,3 +58,30 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     check_regular(path)
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def empty_weights() -> Iterator[None]:
+    """Networks that are built within have shapes, but no numbers: a file is to fill them."""
+    with torch.device("meta"), _NoRandomNumbers():
+        yield
+
+
+class _NoRandomNumbers(TorchFunctionMode):
+    """Leaves tensors as they are where normally distributed numbers would fill them.
+
+    On the device `meta` there is nothing to fill, but PyTorch imports its compiler for it, which
+    takes as long as importing PyTorch.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if func in (nn.init.normal_, Tensor.normal_):
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)

@@ -25,7 +25,7 @@ from gifdesc.pages.charts import plot_history
 from gifdesc.system.files import write_json_lines, writing
 from gifdesc.system.json_files import check_regular, from_json, parse_json
 from gifdesc.system.locking import HeldFolder
-from gifdesc.system.tensor_files import read_tensors, save_tensors
+from gifdesc.system.tensor_files import empty_weights, read_tensors, save_tensors
 from gifdesc.text.tokenizer import CaptionTokenizer
 from gifdesc.training.results import EpochResult, EpochSums, PhaseName
 
@@ -261,7 +261,7 @@ def check_shapes(path: Path, config: ModelConfig) -> None:
         CheckpointError: the file is damaged, or of another model.
     """
     try:
-        with torch.device("meta"):
+        with empty_weights():
             state = CaptionModel(config).state_dict()
         wanted = {f"model.{name}": list(tensor.shape) for name, tensor in state.items()}
         with safe_open(path, framework="pt") as file:

@@ -29,6 +29,7 @@ from gifdesc.features.backbones.weights_file import fill
 from gifdesc.features.preprocessing import FrameTransform
 from gifdesc.system.files import sha256_of
 from gifdesc.system.replacement import replacing
+from gifdesc.system.tensor_files import empty_weights
 from gifdesc.system.waits import wait_for
 
 DEFAULT_WEIGHTS = "imagenet1k-v1"
@@ -77,7 +78,7 @@ def load_resnet(name: str, weights: str = DEFAULT_WEIGHTS) -> Backbone:
         classifier = None
     else:
         path = _weights_path(name, weights)
-        with torch.device("meta"):  # random weights that are overwritten cost time
+        with empty_weights():
             network = build()
         with ThreadPoolExecutor(max_workers=1) as hashing:  # while the file is read and checked
             hashed = hashing.submit(sha256_of, path)
