@@ -8,7 +8,9 @@
 Takes the descriptions of some GIFs, and their first four words, as queries. For each, all GIFs are
 scored exactly; prints the share of the exact top 10 that shortlists of several sizes contain, and
 how often all 10. Then runs `gifdesc search` as a user does, several times, and prints the median
-time beside that of `python -c 'import torch'`, and the processor time of a search without a start.
+time beside that of `python -c 'import torch'`, and the times of a search without a start. With
+`--words`, the times of a model with random weights and a vocabulary of that many words follow: they
+do not depend on what a model has learnt.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import torch
 
+from caption import made_up_words, make_model
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.search.by_words import SHORTLIST_SIZE, WordSearch, search_by_words
@@ -82,14 +86,18 @@ def measure_time(features_dir: Path, model_dir: Path, text: str, repeats: int) -
         print(f"{name}: median {statistics.median(seconds):.2f} s, best {min(seconds):.2f} s")
 
 
-def measure_processor_time(features_dir: Path, model_dir: Path, text: str, repeats: int) -> None:
-    """Print the processor time of searches in this process, which has loaded PyTorch already."""
-    seconds = []
+def measure_running(features_dir: Path, model_dir: Path, text: str, repeats: int) -> None:
+    """Print the times of searches in this process, which has loaded PyTorch already."""
+    processor, wall = [], []
     for _ in range(repeats):
-        start = time.process_time()
+        start, started = time.process_time(), time.monotonic()
         search_by_words(text, features_dir, model_dir, device="cpu")
-        seconds.append(time.process_time() - start)
-    print(f"in a running Python: {min(seconds):.2f} to {max(seconds):.2f} s of processor time")
+        processor.append(time.process_time() - start)
+        wall.append(time.monotonic() - started)
+    print(
+        f"in a running Python: median {statistics.median(wall):.2f} s, best {min(wall):.2f} s, "
+        f"{statistics.median(processor):.2f} s of processor time"
+    )
 
 
 def main() -> None:
@@ -100,10 +108,19 @@ def main() -> None:
     parser.add_argument("--descriptions", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--words", type=int, help="also time a random model of so many words")
     given = parser.parse_args()
     text = measure_shortlist(given.features, given.model, given.descriptions, given.queries)
     measure_time(given.features, given.model, text, given.repeats)
-    measure_processor_time(given.features, given.model, text, given.repeats)
+    measure_running(given.features, given.model, text, given.repeats)
+    if given.words is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            model_dir = make_model(Path(folder), given.words, "")
+            text = " ".join(made_up_words(given.words)[: len(text.split())])
+            search_by_words(text, given.features, model_dir, device="cpu")
+            print(f"{given.words} words:")
+            measure_time(given.features, model_dir, text, given.repeats)
+            measure_running(given.features, model_dir, text, given.repeats)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How likely a model finds given words for given GIFs: teacher forcing, token by token."""
+"""How likely a model finds given words for given GIFs, each word after those before it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from gifdesc.model.fusion import Memory
 from gifdesc.model.network import CaptionModel
+
+_MAX_LOGITS = 2**23
+"""Logits in memory at a time, 32 MB of float32: of long texts, or of many, there are more."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,7 @@ class Likelihoods:
 
     Attributes:
         log_probs: float32 (B, K, L), 0 after the end of a text.
-        weights: float32 (B, K, L, T) over the frames; None where the model does not attend, or
-            where they were not asked for.
+        weights: float32 (B, K, L, T) over the frames; None where the model does not attend.
         lengths: tokens of each text, float32 (K,).
     """
 
@@ -40,7 +43,6 @@ def likelihoods(
     texts: Sequence[Sequence[int]],
     *,
     start_id: int,
-    with_weights: bool = False,
 ) -> Likelihoods:
     """The log-probabilities of texts for GIFs.
 
@@ -50,30 +52,24 @@ def likelihoods(
         texts: K texts, 1 token or more each, without the start token; with the end token if it
             counts.
         start_id: the token that starts a caption.
-        with_weights: also return the weights over the frames.
     """
     device = memory.summary.device
     num_gifs, num_texts = len(memory.summary), len(texts)
     longest = max(map(len, texts))
     lengths = torch.tensor([len(text) for text in texts], dtype=torch.float32, device=device)
-    padded = torch.tensor([[*text, *[start_id] * (longest - len(text))] for text in texts])
-    targets = padded.to(device).repeat(num_gifs, 1)  # (B * K, L)
-    state = model.start(memory)
-    state = state.select(torch.arange(num_gifs, device=device).repeat_interleave(num_texts))
-    shown = torch.full((num_gifs * num_texts,), start_id, device=device)
-    columns, frame_weights = [], []
-    for place in range(longest):
-        logits, state, weights = model.step(shown, state)
-        shown = targets[:, place]
-        logits = logits.float()
-        chosen = logits.gather(1, shown[:, None])[:, 0]
-        columns.append(chosen - logits.logsumexp(dim=-1))
-        if with_weights and weights is not None:
-            frame_weights.append(weights)
-    log_probs = torch.stack(columns, dim=1).view(num_gifs, num_texts, longest)
     is_token = torch.arange(longest, device=device) < lengths[:, None]  # (K, L)
-    log_probs = log_probs.masked_fill(~is_token, 0.0)
-    weights = None
-    if frame_weights:
-        weights = torch.stack(frame_weights, dim=1).view(num_gifs, num_texts, longest, -1)
-    return Likelihoods(log_probs, weights, lengths)
+    padded = torch.tensor(
+        [[start_id, *text, *[start_id] * (longest - len(text))] for text in texts]
+    )
+    tokens = padded.to(device).repeat(num_gifs, 1)  # (B * K, 1 + L)
+    targets = tokens[:, 1:].flatten()
+    decoded = model.decode(tokens[:, :-1], memory)
+    log_probs = torch.zeros(targets.shape, device=device)
+    # Nothing is predicted for padding.
+    places = is_token.repeat(num_gifs, 1).flatten().nonzero()[:, 0]
+    for some in torch.split(places, max(1, _MAX_LOGITS // model.config.vocab_size)):
+        logits = model.predict_decoded(decoded, some)
+        log_probs[some] = -cross_entropy(logits, targets[some], reduction="none")
+    shape = (num_gifs, num_texts, longest)
+    weights = None if decoded.weights is None else decoded.weights.float().view(*shape, -1)
+    return Likelihoods(log_probs.view(shape), weights, lengths)

@@ -103,6 +103,25 @@ class DecoderState:
         return replace(self, hidden=hidden, tokens=self.tokens[index], unsaid=unsaid)
 
 
+@dataclass(frozen=True)
+class DecodedCaptions:
+    """Whole captions before the output layer, K of each of B GIFs.
+
+    Attributes:
+        tokens: int (B * K, L), each caption from its start token on.
+        joined: float (B * K, L, H), the input of the output layer.
+        weights: float (B, K * L, T) over the frames, if the model attends to them.
+        gains: float32 (B, V), as in `DecoderState`.
+        counts: bool (B * K, L), from `first_mentions`.
+    """
+
+    tokens: Tensor
+    joined: Tensor
+    weights: Tensor | None
+    gains: Tensor | None
+    counts: Tensor
+
+
 class RepetitionBias(nn.Module):
     """Learns how much less probable each token is once its caption contains it.
 
@@ -317,15 +336,18 @@ class CaptionModel(nn.Module):
         Returns:
             float32 (N, V).
         """
-        gains, counts = self._gains(memory), first_mentions(tokens)
-        joined = self._decode(tokens, memory, gains, counts).flatten(0, 1)[places]  # (N, H)
-        logits: Tensor = self.output(joined).float()
+        return self.predict_decoded(self.decode(tokens, memory), places)
+
+    def predict_decoded(self, decoded: DecodedCaptions, places: Tensor) -> Tensor:
+        """`predict` for captions from `decode`; other places cost no second `decode`."""
+        tokens, gains = decoded.tokens, decoded.gains
+        logits: Tensor = self.output(decoded.joined.flatten(0, 1)[places]).float()  # (N, V)
         num_tokens = tokens.shape[1]
         rows, last = places // num_tokens, places % num_tokens
         is_before = torch.arange(num_tokens, device=places.device) <= last[:, None]  # (N, L)
         if gains is not None:
             gains = gains[rows // (len(tokens) // len(gains))]
-        return self._with_mentions(logits, gains, tokens[rows], counts[rows] & is_before)
+        return self._with_mentions(logits, gains, tokens[rows], decoded.counts[rows] & is_before)
 
     def _with_mentions(
         self, logits: Tensor, gains: Tensor | None, tokens: Tensor, counts: Tensor
@@ -346,10 +368,9 @@ class CaptionModel(nn.Module):
         gains: Tensor = self.evidence(self.dropout(frames), memory.mask)
         return gains
 
-    def _decode(
-        self, tokens: Tensor, memory: Memory, gains: Tensor | None, counts: Tensor
-    ) -> Tensor:
-        """The input of `output`, (B * K, L, H), for whole captions `tokens` (B * K, L)."""
+    def decode(self, tokens: Tensor, memory: Memory) -> DecodedCaptions:
+        """Whole captions, for `predict_decoded`; the arguments are those of `predict`."""
+        gains, counts = self._gains(memory), first_mentions(tokens)
         num_gifs, shape = len(memory.mask), tokens.shape
         raw = self.embedding(tokens)
         embedded = self.dropout(raw)  # (B * K, L, E)
@@ -362,9 +383,9 @@ class CaptionModel(nn.Module):
             h.repeat_interleave(len(tokens) // num_gifs, dim=0) for h in self._first_hidden(memory)
         )
         decoded, _ = self._run_decoder(embedded, hidden)  # (B * K, L, S)
-        joined, _ = self.fusion(decoded.reshape(num_gifs, -1, decoded.shape[-1]), memory)
-        dropped: Tensor = self.dropout(joined.reshape(*shape, -1))
-        return dropped
+        joined, weights = self.fusion(decoded.reshape(num_gifs, -1, decoded.shape[-1]), memory)
+        joined = self.dropout(joined.reshape(*shape, -1))
+        return DecodedCaptions(tokens, joined, weights, gains, counts)
 
     def _first_hidden(self, memory: Memory) -> Hidden:
         if self.decoder is None:

@@ -205,7 +205,7 @@ class WordSearch:
         """For each GIF the words of the query, with their weights over its frames."""
         if not indices:
             return []
-        found = self._likelihoods(query, self.index.memory(indices), with_weights=True)
+        found = self._likelihoods(query, self.index.memory(indices))
         return [
             self._words_of(query, found, row, self.index.lengths[place])
             for row, place in enumerate(indices)
@@ -244,9 +244,7 @@ class WordSearch:
             found += self._likelihoods(query, memory).per_token[:, 0].tolist()
         return dict(zip([None, *sampled], found, strict=True))
 
-    def _likelihoods(
-        self, query: Query, memory: Memory, *, with_weights: bool = False
-    ) -> Likelihoods:
+    def _likelihoods(self, query: Query, memory: Memory) -> Likelihoods:
         here = memory.to(self._device)
         with exact_float32(self._device):
             return likelihoods(
@@ -254,7 +252,6 @@ class WordSearch:
                 here,
                 [query.tokens],
                 start_id=self._checkpoint.tokenizer.start_id,
-                with_weights=with_weights,
             )
 
     def _sampled_frames(self, place: int) -> tuple[int, ...]:
