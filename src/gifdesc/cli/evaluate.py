@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gifdesc.cli.console import (
     EXIT_FAILED,
     exit_on_error,
-    info,
     print_error,
     print_json,
-    stderr,
     suggest,
     warn,
 )
+from gifdesc.cli.evaluation_files import EvaluationFiles
 from gifdesc.cli.given import refuse, warn_of_unused, warn_of_unused_descriptions_format
 from gifdesc.cli.help import DECODING, INPUT, OUTPUT, SCORES
 from gifdesc.cli.options import (
@@ -40,11 +39,6 @@ from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.paths import check_descriptions_path, check_features_dir
 from gifdesc.system.device_name import check_device_name
 from gifdesc.system.waits import wait_for
-from gifdesc.system.wording import counted
-
-if TYPE_CHECKING:
-    from gifdesc.evaluation.results import Evaluation
-    from gifdesc.pages.evaluation import EvaluationReport, Subject
 
 _MODEL_OPTIONS = (
     "features",
@@ -216,21 +210,7 @@ def evaluate(
             refuse(context, ("retrieval",), "--retrieval needs a model: leave --predictions out")
         if html is None and picture is None:
             refuse(context, ("gifs",), "--gifs is for --html and --picture: give one of them")
-        if per_example is not None:
-            from gifdesc.evaluation.results import check_per_example_path
-
-            check_per_example_path(per_example)
-        report = None
-        if html is not None:
-            from gifdesc.pages.evaluation import EvaluationReport
-
-            report = EvaluationReport(html, gifs)
-        drawn = None
-        if picture is not None:
-            from gifdesc.pages.examples import ExamplesPicture
-
-            drawn = ExamplesPicture(picture, gifs)
-        name = None if against is None else against.stem
+        files = EvaluationFiles(per_example=per_example, html=html, picture=picture, gifs=gifs)
         has_problems, notes = False, list[str]()
         if predictions is not None and references is not None:
             warn_of_unused(context, _MODEL_OPTIONS, "with --predictions")
@@ -280,47 +260,24 @@ def evaluate(
         else:
             print_scores(result)
         errors.json = False  # stdout has its one JSON object
-        if per_example is not None:
-            from gifdesc.evaluation.results import write_per_example
+        from gifdesc.pages.summary import Subject
 
-            write_per_example(per_example, result.captions)
-            info(f"wrote the scores of {counted(len(result.captions), 'GIF')} -> {per_example}")
-        if drawn is not None:
-            num_drawn = drawn.write(result, None if predictions is not None else features)
-            info(f"drew {counted(num_drawn, 'GIF')} -> {picture}")
-        if html is not None and report is not None:
-            from gifdesc.pages.evaluation import Subject
-
-            if predictions is not None:
-                subject = Subject(name=predictions.name, data=str(references), against=name)
-            else:
-                subject = Subject(
-                    name=str(model),
-                    split=split,
-                    model_dir=model,
-                    features_dir=features,
-                    data=str(descriptions),
-                    against=name,
-                )
-            _write_report(report, html, result, subject)
+        other = None if against is None else against.stem
+        if predictions is not None:
+            subject = Subject(name=predictions.name, data=str(references), against=other)
+        else:
+            subject = Subject(
+                name=str(model),
+                split=split,
+                model_dir=model,
+                features_dir=features,
+                data=str(descriptions),
+                against=other,
+            )
+        files.write(result, subject)
         if predictions is None:
             where = "" if model == Path("model") else f" --model {shlex.quote(str(model))}"
             page = "" if html is not None else f"gifdesc evaluate{where} --html report.html, or "
             suggest(f"{page}gifdesc caption x.gif{where}")
         if has_problems:
             raise typer.Exit(EXIT_FAILED)
-
-
-def _write_report(
-    report: EvaluationReport, path: Path, result: Evaluation, subject: Subject
-) -> None:
-    from gifdesc.cli.progress import PageProgress
-
-    with PageProgress(stderr) as progress:
-        written = report.write(result, subject, progress.advance)
-    worst = "the worst " if written.num_shown < result.num_examples else ""
-    info(f"wrote a page of {worst}{counted(written.num_shown, 'GIF')} -> {path}")
-    if not report.shows_gifs:
-        warn("the page shows no GIFs: name their folder with --gifs")
-    elif written.warning:
-        warn(written.warning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from gifdesc.errors import FeatureError
 from gifdesc.system.files import iterate_json_lines, json_line, sha256_of, write_json_lines
 from gifdesc.system.json_files import checked
 from gifdesc.system.replacement import sync_files
+from gifdesc.system.wording import list_some
 
 MANIFEST_NAME = "manifest.jsonl"
 
@@ -55,20 +56,23 @@ class ManifestEntry:
     labels: tuple[dict[str, str | float], ...] | None = None
     origin: str | None = None
 
-    def describes(self, path: Path) -> bool:
-        """Whether a file may be the GIF that was read: False if its content is another.
+    def is_changed(self, path: Path) -> bool:
+        """Whether a file of the GIF's name, in any folder, has other content than was read.
 
-        A file that cannot be read cannot be compared, nor can the line of a version without
+        Names match without their endings, so a file with another ending is no changed GIF, but
+        another file. What cannot be read cannot be compared, nor can the line of a version without
         digests.
         """
-        if self.sha256 is None or not os.path.isfile(path):  # noqa: PTH113 - as in `remove_file`
-            return True
+        if self.sha256 is None or path.suffix.lower() != Path(self.source).suffix.lower():
+            return False
+        if not os.path.isfile(path):  # noqa: PTH113 - as in `remove_file`
+            return False
         try:
             if self.size_bytes is not None and path.stat().st_size != self.size_bytes:
-                return False
-            return sha256_of(path) == self.sha256
+                return True
+            return sha256_of(path) != self.sha256
         except OSError:
-            return True
+            return False
 
     def to_json(self) -> dict[str, Any]:
         """The entry as a JSON object."""
@@ -89,6 +93,14 @@ class ManifestEntry:
             if values.get(name) is not None:
                 values[name] = shared_numbers(values[name])
         return cls(**values)
+
+
+def change_note(names: Sequence[str], consequence: str) -> str | None:
+    """A sentence about GIFs that changed since their features were made; None without any."""
+    if not names:
+        return None
+    them = "it" if len(names) == 1 else "them"
+    return f"{list_some(names)}: changed since `gifdesc extract` read {them}, so {consequence}"
 
 
 @lru_cache(maxsize=4096)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gifdesc.data.feature_files import read_recipe
-from gifdesc.data.manifest import Manifest
+from gifdesc.data.manifest import Manifest, change_note
 from gifdesc.data.names import gif_key
 from gifdesc.gif.reader import Indices
 from gifdesc.sampling import sampler
-from gifdesc.system.wording import list_some
 
 
 class DescribedGifs:
@@ -37,18 +36,9 @@ class DescribedGifs:
     def is_changed(self, name: str, path: Path) -> bool:
         """Whether a file of a GIF's name has other content than `extract` read."""
         entry = self._entries.get(gif_key(name))
-        # Names match without their endings: a video of the same name is another file.
-        if entry is None or Path(entry.source).suffix.lower() != path.suffix.lower():
-            return False
-        return not entry.describes(path)
+        return entry is not None and entry.is_changed(path)
 
 
-def change_note(names: Sequence[str]) -> str | None:
+def older_captions_note(names: Sequence[str]) -> str | None:
     """A sentence about GIFs that are shown with captions of an older content; None without any."""
-    if not names:
-        return None
-    them = "it" if len(names) == 1 else "them"
-    return (
-        f"{list_some(names)}: changed since `gifdesc extract` read {them}, so the captions are of "
-        "older content"
-    )
+    return change_note(names, "the captions are of older content")

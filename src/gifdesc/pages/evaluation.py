@@ -24,7 +24,7 @@ from gifdesc.pages.charts import (
     history_svg,
     scores_svg,
 )
-from gifdesc.pages.described_gifs import DescribedGifs, change_note
+from gifdesc.pages.described_gifs import DescribedGifs, older_captions_note
 from gifdesc.pages.filmstrips import NUM_THREADS, Filmstrip, GifFolder, film_size
 from gifdesc.pages.html import (
     WrittenPage,
@@ -159,7 +159,7 @@ class EvaluationReport:
             worst_first(result.captions, metric)[:max_examples], described, on_example
         )
         notes = [*notes_of(result, subject), *self._notes_on_frames(result, described)]
-        if note := change_note([each.scored.name for each in shown if each.is_changed]):
+        if note := older_captions_note([each.scored.name for each in shown if each.is_changed]):
             log.warning("%s", note)
             notes.append(f"{note}.")
         recipe = None if subject.features_dir is None else read_recipe(subject.features_dir)

@@ -10,7 +10,7 @@ from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation.results import Evaluation, ScoredCaption
 from gifdesc.metrics.scoring import EXACT_MATCH, main_metric
-from gifdesc.pages.described_gifs import DescribedGifs, change_note
+from gifdesc.pages.described_gifs import DescribedGifs, older_captions_note
 from gifdesc.pages.evaluation import DEFAULT_GIFS_DIR, worst_first
 from gifdesc.pages.filmstrips import GifFolder, read_small
 from gifdesc.pages.pictures import SheetRow, check_picture_path, contact_sheet, save_picture
@@ -74,7 +74,7 @@ class ExamplesPicture:
         if not rows:
             raise GifdescError(f"{self._path}: none of the GIFs can be shown; see --gifs")
         save_picture(contact_sheet(rows), self._path)
-        if note := change_note(changed):
+        if note := older_captions_note(changed):
             log.warning("%s", note)
         return len(rows)
 

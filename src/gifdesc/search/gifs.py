@@ -13,12 +13,11 @@ from gifdesc.data.arguments import is_url
 from gifdesc.data.feature_files import FEATURES_SUFFIX, find_features, read_recipe
 from gifdesc.data.feature_shards import shard_member, without_shard
 from gifdesc.data.gifs import find_gifs
-from gifdesc.data.manifest import Manifest, ManifestEntry
+from gifdesc.data.manifest import Manifest, ManifestEntry, change_note
 from gifdesc.data.names import NameIndex, gif_key
 from gifdesc.errors import FeatureError, GifdescError
 from gifdesc.search.results import SCORE_DECIMALS
 from gifdesc.system.waits import wait_for
-from gifdesc.system.wording import list_some
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class GifPaths:
         for index, name in enumerate(self._gifs.names):
             entry = self._gifs.entries.get(name)
             if entry is not None and entry.origin == origin:
-                return index if entry.describes(path) else None
+                return None if entry.is_changed(path) else index
         sources = {
             name if entry is None else entry.source: index
             for index, name in enumerate(self._gifs.names)
@@ -166,16 +165,11 @@ class GifPaths:
         with wait_for("comparing the GIFs found", unit="GIFs") as advance:
             for number, index in enumerate(indices, start=1):
                 entry, path = self._gifs.entries.get(self._gifs.names[index]), self._file(index)
-                if entry is not None and path is not None and not entry.describes(path):
+                if entry is not None and path is not None and entry.is_changed(path):
                     changed.append(self.path(index))
                 advance(number, len(indices))
-        if not changed:
-            return []
-        them = "it" if len(changed) == 1 else "them"
-        return [
-            f"{list_some(changed)}: changed since `gifdesc extract` read {them}, so the features "
-            "are of older content; extract again"
-        ]
+        note = change_note(changed, "the features are of older content; extract again")
+        return [] if note is None else [note]
 
     def _file(self, index: int) -> Path | None:
         """The file that `extract` read, or the one in its place; None if that is unknown."""
@@ -183,9 +177,7 @@ class GifPaths:
         if entry is None:
             return None
         if self._moved is not None:
-            path = Path(self._moved.path(entry.source))
-            # Names match without their endings: a video of the same name is another file.
-            return path if path.suffix.lower() == Path(entry.source).suffix.lower() else None
+            return Path(self._moved.path(entry.source))
         return None if entry.origin is None or is_url(entry.origin) else Path(entry.origin)
 
 
