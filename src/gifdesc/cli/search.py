@@ -141,28 +141,9 @@ def search(
 ) -> None:
     """Find GIFs by words, by another GIF, or in captions. Prints paths, the best first."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json) as errors:
-        if like is not None:
-            sentence = "--like takes the place of words and of --captions"
-            refuse(context, ("captions",), sentence)
-            captions = None
-            if words is not None and features is not None:
-                raise typer.BadParameter(sentence)
-            words, features = None, features or (None if words is None else user_path(words))
-        elif words is None:
-            raise typer.BadParameter("write what the GIF should show, or name a GIF with --like")
-        if like is not None:
-            refuse(context, ("exact",), "--like compares with all GIFs: leave --exact out")
-        else:
-            refuse(context, ("weights",), "--weights goes with --like, for a GIF outside FEATURES")
-        if captions is not None:
-            unneeded = "--captions needs no features and no --exact: leave them out"
-            refuse(context, ("exact", "features"), unneeded)
-        elif words is not None and features is not None and not features.exists():
-            query = shlex.quote(f"{words} {features}")
-            raise FeatureError(
-                f"{features}: no such folder; make features with `gifdesc extract ./gifs`, or "
-                f"write several words in quotes: {query}"
-            )
+        words, features = _given(context, words, features, like=like)
+        captions = captions if like is None else None  # those of the settings file
+        _check_unneeded(context, words, features, like=like, captions=captions)
         if html is not None:
             with wait_for("starting"):
                 from gifdesc.pages.html import check_page_name, check_page_path
@@ -205,15 +186,7 @@ def search(
         for note in result.notes:
             warn(note)
         paths = [hit.path for hit in result.hits]
-        if gifs is not None:
-            _report_moved(paths, gifs)
-        elif captions is None:
-            unknown = [path for path in paths if not (is_url(path) or Path(path).exists())]
-            if unknown:
-                found = counted(len(unknown), "GIF")
-                info(f"the place of {found} is not known; --gifs names the folder")
-        if not json and any("\n" in path for path in paths):
-            warn("a path has a line end within it; with --json each result is a line")
+        _report_paths(paths, gifs, is_by_captions=captions is not None, json=json)
         for problem in result.problems:
             print_error(problem)
         errors.json = False  # stdout has its lines
@@ -225,6 +198,66 @@ def search(
             _write_page(result, html, words or str(like), gifs)
         if result.problems:
             raise typer.Exit(EXIT_FAILED)
+
+
+def _given(
+    context: typer.Context, words: str | None, features: Path | None, *, like: Path | None
+) -> tuple[str | None, Path | None]:
+    """The words to look for, and the features folder; of None is the default.
+
+    With `--like` the first argument is the folder.
+
+    Raises:
+        typer.BadParameter: there is nothing to look for, or too much.
+    """
+    if like is None:
+        if words is None:
+            raise typer.BadParameter("write what the GIF should show, or name a GIF with --like")
+        return words, features
+    sentence = "--like takes the place of words and of --captions"
+    refuse(context, ("captions",), sentence)
+    if words is not None and features is not None:
+        raise typer.BadParameter(sentence)
+    return None, features if words is None else user_path(words)
+
+
+def _check_unneeded(
+    context: typer.Context,
+    words: str | None,
+    features: Path | None,
+    *,
+    like: Path | None,
+    captions: Path | None,
+) -> None:
+    """Refuse options of another kind of search, and a query of several words without quotes."""
+    if like is not None:
+        refuse(context, ("exact",), "--like compares with all GIFs: leave --exact out")
+        return
+    refuse(context, ("weights",), "--weights goes with --like, for a GIF outside FEATURES")
+    if captions is not None:
+        unneeded = "--captions needs no features and no --exact: leave them out"
+        refuse(context, ("exact", "features"), unneeded)
+    elif features is not None and not features.exists():
+        query = shlex.quote(f"{words} {features}")
+        raise FeatureError(
+            f"{features}: no such folder; make features with `gifdesc extract ./gifs`, or "
+            f"write several words in quotes: {query}"
+        )
+
+
+def _report_paths(
+    paths: Sequence[str], gifs: Path | None, *, is_by_captions: bool, json: bool
+) -> None:
+    """Report paths that are no place of a GIF, and those that are more than a line."""
+    if gifs is not None:
+        _report_moved(paths, gifs)
+    elif not is_by_captions:
+        unknown = [path for path in paths if not (is_url(path) or Path(path).exists())]
+        if unknown:
+            found = counted(len(unknown), "GIF")
+            info(f"the place of {found} is not known; --gifs names the folder")
+    if not json and any("\n" in path for path in paths):
+        warn("a path has a line end within it; with --json each result is a line")
 
 
 def _report_moved(paths: Sequence[str], gifs: Path) -> None:
