@@ -251,6 +251,36 @@ def test_two_folders_are_described_one_after_the_other(tmp_path):
     assert [event.source for event in again] == ["dogs/1.gif", "1.gif"]
 
 
+def test_a_gif_that_changed_since_it_was_described_is_named(gifs, tmp_path, caplog):
+    run([gifs], tmp_path / "out")
+    before = texts(tmp_path / "out")
+    run([gifs, gifs], tmp_path / "out")
+    assert not caplog.messages
+    draw_gif(gifs / "b.gif", 3)
+    events = run([gifs, gifs], tmp_path / "out")
+    assert all(event.is_skipped for event in events)
+    assert texts(tmp_path / "out") == before
+    [message] = caplog.messages
+    assert message.startswith(f"{gifs / 'b.gif'}: changed since described; remove their files in")
+    (tmp_path / "out" / "b.txt").unlink()
+    again = run([gifs], tmp_path / "out")
+    assert [event.source for event in again if not event.is_skipped] == ["b.gif"]
+    caplog.clear()
+    run([gifs], tmp_path / "out")
+    assert not caplog.messages
+
+
+def test_gifs_that_an_earlier_version_described_are_taken_for_the_same(gifs, tmp_path, caplog):
+    run([gifs], tmp_path / "out")
+    path = tmp_path / "out" / ".gifs.origins"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.dumps({"source": row["source"], "origin": row["origin"]}) for row in rows]
+    path.write_text("\n".join(lines))
+    draw_gif(gifs / "b.gif", 3)
+    assert all(event.is_skipped for event in run([gifs], tmp_path / "out"))
+    assert not caplog.messages
+
+
 def test_half_a_line_of_origins_is_skipped(tmp_path):
     draw_gif(tmp_path / "cats" / "1.gif", 2)
     draw_gif(tmp_path / "dogs" / "1.gif", 2)

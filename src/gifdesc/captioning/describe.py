@@ -21,15 +21,16 @@ from gifdesc.data.names import gif_key
 from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import DescriptionError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.system.files import json_line, reason, write_json, write_text, writing
+from gifdesc.system.files import json_line, reason, sha256_of, write_json, write_text, writing
 from gifdesc.system.json_files import from_json, parse_json, read_json
+from gifdesc.system.wording import list_some
 from gifdesc.version import __version__
 
 log = logging.getLogger(__name__)
 
 GIFS_NAME = ".gifs.origins"
-"""The path of each described GIF, a JSON object per line: it tells apart GIFs of the same name in
-different folders."""
+"""The path and the SHA-256 of each described GIF, a JSON object per line: it tells apart GIFs of
+the same name in different folders, and shows which GIFs have changed."""
 
 FORMAT_VERSION = 1
 
@@ -106,7 +107,8 @@ class _Run:
         self._config = config
         self._force = force
         self._source_of: dict[str, str] = {}
-        self._origins = _read_origins(output_dir)
+        self._origins, self._digests = _read_origins(output_dir)
+        self._changed: list[str] = []
         self._recorded: set[str] = set()
         self._waiting: deque[tuple[GifInput, str, DescribingEvent | None]] = deque()
 
@@ -117,6 +119,12 @@ class _Run:
             gif, name, _ = self._waiting.popleft()
             yield self._write(gif, name, caption)
         yield from self._settled()
+        if self._changed:
+            log.warning(
+                "%s: changed since described; remove their files in %s to describe them again",
+                list_some(self._changed),
+                self._output_dir,
+            )
 
     def _undone(self, inputs: Iterable[GifInput]) -> Iterator[Path | CaptionInput]:
         """The GIFs to describe; every input joins the queue of waiting inputs."""
@@ -145,7 +153,19 @@ class _Run:
             is_done = is_repeated or (not self._force and (self._output_dir / name).is_file())
         except OSError:  # the name is too long
             is_done = False
-        return DescribingEvent(gif.path, gif.source, gif.name) if is_done else None
+        if not is_done:
+            return None
+        if not is_repeated and self._is_changed(gif):
+            self._changed.append(gif.name)
+        return DescribingEvent(gif.path, gif.source, gif.name)
+
+    def _is_changed(self, gif: GifInput) -> bool:
+        """Whether a described GIF has other content now; False if that cannot be known."""
+        digest = self._digests.get(gif.source)
+        try:
+            return digest is not None and sha256_of(gif.path) != digest
+        except OSError:
+            return False
 
     def _settled(self) -> Iterator[DescribingEvent]:
         while self._waiting and (event := self._waiting[0][2]) is not None:
@@ -174,22 +194,28 @@ class _Run:
         with (self._output_dir / GIFS_NAME).open("ab") as file:
             if not self._recorded and file.tell():
                 file.write(b"\n")  # ends half a line of a killed run; an empty line does no harm
-            file.write(json_line({"source": gif.source, "origin": origin}).encode())
+            row = {"source": gif.source, "origin": origin, "sha256": sha256_of(gif.path)}
+            file.write(json_line(row).encode())
         self._recorded.add(gif.source)
 
 
-def _read_origins(output_dir: Path) -> Origins:
-    """The GIFs that were described into a folder; half a line of a killed run is skipped."""
+def _read_origins(output_dir: Path) -> tuple[Origins, dict[str, str]]:
+    """The GIFs that were described into a folder, and the SHA-256 of each that has one.
+
+    Half a line of a killed run is skipped; lines of earlier versions have no SHA-256.
+    """
     try:
         lines = (output_dir / GIFS_NAME).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return Origins({})
+        return Origins({}), {}
     known: dict[str, str | None] = {}
+    digests: dict[str, str] = {}
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             row = parse_json(line)
             known[str(row["source"])] = str(row["origin"])
-    return Origins(known)
+            digests[str(row["source"])] = str(row["sha256"])
+    return Origins(known), digests
 
 
 def _has_record(output_dir: Path, origin: Origin, config: DecodingConfig) -> bool:
