@@ -29,6 +29,16 @@ def test_accents_match_however_they_are_typed(tmp_path):
         assert sorted(hit.path for hit in search_captions(query, path).hits) == ["a.gif", "b.gif"]
 
 
+@pytest.mark.parametrize(
+    "query", ["haired", "Red-haired", "red haired", "red\N{HYPHEN}haired", "long-haired"]
+)
+def test_parts_of_words_with_hyphens_are_words(tmp_path, query):
+    path = write_captions(tmp_path / "c.jsonl", a="a red-haired girl", b="red, haired", c="a cat")
+    result = search_captions(query, path)
+    assert sorted(hit.path for hit in result.hits) == ["a.gif", "b.gif"]
+    assert result.notes == (("long is in no caption",) if "long" in query else ())
+
+
 def test_signs_that_are_no_words_are_reported(tmp_path):
     path = write_captions(tmp_path / "captions.jsonl", a="a cat laughs \N{FACE WITH TEARS OF JOY}")
     result = search_captions("a cat , \N{FACE WITH TEARS OF JOY} \N{DOG}", path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.search.units import signs_outside
 from gifdesc.system.wording import list_some
 
+_BREAKS = re.compile("[\\s\N{HYPHEN}\N{NON-BREAKING HYPHEN}-]")
+
 
 def search_captions(
     text: str, captions_path: Path | str, *, top: int = 10, gifs_dir: Path | str | None = None
@@ -24,7 +27,8 @@ def search_captions(
 
     A caption's score is its BM25 (Robertson & Zaragoza 2009, "The Probabilistic Relevance
     Framework"), by the library bm25s with its defaults (k1 1.5, b 0.75). A GIF counts by its best
-    caption. Case and punctuation do not matter; `falls` and `fall` are different words.
+    caption. Case and punctuation do not matter, and the parts of `red-haired` are words of their
+    own; `falls` and `fall` are different words.
 
     Args:
         text: the query.
@@ -43,7 +47,7 @@ def search_captions(
 
     if not text.strip():
         raise UsageError("the query is empty: write what the GIF should show")
-    words = tokenize(_composed(text)).split()
+    words = _words(tokenize(_composed(text)))
     if not words:
         shown = list_some(text.split())
         raise UsageError(f"the query has no word ({shown}); write what the GIF should show")
@@ -52,7 +56,7 @@ def search_captions(
     captions, problems = _read(path)
     rows = [(name, caption) for name, group in captions.items() for caption in group]
     tokenized = tokenize_all([_composed(caption) for _, caption in rows])
-    documents = [caption.split() for caption in tokenized]
+    documents = [_words(caption) for caption in tokenized]
     known = {word for document in documents for word in document}
     if not known & set(words):
         raise UsageError(
@@ -93,6 +97,11 @@ def search_captions(
         notes=tuple(notes),
         problems=tuple(problems),
     )
+
+
+def _words(tokenized: str) -> list[str]:
+    """The words of a tokenized text, in which `red-haired` is one token."""
+    return [word for word in _BREAKS.split(tokenized) if word]
 
 
 def _composed(text: str) -> str:
