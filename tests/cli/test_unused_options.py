@@ -1,6 +1,7 @@
 """Options that a run does not use are reported, if they are from the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -278,3 +279,25 @@ def test_a_query_without_quotes_is_explained():
         "error: ball: no such folder; make features with `gifdesc extract ./gifs`, or write "
         "several words in quotes: 'red ball'",
     )
+
+
+def test_of_two_options_that_exclude_each_other_the_command_lines_counts(folder, monkeypatch):
+    draw_gif(folder / "gifs" / "still.gif", 1)
+    monkeypatch.setenv("GIFDESC_JSON", "1")
+    listed = run_here("check", "gifs", "--list", "still")
+    assert (listed.code, listed.out) == (1, "gifs/still.gif\n")
+    assert run_here("check", "gifs", "--list", "still", "--json").code == 2
+    monkeypatch.setenv("GIFDESC_CHECK_LIST", "still")
+    assert run_here("check", "gifs").code == 2
+    shown = json.loads(run_here("check", "gifs", "--json").out)
+    assert [Path(found["path"]).name for found in shown["findings"]] == ["still.gif"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_setting_to_resume_or_to_replace_gives_way_to_the_other(monkeypatch):
+    assert run_here(*TRAIN).code == 0
+    monkeypatch.setenv("GIFDESC_FORCE", "1")
+    resumed = run_here("train", "--model", "new", "--epochs", 2, "--resume")
+    assert resumed.code == 0
+    assert "epoch 2/2" in resumed.err
+    assert "epoch 1/2" not in resumed.err

@@ -22,7 +22,7 @@ from gifdesc.cli.console import (
     printable,
     stderr,
 )
-from gifdesc.cli.given import warn_of_passed_over, warn_of_unused_descriptions_format
+from gifdesc.cli.given import choose_one, warn_of_passed_over, warn_of_unused_descriptions_format
 from gifdesc.cli.help import INPUT, OUTPUT, section
 from gifdesc.cli.options import (
     Debug,
@@ -92,7 +92,9 @@ def check(
     """Report broken, still and duplicate GIFs and wrong descriptions. Exit code 1 if any."""
     with exit_on_error(debug=debug, quiet=quiet, verbose=verbose, json=json):
         if json and kind is not None:
-            raise typer.BadParameter("--json and --list exclude each other")
+            sentence = "--json and --list exclude each other"
+            json = choose_one(context, ("json", "kind"), sentence) == "json"
+            kind = None if json else kind
         if null and kind is None and STDIN not in paths:
             raise typer.BadParameter("-0 is for a list on stdin (give - as a PATH) or --list KIND")
         if descriptions is None and kind in DESCRIPTION_KINDS:

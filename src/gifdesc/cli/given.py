@@ -48,6 +48,25 @@ def refuse(context: typer.Context, names: Collection[str], sentence: str) -> Non
         raise typer.BadParameter(sentence)
 
 
+def choose_one(context: typer.Context, names: tuple[str, str], sentence: str) -> str:
+    """Of two parameters that exclude each other, the one that the command line has.
+
+    The other is of a settings file or an environment variable, for other runs.
+
+    Args:
+        context: of the command.
+        names: of the parameters.
+        sentence: why they exclude each other.
+
+    Raises:
+        typer.BadParameter: both are on the command line, or neither is.
+    """
+    given = [name for name in names if is_on_command_line(context, name)]
+    if len(given) != 1:
+        raise typer.BadParameter(sentence)
+    return given[0]
+
+
 def as_options(context: typer.Context, message: str, renamed: Mapping[str, str]) -> str:
     """A message about fields of a configuration, with the command's options in their place.
 

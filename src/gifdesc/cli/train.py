@@ -11,7 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from gifdesc.cli.console import EXIT_FAILED, exit_on_error, mute, print_json
-from gifdesc.cli.given import as_options, refuse, warn_of_unused, warn_of_unused_descriptions_format
+from gifdesc.cli.given import (
+    as_options,
+    choose_one,
+    refuse,
+    warn_of_unused,
+    warn_of_unused_descriptions_format,
+)
 from gifdesc.cli.help import INPUT, MODEL, OUTPUT, RUN, TRAINING
 from gifdesc.cli.options import (
     Debug,
@@ -251,7 +257,9 @@ def train(
             choices = ", ".join(PRESETS)
             raise typer.BadParameter(f"--preset {preset}: not one of {choices}{hint}")
         if resume and force:
-            raise typer.BadParameter("--resume continues a run, --force replaces it: choose one")
+            sentence = "--resume continues a run, --force replaces it: choose one"
+            resume = choose_one(context, ("resume", "force"), sentence) == "resume"
+            force = not resume
         if is_main:
             check_device_name(device)
             check_features_dir(features)
