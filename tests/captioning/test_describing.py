@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ class Echo:
         said = [f"this  is\n{path.stem}", f"some {path.stem}", f"some {path.stem}"]
         alternatives = tuple(GeneratedCaption(one, -1.0, ()) for one in said)
         return Caption(str(path), caption=said[0], alternatives=alternatives)
+
+
+class EchoOfPipes(Echo):
+    """Its captions are the same for all."""
+
+    def _say(self, source):
+        return Caption(source.name, caption="something")
 
 
 @pytest.fixture
@@ -186,7 +194,57 @@ def test_another_search_than_the_recorded_one_is_reported(gifs, tmp_path, caplog
         caplog.clear()
     run([gifs / "a.gif"], out, config=other, force=True)
     assert json.loads((out / "origin.json").read_text())["decoding"]["num_beams"] == 1
-    assert caplog.messages == []
+    assert caplog.messages == [
+        f"{out}: keeps 1 description of an earlier model or search, or of people"
+    ]
+
+
+def test_the_weights_of_a_folder_decide_whether_a_model_is_the_same(gifs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("model", b"one"), ("copy", b"one"), ("other", b"two")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(content)
+    out = tmp_path / "out"
+    run([gifs / "a.gif"], out, origin=Origin.of("model", None, None))
+    for same in ("./model", tmp_path / "model", "copy"):
+        run([gifs], out, origin=Origin.of(same, None, None))
+    for other in ("model", "other"):
+        (tmp_path / "model" / "model.safetensors").write_bytes(b"two")
+        with pytest.raises(DescriptionError, match=r"have another (version|model)"):
+            run([gifs], out, origin=Origin.of(other, None, None))
+
+
+def test_what_a_forced_run_of_some_gifs_keeps_is_reported(gifs, tmp_path, caplog):
+    out = tmp_path / "out"
+    run([gifs], out)
+    run([gifs / "a.gif"], out, force=True)
+    assert not caplog.messages
+    run([gifs / "a.gif"], out, origin=Origin("other"), force=True)
+    [message] = caplog.messages
+    assert message == f"{out}: keeps 4 descriptions of an earlier model or search, or of people"
+
+
+def test_a_folder_without_a_description_is_of_no_model(tmp_path):
+    bad = draw_broken_gif(tmp_path / "bad.gif")
+    run([bad, tmp_path / "gone.gif"], tmp_path / "out")
+    good = draw_gif(tmp_path / "good.gif", 2)
+    [event] = run([good], tmp_path / "out", origin=Origin("other"))
+    assert event.error is None
+    assert json.loads((tmp_path / "out" / "origin.json").read_text())["model"] == "other"
+
+
+def test_another_gif_of_a_pipe_is_named(gifs, tmp_path, caplog):
+    def piped(path):
+        given = GifInput(path, "stdin", name="/dev/stdin", is_spooled=True)
+        return list(describe([given], tmp_path / "out", EchoOfPipes(), ORIGIN))
+
+    piped(gifs / "a.gif")
+    piped(gifs / "a.gif")
+    assert not caplog.messages
+    draw_gif(gifs / "b.gif", 3)
+    assert piped(gifs / "b.gif")[0].is_skipped
+    [message] = caplog.messages
+    assert message.startswith("/dev/stdin: changed since described")
 
 
 def test_a_damaged_origin_is_a_one_sentence_error(gifs, tmp_path):
@@ -261,10 +319,11 @@ def test_a_gif_that_changed_since_it_was_described_is_named(gifs, tmp_path, capl
     assert all(event.is_skipped for event in events)
     assert texts(tmp_path / "out") == before
     [message] = caplog.messages
-    assert message.startswith(f"{gifs / 'b.gif'}: changed since described; remove their files in")
-    (tmp_path / "out" / "b.txt").unlink()
-    again = run([gifs], tmp_path / "out")
-    assert [event.source for event in again if not event.is_skipped] == ["b.gif"]
+    assert message == (
+        f"{gifs / 'b.gif'}: changed since described; to describe it again, give it alone with "
+        "--force"
+    )
+    run([gifs / "b.gif"], tmp_path / "out", force=True)
     caplog.clear()
     run([gifs], tmp_path / "out")
     assert not caplog.messages
@@ -275,9 +334,33 @@ def test_gifs_that_an_earlier_version_described_are_taken_for_the_same(gifs, tmp
     path = tmp_path / "out" / ".gifs.origins"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     lines = [json.dumps({"source": row["source"], "origin": row["origin"]}) for row in rows]
-    path.write_text("\n".join(lines))
+    with path.open("a") as file:  # an earlier version ran last
+        file.write("\n".join(lines))
     draw_gif(gifs / "b.gif", 3)
     assert all(event.is_skipped for event in run([gifs], tmp_path / "out"))
+    assert not caplog.messages
+
+
+def test_a_gif_that_changes_or_disappears_while_it_is_described(gifs, tmp_path, caplog):
+    class Slow(Echo):
+        def caption_many(self, sources, config=None):
+            for caption in super().caption_many(sources, config):
+                if caption.path == str(gifs / "a.gif"):
+                    (gifs / "a.gif").unlink()
+                    draw_gif(gifs / "b.gif", 3)
+                yield caption
+
+    events = run([gifs], tmp_path / "out", Slow())
+    assert [event.error for event in events] == [None] * 5
+    run([gifs], tmp_path / "out")
+    [message] = caplog.messages
+    assert message.startswith(f"{gifs / 'b.gif'}: changed since described")
+
+
+def test_a_gif_that_was_touched_is_the_same(gifs, tmp_path, caplog):
+    run([gifs], tmp_path / "out")
+    os.utime(gifs / "b.gif", ns=(0, 0))
+    run([gifs], tmp_path / "out")
     assert not caplog.messages
 
 

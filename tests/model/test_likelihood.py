@@ -11,8 +11,9 @@ from worlds import random_features, tiny_model
 START = 2
 
 
-@pytest.mark.parametrize("max_logits", [1, 100])
-def test_likelihoods_are_those_of_one_token_after_another(monkeypatch, max_logits):
+@pytest.mark.parametrize(("steps_from", "max_logits"), [(0, 100), (2, 1), (2, 100)])
+def test_likelihoods_are_those_of_one_token_after_another(monkeypatch, steps_from, max_logits):
+    monkeypatch.setattr(likelihood, "_STEPS_FROM", steps_from)
     monkeypatch.setattr(likelihood, "_MAX_LOGITS", max_logits)
     model = tiny_model(vocab_size=20)
     padded, lengths = pad_features([random_features(3, 0), random_features(5, 1)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gifdesc.captioning.gif_records import Fingerprint, GifRecords
 from gifdesc.captioning.loading import GifCaptioner
 from gifdesc.captioning.results import DescribingEvent
 from gifdesc.captions import Caption
@@ -18,19 +18,16 @@ from gifdesc.config import DecodingConfig, to_json
 from gifdesc.data.descriptions import ORIGIN_NAME, TEXT_SUFFIX
 from gifdesc.data.gifs import GIF_SUFFIX, GifInput
 from gifdesc.data.names import gif_key
-from gifdesc.data.origins import Origins, origin_of
 from gifdesc.errors import DescriptionError
 from gifdesc.gif.sources import CaptionInput
-from gifdesc.system.files import json_line, reason, sha256_of, write_json, write_text, writing
-from gifdesc.system.json_files import from_json, parse_json, read_json
-from gifdesc.system.wording import list_some
+from gifdesc.model.checkpoint import WEIGHTS_NAME
+from gifdesc.system.files import reason, sha256_of, write_json, write_text, writing
+from gifdesc.system.json_files import from_json, read_json
+from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import counted, list_some
 from gifdesc.version import __version__
 
 log = logging.getLogger(__name__)
-
-GIFS_NAME = ".gifs.origins"
-"""The path and the SHA-256 of each described GIF, a JSON object per line: it tells apart GIFs of
-the same name in different folders, and shows which GIFs have changed."""
 
 FORMAT_VERSION = 1
 
@@ -43,11 +40,24 @@ class Origin:
         model: as the user named it.
         prompt: the question, None for the default.
         commit: of the model's repository on the hub; None for a folder.
+        weights_sha256: of the weights of a model in a folder; None if they are not one file. If it
+            is known, it decides which models are the same, whatever their folders are called.
     """
 
     model: str
     prompt: str | None = None
     commit: str | None = None
+    weights_sha256: str | None = None
+
+    @classmethod
+    def of(cls, model: Path | str, prompt: str | None, commit: str | None) -> Origin:
+        """The origin of a model's descriptions; reads the weights if it is a folder."""
+        weights = Path(model) / WEIGHTS_NAME
+        digest = None
+        if commit is None and weights.is_file():
+            with wait_for(f"reading {model}"):
+                digest = sha256_of(weights)
+        return cls(str(model), prompt, commit, digest)
 
 
 def description_name(source: str) -> str:
@@ -79,7 +89,7 @@ def describe(
         output_dir: the folder of description files. Files that exist are kept, also files that
             gifdesc did not write.
         captioner: writes the descriptions.
-        origin: recorded beside the descriptions.
+        origin: recorded beside the descriptions, before the first is written.
         config: the search settings; each GIF gets `num_captions` lines.
         force: describe finished GIFs again.
 
@@ -91,39 +101,81 @@ def describe(
     """
     config = config or captioner.default_decoding
     with writing(output_dir, DescriptionError, remedy="finished files are kept"):
-        if force or not _has_record(output_dir, origin, config):
-            _write_record(output_dir, origin, config)
-        yield from _Run(output_dir, captioner, config, force=force).describe_all(inputs)
+        record: dict[str, Any] | None = _record_of(origin, config)
+        known = _read_record(output_dir, is_needed=not force)
+        is_other = False
+        if known is not None and force:
+            is_other = bool(_other_model(known, origin) or _other_search(known, config))
+        elif known is not None:
+            _check_same(output_dir, known, origin, config)
+            record = None
+        run = _Run(output_dir, captioner, config, force=force, record=record)
+        yield from run.describe_all(inputs)
+        if is_other:
+            run.report_kept()
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An input whose event is due.
+
+    Attributes:
+        gif: the input.
+        name: of its description file.
+        event: None if it is to be described.
+        fingerprint: of a file that is to be described.
+    """
+
+    gif: GifInput
+    name: str
+    event: DescribingEvent | None
+    fingerprint: Fingerprint | None
 
 
 class _Run:
     """One run over many GIFs into one folder."""
 
     def __init__(
-        self, output_dir: Path, captioner: GifCaptioner, config: DecodingConfig, *, force: bool
+        self,
+        output_dir: Path,
+        captioner: GifCaptioner,
+        config: DecodingConfig,
+        *,
+        force: bool,
+        record: dict[str, Any] | None,
     ) -> None:
         self._output_dir = output_dir
         self._captioner = captioner
         self._config = config
         self._force = force
+        self._record = record  # None once it is written
+        self._written: set[Path] = set()
         self._source_of: dict[str, str] = {}
-        self._origins, self._digests = _read_origins(output_dir)
+        self._records = GifRecords(output_dir)
         self._changed: list[str] = []
-        self._recorded: set[str] = set()
-        self._waiting: deque[tuple[GifInput, str, DescribingEvent | None]] = deque()
+        self._waiting: deque[_Waiting] = deque()
 
     def describe_all(self, inputs: Iterable[GifInput]) -> Iterator[DescribingEvent]:
         """Describe the inputs; events keep the order of the inputs."""
         for caption in self._captioner.caption_many(self._undone(inputs), self._config):
             yield from self._settled()
-            gif, name, _ = self._waiting.popleft()
-            yield self._write(gif, name, caption)
+            yield self._write(self._waiting.popleft(), caption)
         yield from self._settled()
         if self._changed:
             log.warning(
-                "%s: changed since described; remove their files in %s to describe them again",
+                "%s: changed since described; to describe %s again, give %s alone with --force",
                 list_some(self._changed),
+                *(["it"] * 2 if len(self._changed) == 1 else ["them"] * 2),
+            )
+
+    def report_kept(self) -> None:
+        """Report the descriptions that this run did not write, of another model or search."""
+        kept = set(self._output_dir.rglob(f"*{TEXT_SUFFIX}")) - self._written
+        if kept and self._written:
+            log.warning(
+                "%s: keeps %s of an earlier model or search, or of people",
                 self._output_dir,
+                counted(len(kept), "description"),
             )
 
     def _undone(self, inputs: Iterable[GifInput]) -> Iterator[Path | CaptionInput]:
@@ -131,11 +183,12 @@ class _Run:
         for given in inputs:
             gif = given
             if given.error is None:
-                gif = replace(given, source=self._origins.name_of(given))
-                self._origins.add(gif.source, given)
+                gif = replace(given, source=self._records.origins.name_of(given))
+                self._records.origins.add(gif.source, given)
             name = description_name(gif.source)
             event = self._event_without_model(gif, name)
-            self._waiting.append((gif, name, event))
+            fingerprint = Fingerprint.of(gif.path) if event is None else None
+            self._waiting.append(_Waiting(gif, name, event, fingerprint))
             if event is None:
                 # The file of a pipe or a URL is temporary: an engine copies it for its workers.
                 yield CaptionInput(gif.name, gif.path) if gif.is_spooled else gif.path
@@ -155,31 +208,28 @@ class _Run:
             is_done = False
         if not is_done:
             return None
-        if not is_repeated and self._is_changed(gif):
+        if not is_repeated and self._records.is_changed(gif):
             self._changed.append(gif.name)
         return DescribingEvent(gif.path, gif.source, gif.name)
 
-    def _is_changed(self, gif: GifInput) -> bool:
-        """Whether a described GIF has other content now; False if that cannot be known."""
-        digest = self._digests.get(gif.source)
-        try:
-            return digest is not None and sha256_of(gif.path) != digest
-        except OSError:
-            return False
-
     def _settled(self) -> Iterator[DescribingEvent]:
-        while self._waiting and (event := self._waiting[0][2]) is not None:
+        while self._waiting and (event := self._waiting[0].event) is not None:
             self._waiting.popleft()
             yield event
 
-    def _write(self, gif: GifInput, name: str, caption: Caption) -> DescribingEvent:
+    def _write(self, waiting: _Waiting, caption: Caption) -> DescribingEvent:
+        gif, name = waiting.gif, waiting.name
         if caption.error is not None:
             return DescribingEvent(gif.path, gif.source, gif.name, error=caption.error)
         texts = [found.caption for found in caption.alternatives] or [caption.caption or ""]
         lines = dict.fromkeys(" ".join(text.split()) for text in texts)
+        if self._record is not None:
+            write_json(self._output_dir / ORIGIN_NAME, self._record)
+            self._record = None
         try:
             write_text(self._output_dir / name, "".join(f"{line}\n" for line in lines))
-            self._record_origin(gif)
+            self._written.add(self._output_dir / name)
+            self._records.add(gif, waiting.fingerprint)
         except OSError as error:
             if error.errno not in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ):
                 raise
@@ -187,75 +237,70 @@ class _Run:
             return DescribingEvent(gif.path, gif.source, gif.name, error=message)
         return DescribingEvent(gif.path, gif.source, gif.name, caption)
 
-    def _record_origin(self, gif: GifInput) -> None:
-        origin = origin_of(gif)
-        if origin is None or gif.source in self._recorded:
-            return
-        with (self._output_dir / GIFS_NAME).open("ab") as file:
-            if not self._recorded and file.tell():
-                file.write(b"\n")  # ends half a line of a killed run; an empty line does no harm
-            row = {"source": gif.source, "origin": origin, "sha256": sha256_of(gif.path)}
-            file.write(json_line(row).encode())
-        self._recorded.add(gif.source)
 
-
-def _read_origins(output_dir: Path) -> tuple[Origins, dict[str, str]]:
-    """The GIFs that were described into a folder, and the SHA-256 of each that has one.
-
-    Half a line of a killed run is skipped; lines of earlier versions have no SHA-256.
-    """
-    try:
-        lines = (output_dir / GIFS_NAME).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return Origins({}), {}
-    known: dict[str, str | None] = {}
-    digests: dict[str, str] = {}
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
-            row = parse_json(line)
-            known[str(row["source"])] = str(row["origin"])
-            digests[str(row["source"])] = str(row["sha256"])
-    return Origins(known), digests
-
-
-def _has_record(output_dir: Path, origin: Origin, config: DecodingConfig) -> bool:
-    """Whether the folder records a model; a warning reports another search than this one.
+def _read_record(output_dir: Path, *, is_needed: bool) -> dict[str, Any] | None:
+    """The record of a folder; None without any, or if it is damaged and not needed.
 
     Raises:
-        DescriptionError: the record is damaged, or the descriptions are of another model.
+        DescriptionError: it is damaged.
     """
     path = output_dir / ORIGIN_NAME
     try:
         known = read_json(path)
     except (FileNotFoundError, NotADirectoryError):  # writing to the folder reports the latter
-        return False
+        return None
     except (OSError, ValueError) as error:
+        if not is_needed:
+            return None
         raise DescriptionError(f"{path}: damaged: {error}; choose another --output") from error
-    if not isinstance(known, dict):
-        return False
-    for name, value in asdict(origin).items():
-        if name == "commit" and None in (known.get(name), value):
-            continue  # a model from a folder, or descriptions of a version without commits
-        if known.get(name) != value:
-            raise DescriptionError(
-                f"{output_dir}: its descriptions have another {name} ({known.get(name)!r}, not "
-                f"{value!r}); choose another folder with --output, or redo all with --force"
-                + (", or continue with --revision" if name == "commit" else "")
-            )
-    if changed := _other_search(known.get("decoding"), config):
+    return known if isinstance(known, dict) else None
+
+
+def _check_same(
+    output_dir: Path, known: Mapping[str, Any], origin: Origin, config: DecodingConfig
+) -> None:
+    """Check that a folder is of this model; a warning reports another search than this one.
+
+    Raises:
+        DescriptionError: the descriptions are of another model.
+    """
+    if (name := _other_model(known, origin)) is not None:
+        value = getattr(origin, name)
+        other = f"{name} ({known.get(name)!r}, not {value!r})"
+        if name == "weights_sha256":
+            other = f"version of the model {origin.model}: its weights changed"
+        raise DescriptionError(
+            f"{output_dir}: its descriptions have another {other}; choose another folder with "
+            "--output, or redo all with --force"
+            + (", or continue with --revision" if name == "commit" else "")
+        )
+    if changed := _other_search(known, config):
         log.warning(
             "%s: its first descriptions are of another search (%s), and stay; redo all with "
             "--force",
             output_dir,
             ", ".join(changed),
         )
-    return True
 
 
-def _other_search(stored: object, config: DecodingConfig) -> list[str]:
-    """The settings of a stored search that differ from those of another, as a user reads them."""
+def _other_model(known: Mapping[str, Any], origin: Origin) -> str | None:
+    """The first field of a record that shows another model; None if it is the same."""
+    names = ["model", "prompt", "commit", "weights_sha256"]
+    if known.get("weights_sha256") is not None and known["weights_sha256"] == origin.weights_sha256:
+        names.remove("model")
+    for name in names:
+        value = getattr(origin, name)
+        if name in ("commit", "weights_sha256") and None in (known.get(name), value):
+            continue  # not a model of this kind, or descriptions of a version without them
+        if known.get(name) != value:
+            return name
+    return None
+
+
+def _other_search(known: Mapping[str, Any], config: DecodingConfig) -> list[str]:
+    """The settings of a recorded search that differ from those of another, as a user reads them."""
     try:
-        before = from_json(DecodingConfig, stored)
+        before = from_json(DecodingConfig, known.get("decoding"))
     except (TypeError, ValueError):  # of another version
         return []
     return [
@@ -265,12 +310,11 @@ def _other_search(stored: object, config: DecodingConfig) -> list[str]:
     ]
 
 
-def _write_record(output_dir: Path, origin: Origin, config: DecodingConfig) -> None:
-    """Record the model and the search."""
-    row: dict[str, Any] = {
+def _record_of(origin: Origin, config: DecodingConfig) -> dict[str, Any]:
+    """The content of `ORIGIN_NAME`: the model and the search."""
+    return {
         "format_version": FORMAT_VERSION,
         "gifdesc_version": __version__,
         **asdict(origin),
         "decoding": to_json(config),
     }
-    write_json(output_dir / ORIGIN_NAME, row)

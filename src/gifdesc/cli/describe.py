@@ -42,6 +42,7 @@ from gifdesc.cli.options import (
     read_paths,
     user_path,
 )
+from gifdesc.data.arguments import is_stream
 from gifdesc.model.public_models import full_name
 from gifdesc.system.device_name import check_device_name
 
@@ -132,7 +133,7 @@ def describe(
             config = DecodingConfig(
                 num_beams=beam, num_captions=num_captions, max_tokens=max_length
             )
-            origin = Origin(str(full_name(model)), prompt, captioner.commit)
+            origin = Origin.of(full_name(model), prompt, captioner.commit)
             with DescribingProgress(stderr, len(inputs), summary) as progress:
                 for event in run(inputs, output, captioner, origin, config, force=force):
                     summary.add(event)
@@ -140,6 +141,9 @@ def describe(
                         print_error(f"{event.name}: {event.error}")
                     elif event.caption is not None and event.caption.note is not None:
                         warn(f"{event.name}: {event.caption.note}")
+                    if event.caption is not None and event.caption.doubts:
+                        doubts = " and ".join(event.caption.doubts)
+                        warn(f"{event.name}: low confidence: {doubts}")
                     progress.advance()
         if (sentence := on_engine.unused_chunks(on_engine.folder_in(output))) is not None:
             warn(sentence)
@@ -148,7 +152,7 @@ def describe(
             f"{counts['ok']} described, {counts['skipped']} done before, "
             f"{counts['failed']} failed -> {output}"
         )
-        if counts["ok"] + counts["skipped"]:
+        if counts["ok"] + counts["skipped"] and not any(map(is_stream, paths)):
             suggest(f"gifdesc extract {shlex.join(paths)}")
         if json:
             print_json(summary.to_json(output))

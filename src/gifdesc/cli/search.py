@@ -203,7 +203,7 @@ def search(
 def _given(
     context: typer.Context, words: str | None, features: Path | None, *, like: Path | None
 ) -> tuple[str | None, Path | None]:
-    """The words to look for, and the features folder; of None is the default.
+    """The words to look for, and the features folder; None for the default.
 
     With `--like` the first argument is the folder.
 
@@ -248,7 +248,7 @@ def _check_unneeded(
 def _report_paths(
     paths: Sequence[str], gifs: Path | None, *, is_by_captions: bool, json: bool
 ) -> None:
-    """Report paths that are no place of a GIF, and those that are more than a line."""
+    """Report paths that are no place of a GIF, and paths that contain a line end."""
     if gifs is not None:
         _report_moved(paths, gifs)
     elif not is_by_captions:

@@ -32,7 +32,10 @@ def facts_of_captions(path: Path) -> Facts | None:
     texts = [text for text in texts if text]
     numbers = (_number_of(row.get("score")) for row in rows)
     scores = [number for number in numbers if number is not None]
-    num_doubtful = sum(row.get("low_confidence") in (True, "True") for row in rows)
+    doubtful = [
+        row["low_confidence"] for row in rows if row.get("low_confidence") not in (None, "")
+    ]
+    num_doubtful = sum(value in (True, "True") for value in doubtful) if doubtful else None
     errors = Counter(str(row["error"]) for row in rows if row.get("error"))
     facts = Facts(path, "captions", "captions of gifdesc", doubts=doubts)
     facts.add("GIFs", f"{len(rows):,}, {len(texts):,} captioned, {sum(errors.values()):,} failed")
@@ -40,7 +43,7 @@ def facts_of_captions(path: Path) -> Facts | None:
     words = [len(text.split()) for text in texts]
     facts.add("length", f"{fmean(words):.1f} words on average" if words else None)
     facts.add("score", f"{fmean(scores):.3f} on average" if scores else None)
-    facts.add("doubtful", f"{num_doubtful:,} of low confidence")
+    facts.add("doubtful", None if num_doubtful is None else f"{num_doubtful:,} of low confidence")
     for text, number in Counter(texts).most_common(1):
         facts.add("most common", f'"{text}" ({number} times)' if number > 1 else None)
     facts.data = {

@@ -13,7 +13,10 @@ from gifdesc.model.fusion import Memory
 from gifdesc.model.network import CaptionModel
 
 _MAX_LOGITS = 2**23
-"""Logits in memory at a time, 32 MB of float32: of long texts, or of many, there are more."""
+"""Logits in memory at a time, 32 MB of float32, where texts are scored at once."""
+
+_STEPS_FROM = 2
+"""Texts of more tokens together than so many times the frames of a GIF are scored by steps."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +57,44 @@ def likelihoods(
         start_id: the token that starts a caption.
     """
     device = memory.summary.device
-    num_gifs, num_texts = len(memory.summary), len(texts)
     longest = max(map(len, texts))
     lengths = torch.tensor([len(text) for text in texts], dtype=torch.float32, device=device)
-    is_token = torch.arange(longest, device=device) < lengths[:, None]  # (K, L)
     padded = torch.tensor(
         [[start_id, *text, *[start_id] * (longest - len(text))] for text in texts]
     )
-    tokens = padded.to(device).repeat(num_gifs, 1)  # (B * K, 1 + L)
+    tokens = padded.to(device).repeat(len(memory.summary), 1)  # (B * K, 1 + L)
+    # Of few tokens, the output layer costs less at once than what the steps prepare of the frames.
+    is_short = padded[:, 1:].numel() <= _STEPS_FROM * memory.mask.shape[1]
+    log_probs, weights = (_at_once if is_short else _by_steps)(model, memory, tokens)
+    shape = (len(memory.summary), len(texts), longest)
+    is_token = torch.arange(longest, device=device) < lengths[:, None]  # (K, L)
+    log_probs = log_probs.view(shape).masked_fill(~is_token, 0.0)
+    weights = None if weights is None else weights.float().view(*shape, -1)
+    return Likelihoods(log_probs, weights, lengths)
+
+
+def _at_once(model: CaptionModel, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The log-probabilities of tokens (B * K, 1 + L) after the first, and weights, in order."""
     targets = tokens[:, 1:].flatten()
     decoded = model.decode(tokens[:, :-1], memory)
-    log_probs = torch.zeros(targets.shape, device=device)
-    # Nothing is predicted for padding.
-    places = is_token.repeat(num_gifs, 1).flatten().nonzero()[:, 0]
-    for some in torch.split(places, max(1, _MAX_LOGITS // model.config.vocab_size)):
-        logits = model.predict_decoded(decoded, some)
-        log_probs[some] = -cross_entropy(logits, targets[some], reduction="none")
-    shape = (num_gifs, num_texts, longest)
-    weights = None if decoded.weights is None else decoded.weights.float().view(*shape, -1)
-    return Likelihoods(log_probs.view(shape), weights, lengths)
+    places = torch.arange(len(targets), device=targets.device)
+    parts = [
+        -cross_entropy(model.predict_decoded(decoded, some), targets[some], reduction="none")
+        for some in torch.split(places, max(1, _MAX_LOGITS // model.config.vocab_size))
+    ]
+    return torch.cat(parts), decoded.weights
+
+
+def _by_steps(model: CaptionModel, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The same as `_at_once`."""
+    state = model.start(memory)
+    gifs = torch.arange(len(memory.summary), device=tokens.device)
+    state = state.select(gifs.repeat_interleave(len(tokens) // len(gifs)))
+    columns, frame_weights = [], []
+    for place in range(tokens.shape[1] - 1):
+        logits, state, weights = model.step(tokens[:, place], state)
+        columns.append(-cross_entropy(logits, tokens[:, place + 1], reduction="none"))
+        if weights is not None:
+            frame_weights.append(weights)
+    stacked = torch.stack(frame_weights, dim=1) if frame_weights else None
+    return torch.stack(columns, dim=1), stacked

@@ -83,5 +83,7 @@ class _NoRandomNumbers(TorchFunctionMode):
     ) -> Any:
         named = kwargs or {}
         if func in (nn.init.normal_, Tensor.normal_):
-            return args[0] if args else named["tensor"]
+            tensor = args[0] if args else named["tensor"]
+            if tensor.is_meta:
+                return tensor
         return func(*args, **named)
