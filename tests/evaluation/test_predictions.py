@@ -127,7 +127,7 @@ def test_null_captions_and_malformed_urls_end_no_evaluation(tmp_path, caplog):
 def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(DescriptionError, match=r"p\.jsonl: cannot be read: no such file"):
         read_predictions(tmp_path / "p.jsonl")
-    with pytest.raises(DescriptionError, match="cannot be read: is a directory"):
+    with pytest.raises(DescriptionError, match="a folder; make a file of its descriptions with"):
         read_predictions(tmp_path)
     (tmp_path / "latin.jsonl").write_bytes('{"id": "a", "caption": "wächst"}'.encode("latin-1"))
     with pytest.raises(DescriptionError, match=r"latin\.jsonl: not UTF-8"):

@@ -19,6 +19,15 @@ def test_the_nearest_gif_is_first_and_the_gif_itself_is_left_out(world):
         assert result.num_gifs == 6
 
 
+def test_a_gif_that_is_nowhere_is_named_with_those_of_its_name(coloured):
+    draw_gif(coloured / "gifs" / "deep" / "pink.gif", [(240, 150, 150)])
+    assert run_here("extract", "gifs", "--weights", "random").code == 0
+    with pytest.raises(FeatureError, match=r"^pink\.gif: no such.*name are deep/pink\.gif$"):
+        search_like("pink.gif", "features")
+    with pytest.raises(FeatureError, match=r"^grey\.gif: no such file, and no GIF of features$"):
+        search_like("grey.gif", "features")
+
+
 def test_ties_that_are_cut_are_reported(world):
     for name in ("twin", "twin2"):
         np.save(world.features_dir / f"{name}.npy", np.load(world.features_dir / "b.npy"))
@@ -155,4 +164,4 @@ def test_without_a_recipe_only_gifs_of_the_folder_can_be_asked_for(tmp_path):
         "encoding",
     )
     with pytest.raises(FeatureError, match=r"has no recipe\.json"):
-        search_like(tmp_path / "other.gif", world.features_dir)
+        search_like(draw_gif(tmp_path / "other.gif", 2), world.features_dir)

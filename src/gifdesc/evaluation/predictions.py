@@ -142,6 +142,11 @@ def _read_lines(path: Path, form: FormName | None, option: str | None) -> Iterat
 
     A line whose name is a malformed URL is skipped, and so are captions in other languages.
     """
+    if path.is_dir():
+        raise DescriptionError(
+            f"{path}: a folder; make a file of its descriptions with `gifdesc convert {path} "
+            "captions.jsonl`"
+        )
     num_lines = 0
     left_out: Counter[str] = Counter()
     for line in read_captions(CaptionSource(path), form, option=option, needs_names=True):

@@ -16,6 +16,7 @@ from gifdesc.search.cache import CACHE_NAME, Cache
 from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, rounded, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
+from gifdesc.system.wording import list_some
 
 FORMAT_VERSION = 2
 
@@ -54,8 +55,8 @@ def search_like(
 
     Raises:
         GifError: the GIF cannot be read.
-        FeatureError: there are no usable features, the folder has no recipe for another GIF, or the
-            output of the network is not finite or beyond `MAX_FEATURE`.
+        FeatureError: there is no such GIF, there are no usable features, the folder has no recipe
+            for another GIF, or the output of the network is not finite or beyond `MAX_FEATURE`.
         CheckpointError, WeightsError: the backbone's weights are missing, or are not those that the
             features were made with.
         UsageError: the device or the backbone is not available.
@@ -66,6 +67,10 @@ def search_like(
     gifs = FeaturesFolder.read(Path(features_dir))
     paths = GifPaths(gifs, None if gifs_dir is None else Path(gifs_dir))
     own = paths.index_of(gif)
+    if own is None and not gif.exists():
+        alike = paths.alike(gif)
+        hint = f"; its GIFs of this name are {list_some(alike)}" if alike else ""
+        raise FeatureError(f"{gif}: no such file, and no GIF of {gifs.folder}{hint}")
     encoding: Encoding = "none" if gifs.recipe is None else gifs.recipe.encoding
     other = None if own is not None else _extracted(gif, gifs, weights, device)
     means, note = _means(gifs, encoding)

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gifdesc.config import FeatureRecipe
 from gifdesc.data.arguments import is_url
@@ -152,12 +152,18 @@ class GifPaths:
             entry = self._gifs.entries.get(name)
             if entry is not None and entry.origin == origin:
                 return None if entry.is_changed(path) else index
-        sources = {
+        return None if path.exists() else self._index_by_source().get(str(path))
+
+    def alike(self, path: Path) -> list[str]:
+        """The names in the folder of GIFs that are called like a file, in any subfolder."""
+        return [name for name in self._index_by_source() if PurePosixPath(name).name == path.name]
+
+    def _index_by_source(self) -> dict[str, int]:
+        return {
             name if entry is None else entry.source: index
             for index, name in enumerate(self._gifs.names)
             for entry in [self._gifs.entries.get(name)]
         }
-        return None if path.exists() else sources.get(str(path))
 
     def change_notes(self, indices: Sequence[int]) -> list[str]:
         """A sentence if files of some GIFs are not those that `extract` read."""
