@@ -147,6 +147,12 @@ def test_a_process_prints_only_its_summary(gifs, vlm_dir):
     assert re.fullmatch(r"took \d+(\.\d)? s; next: gifdesc extract gifs", last)
 
 
+def test_what_comes_next_keeps_another_folder_of_descriptions(gifs, vlm_dir, monkeypatch):
+    monkeypatch.chdir(gifs.parent)
+    done = run_here("describe", "gifs", "--model", vlm_dir, *SHORT, "-o", "my texts")
+    assert "next: gifdesc extract gifs && gifdesc train --descriptions 'my texts'" in done.err
+
+
 def test_a_public_model_captions_in_a_process(gifs, tmp_path):
     draw_broken_gif(gifs / "broken.gif")
     model_dir = tiny_models.write_smolvlm(tmp_path / "smolvlm")

@@ -153,7 +153,9 @@ def describe(
             f"{counts['failed']} failed -> {output}"
         )
         if counts["ok"] + counts["skipped"] and not any(map(is_stream, paths)):
-            suggest(f"gifdesc extract {shlex.join(paths)}")
+            train = f" && gifdesc train --descriptions {shlex.quote(str(output))}"
+            is_default = output == Path("descriptions")
+            suggest(f"gifdesc extract {shlex.join(paths)}{'' if is_default else train}")
         if json:
             print_json(summary.to_json(output))
         if counts["failed"]:

@@ -13,7 +13,7 @@ from gifdesc.config import FeatureRecipe
 Kind = Literal["model", "features", "gif", "captions", "descriptions"]
 
 _BARS = "▁▂▃▄▅▆▇█"
-_MAX_BARS = 40
+_MAX_BARS = 24
 
 
 @dataclass
@@ -57,7 +57,7 @@ def add_recipe(facts: Facts, recipe: FeatureRecipe) -> None:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Values as a line of bars from the smallest to the largest, at most 40.
+    """Values as a line of bars from the smallest to the largest, at most 24: a narrow terminal.
 
     Of more values, every bar is the mean of neighbours.
     """
