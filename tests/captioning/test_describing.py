@@ -224,9 +224,19 @@ def test_what_a_forced_run_of_some_gifs_keeps_is_reported(gifs, tmp_path, caplog
     assert message == f"{out}: keeps 4 descriptions of an earlier model or search, or of people"
 
 
+def test_a_folder_that_cannot_be_written_is_reported_before_the_work(gifs, tmp_path):
+    (tmp_path / "file").write_text("")
+    captioner = Echo()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+        with pytest.raises(DescriptionError, match="cannot be written"):
+            run([gifs], folder, captioner)
+    assert captioner.seen == []
+
+
 def test_a_folder_without_a_description_is_of_no_model(tmp_path):
     bad = draw_broken_gif(tmp_path / "bad.gif")
     run([bad, tmp_path / "gone.gif"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     good = draw_gif(tmp_path / "good.gif", 2)
     [event] = run([good], tmp_path / "out", origin=Origin("other"))
     assert event.error is None

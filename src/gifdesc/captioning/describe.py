@@ -6,8 +6,10 @@ import errno
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from gifdesc.captioning.gif_records import Fingerprint, GifRecords
@@ -109,10 +111,17 @@ def describe(
         elif known is not None:
             _check_same(output_dir, known, origin, config)
             record = None
+        is_new = not output_dir.exists()
+        output_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=output_dir):
+            pass  # a folder that cannot be written is reported before a GIF is described
         run = _Run(output_dir, captioner, config, force=force, record=record)
         yield from run.describe_all(inputs)
         if is_other:
             run.report_kept()
+        if is_new:
+            with suppress(OSError):  # it has descriptions
+                output_dir.rmdir()
 
 
 @dataclass(frozen=True)
