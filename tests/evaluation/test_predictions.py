@@ -258,7 +258,9 @@ def test_unknown_names_are_all_counted(tmp_path):
     file = write(tmp_path / "p.jsonl", {"id": "one", "caption": ""}, *rows)
     with pytest.raises(DescriptionError) as caught:
         read_predictions(file, IDS)
-    assert str(caught.value) == f"{file}: no references for x0, x1, x2 and 2 more"
+    assert str(caught.value) == (
+        f"{file}: no references for x0, x1, x2 and 2 more; add references, or leave them out"
+    )
     with pytest.raises(DescriptionError, match="may be of another data set"):
         read_predictions(write(file, *rows), IDS)
 

@@ -23,6 +23,15 @@ def test_what_is_no_hub_name_is_a_folder_that_is_missing(name, tmp_path, monkeyp
         locate(name, ["*"])
 
 
+def test_a_file_of_a_model_is_no_hub_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("gifdesc.model.folder.fetch", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.chdir(tmp_path)
+    Path("model").mkdir()
+    Path("model/config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"a file; name the folder of the model, model$"):
+        locate("model/config.json", ["*"])
+
+
 def test_a_hub_name_is_fetched(tmp_path, monkeypatch):
     asked = []
 

@@ -90,7 +90,10 @@ def unknown_ids(
 ) -> DescriptionError:
     """The error for captions without references; its message names examples of both."""
     if num_known:
-        return DescriptionError(f"{start}no references for {list_some(unknown, 3)}")
+        them = "it" if len(unknown) == 1 else "them"
+        return DescriptionError(
+            f"{start}no references for {list_some(unknown, 3)}; add references, or leave {them} out"
+        )
     example = f"; the references are of GIFs such as {next(iter(ids))}" if ids else ""
     return DescriptionError(
         f"{start}no id in common with the references, which may be of another data set: "

@@ -39,6 +39,8 @@ def check_model_name(name: Path | str) -> None:
         CheckpointError: there is no such folder, and it is no such name.
     """
     name = full_name(name)
+    if Path(name).is_file():
+        raise CheckpointError(f"{name}: a file; name the folder of the model, {Path(name).parent}")
     if not Path(name).is_dir() and (isinstance(name, Path) or not is_hub_name(name)):
         train = "gifdesc extract ./gifs && gifdesc train"
         if isinstance(name, Path):  # only a model of gifdesc will do
