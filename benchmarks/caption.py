@@ -62,14 +62,14 @@ def fill_cache(folder: Path) -> str:
     return sha256_of(path)
 
 
-def made_up_words(number: int) -> list[str]:
+def four_letter_words(number: int) -> list[str]:
     """That many different words of four letters."""
     return ["".join(chr(97 + row // 26**place % 26) for place in range(4)) for row in range(number)]
 
 
 def make_model(folder: Path, num_words: int, weights_sha256: str) -> Path:
     """A model folder with random weights and a vocabulary of that many words."""
-    tokenizer = CaptionTokenizer.train([" ".join(made_up_words(num_words))] * 2)
+    tokenizer = CaptionTokenizer.train([" ".join(four_letter_words(num_words))] * 2)
     recipe = FeatureRecipe(
         weights="imagenet1k-v1", weights_sha256=weights_sha256, gifdesc_version=__version__
     )

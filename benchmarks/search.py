@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from caption import made_up_words, make_model
+from caption import four_letter_words, make_model
 from gifdesc.data.descriptions import read_descriptions
 from gifdesc.model.checkpoint import load_checkpoint
 from gifdesc.search.by_words import SHORTLIST_SIZE, WordSearch, search_by_words
@@ -116,7 +116,7 @@ def main() -> None:
     if given.words is not None:
         with tempfile.TemporaryDirectory() as folder:
             model_dir = make_model(Path(folder), given.words, "")
-            text = " ".join(made_up_words(given.words)[: len(text.split())])
+            text = " ".join(four_letter_words(given.words)[: len(text.split())])
             search_by_words(text, given.features, model_dir, device="cpu")
             print(f"{given.words} words:")
             measure_time(given.features, model_dir, text, given.repeats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,8 +148,8 @@ def _read_lines(path: Path, form: FormName | None, option: str | None) -> Iterat
     """
     if path.is_dir():
         raise DescriptionError(
-            f"{path}: a folder; make a file of its descriptions with `gifdesc convert {path} "
-            "captions.jsonl`"
+            f"{path}: a folder; make a file of its descriptions with `gifdesc convert "
+            f"{shlex.quote(str(path))} captions.jsonl`"
         )
     num_lines = 0
     left_out: Counter[str] = Counter()
