@@ -15,8 +15,9 @@ from gifdesc.model.network import CaptionModel
 _MAX_LOGITS = 2**23
 """Logits in memory at a time, 32 MB of float32, where texts are scored at once."""
 
-_STEPS_FROM = 2
-"""Texts of more tokens together than so many times the frames of a GIF are scored by steps."""
+_STEPS_FROM = 1
+"""Texts of more tokens together than so many times the frames of a GIF are scored by steps; from
+about there these take less time (docs/search.md)."""
 
 
 @dataclass(frozen=True)
