@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gifdesc.data.gifs import GifInput
 from gifdesc.data.origins import Origins, origin_of
-from gifdesc.system.files import json_line, sha256_of
+from gifdesc.system.files import has_content, json_line, sha256_of
 from gifdesc.system.json_files import checked, parse_json
 
 GIFS_NAME = ".gifs.origins"
@@ -46,9 +46,9 @@ class Fingerprint:
         """
         try:
             status = path.stat()
-            if status.st_size != self.size_bytes:
-                return False
-            return status.st_mtime_ns == self.mtime_ns or sha256_of(path) == self.sha256
+            if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.mtime_ns):
+                return True
+            return has_content(path, self.size_bytes, self.sha256)
         except OSError:
             return True
 

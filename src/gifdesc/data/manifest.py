@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gifdesc.errors import FeatureError
-from gifdesc.system.files import iterate_json_lines, json_line, sha256_of, write_json_lines
+from gifdesc.system.files import has_content, iterate_json_lines, json_line, write_json_lines
 from gifdesc.system.json_files import checked
 from gifdesc.system.replacement import sync_files
 from gifdesc.system.wording import list_some
@@ -68,9 +68,7 @@ class ManifestEntry:
         if not os.path.isfile(path):  # noqa: PTH113 - as in `remove_file`
             return False
         try:
-            if self.size_bytes is not None and path.stat().st_size != self.size_bytes:
-                return True
-            return sha256_of(path) != self.sha256
+            return not has_content(path, self.size_bytes, self.sha256)
         except OSError:
             return False
 

@@ -196,6 +196,22 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def has_content(path: Path, size_bytes: int | None, sha256: str) -> bool:
+    """Whether a file has the content that a record describes; it is read only if its size fits.
+
+    Args:
+        path: of the file.
+        size_bytes: in the record; None if that does not state it.
+        sha256: in the record, hexadecimal.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if size_bytes is not None and path.stat().st_size != size_bytes:
+        return False
+    return sha256_of(path) == sha256
+
+
 def reason(error: OSError) -> str:
     """The operating system's reason for a failure, without its path and number."""
     return error.strerror.lower() if error.strerror else str(error)
