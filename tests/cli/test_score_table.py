@@ -42,6 +42,16 @@ def test_a_narrow_terminal_gets_every_number_whole(capsys, monkeypatch, width):
     assert "blind" in shown
 
 
+def test_a_narrow_terminal_names_no_numbers_that_there_are_not(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    result = evaluate_predictions({"a": "a red ball", "b": "it"}, PEOPLE)
+    result.metrics["meteor"] = None
+    print_scores(result)
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("meteor  -")
+    assert not lines[place + 1].startswith(" ")
+
+
 def test_captions_in_notes_cannot_steer_a_terminal(capsys):
     result = evaluate_predictions({"a": "a red ball", "b": "it"}, PEOPLE)
     result.notes["most-common"] = '"a \x1b[31mred ball" for every GIF'

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -41,11 +43,23 @@ def test_a_picture_leaves_out_gifs_that_cannot_be_shown(tmp_path):
     draw_gif(gifs / "wrong 0.gif", 4)
     draw_broken_gif(gifs / "wrong 1.gif")
     picture = ExamplesPicture(tmp_path / "examples.png", gifs)
-    assert picture.write(evaluation_of(scored(1, 5))) == 2
+    assert picture.write(evaluation_of(scored(1, 5))).num_shown == 2
     with Image.open(tmp_path / "examples.png") as image:
         assert image.format == "PNG"
         colours = {colour for _, colour in image.convert("RGB").getcolors(100_000)}
     assert {(26, 127, 55), (180, 35, 24)} <= colours  # right and wrong are marked
+
+
+def test_a_picture_says_that_the_model_was_trained_on_its_gifs(tmp_path):
+    draw_gif(tmp_path / "gifs" / "right 0.gif", 4)
+    heights = []
+    for split in ("test", "train"):
+        path = tmp_path / f"{split}.png"
+        result = replace(evaluation_of(scored(1, 0)), split=split)
+        ExamplesPicture(path, tmp_path / "gifs").write(result)
+        with Image.open(path) as image:
+            heights.append(image.height)
+    assert heights[1] > heights[0]
 
 
 def test_nothing_is_judged_where_no_caption_equals_a_reference(tmp_path):

@@ -46,6 +46,16 @@ def test_a_long_caption_is_wrapped_and_all_of_it_drawn():
     assert not ink[:, -13:].any()
 
 
+def test_a_heading_stands_above_the_first_row():
+    frames = plain(RED)
+    without, with_heading = sheet_of(frames, "word"), sheet_of(frames, "word", heading="All " * 30)
+    added = with_heading.height - without.height
+    assert added > 2 * 22
+    below = pixels(with_heading)[added:]
+    assert (below[2:] == pixels(without)[2:]).all()  # all but the line between the two
+    assert (pixels(with_heading)[:added] < 128).all(axis=2).any()
+
+
 @pytest.mark.parametrize(
     "caption",
     ["", "   ", "привет, γειά", "日本語 🎉", "\ud800 broken", "one\ntwo\x00three", "e\u0301"],

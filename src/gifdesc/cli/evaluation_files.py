@@ -71,17 +71,24 @@ class EvaluationFiles:
             write_per_example(self._per_example, result.captions)
             num_scored = counted(len(result.captions), "GIF")
             info(f"wrote the scores of {num_scored} -> {self._per_example}")
+        changed: list[str] = []
         if self._picture is not None:
             path, picture = self._picture
-            num_drawn = picture.write(result, subject.features_dir)
-            info(f"drew {counted(num_drawn, 'GIF')} -> {path}")
+            drawn = picture.write(result, subject.features_dir)
+            info(f"drew {counted(drawn.num_shown, 'GIF')} -> {path}")
+            changed += drawn.changed
         if self._report is not None:
-            _write_report(*self._report, result, subject)
+            changed += _write_report(*self._report, result, subject)
+        from gifdesc.pages.described_gifs import older_captions_note
+
+        if note := older_captions_note(list(dict.fromkeys(changed))):
+            warn(note)
 
 
 def _write_report(
     path: Path, report: EvaluationReport, result: Evaluation, subject: Subject
-) -> None:
+) -> tuple[str, ...]:
+    """Write the page; the names of the GIFs on it that have changed."""
     from gifdesc.cli.progress import PageProgress
 
     with PageProgress(stderr) as progress:
@@ -92,3 +99,4 @@ def _write_report(
         warn("the page shows no GIFs: name their folder with --gifs")
     elif written.warning:
         warn(written.warning)
+    return written.changed

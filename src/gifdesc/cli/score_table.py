@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gifdesc.evaluation.retrieval import Retrieval
 
 _CHANCE = 0.05
+_NOTHING = "-"  # in place of a number that there is not
 _COLUMNS = {"blind": "blind", "nearest": "nearest", "most-common": "most-\ncommon"}
 """Baseline -> its heading; a line may break at the line ends in it."""
 
@@ -55,7 +56,7 @@ def _print_table(console: Console, table: Table) -> None:
         parts = [
             f"{heading} {cell.strip()}"
             for heading, cell in zip(headings[2:], others, strict=True)
-            if cell.strip()
+            if cell.strip() not in ("", _NOTHING)
         ]
         console.print(f"{name}  {score}", style="bold")
         if parts:
@@ -141,7 +142,7 @@ def _diversity_line(result: Evaluation) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return _NOTHING if value is None else f"{value:.3f}"
 
 
 def _better(value: float | None, other: float | None) -> Text:
@@ -151,8 +152,8 @@ def _better(value: float | None, other: float | None) -> Text:
 
 
 def _difference(value: float | None) -> str:
-    return "-" if value is None else f"{round(value, 3) + 0.0:+.3f}"  # + 0.0: no -0.000
+    return _NOTHING if value is None else f"{round(value, 3) + 0.0:+.3f}"  # + 0.0: no -0.000
 
 
 def _interval(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"
+    return _NOTHING if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -41,8 +40,6 @@ from gifdesc.pages.summary import notes_of, summary_of
 from gifdesc.pages.word_marks import ClosestReference, closest_reference
 from gifdesc.system.files import check_own, writing
 from gifdesc.system.threads import mapped_ahead
-
-log = logging.getLogger(__name__)
 
 DEFAULT_GIFS_DIR = Path("gifs")
 """The folder of GIFs if none is given."""
@@ -159,8 +156,8 @@ class EvaluationReport:
             worst_first(result.captions, metric)[:max_examples], described, on_example
         )
         notes = [*notes_of(result, subject), *self._notes_on_frames(result, described)]
-        if note := older_captions_note([each.scored.name for each in shown if each.is_changed]):
-            log.warning("%s", note)
+        changed = tuple(each.scored.name for each in shown if each.is_changed)
+        if note := older_captions_note(changed):
             notes.append(f"{note}.")
         recipe = None if subject.features_dir is None else read_recipe(subject.features_dir)
         content = {
@@ -170,7 +167,8 @@ class EvaluationReport:
             "shown": shown,
         }
         write_page(self._path, "evaluation.html.j2", content)
-        return WrittenPage(len(shown), sum(each.filmstrip is None for each in shown))
+        num_without_frames = sum(each.filmstrip is None for each in shown)
+        return WrittenPage(len(shown), num_without_frames, changed)
 
     def _with_frames(
         self,

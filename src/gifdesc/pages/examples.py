@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gifdesc.data.gifs import GifInput
 from gifdesc.errors import GifdescError, UsageError
 from gifdesc.evaluation.results import Evaluation, ScoredCaption
 from gifdesc.metrics.scoring import EXACT_MATCH, main_metric
-from gifdesc.pages.described_gifs import DescribedGifs, older_captions_note
+from gifdesc.pages.described_gifs import DescribedGifs
 from gifdesc.pages.evaluation import DEFAULT_GIFS_DIR, worst_first
 from gifdesc.pages.filmstrips import GifFolder, read_small
 from gifdesc.pages.pictures import SheetRow, check_picture_path, contact_sheet, save_picture
 from gifdesc.sampling import uniform_indices
 
-log = logging.getLogger(__name__)
-
 NUM_EXAMPLES = 6
 """GIFs of a picture."""
 
+TRAINED_ON_THESE = "The model was trained on these GIFs."
+"""Stands above captions that say nothing about those of other GIFs."""
+
 _FRAME_HEIGHT = 160  # pixels, more than the picture shows
 _MAX_REFERENCES = 2  # of a GIF: more would not fit beside a filmstrip
+
+
+@dataclass(frozen=True)
+class DrawnExamples:
+    """The contents of a picture.
+
+    Attributes:
+        num_shown: GIFs that it shows.
+        changed: the names of those that have other content than their captions are of.
+    """
+
+    num_shown: int
+    changed: tuple[str, ...]
 
 
 class ExamplesPicture:
@@ -44,17 +58,15 @@ class ExamplesPicture:
         self._path = path
         self._gifs = GifFolder(gifs_dir or DEFAULT_GIFS_DIR)
 
-    def write(self, result: Evaluation, features_dir: Path | None = None) -> int:
+    def write(self, result: Evaluation, features_dir: Path | None = None) -> DrawnExamples:
         """Read the frames and write the picture.
 
-        GIFs that are missing or broken are left out.
+        GIFs that are missing or broken are left out. The picture says so if the model was trained
+        on its GIFs.
 
         Args:
             result: the evaluation.
             features_dir: the features that the model captioned; they name the sampled frames.
-
-        Returns:
-            The number of GIFs in the picture.
 
         Raises:
             GifdescError: no GIF can be read, or the picture cannot be written.
@@ -73,10 +85,9 @@ class ExamplesPicture:
                     changed.append(scored.name)
         if not rows:
             raise GifdescError(f"{self._path}: none of the GIFs can be shown; see --gifs")
-        save_picture(contact_sheet(rows), self._path)
-        if note := older_captions_note(changed):
-            log.warning("%s", note)
-        return len(rows)
+        heading = TRAINED_ON_THESE if result.split == "train" else ""
+        save_picture(contact_sheet(rows, heading=heading), self._path)
+        return DrawnExamples(len(rows), tuple(changed))
 
 
 def _row(

@@ -43,10 +43,12 @@ class WrittenPage:
     Attributes:
         num_shown: GIFs that it shows.
         num_without_frames: GIFs that have no filmstrip; the page gives the reasons.
+        changed: the names of GIFs that have other content than what the page says of them.
     """
 
     num_shown: int
     num_without_frames: int
+    changed: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str | None:

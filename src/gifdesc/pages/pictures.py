@@ -83,7 +83,7 @@ def fit_to_height(width: int, height: int, frame_height: int) -> Fit:
 
 
 def contact_sheet(
-    rows: Sequence[SheetRow], *, max_frames: int = 8, frame_height: int = 80
+    rows: Sequence[SheetRow], *, heading: str = "", max_frames: int = 8, frame_height: int = 80
 ) -> Image.Image:
     """GIFs one below the other, each with its caption and its references.
 
@@ -91,6 +91,7 @@ def contact_sheet(
 
     Args:
         rows: at least one GIF.
+        heading: what the picture says of all of them, above the first.
         max_frames: how many frames of a GIF are shown at most, spread over all.
         frame_height: height of a shown frame, in pixels. A frame that is more than twice as wide
             as high, or more than twice as high as wide, is fitted into a box of that form.
@@ -106,7 +107,8 @@ def contact_sheet(
         raise ValueError("a contact sheet needs at least one row")
     strips = [_frame_row(row.frames, max_frames, frame_height) for row in rows]
     width = max(_NARROWEST_TEXT, *(strip.width for strip in strips))
-    cells = [_sheet_cell(row, strip, width) for row, strip in zip(rows, strips, strict=True)]
+    cells = [_text_cell(heading, width)] if heading else []
+    cells += [_sheet_cell(row, strip, width) for row, strip in zip(rows, strips, strict=True)]
     height = sum(cell.height for cell in cells) + (2 * len(cells)) * _MARGIN
     image = Image.new("RGB", (width + 2 * _MARGIN, height), LIGHT.paper)
     pen = ImageDraw.Draw(image)
@@ -166,6 +168,13 @@ def _frame_row(frames: Frames, max_frames: int, frame_height: int) -> Image.Imag
     for place, index in enumerate(shown):
         strip.paste(fit.place(Image.fromarray(frames[index])), (place * (fit.box[0] + _GAP), 0))
     return strip
+
+
+def _text_cell(text: str, width: int) -> Image.Image:
+    lines = wrapped(text, width)
+    cell = Image.new("RGB", (width, len(lines) * _LINE_HEIGHT), LIGHT.paper)
+    write_lines(ImageDraw.Draw(cell), lines, 0, 0, LIGHT.ink)
+    return cell
 
 
 def _sheet_cell(row: SheetRow, strip: Image.Image, width: int) -> Image.Image:
