@@ -124,21 +124,21 @@ def test_the_fields_that_change_features_tell_recipes_apart():
     assert names == {*CHANGED, "gifdesc_version"}
     for name, value in CHANGED.items():
         other = dataclasses.replace(RECIPE, **{name: value})
-        wanted = None if name in ("weights", "precision", "dtype") else name
-        assert RECIPE.difference(other) == other.difference(RECIPE) == wanted
+        wanted = [] if name in ("weights", "precision", "dtype") else [name]
+        assert RECIPE.differences(other) == other.differences(RECIPE) == wanted
 
 
 def test_weights_are_told_apart_by_their_hash_and_called_by_their_name():
     same = dataclasses.replace(RECIPE, weights="resnet50-0676ba61.pth")
     other = dataclasses.replace(same, weights_sha256="f" * 64)
-    assert RECIPE.difference(same) is None
-    assert RECIPE.difference(other) == "weights"
+    assert RECIPE.differences(same) == []
+    assert RECIPE.differences(other) == ["weights"]
 
 
 def test_the_version_does_not_tell_recipes_apart():
-    assert RECIPE.difference(dataclasses.replace(RECIPE, gifdesc_version="9")) is None
+    assert RECIPE.differences(dataclasses.replace(RECIPE, gifdesc_version="9")) == []
 
 
-def test_of_several_differences_the_first_field_is_named():
+def test_all_differences_are_named_in_the_order_of_the_fields():
     other = dataclasses.replace(RECIPE, sampling="time", num_frames=4)
-    assert RECIPE.difference(other) == "num_frames"
+    assert RECIPE.differences(other) == ["num_frames", "sampling"]

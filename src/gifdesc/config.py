@@ -128,22 +128,22 @@ class FeatureRecipe:
         """Whether the weights are random: the features describe no content by themselves."""
         return self.weights == UNTRAINED
 
-    def difference(self, other: FeatureRecipe) -> str | None:
-        """The first field that makes the features of the two recipes differ, None if they agree.
+    def differences(self, other: FeatureRecipe) -> list[str]:
+        """The fields that make the features of the two recipes differ.
 
         The gifdesc version does not count, nor precision and dtype (features of float32 and of 16
         bits have a cosine of 0.999 or more), nor the name of the weights if their hashes agree.
         """
+        found = []
         for name in (known.name for known in fields(self)):
             if name in ("gifdesc_version", "precision", "dtype", "weights") or (
                 getattr(self, name) == getattr(other, name)
             ):
                 continue
             # Weights are compared by hash; in a message their names are more useful.
-            return (
-                "weights" if name.startswith("weights") and self.weights != other.weights else name
-            )
-        return None
+            is_named = name.startswith("weights") and self.weights != other.weights
+            found.append("weights" if is_named else name)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

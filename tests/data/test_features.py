@@ -284,6 +284,20 @@ def test_a_folder_of_another_recipe_is_refused_with_the_field(tmp_path, field, v
     assert read_recipe(tmp_path) == RECIPE
 
 
+def test_all_fields_that_differ_are_named():
+    other = dataclasses.replace(RECIPE, num_frames=4, encoding="none", framing="crop")
+    with pytest.raises(FeatureError) as caught:
+        check_same_recipe(RECIPE, other, "the features")
+    text = str(caught.value)
+    for part in (
+        "num_frames 16, not 4",
+        "encoding sinusoidal, not none",
+        "framing whole, not crop",
+    ):
+        assert part in text
+    assert "--num-frames 16 --framing whole)" in text
+
+
 def test_features_of_another_model_are_refused_with_who():
     with pytest.raises(FeatureError, match="the model's features were made with num_frames 16"):
         check_same_recipe(RECIPE, dataclasses.replace(RECIPE, num_frames=4), "the model's features")

@@ -29,6 +29,7 @@ from gifdesc.errors import FeatureError
 from gifdesc.system.files import find_files, write_json
 from gifdesc.system.json_files import from_json, read_json
 from gifdesc.system.replacement import replacing
+from gifdesc.system.wording import joined
 
 RECIPE_NAME = "recipe.json"
 FEATURES_SUFFIX = ".npy"
@@ -47,6 +48,10 @@ _EXTRACT_OPTIONS = {
     "weights": "--weights",
 }
 """Fields of a recipe that an option of `gifdesc extract` sets as they are."""
+
+
+_CHOSEN = ("num_frames", "sampling", "framing", "encoding")
+"""Fields of a recipe that do not follow from its backbone."""
 
 
 def features_name(source: str) -> str:
@@ -274,7 +279,7 @@ def check_choices(features_dir: Path, choices: Mapping[str, Any]) -> None:
         choices: field of the recipe -> value, such as `backbone`.
 
     Raises:
-        FeatureError: the folder has another recipe; the message names the first field that differs.
+        FeatureError: the folder has another recipe; the message names the fields that differ.
     """
     present = read_recipe(features_dir)
     if present is not None:
@@ -286,20 +291,32 @@ def check_same_recipe(present: FeatureRecipe, wanted: FeatureRecipe, who: str) -
     """Refuse to mix two recipes.
 
     Raises:
-        FeatureError: they differ; the message names the first field that does.
+        FeatureError: they differ; the message names the fields that do.
     """
-    if name := present.difference(wanted):
-        raise FeatureError(
-            f"{who} were made with {name} {getattr(present, name)}, not "
-            f"{getattr(wanted, name)}; use another folder, or the same {name}"
-            f"{_option_for(name, getattr(present, name))}"
-        )
+    names = present.differences(wanted)
+    if not names:
+        return
+    if "backbone" in names:  # the fields that follow from it need not be named
+        names = ["backbone", *(name for name in names if name in _CHOSEN)]
+    made = joined(
+        [f"{name} {getattr(present, name)}, not {getattr(wanted, name)}" for name in names]
+    )
+    options = [
+        f"{option} {getattr(present, name)}"
+        for name, option in _EXTRACT_OPTIONS.items()
+        if name in names
+    ]
+    command = f" (extract {' '.join(options)})" if options else ""
+    raise FeatureError(
+        f"{who} were made with {made}; use another folder, or the same {joined(names)}{command}"
+    )
 
 
-def _option_for(name: str, value: object) -> str:
-    """The option of `extract` for a field of the recipe; empty for fields without an option."""
-    option = _EXTRACT_OPTIONS.get(name)
-    return f" (extract {option} {value})" if option else ""
+def untrained_warning(recipe: FeatureRecipe | None) -> str | None:
+    """The warning that features are of random weights; None if they are not."""
+    if recipe is None or not recipe.is_untrained:
+        return None
+    return f"the features are of an untrained {recipe.backbone_title} (random weights)"
 
 
 def missing_recipe_warning(features_dir: Path) -> str:

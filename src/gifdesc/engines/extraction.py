@@ -50,6 +50,7 @@ from gifdesc.features.frames import BrokenGifError, FileIdentity, SampledGif
 from gifdesc.features.loader import Task
 from gifdesc.features.pipeline import Compute, ComputedGif, Outcome, compute
 from gifdesc.system.files import writing
+from gifdesc.system.wording import joined
 
 _VECTORS_SUFFIX = ".vectors"
 """Not `.npy`: the features of a run that was killed are not yet those of the folder."""
@@ -131,10 +132,10 @@ class ExtractionWork:
             torch.set_num_threads(num_threads)
         extractor = self.choice.load()
         found = replace(extractor.recipe, backbone=self.recipe.backbone)  # perhaps another path
-        if (name := self.recipe.difference(found)) is not None:
+        if names := self.recipe.differences(found):
             raise WeightsError(
-                f"{self.choice.backbone}: a node of the cluster has another {name} than this "
-                "machine; install the same files on all nodes"
+                f"{self.choice.backbone}: a node of the cluster has another {joined(names)} than "
+                "this machine; install the same files on all nodes"
             )
         return ExtractionWorker(extractor, self.folder)
 
