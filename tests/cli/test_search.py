@@ -8,6 +8,8 @@ from browser import browser_with
 from gif_files import draw_gif
 from worlds import run_here, run_process, tiny_recipe, write_model
 
+UNTRAINED = "the features are of an untrained ResNet50 (random weights)"
+
 
 @pytest.fixture
 def folder(request, tmp_path, monkeypatch):
@@ -45,6 +47,17 @@ def test_json_has_an_object_for_each_gif():
     assert [row["rank"] for row in rows] == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("setting", [{}, {"GIFDESC_LIKE": "gifs/a.gif"}])
+def test_words_beside_like_are_refused_with_both_names(monkeypatch, setting):
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    done = run_here("search", "red star", *(() if setting else ("--like", "gifs/a.gif")))
+    assert done.code == 2
+    assert "red star: no such folder of features" in done.err
+    assert "--like gifs/a.gif takes the place of words" in " ".join(done.err.split())
+
+
 def test_moved_gifs_are_found_by_their_folder(folder):
     (folder / "gifs").rename(folder / "moved")
     assert sorted(run_here("search", "red").out.splitlines()) == ["<i>&c.gif", "a.gif", "b.gif"]
@@ -64,7 +77,7 @@ def test_moved_gifs_of_one_name_are_reported(folder):
         "several GIFs have this name: moved/sub/a.gif; name a folder above moved/sub that has them "
         "all"
     ) in done.warnings
-    assert not run_here("search", "red", "--gifs", "moved").warnings
+    assert run_here("search", "red", "--gifs", "moved").warnings == [UNTRAINED]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no line ends in names")
@@ -111,7 +124,10 @@ def test_the_pages_of_other_searches_show_the_gifs(folder):
         assert page.locator("article img").count() == 2
     (folder / "gifs" / "a.gif").unlink()
     done = run_here("search", "--like", "a.gif", "--html", "gone.html")
-    assert (done.code, done.warnings) == (0, ["1 GIF cannot be shown; the page gives the reason"])
+    assert (done.code, done.warnings) == (
+        0,
+        [UNTRAINED, "1 GIF cannot be shown; the page gives the reason"],
+    )
     with browser_with(folder / "gone.html") as page:
         assert page.locator("header .missing").inner_text() == "no such file"
 

@@ -144,7 +144,9 @@ def test_untrained_features_are_a_warning_and_the_reports_loss_a_note(tmp_path, 
     reports = load_checkpoint(write_model(tmp_path, recipe=recipe, training=training))
     result = evaluate_model(reports, examples, CPU, SHORT)
     assert "not comparable" in result.notes["loss"]
-    assert "weights" not in result.warnings
+    assert not result.warnings.keys() & {"weights", "retrieval"}
+    result = evaluate_model(reports, examples, CPU, SHORT, retrieval=True)
+    assert "trained to repeat its input" in result.warnings["retrieval"]
 
 
 def test_a_reports_model_is_scored_over_all_positions(tmp_path, learnt):

@@ -8,6 +8,8 @@ from gifdesc.search.by_features import search_like
 from gifdesc.search.by_words import search_by_words
 from worlds import run_here, tiny_recipe, write_model, write_world
 
+UNTRAINED = "the features are of an untrained ResNet50 (random weights)"
+
 
 def test_the_nearest_gif_is_first_and_the_gif_itself_is_left_out(world):
     near = np.load(world.features_dir / "b.npy") + np.float32(0.01)
@@ -32,8 +34,8 @@ def test_ties_that_are_cut_are_reported(world):
     for name in ("twin", "twin2"):
         np.save(world.features_dir / f"{name}.npy", np.load(world.features_dir / "b.npy"))
     result = search_like("b", world.features_dir, top=1)
-    assert result.notes == ("1 more has the same score as the last GIF listed",)
-    assert search_like("b", world.features_dir, top=2).notes == ()
+    assert result.notes == ("1 more has the same score as the last GIF listed", UNTRAINED)
+    assert search_like("b", world.features_dir, top=2).notes == (UNTRAINED,)
 
 
 COLOURS = {"red": (240, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 240)}
@@ -53,11 +55,11 @@ def coloured(request, tmp_path, monkeypatch):
 def test_a_file_that_changed_since_extract_is_another_gif(coloured):
     result = search_like("gifs/red.gif", "features")
     assert not [hit for hit in result.hits if "red" in hit.path]
-    assert result.notes == ()
+    assert result.notes == (UNTRAINED,)
     draw_gif(coloured / "gifs" / "red.gif", [COLOURS["blue"]])
     result = search_like("gifs/red.gif", "features", top=1)
     assert (result.hits[0].path, result.num_gifs) == ("gifs/blue.gif", 3)
-    assert result.notes == ()
+    assert result.notes == (UNTRAINED,)
 
 
 STALE = (
@@ -83,16 +85,16 @@ def test_files_that_cannot_be_compared_are_not_reported(coloured, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr("gifdesc.data.manifest.sha256_of", refuse)
-        assert search_like("gifs/red.gif", "features").notes == ()
+        patched.setattr("gifdesc.system.files.sha256_of", refuse)
+        assert search_like("gifs/red.gif", "features").notes == (UNTRAINED,)
     # Another file of the name, not where `extract` read the GIF.
     (coloured / "gifs").rename(coloured / "moved")
     draw_gif(coloured / "green.gif", [COLOURS["blue"]])
-    assert search_like("red.gif", "features").notes == ()
+    assert search_like("red.gif", "features").notes == (UNTRAINED,)
     (coloured / "moved" / "green.gif").rename(coloured / "moved" / "green.webp")
-    assert search_like("red.gif", "features", gifs_dir="moved").notes == ()
+    assert search_like("red.gif", "features", gifs_dir="moved").notes == (UNTRAINED,)
     draw_gif(coloured / "moved" / "blue.gif", [COLOURS["red"]])
-    [note] = search_like("red.gif", "features", gifs_dir="moved").notes
+    note, _ = search_like("red.gif", "features", gifs_dir="moved").notes
     assert note.startswith("moved/blue.gif: changed since")
 
 
@@ -165,3 +167,21 @@ def test_without_a_recipe_only_gifs_of_the_folder_can_be_asked_for(tmp_path):
     )
     with pytest.raises(FeatureError, match=r"has no recipe\.json"):
         search_like(draw_gif(tmp_path / "other.gif", 2), world.features_dir)
+
+
+def test_too_few_gifs_to_compare_are_reported(world):
+    for path in sorted(world.features_dir.glob("*.npy"))[2:]:
+        path.unlink()
+    _, note = search_like("a", world.features_dir).notes
+    assert note.startswith("the folder has 2 GIFs: too few")
+
+
+@pytest.mark.parametrize("place", [0, -4])
+def test_damage_that_leaves_the_file_of_means_its_size_is_noticed(world, place):
+    first = search_like("b", world.features_dir, top=2)
+    path = world.features_dir / "search" / "means.safetensors"
+    whole = path.read_bytes()
+    begin = 8 + int.from_bytes(whole[:8], "little") if place == 0 else len(whole) + place
+    path.write_bytes(whole[:begin] + b"\xff" * 4 + whole[begin + 4 :])
+    assert search_like("b", world.features_dir, top=2) == first
+    assert path.read_bytes() == whole

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gifdesc.config import TrainingConfig
 from gifdesc.data.dataset import pad_features
 from gifdesc.data.feature_files import read_features
 from gifdesc.errors import FeatureError
@@ -99,13 +101,36 @@ def test_a_damaged_file_is_written_again(world, model_dir):
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("name", ["word_log_probs", "frames", "summaries", "sample_sum", "lengths"])
+def test_damage_that_leaves_a_file_its_size_is_noticed(world, model_dir, monkeypatch, name):
+    monkeypatch.setattr(by_words, "SHORTLIST_SIZE", 4)
+    first = search_by_words(QUERY, world.features_dir, model_dir, top=2)
+    [path] = (world.features_dir / "search").glob("*.safetensors")
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    begin, end = json.loads(whole[8 : 8 + size])[name]["data_offsets"]
+    damaged = bytearray(whole)
+    damaged[8 + size + begin : 8 + size + end] = b"\xff" * (end - begin)
+    path.write_bytes(damaged)
+    assert search_by_words(QUERY, world.features_dir, model_dir, top=2) == first
+    assert path.read_bytes() == whole
+
+
+def test_scores_of_a_model_that_repeats_its_input_are_doubted(world, tmp_path):
+    model_dir = write_model(
+        tmp_path / "m", recipe=tiny_recipe(), training=TrainingConfig(objective="reconstruction")
+    )
+    notes = search_by_words(QUERY, world.features_dir, model_dir).notes
+    assert any(note.startswith("the model was trained to repeat its input") for note in notes)
+
+
 def test_a_folder_that_cannot_be_written_is_searched_and_reported(world, model_dir):
     wanted = search_by_words(QUERY, world.features_dir, model_dir)
     shutil.rmtree(world.features_dir / "search")
     (world.features_dir / "search").write_text("in the way")
     result = search_by_words(QUERY, world.features_dir, model_dir)
     assert result.hits == wanted.hits
-    [note] = result.notes
+    _, note = result.notes
     assert "cannot be written" in note
     assert note.endswith("so the next search computes it again")
 

@@ -218,7 +218,14 @@ def _given(
     refuse(context, ("captions",), sentence)
     if words is not None and features is not None:
         raise typer.BadParameter(sentence)
-    return None, features if words is None else user_path(words)
+    if words is None:
+        return None, features
+    folder = user_path(words)
+    if not folder.exists():
+        raise typer.BadParameter(
+            f"{words}: no such folder of features, and --like {like} takes the place of words"
+        )
+    return None, folder
 
 
 def _check_unneeded(

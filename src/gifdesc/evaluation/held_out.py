@@ -18,6 +18,7 @@ from gifdesc.data.feature_files import (
     missing_recipe_warning,
     read_features,
     read_recipe,
+    untrained_warning,
 )
 from gifdesc.data.feature_store import FeatureStore
 from gifdesc.data.forms.form_names import FormName
@@ -33,6 +34,7 @@ from gifdesc.evaluation.retrieval import evaluate_retrieval
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.confidence import doubts
 from gifdesc.model.generation import CaptionGenerator
+from gifdesc.model.likelihood import REPEATS_ITS_INPUT
 from gifdesc.model.losses import TokenScores, score_tokens
 from gifdesc.system.device import resolve_device
 from gifdesc.system.waits import wait_for
@@ -312,6 +314,9 @@ def evaluate_model(
     with wait_for("ranking GIFs by words", unit="GIFs") as advance:
         found = evaluate_retrieval(checkpoint, examples, device, advance)
     own_notes = dict(evaluation.notes)
+    warnings = dict(evaluation.warnings)
+    if checkpoint.training.objective == "reconstruction":
+        warnings["retrieval"] = REPEATS_ITS_INPUT
     if found is None:
         own_notes["retrieval"] = "needs two GIFs or more"
     elif found.num_pairs < found.num_examples:
@@ -319,7 +324,7 @@ def evaluate_model(
             f"among {found.num_pairs} of the {found.num_examples} GIFs: the work grows with the "
             "square of their number"
         )
-    return replace(evaluation, retrieval=found, notes=own_notes)
+    return replace(evaluation, retrieval=found, notes=own_notes, warnings=warnings)
 
 
 def _generate(
@@ -373,7 +378,5 @@ def _notes_on(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _warnings_on(checkpoint: Checkpoint) -> dict[str, str]:
-    if checkpoint.recipe is None or not checkpoint.recipe.is_untrained:
-        return {}
-    title = checkpoint.recipe.backbone_title
-    return {"weights": f"the features are of an untrained {title} (random weights)"}
+    warning = untrained_warning(checkpoint.recipe)
+    return {} if warning is None else {"weights": warning}

@@ -12,6 +12,11 @@ from torch.nn.functional import cross_entropy
 from gifdesc.model.fusion import Memory
 from gifdesc.model.network import CaptionModel
 
+REPEATS_ITS_INPUT = (
+    "the model was trained to repeat its input: how likely it finds words means nothing"
+)
+"""The warning about a model of the objective `reconstruction`."""
+
 _MAX_LOGITS = 2**23
 """Logits in memory at a time, 32 MB of float32, where texts are scored at once."""
 

@@ -69,6 +69,9 @@ def write_search_page(
         {
             "title": f"GIFs like {query}" if result.kind == "like" else f"GIFs found: {query}",
             "skip_to": "captions",
+            "skip_name": "GIFs",
+            "noun": "GIF",
+            "nameless": "",
             "compared": compared,
             "explained": explained(),
             "num_shown": len(shown),

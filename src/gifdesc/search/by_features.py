@@ -9,20 +9,23 @@ import numpy.typing as npt
 import torch
 
 from gifdesc.config import Encoding
-from gifdesc.data.feature_files import read_features
+from gifdesc.data.feature_files import read_features, untrained_warning
 from gifdesc.errors import FeatureError
 from gifdesc.positional import sinusoidal_encoding
 from gifdesc.search.cache import CACHE_NAME, Cache
 from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, rounded, tie_notes
 from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
-from gifdesc.system.wording import list_some
+from gifdesc.system.wording import counted, list_some
 
 FORMAT_VERSION = 2
 
 _MIN_RELATIVE_STD = 0.1
 """The smallest deviation that a feature is divided by, relative to the root mean square over all
 features: a feature that hardly varies would otherwise decide."""
+
+MIN_GIFS = 3
+"""Of two GIFs that are standardised by their own mean, each is the opposite of the other."""
 
 _EVERY_GIFS = 64
 
@@ -109,10 +112,17 @@ def search_like(
             f"{gifs.folder}: has no recipe.json, so its features count as without a positional "
             "encoding"
         )
+    if (warning := untrained_warning(gifs.recipe)) is not None:
+        notes.append(warning)
     if note is not None:
         notes.append(note)
     if not candidates:
         notes.append("the folder has no other GIF")
+    elif (num_usable := int(is_usable.sum())) < MIN_GIFS:
+        notes.append(
+            f"the folder has {counted(num_usable, 'GIF')}: too few to tell what they have in "
+            "common, so the scores mean little"
+        )
     return SearchResult(
         kind="like",
         hits=hits,

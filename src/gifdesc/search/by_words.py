@@ -16,13 +16,19 @@ from torch import Tensor
 
 from gifdesc.captions import Word
 from gifdesc.data.dataset import pad_features
-from gifdesc.data.feature_files import check_same_recipe, missing_recipe_warning, read_features
+from gifdesc.data.feature_files import (
+    check_same_recipe,
+    missing_recipe_warning,
+    read_features,
+    untrained_warning,
+)
 from gifdesc.errors import FeatureError
 from gifdesc.model.checkpoint import Checkpoint, load_checkpoint
 from gifdesc.model.fusion import Memory
-from gifdesc.model.likelihood import Likelihoods, likelihoods
+from gifdesc.model.likelihood import REPEATS_ITS_INPUT, Likelihoods, likelihoods
 from gifdesc.search.gifs import FeaturesFolder, GifPaths, check_top, ranked, rounded, tie_notes
 from gifdesc.search.index import (
+    DamagedIndexError,
     SearchIndex,
     open_index,
     problems_of,
@@ -102,9 +108,12 @@ class WordSearch:
         checkpoint.model.to(device).eval()
         self._size = checkpoint.model.config.feature_size
         self._check_size()
-        self.index: SearchIndex = open_index(checkpoint, gifs, device)
-        self._usable = [place for place, length in enumerate(self.index.lengths) if length]
+        self._take(open_index(checkpoint, gifs, device))
         self._sample = sample_of(len(gifs.names))
+
+    def _take(self, index: SearchIndex) -> None:
+        self.index = index
+        self._usable = [place for place, length in enumerate(index.lengths) if length]
 
     def _check_size(self) -> None:
         """Report features of another size once, if the first files have it, not for every file."""
@@ -131,6 +140,15 @@ class WordSearch:
         with_words: bool = False,
     ) -> SearchResult:
         """The GIFs that a query describes best; the arguments are those of `search_by_words`."""
+        try:
+            return self._find(query, paths, top=top, exact=exact, with_words=with_words)
+        except DamagedIndexError:
+            self._take(open_index(self._checkpoint, self._gifs, self._device, renew=True))
+            return self._find(query, paths, top=top, exact=exact, with_words=with_words)
+
+    def _find(
+        self, query: Query, paths: GifPaths, *, top: int, exact: bool, with_words: bool
+    ) -> SearchResult:
         num_exact = len(self._usable) if exact else max(SHORTLIST_SIZE, 2 * top)
         candidates = self.shortlist(query, num_exact)
         scores = rounded(self.scores(query, candidates))
@@ -147,6 +165,11 @@ class WordSearch:
             notes.append(
                 "there is no other GIF to compare with: the score is the log-probability alone"
             )
+        if self._checkpoint.training.objective == "reconstruction":
+            notes.append(REPEATS_ITS_INPUT)
+        recipe = self._gifs.recipe or self._checkpoint.recipe
+        if (warning := untrained_warning(recipe)) is not None:
+            notes.append(warning)
         if self._gifs.recipe is None and self._checkpoint.recipe is not None:
             notes.append(missing_recipe_warning(self._gifs.folder))
         if self.index.note is not None:

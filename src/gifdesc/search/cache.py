@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gifdesc.errors import GifdescError
 from gifdesc.system.files import reason
+from gifdesc.system.json_files import parse_json
 from gifdesc.system.locking import locked
 from gifdesc.system.tensor_files import save_tensors
 
@@ -29,25 +32,29 @@ class Cache:
 
     def __init__(self, path: Path, stamp: Mapping[str, Any]) -> None:
         self.path = path
-        self._stamp = json.dumps(dict(stamp))
+        self._stamp = dict(stamp)
 
     def read(self, name: str) -> Tensor | None:
         """A tensor of the file; None if there is no such file, or it is stale or damaged."""
         try:
             with safe_open(self.path, framework="pt") as file:
-                if (file.metadata() or {}).get("gifdesc") != self._stamp:
+                found = parse_json((file.metadata() or {}).get("gifdesc", "{}"))
+                digests = found.pop("sha256", {})
+                if found != self._stamp:
                     return None
-                tensor: Tensor = file.get_tensor(name)
-                return tensor.clone()
-        except (OSError, SafetensorError):
+                tensor: Tensor = file.get_tensor(name).clone()
+        except (OSError, SafetensorError, ValueError, AttributeError):
             return None
+        return tensor if digests.get(name) == _digest(tensor) else None
 
     def write(self, tensors: Mapping[str, Tensor]) -> str | None:
         """Write the file whole, or give the reason why that is impossible, as a sentence."""
         busy = GifdescError("another search is writing there")
+        digests = {name: _digest(tensor) for name, tensor in tensors.items()}
+        stamp = json.dumps({**self._stamp, "sha256": digests})
         try:
             with locked(self.path.parent, busy):
-                save_tensors(self.path, tensors, {"gifdesc": self._stamp})
+                save_tensors(self.path, tensors, {"gifdesc": stamp})
         except OSError as error:
             why = reason(error)
         except GifdescError as error:
@@ -55,3 +62,8 @@ class Cache:
         else:
             return None
         return f"{self.path}: cannot be written ({why}), so the next search computes it again"
+
+
+def _digest(tensor: Tensor) -> str:
+    """The SHA-256 of a tensor's bytes, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(tensor.numpy()).data).hexdigest()

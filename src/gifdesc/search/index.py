@@ -37,6 +37,7 @@ from gifdesc.search.cache import CACHE_NAME, Cache
 from gifdesc.search.gifs import FeaturesFolder
 from gifdesc.system.device import exact_float32
 from gifdesc.system.files import sha256_of
+from gifdesc.system.tensor_files import all_finite
 from gifdesc.system.waits import wait_for
 
 FORMAT_VERSION = 3
@@ -49,9 +50,15 @@ _BATCH_GIFS = 64
 _LARGEST_FLOAT16 = 65504.0
 
 
+class DamagedIndexError(FeatureError):
+    """The file of an index has numbers that are not finite."""
+
+
 @dataclass(frozen=True)
 class SearchIndex:
     """Encoded GIFs.
+
+    Every reading method raises `DamagedIndexError` for numbers that are not finite.
 
     Attributes:
         tensors: as the module describes; `path` has them if this is empty.
@@ -71,14 +78,14 @@ class SearchIndex:
             return [self.tensors[name][index] for index in indices]
         with safe_open(self.path, framework="pt") as file:
             part = file.get_slice(name)
-            return [part[index : index + 1][0] for index in indices]
+            return self._checked([part[index : index + 1][0] for index in indices])
 
     def whole(self, name: str) -> Tensor:
         """A whole tensor."""
         if self.path is None:
             return self.tensors[name]
         with safe_open(self.path, framework="pt") as file:
-            tensor: Tensor = file.get_tensor(name)
+            [tensor] = self._checked([file.get_tensor(name)])
             return tensor.clone()
 
     def sample_sums(self) -> FrameSums:
@@ -94,21 +101,30 @@ class SearchIndex:
         else:
             with safe_open(self.path, framework="pt") as file:
                 part = file.get_slice("frames")
-                frames = [part[first:last] for first, last in spans]
+                frames = self._checked([part[first:last] for first, last in spans])
         padded = pad_sequence([each.float() for each in frames], batch_first=True)
         lengths = torch.tensor([last - first for first, last in spans])
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
         summaries = torch.stack(self.rows("summaries", indices)).float()
         return Memory(padded, mask, summaries)
 
+    def _checked(self, parts: list[Tensor]) -> list[Tensor]:
+        """Parts of the file, which is too large to be checked as a whole."""
+        if not all(map(all_finite, parts)):
+            raise DamagedIndexError(f"{self.path}: damaged; delete it, and it is computed again")
+        return parts
 
-def open_index(checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.device) -> SearchIndex:
+
+def open_index(
+    checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.device, *, renew: bool = False
+) -> SearchIndex:
     """The encoded GIFs of a features folder: from the file of an earlier search, or computed.
 
     Args:
         checkpoint: the model, on `device`.
         gifs: the listed features.
         device: where to compute.
+        renew: compute them also if there is a file.
 
     Raises:
         FeatureError: no feature file can be used.
@@ -119,7 +135,7 @@ def open_index(checkpoint: Checkpoint, gifs: FeaturesFolder, device: torch.devic
         gifs.folder / CACHE_NAME / f"{model_digest[:16]}.safetensors",
         {"format_version": FORMAT_VERSION, "model": model_digest, "features": gifs.digest()},
     )
-    if (stored := cache.read("lengths")) is not None:
+    if not renew and (stored := cache.read("lengths")) is not None:
         return SearchIndex({}, cache.path, tuple(stored.tolist()))
     tensors = _compute(checkpoint, gifs, device)
     lengths = tuple(map(int, tensors["lengths"]))
