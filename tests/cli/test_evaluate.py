@@ -49,7 +49,7 @@ def test_without_json_the_scores_are_a_table_with_the_blind_control(world, model
         assert any(name in row for row in rows[:5])
     for name in ("bleu_4", "cider", "exact_match", "loss", "token_accuracy"):
         assert any(name in row for row in rows)
-    assert "warning: weights: the features are of an untrained ResNet50" in done.err
+    assert "warning: weights: the features come from an untrained ResNet50" in done.err
 
 
 def test_features_of_another_recipe_are_refused_with_the_field(world, tmp_path):

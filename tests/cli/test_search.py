@@ -8,7 +8,7 @@ from browser import browser_with
 from gif_files import draw_gif
 from worlds import run_here, run_process, tiny_recipe, write_model
 
-UNTRAINED = "the features are of an untrained ResNet50 (random weights)"
+UNTRAINED = "the features come from an untrained ResNet50 (random weights)"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_words_beside_like_are_refused_with_both_names(monkeypatch, setting):
     done = run_here("search", "red star", *(() if setting else ("--like", "gifs/a.gif")))
     assert done.code == 2
     assert "red star: no such folder of features" in done.err
-    assert "--like gifs/a.gif takes the place of words" in " ".join(done.err.split())
+    assert "to search by words, leave out --like gifs/a.gif" in " ".join(done.err.split())
 
 
 def test_moved_gifs_are_found_by_their_folder(folder):

@@ -274,7 +274,7 @@ def test_another_version_of_gifdesc_is_no_other_recipe(tmp_path):
 )
 def test_a_folder_of_another_recipe_is_refused_with_the_field(tmp_path, field, value, said):
     option = f"--{field.replace('_', '-')} {getattr(RECIPE, field)}"
-    hint = "" if field == "encoding" else f" (extract {option})"
+    hint = f" (extract {'--positional-encoding' if field == 'encoding' else option})"
     claim_folder(tmp_path, RECIPE)
     with pytest.raises(FeatureError) as caught:
         claim_folder(tmp_path, dataclasses.replace(RECIPE, **{field: value}))
@@ -295,7 +295,20 @@ def test_all_fields_that_differ_are_named():
         "framing whole, not crop",
     ):
         assert part in text
-    assert "--num-frames 16 --framing whole)" in text
+    assert "(extract --num-frames 16 --framing whole --positional-encoding)" in text
+
+
+def test_fields_that_follow_from_another_need_not_be_named():
+    other = dataclasses.replace(
+        RECIPE, backbone="resnet18", weights_sha256="f" * 64, resize_size=256, framing="crop"
+    )
+    with pytest.raises(FeatureError, match="framing whole, not crop") as caught:
+        check_same_recipe(RECIPE, other, "the features")
+    assert "resize_size" not in str(caught.value)
+    assert "weights" not in str(caught.value)
+    untrained = dataclasses.replace(other, weights="random")
+    with pytest.raises(FeatureError, match=f"weights {RECIPE.weights}, not random"):
+        check_same_recipe(RECIPE, untrained, "the features")
 
 
 def test_features_of_another_model_are_refused_with_who():

@@ -6,7 +6,8 @@ from PIL import Image
 from evaluation_pages import evaluation_of, example
 from gif_files import draw_broken_gif, draw_gif
 from gifdesc.errors import GifdescError, UsageError
-from gifdesc.pages.examples import ExamplesPicture, chosen_examples
+from gifdesc.pages.examples import TRAINED_ON_THESE, ExamplesPicture, chosen_examples
+from gifdesc.pages.pictures import contact_sheet
 
 
 def scored(num_right, num_wrong):
@@ -50,16 +51,21 @@ def test_a_picture_leaves_out_gifs_that_cannot_be_shown(tmp_path):
     assert {(26, 127, 55), (180, 35, 24)} <= colours  # right and wrong are marked
 
 
-def test_a_picture_says_that_the_model_was_trained_on_its_gifs(tmp_path):
+@pytest.mark.parametrize(("split", "heading"), [("test", ""), ("train", TRAINED_ON_THESE)])
+def test_a_picture_says_that_the_model_was_trained_on_its_gifs(
+    tmp_path, monkeypatch, split, heading
+):
     draw_gif(tmp_path / "gifs" / "right 0.gif", 4)
-    heights = []
-    for split in ("test", "train"):
-        path = tmp_path / f"{split}.png"
-        result = replace(evaluation_of(scored(1, 0)), split=split)
-        ExamplesPicture(path, tmp_path / "gifs").write(result)
-        with Image.open(path) as image:
-            heights.append(image.height)
-    assert heights[1] > heights[0]
+    headings = []
+
+    def sheet(rows, *, heading):
+        headings.append(heading)
+        return contact_sheet(rows, heading=heading)
+
+    monkeypatch.setattr("gifdesc.pages.examples.contact_sheet", sheet)
+    result = replace(evaluation_of(scored(1, 0)), split=split)
+    ExamplesPicture(tmp_path / "x.png", tmp_path / "gifs").write(result)
+    assert headings == [heading]
 
 
 def test_nothing_is_judged_where_no_caption_equals_a_reference(tmp_path):

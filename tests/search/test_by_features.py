@@ -8,7 +8,7 @@ from gifdesc.search.by_features import search_like
 from gifdesc.search.by_words import search_by_words
 from worlds import run_here, tiny_recipe, write_model, write_world
 
-UNTRAINED = "the features are of an untrained ResNet50 (random weights)"
+UNTRAINED = "the features come from an untrained ResNet50 (random weights)"
 
 
 def test_the_nearest_gif_is_first_and_the_gif_itself_is_left_out(world):
@@ -173,7 +173,7 @@ def test_too_few_gifs_to_compare_are_reported(world):
     for path in sorted(world.features_dir.glob("*.npy"))[2:]:
         path.unlink()
     _, note = search_like("a", world.features_dir).notes
-    assert note.startswith("the folder has 2 GIFs: too few")
+    assert note.startswith("the folder has 2 usable GIFs: too few")
 
 
 @pytest.mark.parametrize("place", [0, -4])

@@ -101,19 +101,54 @@ def test_a_damaged_file_is_written_again(world, model_dir):
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("name", ["word_log_probs", "frames", "summaries", "sample_sum", "lengths"])
-def test_damage_that_leaves_a_file_its_size_is_noticed(world, model_dir, monkeypatch, name):
+def tensor_bytes(path, name):
+    """Where a tensor of a safetensors file begins and ends."""
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    begin, end = json.loads(whole[8 : 8 + size])[name]["data_offsets"]
+    return slice(8 + size + begin, 8 + size + end)
+
+
+@pytest.mark.parametrize("damage", ["ones", "zeros", "a bit"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("word_log_probs", "frames", "summaries", "sample_sum", "sample_count", "lengths"),
+        *("word_log_probs.crc32", "frames.crc32", "summaries.crc32"),
+    ],
+)
+def test_damage_that_leaves_a_file_its_size_is_noticed(world, model_dir, monkeypatch, name, damage):
     monkeypatch.setattr(by_words, "SHORTLIST_SIZE", 4)
     first = search_by_words(QUERY, world.features_dir, model_dir, top=2)
     [path] = (world.features_dir / "search").glob("*.safetensors")
     whole = path.read_bytes()
-    size = int.from_bytes(whole[:8], "little")
-    begin, end = json.loads(whole[8 : 8 + size])[name]["data_offsets"]
-    damaged = bytearray(whole)
-    damaged[8 + size + begin : 8 + size + end] = b"\xff" * (end - begin)
-    path.write_bytes(damaged)
+    place = tensor_bytes(path, name)
+    part = np.frombuffer(whole[place], np.uint8)
+    changed = {"ones": part | 255, "zeros": part & 0, "a bit": part ^ 1}[damage]
+    path.write_bytes(whole[: place.start] + changed.tobytes() + whole[place.stop :])
     assert search_by_words(QUERY, world.features_dir, model_dir, top=2) == first
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"frames"', b'"framfs"'),
+        (b'"dtype":"F16"', b'"dtype":"I16"'),
+        (b'"dtype":"I64"', b'"dtype":"F64"'),
+        (b'"sha256', b'"sha25x'),
+        (b'sha256\\": {', b'sha256\\": ['),
+    ],
+)
+def test_a_damaged_header_is_noticed(world, model_dir, monkeypatch, old, new):
+    monkeypatch.setattr(by_words, "SHORTLIST_SIZE", 4)
+    first = search_by_words(QUERY, world.features_dir, model_dir, top=2)
+    [path] = (world.features_dir / "search").glob("*.safetensors")
+    whole = path.read_bytes()
+    assert old.replace(b'"sha256', b'\\"sha256') in whole
+    path.write_bytes(whole.replace(old.replace(b'"sha256', b'\\"sha256'), new))
+    assert search_by_words(QUERY, world.features_dir, model_dir, top=2) == first
+    assert sorted(path.read_bytes()) == sorted(whole)
 
 
 def test_scores_of_a_model_that_repeats_its_input_are_doubted(world, tmp_path):

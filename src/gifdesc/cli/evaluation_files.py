@@ -79,10 +79,10 @@ class EvaluationFiles:
             changed += drawn.changed
         if self._report is not None:
             changed += _write_report(*self._report, result, subject)
-        from gifdesc.pages.described_gifs import older_captions_note
+        if changed:
+            from gifdesc.pages.described_gifs import older_captions_note
 
-        if note := older_captions_note(list(dict.fromkeys(changed))):
-            warn(note)
+            warn(str(older_captions_note(list(dict.fromkeys(changed)))))
 
 
 def _write_report(

@@ -223,7 +223,7 @@ def _given(
     folder = user_path(words)
     if not folder.exists():
         raise typer.BadParameter(
-            f"{words}: no such folder of features, and --like {like} takes the place of words"
+            f"{words}: no such folder of features; to search by words, leave out --like {like}"
         )
     return None, folder
 

@@ -17,7 +17,7 @@ from gifdesc.config import (
     TrainingConfig,
     to_json,
 )
-from gifdesc.data.feature_files import missing_recipe_warning
+from gifdesc.data.feature_files import missing_recipe_warning, untrained_warning
 from gifdesc.data.forms.form_names import FormName
 from gifdesc.data.training_data import TrainingData, prepare_data
 from gifdesc.model.folder import CONFIG_NAME
@@ -73,9 +73,8 @@ def run_training(
         report_unused(_FRACTION_PARAMETERS, "with --splits")
     elif data.splits_sha256:
         report_unused(_FRACTION_PARAMETERS, "where the descriptions name the splits")
-    if data.recipe is not None and data.recipe.is_untrained:
-        title = data.recipe.backbone_title
-        warn(f"the features come from an untrained {title} (random weights)")
+    if (warning := untrained_warning(data.recipe)) is not None:
+        warn(warning)
     _report_precision(config.precision, device)
     if config.preset == "report" and data.recipe is not None and data.recipe.framing != "whole":
         warn(

@@ -50,8 +50,11 @@ _EXTRACT_OPTIONS = {
 """Fields of a recipe that an option of `gifdesc extract` sets as they are."""
 
 
-_CHOSEN = ("num_frames", "sampling", "framing", "encoding")
-"""Fields of a recipe that do not follow from its backbone."""
+_FOLLOWING = {
+    "backbone": ("weights", "weights_sha256", "image_size", "resize_size"),
+    "framing": ("resize_size",),
+}
+"""Field of a recipe -> fields that follow from it, as a rule."""
 
 
 def features_name(source: str) -> str:
@@ -296,27 +299,32 @@ def check_same_recipe(present: FeatureRecipe, wanted: FeatureRecipe, who: str) -
     names = present.differences(wanted)
     if not names:
         return
-    if "backbone" in names:  # the fields that follow from it need not be named
-        names = ["backbone", *(name for name in names if name in _CHOSEN)]
-    made = joined(
-        [f"{name} {getattr(present, name)}, not {getattr(wanted, name)}" for name in names]
-    )
-    options = [
-        f"{option} {getattr(present, name)}"
-        for name, option in _EXTRACT_OPTIONS.items()
-        if name in names
-    ]
+    following = {other for name in names for other in _FOLLOWING.get(name, ())}
+    if present.is_untrained or wanted.is_untrained:
+        following.discard("weights")
+    names = [name for name in names if name not in following]
+    values = [f"{name} {getattr(present, name)}, not {getattr(wanted, name)}" for name in names]
+    options = [option for name in names if (option := _option(name, getattr(present, name)))]
     command = f" (extract {' '.join(options)})" if options else ""
     raise FeatureError(
-        f"{who} were made with {made}; use another folder, or the same {joined(names)}{command}"
+        f"{who} were made with {'; '.join(values)}; use another folder, or the same "
+        f"{joined(names)}{command}"
     )
+
+
+def _option(name: str, value: object) -> str | None:
+    """The option of `gifdesc extract` that sets a field of the recipe; None if none does."""
+    if name == "encoding":
+        return "--no-positional-encoding" if value == "none" else "--positional-encoding"
+    option = _EXTRACT_OPTIONS.get(name)
+    return None if option is None else f"{option} {value}"
 
 
 def untrained_warning(recipe: FeatureRecipe | None) -> str | None:
     """The warning that features are of random weights; None if they are not."""
     if recipe is None or not recipe.is_untrained:
         return None
-    return f"the features are of an untrained {recipe.backbone_title} (random weights)"
+    return f"the features come from an untrained {recipe.backbone_title} (random weights)"
 
 
 def missing_recipe_warning(features_dir: Path) -> str:

@@ -134,8 +134,8 @@ class ExtractionWork:
         found = replace(extractor.recipe, backbone=self.recipe.backbone)  # perhaps another path
         if names := self.recipe.differences(found):
             raise WeightsError(
-                f"{self.choice.backbone}: a node of the cluster has another {joined(names)} than "
-                "this machine; install the same files on all nodes"
+                f"{self.choice.backbone}: a node of the cluster differs from this machine in "
+                f"{joined(names)}; install the same files on all nodes"
             )
         return ExtractionWorker(extractor, self.folder)
 

@@ -184,6 +184,8 @@ def held_out_examples(
     notes = [*data.notes, *data.pairing.notes()]
     if recipe is None and checkpoint.recipe is not None:
         notes.append(missing_recipe_warning(features_dir))
+    if checkpoint.recipe is None and (warning := untrained_warning(recipe)) is not None:
+        notes.append(warning)
     candidates = _not_trained_on(checkpoint, data.splits[split], split, notes)
     # Read whole now, unlike in training: a damaged file must not end an evaluation.
     examples = [
@@ -315,7 +317,7 @@ def evaluate_model(
         found = evaluate_retrieval(checkpoint, examples, device, advance)
     own_notes = dict(evaluation.notes)
     warnings = dict(evaluation.warnings)
-    if checkpoint.training.objective == "reconstruction":
+    if found is not None and checkpoint.training.objective == "reconstruction":
         warnings["retrieval"] = REPEATS_ITS_INPUT
     if found is None:
         own_notes["retrieval"] = "needs two GIFs or more"

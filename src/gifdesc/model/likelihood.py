@@ -13,7 +13,7 @@ from gifdesc.model.fusion import Memory
 from gifdesc.model.network import CaptionModel
 
 REPEATS_ITS_INPUT = (
-    "the model was trained to repeat its input: how likely it finds words means nothing"
+    "the model was trained to repeat its input: its probabilities of words mean nothing"
 )
 """The warning about a model of the objective `reconstruction`."""
 
@@ -21,8 +21,8 @@ _MAX_LOGITS = 2**23
 """Logits in memory at a time, 32 MB of float32, where texts are scored at once."""
 
 _STEPS_FROM = 1
-"""Texts of more tokens together than so many times the frames of a GIF are scored by steps; from
-about there these take less time (docs/search.md)."""
+"""Texts of more tokens together than so many times the frames of a GIF are scored by steps.
+Between 1 and 2 both take about the same time (docs/search.md)."""
 
 
 @dataclass(frozen=True)

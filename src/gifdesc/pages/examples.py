@@ -20,7 +20,7 @@ NUM_EXAMPLES = 6
 """GIFs of a picture."""
 
 TRAINED_ON_THESE = "The model was trained on these GIFs."
-"""Stands above captions that say nothing about those of other GIFs."""
+"""Heading of a picture of training GIFs: their captions do not show how others are captioned."""
 
 _FRAME_HEIGHT = 160  # pixels, more than the picture shows
 _MAX_REFERENCES = 2  # of a GIF: more would not fit beside a filmstrip

@@ -106,7 +106,7 @@ def write_explanation(
                 "title": "Frames that each word attended to",
                 "skip_to": "captions",
                 "noun": "caption",
-                "nameless": "(no caption)",
+                "missing_caption": "(no caption)",
                 "explained": counted_off(with_strips(shown, source), len(shown), on_gif),
                 "num_shown": len(shown),
                 "greatest": greatest_weight(caption.words for caption in shown),

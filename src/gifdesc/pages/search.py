@@ -71,7 +71,7 @@ def write_search_page(
             "skip_to": "captions",
             "skip_name": "GIFs",
             "noun": "GIF",
-            "nameless": "",
+            "missing_caption": "",
             "compared": compared,
             "explained": explained(),
             "num_shown": len(shown),

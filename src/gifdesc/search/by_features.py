@@ -18,14 +18,15 @@ from gifdesc.search.results import SearchHit, SearchResult
 from gifdesc.system.waits import wait_for
 from gifdesc.system.wording import counted, list_some
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _MIN_RELATIVE_STD = 0.1
 """The smallest deviation that a feature is divided by, relative to the root mean square over all
 features: a feature that hardly varies would otherwise decide."""
 
 MIN_GIFS = 3
-"""Of two GIFs that are standardised by their own mean, each is the opposite of the other."""
+"""Fewest usable GIFs whose scores mean something: of two that are standardised by their own mean,
+each is the opposite of the other."""
 
 _EVERY_GIFS = 64
 
@@ -120,8 +121,8 @@ def search_like(
         notes.append("the folder has no other GIF")
     elif (num_usable := int(is_usable.sum())) < MIN_GIFS:
         notes.append(
-            f"the folder has {counted(num_usable, 'GIF')}: too few to tell what they have in "
-            "common, so the scores mean little"
+            f"the folder has {counted(num_usable, 'usable GIF')}: too few to tell what they have "
+            "in common, so the scores mean little"
         )
     return SearchResult(
         kind="like",

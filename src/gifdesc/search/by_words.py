@@ -9,6 +9,7 @@ shifts all scores alike: it decides where 0 is, and hardly the order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -139,12 +140,17 @@ class WordSearch:
         exact: bool = False,
         with_words: bool = False,
     ) -> SearchResult:
-        """The GIFs that a query describes best; the arguments are those of `search_by_words`."""
+        """The GIFs that a query describes best; the arguments are those of `search_by_words`.
+
+        A damaged file of encoded GIFs is made again; the other methods raise `DamagedIndexError`.
+        """
+        find = partial(self._find, query, paths, top=top, exact=exact, with_words=with_words)
         try:
-            return self._find(query, paths, top=top, exact=exact, with_words=with_words)
+            return find()
         except DamagedIndexError:
-            self._take(open_index(self._checkpoint, self._gifs, self._device, renew=True))
-            return self._find(query, paths, top=top, exact=exact, with_words=with_words)
+            pass  # Windows replaces no file that the traceback keeps mapped
+        self._take(open_index(self._checkpoint, self._gifs, self._device, renew=True))
+        return find()
 
     def _find(
         self, query: Query, paths: GifPaths, *, top: int, exact: bool, with_words: bool

@@ -38,14 +38,13 @@ class Cache:
         """A tensor of the file; None if there is no such file, or it is stale or damaged."""
         try:
             with safe_open(self.path, framework="pt") as file:
-                found = parse_json((file.metadata() or {}).get("gifdesc", "{}"))
-                digests = found.pop("sha256", {})
-                if found != self._stamp:
+                stamp = parse_json((file.metadata() or {}).get("gifdesc", "{}"))
+                if {**stamp, "sha256": None} != {**self._stamp, "sha256": None}:
                     return None
                 tensor: Tensor = file.get_tensor(name).clone()
-        except (OSError, SafetensorError, ValueError, AttributeError):
+            return tensor if stamp["sha256"][name] == _digest(tensor) else None
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError):
             return None
-        return tensor if digests.get(name) == _digest(tensor) else None
 
     def write(self, tensors: Mapping[str, Tensor]) -> str | None:
         """Write the file whole, or give the reason why that is impossible, as a sentence."""
@@ -65,5 +64,7 @@ class Cache:
 
 
 def _digest(tensor: Tensor) -> str:
-    """The SHA-256 of a tensor's bytes, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(tensor.numpy()).data).hexdigest()
+    """The SHA-256 of a tensor's type and bytes, in hexadecimal."""
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+    digest.update(np.ascontiguousarray(tensor.numpy()).data)
+    return digest.hexdigest()

@@ -9,19 +9,21 @@ of all GIFs together:
 - `lengths`, int64 (N,): frames of each GIF; 0 if its features cannot be used.
 - `sample_sum`, float32 (T, D), and `sample_count`, float32 (T,): the sum of the features of a
   sample of the GIFs at each frame, and how many GIFs of the sample have that frame.
+- `word_log_probs.crc32`, int64 (V,), `summaries.crc32` and `frames.crc32`, int64 (N,): the CRC-32
+  of each row, and of each GIF's frames. Of these tensors only parts are read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -37,10 +39,9 @@ from gifdesc.search.cache import CACHE_NAME, Cache
 from gifdesc.search.gifs import FeaturesFolder
 from gifdesc.system.device import exact_float32
 from gifdesc.system.files import sha256_of
-from gifdesc.system.tensor_files import all_finite
 from gifdesc.system.waits import wait_for
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 SAMPLE_SIZE = 64
 """GIFs whose mean takes the place of "a GIF of this folder". The mean of 64 differs from the mean
@@ -51,42 +52,39 @@ _LARGEST_FLOAT16 = 65504.0
 
 
 class DamagedIndexError(FeatureError):
-    """The file of an index has numbers that are not finite."""
+    """The file of an index is damaged."""
 
 
 @dataclass(frozen=True)
 class SearchIndex:
     """Encoded GIFs.
 
-    Every reading method raises `DamagedIndexError` for numbers that are not finite.
+    Its methods raise `DamagedIndexError` if what they read is damaged.
 
     Attributes:
-        tensors: as the module describes; `path` has them if this is empty.
-        path: the file of the tensors; None if there is none.
+        tensors: as the module describes; `cache` has them if this is empty.
+        cache: the file of the tensors; None if there is none.
         lengths: frames of each GIF; 0 if its features cannot be used.
         note: why the GIFs will be encoded again next time; None if they will not.
     """
 
     tensors: dict[str, Tensor]
-    path: Path | None
+    cache: Cache | None
     lengths: tuple[int, ...]
     note: str | None = None
 
     def rows(self, name: str, indices: Sequence[int]) -> list[Tensor]:
-        """Some rows of a tensor, read from the file one by one."""
-        if self.path is None:
-            return [self.tensors[name][index] for index in indices]
-        with safe_open(self.path, framework="pt") as file:
-            part = file.get_slice(name)
-            return self._checked([part[index : index + 1][0] for index in indices])
+        """Some rows of `word_log_probs` or `summaries`, read from the file one by one."""
+        spans = [(index, index + 1) for index in indices]
+        return [part[0] for part in self._parts(name, spans, indices)]
 
     def whole(self, name: str) -> Tensor:
         """A whole tensor."""
-        if self.path is None:
+        if self.cache is None:
             return self.tensors[name]
-        with safe_open(self.path, framework="pt") as file:
-            [tensor] = self._checked([file.get_tensor(name)])
-            return tensor.clone()
+        if (tensor := self.cache.read(name)) is None:
+            raise self._damaged()
+        return tensor
 
     def sample_sums(self) -> FrameSums:
         """The sums of the features of the sample (`sample_of`)."""
@@ -96,23 +94,43 @@ class SearchIndex:
         """The encoded GIFs at some indices, float32, on the CPU."""
         ends = np.cumsum(self.lengths)
         spans = [(int(ends[index]) - self.lengths[index], int(ends[index])) for index in indices]
-        if self.path is None:
-            frames = [self.tensors["frames"][first:last] for first, last in spans]
-        else:
-            with safe_open(self.path, framework="pt") as file:
-                part = file.get_slice("frames")
-                frames = self._checked([part[first:last] for first, last in spans])
+        frames = self._parts("frames", spans, indices)
         padded = pad_sequence([each.float() for each in frames], batch_first=True)
         lengths = torch.tensor([last - first for first, last in spans])
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
         summaries = torch.stack(self.rows("summaries", indices)).float()
         return Memory(padded, mask, summaries)
 
-    def _checked(self, parts: list[Tensor]) -> list[Tensor]:
-        """Parts of the file, which is too large to be checked as a whole."""
-        if not all(map(all_finite, parts)):
-            raise DamagedIndexError(f"{self.path}: damaged; delete it, and it is computed again")
+    def _parts(
+        self, name: str, spans: Sequence[tuple[int, int]], places: Sequence[int]
+    ) -> list[Tensor]:
+        """Rows of a tensor from one index to another; `places` are those of their checksums."""
+        if self.cache is None:
+            return [self.tensors[name][first:last] for first, last in spans]
+        wanted = self.whole(f"{name}.crc32")[list(places)].tolist()
+        try:
+            with safe_open(self.cache.path, framework="pt") as file:
+                tensor = file.get_slice(name)
+                parts = [tensor[first:last] for first, last in spans]
+        except (OSError, SafetensorError) as error:
+            raise self._damaged() from error
+        if list(map(_checksum, parts)) != wanted:
+            raise self._damaged()
         return parts
+
+    def _damaged(self) -> DamagedIndexError:
+        assert self.cache is not None
+        return DamagedIndexError(f"{self.cache.path}: damaged; delete it, and it is made again")
+
+
+def _checksum(part: Tensor) -> int:
+    """The CRC-32 of a tensor's type and bytes."""
+    numbers = np.ascontiguousarray(part.numpy())
+    return zlib.crc32(numbers.data, zlib.crc32(str(part.dtype).encode()))
+
+
+def _checksums(parts: Iterable[Tensor]) -> Tensor:
+    return torch.tensor([_checksum(part) for part in parts], dtype=torch.int64)
 
 
 def open_index(
@@ -136,7 +154,7 @@ def open_index(
         {"format_version": FORMAT_VERSION, "model": model_digest, "features": gifs.digest()},
     )
     if not renew and (stored := cache.read("lengths")) is not None:
-        return SearchIndex({}, cache.path, tuple(stored.tolist()))
+        return SearchIndex({}, cache, tuple(stored.tolist()))
     tensors = _compute(checkpoint, gifs, device)
     lengths = tuple(map(int, tensors["lengths"]))
     if not any(lengths):
@@ -185,11 +203,16 @@ def _compute(
                 encoded = _half(memory.frames)
                 frames += [row[:count] for row, count in zip(encoded, frame_counts, strict=True)]
             advance(min(first + _BATCH_GIFS, num_gifs), num_gifs)
+    of_words = word_log_probs.T.contiguous()
+    frames_of = torch.split(torch.cat(frames), lengths.tolist()) if frames else ()
     return {
-        "word_log_probs": word_log_probs.T.contiguous(),
+        "word_log_probs": of_words,
+        "word_log_probs.crc32": _checksums(torch.split(of_words, 1)),
         "frames": torch.cat(frames) if frames else torch.zeros(0, 1),
+        "frames.crc32": _checksums(frames_of),
         "lengths": lengths,
         "summaries": summaries,
+        "summaries.crc32": _checksums(torch.split(summaries, 1)),
         "sample_sum": torch.from_numpy(sums.total),
         "sample_count": torch.from_numpy(sums.count),
     }
