@@ -204,12 +204,12 @@ def _compute(
                 frames += [row[:count] for row, count in zip(encoded, frame_counts, strict=True)]
             advance(min(first + _BATCH_GIFS, num_gifs), num_gifs)
     of_words = word_log_probs.T.contiguous()
-    frames_of = torch.split(torch.cat(frames), lengths.tolist()) if frames else ()
+    all_frames = torch.cat(frames) if frames else torch.zeros(0, 1)
     return {
         "word_log_probs": of_words,
         "word_log_probs.crc32": _checksums(torch.split(of_words, 1)),
-        "frames": torch.cat(frames) if frames else torch.zeros(0, 1),
-        "frames.crc32": _checksums(frames_of),
+        "frames": all_frames,
+        "frames.crc32": _checksums(torch.split(all_frames, lengths.tolist())),
         "lengths": lengths,
         "summaries": summaries,
         "summaries.crc32": _checksums(torch.split(summaries, 1)),
