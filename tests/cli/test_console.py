@@ -61,9 +61,11 @@ def test_work_continues_when_the_disk_of_the_log_is_full(monkeypatch):
     assert attempts
 
 
-def test_work_continues_without_stderr(monkeypatch):
+def test_work_continues_without_stderr(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)  # as Python has it after `2>&-`
     info("a line")
+    print_line("a result")
+    assert capsys.readouterr().out == "a result\n"
 
 
 @pytest.mark.parametrize(

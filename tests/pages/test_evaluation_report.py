@@ -6,6 +6,7 @@ import pytest
 
 from gif_files import draw_gif
 from gifdesc.captions import Word
+from gifdesc.cli.evaluation_files import EvaluationFiles
 from gifdesc.config import TrainingConfig, to_json
 from gifdesc.data.manifest import Manifest, ManifestEntry
 from gifdesc.errors import GifdescError, UsageError
@@ -246,6 +247,21 @@ def test_gifs_of_another_content_than_the_captions_are_reported(features_dir, tm
     assert picture.write(result, features_dir).changed == ("cats/a",)
     note = "changed since `gifdesc extract` read it, so the captions are of older content"
     assert f"cats/a: {note}." in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_changed_gif_of_page_and_picture_is_reported_once(features_dir, tmp_path, capsys):
+    path = draw_gif(tmp_path / "gifs" / "b.gif", 4)
+    entry = ManifestEntry(source="b.gif", status="ok", sha256=sha256_of(path))
+    Manifest(features_dir).add(entry)
+    draw_gif(path, 3)
+    files = EvaluationFiles(
+        per_example=None,
+        html=tmp_path / "page.html",
+        picture=tmp_path / "page.png",
+        gifs=tmp_path / "gifs",
+    )
+    files.write(spoken(), Subject(name="model", split="test", features_dir=features_dir, data="d"))
+    assert capsys.readouterr().err.count("b: changed since `gifdesc extract` read it") == 1
 
 
 def test_gifs_are_read_from_the_default_folder(tmp_path, monkeypatch):

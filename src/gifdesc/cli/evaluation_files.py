@@ -82,7 +82,8 @@ class EvaluationFiles:
         if changed:
             from gifdesc.pages.described_gifs import older_captions_note
 
-            warn(str(older_captions_note(list(dict.fromkeys(changed)))))
+            if note := older_captions_note(list(dict.fromkeys(changed))):
+                warn(note)
 
 
 def _write_report(
